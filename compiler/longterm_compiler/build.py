@@ -1,0 +1,65 @@
+"""Small constructors for the pieces of tree that the passes add.
+
+Each takes the author's node it stands for, whose place in the file the new piece takes, so that
+every traceback, breakpoint and line event of generated code shows the author's text.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import TypeVar
+
+from longterm._abi import RUNTIME
+
+N = TypeVar("N", bound=ast.AST)
+
+
+def at(place: ast.AST, node: N) -> N:
+    """Give a new node, and whatever in it has no place yet, the place of an author's node."""
+    for each in ast.walk(node):
+        if "lineno" in each._attributes and not hasattr(each, "lineno"):
+            ast.copy_location(each, place)
+    return node
+
+
+def header(place: ast.stmt | ast.ExceptHandler) -> ast.AST:
+    """Return a zero-width place at the start of a statement: the line where its block is entered."""
+    return ast.Pass(
+        lineno=place.lineno,
+        col_offset=place.col_offset,
+        end_lineno=place.lineno,
+        end_col_offset=place.col_offset,
+    )
+
+
+def load(name: str) -> ast.Name:
+    """Read a name."""
+    return ast.Name(name, ast.Load())
+
+
+def store(name: str) -> ast.Name:
+    """Bind a name."""
+    return ast.Name(name, ast.Store())
+
+
+def runtime(name: str) -> ast.Attribute:
+    """Read one of the runtime's names that generated code may use."""
+    return ast.Attribute(load(RUNTIME), name, ast.Load())
+
+
+def call(function: ast.expr, *args: ast.expr) -> ast.Call:
+    """Call a function with positional arguments."""
+    return ast.Call(function, list(args), [])
+
+
+def assign(name: str, value: ast.expr) -> ast.Assign:
+    """Bind a name to a value."""
+    return ast.Assign([store(name)], value)
+
+
+def names_in(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
+    return {
+        each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)
+    }

@@ -1,0 +1,200 @@
+"""Which calls may suspend, judged by what is called. Tree in, verdict out; nothing is executed.
+
+A name is followed to where its module binds it. What a module imports is asked of a `Resolver`:
+in a running application it looks at the live modules, on the command line at their source.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import TypeAlias
+
+from longterm_compiler.scope import Scope, bound_by, own_nodes
+from longterm_compiler.source import Definition, FunctionNode, SourceFile
+
+
+class Verdict(Enum):
+    """How sure we are that a call can suspend."""
+
+    SUSPENDS = "suspends"
+    """It is one of longterm's own forms, or a flow."""
+    MAY = "may suspend"
+    """A name, or a method of self, that may turn out to be a flow."""
+    UNKNOWN = "unknown"
+    """Any other expression; taken as a resume point only where that costs nothing."""
+    NEVER = "never suspends"
+
+
+Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
+"""Judges `module` and a dotted path in it: `("shop.orders", ("approve",))`."""
+
+_FORMS = frozenset({"suspend", "call"})
+_PLAIN_FORMS = frozenset({"respond", "start_flow", "process_event", "get_run", "deflow"})
+_HOME = "longterm"
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleNames:
+    """What the top level of one file binds, as far as its text tells."""
+
+    source: SourceFile
+    module: str
+    package: str
+    resolve: Resolver
+
+    @cached_property
+    def _bindings(self) -> dict[str, list[ast.AST]]:
+        found: dict[str, list[ast.AST]] = {}
+        for node in own_nodes(self.source.tree.body):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    for name in bound_by(alias):
+                        found.setdefault(name, []).append(node)
+            elif not isinstance(node, ast.alias):
+                for name in bound_by(node):
+                    found.setdefault(name, []).append(node)
+        return found
+
+    def verdict(self, path: tuple[str, ...]) -> Verdict:
+        """Judge a dotted path that begins with a global or builtin name."""
+        name, rest = path[0], path[1:]
+        bindings = self._bindings.get(name, [])
+        if not bindings:
+            return Verdict.NEVER if hasattr(builtins, name) else Verdict.MAY
+        if len(bindings) > 1:
+            return max((self._bound(b, name, rest) for b in bindings), key=_eagerness)
+        return self._bound(bindings[0], name, rest)
+
+    def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
+        match binding:
+            case ast.Import(names=aliases):
+                return self._imported_module(aliases, name, rest)
+            case ast.ImportFrom(names=aliases):
+                original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
+                return self._ask(self._absolute(binding), (original, *rest))
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not rest:
+                return Verdict.SUSPENDS if self.is_flow(binding) else Verdict.NEVER
+            case ast.ClassDef() if rest:
+                return self.in_class(binding, rest[0]) if len(rest) == 1 else Verdict.UNKNOWN
+            case ast.ClassDef():
+                return Verdict.NEVER
+        return Verdict.MAY if not rest else Verdict.UNKNOWN
+
+    def _imported_module(
+        self, aliases: list[ast.alias], name: str, rest: tuple[str, ...]
+    ) -> Verdict:
+        for alias in aliases:
+            if alias.asname == name:
+                return self._ask(alias.name, rest)
+        return self._ask(name, rest)
+
+    def _ask(self, module: str, path: tuple[str, ...]) -> Verdict:
+        if module.partition(".")[0] == _HOME and path and path[-1] in _FORMS:
+            return Verdict.SUSPENDS
+        if module.partition(".")[0] == _HOME and path and path[-1] in _PLAIN_FORMS:
+            return Verdict.NEVER
+        return self.resolve(module, path)
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        parents = self.package.split(".")
+        base = parents[: len(parents) - (node.level - 1)]
+        return ".".join([*base, *([node.module] if node.module else [])])
+
+    def in_class(self, node: ast.ClassDef, method: str) -> Verdict:
+        """Judge a method by what the class body shows; what it inherits may be a flow."""
+        for each in node.body:
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == method:
+                return Verdict.SUSPENDS if self.is_flow(each) else Verdict.NEVER
+        return Verdict.MAY
+
+    def is_flow(self, node: FunctionNode) -> bool:
+        """Tell whether one of a function's decorators is longterm's `deflow`."""
+        return any(self.is_deflow(each) for each in node.decorator_list)
+
+    def is_deflow(self, decorator: ast.expr) -> bool:
+        """Tell whether a decorator is `deflow`, under whatever name it was imported."""
+        path = dotted(decorator)
+        if path is None:
+            return False
+        if path[-1] == "deflow":
+            return True
+        for binding in self._bindings.get(path[0], []):
+            if isinstance(binding, ast.ImportFrom) and len(path) == 1:
+                for alias in binding.names:
+                    if alias.asname == path[0] and alias.name == "deflow":
+                        return True
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Callees:
+    """Judges the calls in one function."""
+
+    names: ModuleNames
+    definition: Definition
+    scope: Scope
+
+    def verdict(self, callee: ast.expr) -> Verdict:
+        """Judge a call by the expression that is called."""
+        path = dotted(callee)
+        if path is None:
+            return Verdict.UNKNOWN
+        if path[0] in self.scope.local or path[0] in self.scope.declared_nonlocal:
+            return self._local(path)
+        around = self._enclosing_function_that_binds(path[0])
+        if around is not None and path[0] not in self.scope.declared_global:
+            return self._bound_in(around.body, path)
+        return self.names.verdict(path)
+
+    def _local(self, path: tuple[str, ...]) -> Verdict:
+        parameters = self.scope.parameters
+        if len(path) == 2 and self.definition.is_method and parameters[:1] == path[:1]:
+            owner = self.definition.enclosing[-1]
+            assert isinstance(owner, ast.ClassDef)
+            return self.names.in_class(owner, path[1])
+        if len(path) > 1:
+            return Verdict.UNKNOWN
+        return self._bound_in(self.definition.node.body, path)
+
+    def _bound_in(self, body: list[ast.stmt], path: tuple[str, ...]) -> Verdict:
+        if len(path) > 1:
+            return Verdict.UNKNOWN
+        bindings = [n for n in own_nodes(body) if path[0] in bound_by(n)]
+        functions = [b for b in bindings if isinstance(b, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if not bindings or len(functions) < len(bindings):
+            return Verdict.MAY
+        flows = [self.names.is_flow(each) for each in functions]
+        return Verdict.SUSPENDS if any(flows) else Verdict.NEVER
+
+    def _enclosing_function_that_binds(self, name: str) -> FunctionNode | None:
+        for scope in reversed(self.definition.enclosing):
+            if isinstance(scope, ast.ClassDef):
+                continue
+            names = {each for node in own_nodes(scope.body) for each in bound_by(node)}
+            arguments = ast.walk(scope.args)
+            if name in names | {a.arg for a in arguments if isinstance(a, ast.arg)}:
+                return scope
+        return None
+
+
+def dotted(node: ast.expr) -> tuple[str, ...] | None:
+    """Return `a.b.c` as `("a", "b", "c")`, or None for any other expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return (node.id, *reversed(parts))
+
+
+def _eagerness(verdict: Verdict) -> int:
+    order = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
+    return order.index(verdict)

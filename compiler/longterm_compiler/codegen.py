@@ -1,0 +1,121 @@
+"""Trees to code objects: a function's body compiled as CPython would where the author wrote it.
+
+The function is compiled inside a skeleton of the scopes around it, so that its free names, its
+qualified name, `super()` and private names come out as in the author's module. Nothing is run: the
+code object is picked out of the skeleton's constants.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterable, Iterator
+
+from longterm._abi import NEXT
+from longterm_compiler.build import assign, at
+from longterm_compiler.source import Definition, FunctionNode
+
+
+def fresh_code(
+    definition: Definition, body: list[ast.stmt], free: Iterable[str], path: str, flags: int
+) -> types.CodeType:
+    """Compile a flow's fresh body: same signature, same names, another body."""
+    fields = {**dict(ast.iter_fields(definition.node)), "body": body}
+    node = ast.copy_location(type(definition.node)(**fields), definition.node)
+    return _compiled(definition, node, free, path, flags)
+
+
+def resume_code(
+    definition: Definition,
+    body: list[ast.stmt],
+    slots: Iterable[str],
+    unbound: Iterable[str],
+    cells: Iterable[str],
+    path: str,
+    flags: int,
+) -> types.CodeType:
+    """Compile a resume body: it takes what it waits for, then the slots, in order.
+
+    Args:
+        definition: the flow as written.
+        body: the resume body of a point.
+        slots: the live names that have a value, its parameters.
+        unbound: the live names that have none; they stay local, and reading one fails as it should.
+        cells: the captured names, the free variables of the code.
+        path: the author's file.
+        flags: the `__future__` flags of the author's module.
+    """
+    place = ast.Pass(**{name: getattr(definition.node, name) for name in ast.stmt._attributes})
+    place.end_lineno, place.end_col_offset = place.lineno, place.col_offset
+    parameters = [ast.arg(name) for name in (NEXT, *slots)]
+    first: list[ast.stmt] = []
+    cells = list(cells)
+    shared = [each for each in cells if each != "__class__"]
+    if shared:
+        first.append(ast.Nonlocal(shared))
+    local = list(unbound)
+    if local:
+        never = [ast.Assign([ast.Name(each, ast.Store())], ast.Constant(None)) for each in local]
+        first.append(ast.If(ast.Constant(False), list(never), []))
+    node = type(definition.node)(
+        name=definition.node.name,
+        args=ast.arguments([], parameters, None, [], [], None, []),
+        body=[*(at(place, each) for each in first), *body],
+        decorator_list=definition.node.decorator_list,
+        returns=None,
+        type_comment=None,
+        **({"type_params": []} if hasattr(definition.node, "type_params") else {}),
+    )
+    ast.copy_location(node, definition.node)
+    at(place, node.args)
+    return _compiled(definition, node, cells, path, flags)
+
+
+def _compiled(
+    definition: Definition, node: FunctionNode, free: Iterable[str], path: str, flags: int
+) -> types.CodeType:
+    tree: ast.stmt = node
+    classes = [each for each in definition.enclosing if isinstance(each, ast.ClassDef)]
+    if classes:
+        tree = _class(classes[-1].name, tree)
+    names = sorted(set(free) - {"__class__"})
+    if names:
+        tree = _function("scope", [*(assign(each, ast.Constant(None)) for each in names), tree])
+    module = ast.fix_missing_locations(ast.Module([tree], []))
+    outer = compile(module, path, "exec", flags=flags, dont_inherit=True)
+    code = next(
+        each
+        for each in _codes(outer)
+        if each.co_name == node.name and each.co_firstlineno == definition.first_line
+    )
+    return _requalified(code, len(code.co_qualname), definition.qualname)
+
+
+def _class(name: str, body: ast.stmt) -> ast.stmt:
+    tree = ast.parse(f"class {name}: pass").body[0]
+    assert isinstance(tree, ast.ClassDef)
+    tree.body = [body]
+    return tree
+
+
+def _function(name: str, body: list[ast.stmt]) -> ast.stmt:
+    tree = ast.parse(f"def {name}(): pass").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    tree.body = body
+    return tree
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, types.CodeType):
+            yield each
+            yield from _codes(each)
+
+
+def _requalified(code: types.CodeType, prefix: int, qualname: str) -> types.CodeType:
+    """Replace the skeleton's part of a qualified name, here and in the functions inside."""
+    consts = tuple(
+        _requalified(each, prefix, qualname) if isinstance(each, types.CodeType) else each
+        for each in code.co_consts
+    )
+    return code.replace(co_qualname=qualname + code.co_qualname[prefix:], co_consts=consts)

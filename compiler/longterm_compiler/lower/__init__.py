@@ -1,0 +1,56 @@
+"""Lowering: the author's function in, a function whose every suspending call is a statement out.
+
+The result is the *fresh body*: it runs at native speed, since it holds nothing but the author's
+code, a few temporaries, and what keeps `finally` and `with` still while a suspension passes.
+One file a construct; `context` has what they share.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from longterm_compiler.lower import (
+    comprehensions,
+    expressions,
+    loops,
+    matches,
+    statements,
+    tries,
+    withs,
+)
+from longterm_compiler.lower.context import Lowering, Out, Point
+from longterm_compiler.points import Suspensions
+from longterm_compiler.scope import Scope
+
+__all__ = ["Lowered", "Point", "lower"]
+
+_STATEMENTS = {
+    **statements.STATEMENTS,
+    **loops.STATEMENTS,
+    **tries.STATEMENTS,
+    **withs.STATEMENTS,
+    **matches.STATEMENTS,
+}
+_EXPRESSIONS = {**expressions.EXPRESSIONS, **comprehensions.EXPRESSIONS}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """A lowered body, and what a resume needs to know of it."""
+
+    body: list[ast.stmt]
+    points: tuple[Point, ...]
+    preludes: dict[ast.stmt, Out]
+    """The flags to set again before a statement is entered anew."""
+    caught: dict[ast.ExceptHandler, str]
+    """The temporary that keeps the exception of a handler with a point inside."""
+    pending: dict[ast.Try, Out]
+    """How to leave a `try` again as it was left, when its `finally` has a point inside."""
+
+
+def lower(body: list[ast.stmt], suspensions: Suspensions, scope: Scope) -> Lowered:
+    """Lower the body of a flow."""
+    low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS)
+    lowered = low.block(body)
+    return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.pending)

@@ -1,0 +1,125 @@
+"""Lower comprehensions with a suspend inside to loops.
+
+    [suspend(r) for r in reviewers]     _lt_list1 = []
+                                        for _lt_r1 in reviewers:
+                                            _lt_item1 = suspend(_lt_r1)
+                                            _lt_list1.append(_lt_item1)
+
+The comprehension's own variables are renamed, since a comprehension is a scope of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+from longterm_compiler.build import assign, at, call, load
+from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
+from longterm_compiler.scope import parameter_names
+
+_Node: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    assert isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp)
+    first = low.expression(node.generators[0].iter, out)
+    kind, start = _start(node)
+    result = low.keep(kind, at(node, start), out)
+    renamed = {name: low.names.fresh(name) for name in _targets(node)}
+    loop = _loops(low, node, renamed, first, result.id)
+    low.mark(loop)
+    out += low.block([loop])
+    return result
+
+
+def _start(node: _Node) -> tuple[str, ast.expr]:
+    if isinstance(node, ast.ListComp):
+        return "list", ast.List([], ast.Load())
+    if isinstance(node, ast.DictComp):
+        return "dict", ast.Dict([], [])
+    return "set", ast.Set([ast.Starred(ast.Tuple([], ast.Load()), ast.Load())])
+
+
+def _targets(node: _Node | ast.GeneratorExp) -> list[str]:
+    """Return the names that a comprehension binds as its own, in order."""
+    names = [
+        each.id
+        for generator in node.generators
+        for each in ast.walk(generator.target)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def _loops(
+    low: Lowering, node: _Node, renamed: dict[str, str], first: ast.expr, result: str
+) -> ast.stmt:
+    """Write the comprehension as nested statements, from the element outwards."""
+    inner: Out = _element(low, node, renamed, result)
+    for depth, generator in reversed(list(enumerate(node.generators))):
+        for test in reversed(generator.ifs):
+            inner = [at(test, ast.If(_copy(low, test, renamed), inner, []))]
+        iterable = _copy(low, generator.iter, renamed) if depth else first
+        target = _copy(low, generator.target, renamed)
+        make = ast.AsyncFor if generator.is_async else ast.For
+        inner = [at(generator.target, make(target, iterable, inner, []))]
+    return inner[0]
+
+
+def _element(low: Lowering, node: _Node, renamed: dict[str, str], result: str) -> Out:
+    item = low.names.fresh("item")
+    if isinstance(node, ast.DictComp):
+        key = low.names.fresh("key")
+        place = ast.Subscript(load(result), load(key), ast.Store())
+        return [
+            at(node.key, assign(key, _copy(low, node.key, renamed))),
+            at(node.value, assign(item, _copy(low, node.value, renamed))),
+            at(node.value, ast.Assign([place], load(item))),
+        ]
+    add = ast.Attribute(load(result), "append" if isinstance(node, ast.ListComp) else "add")
+    add.ctx = ast.Load()
+    return [
+        at(node.elt, assign(item, _copy(low, node.elt, renamed))),
+        at(node.elt, ast.Expr(call(add, load(item)))),
+    ]
+
+
+def _copy(low: Lowering, node: ast.expr, renamed: dict[str, str]) -> ast.expr:
+    """Copy an expression with the comprehension's variables renamed, marks of suspends kept."""
+    copied = _copied(low, node, renamed)
+    assert isinstance(copied, ast.expr)
+    return copied
+
+
+def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
+    if isinstance(node, ast.Name) and node.id in renamed:
+        return ast.copy_location(ast.Name(renamed[node.id], node.ctx), node)
+    own: set[str] = set()
+    if isinstance(node, ast.Lambda):
+        own = set(parameter_names(node.args))
+    elif isinstance(node, _COMPREHENSIONS):
+        own = set(_targets(node))
+    inner = {old: new for old, new in renamed.items() if old not in own}
+    fields = {
+        name: _copied_field(low, value, inner if own else renamed)
+        for name, value in ast.iter_fields(node)
+    }
+    new = type(node)(**fields)
+    if "lineno" in node._attributes:
+        ast.copy_location(new, node)
+    low.copied(node, new)
+    return new
+
+
+def _copied_field(low: Lowering, value: object, renamed: dict[str, str]) -> object:
+    if isinstance(value, list):
+        return [_copied_field(low, each, renamed) for each in value]
+    return _copied(low, value, renamed) if isinstance(value, ast.AST) else value
+
+
+EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.DictComp: _comprehension,
+}

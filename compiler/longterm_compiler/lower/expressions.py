@@ -1,0 +1,237 @@
+"""Lower expressions: a suspending call becomes a statement of its own, in Python's order.
+
+After this a suspending call is the whole value of a statement, `x = call(...)`. What is evaluated
+before it stands in temporaries; what is evaluated after it stays where the author wrote it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from longterm_compiler.build import assign, at, load, store
+from longterm_compiler.callees import dotted
+from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
+
+
+def point_call(low: Lowering, node: ast.expr, out: Out) -> tuple[ast.Call, ast.expr] | None:
+    """Prepare a call, awaited or not, that is a point: the call, and the whole with it inside.
+
+    The callee and the arguments are lowered; the caller puts the whole into a statement.
+    """
+    call = node.value if isinstance(node, ast.Await) else node
+    if not isinstance(call, ast.Call) or call not in low.suspensions.calls:
+        return None
+    lowered = _call(low, call, out)
+    if dotted(lowered.func) is None:
+        # The runtime looks at the callee when the call suspends, so it must have a name.
+        lowered.func = low.keep("callee", lowered.func, out)
+    if isinstance(node, ast.Await):
+        return lowered, at(node, ast.Await(lowered))
+    return lowered, lowered
+
+
+def lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """Lower a call or an `await`; one that suspends leaves its value in a temporary."""
+    point = point_call(low, node, out)
+    if point is not None:
+        call, whole = point
+        name = low.names.fresh("value")
+        low.add_point(call, at(node, assign(name, whole)), out)
+        return at(node, load(name))
+    if isinstance(node, ast.Await):
+        return at(node, ast.Await(low.expression(node.value, out)))
+    assert isinstance(node, ast.Call)
+    return _call(low, node, out)
+
+
+def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
+    """Python evaluates the callee, then the positional arguments, then the keywords."""
+    late = low.is_late(node.func)
+    first = [] if late else [node.func]
+    flat = [*first, *node.args, *(each.value for each in node.keywords)]
+    start = len(first) + len(node.args)
+    mappings = {start + i for i, each in enumerate(node.keywords) if each.arg is None}
+    done = low.sequence(flat, out, mappings)
+    func = node.func if late else done[0]
+    keywords = [
+        ast.copy_location(ast.keyword(old.arg, new), old)
+        for old, new in zip(node.keywords, done[start:], strict=True)
+    ]
+    return ast.copy_location(ast.Call(func, done[len(first) : start], keywords), node)
+
+
+def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """`a and b`: keep the value so far; go on only if it decides nothing."""
+    assert isinstance(node, ast.BoolOp)
+    name = low.names.fresh("value")
+
+    def chain(values: list[ast.expr], into: Out) -> None:
+        into.append(at(values[0], assign(name, low.expression(values[0], into))))
+        if len(values) == 1:
+            return
+        test: ast.expr = load(name)
+        if isinstance(node.op, ast.Or):
+            test = ast.UnaryOp(ast.Not(), test)
+        inner: Out = []
+        chain(values[1:], inner)
+        into.append(at(values[0], ast.If(at(values[0], test), inner, [])))
+
+    chain(node.values, out)
+    return at(node, load(name))
+
+
+def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    assert isinstance(node, ast.IfExp)
+    test = low.expression(node.test, out)
+    if not low.inside(node.body, node.orelse):
+        return at(node, ast.IfExp(test, node.body, node.orelse))
+    name = low.names.fresh("value")
+    then: Out = []
+    then.append(at(node.body, assign(name, low.expression(node.body, then))))
+    otherwise: Out = []
+    otherwise.append(at(node.orelse, assign(name, low.expression(node.orelse, otherwise))))
+    out.append(at(node.test, ast.If(test, then, otherwise)))
+    return at(node, load(name))
+
+
+def _compare(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """`a < b < c`: as Python does, b is evaluated once, and c only if a < b."""
+    assert isinstance(node, ast.Compare)
+    if len(node.ops) == 1 or not low.inside(*node.comparators[1:]):
+        left, first = low.sequence([node.left, node.comparators[0]], out)
+        return at(node, ast.Compare(left, node.ops, [first, *node.comparators[1:]]))
+    name = low.names.fresh("value")
+
+    def chain(left: ast.expr, operators: list[ast.cmpop], rest: list[ast.expr], into: Out) -> None:
+        if len(rest) > 1 or low.inside(rest[0]):
+            left = low.settle(left, rest, into)
+        right = low.expression(rest[0], into)
+        if len(rest) > 1:
+            right = low.settle(right, rest[1:], into)
+        into.append(at(node, assign(name, ast.Compare(left, operators[:1], [right]))))
+        if len(rest) == 1:
+            return
+        inner: Out = []
+        chain(right, operators[1:], rest[1:], inner)
+        into.append(at(node, ast.If(load(name), inner, [])))
+
+    chain(low.expression(node.left, out), node.ops, node.comparators, out)
+    return at(node, load(name))
+
+
+def _named_expr(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    assert isinstance(node, ast.NamedExpr)
+    value = low.keep("value", low.expression(node.value, out), out)
+    out.append(at(node, assign(node.target.id, value)))
+    return at(node, load(value.id))
+
+
+def _joined_str(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """An f-string formats each value before it evaluates the next."""
+    assert isinstance(node, ast.JoinedStr)
+    last = max(i for i, value in enumerate(node.values) if low.inside(value))
+    done: list[ast.expr] = []
+    for number, value in enumerate(node.values):
+        left = low.expression(value, out)
+        if number < last and isinstance(left, ast.FormattedValue):
+            text = low.keep("text", at(left, ast.JoinedStr([left])), out)
+            left = at(value, ast.FormattedValue(text, -1, None))
+        done.append(left)
+    return ast.copy_location(ast.JoinedStr(done), node)
+
+
+def _formatted_value(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    assert isinstance(node, ast.FormattedValue)
+    value = low.expression(node.value, out)
+    spec = node.format_spec
+    if spec is not None and low.inside(spec):
+        if node.conversion != -1:
+            # `!r` is applied before the format spec is evaluated.
+            value = at(node, ast.JoinedStr([at(node, ast.FormattedValue(value, node.conversion, None))]))
+        value = low.settle(value, [spec], out)
+        spec = low.expression(spec, out)
+        return at(node, ast.FormattedValue(value, -1, spec))
+    return at(node, ast.FormattedValue(value, node.conversion, spec))
+
+
+def _dict(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """A display evaluates key, value, key, value; `**mapping` is merged when its turn comes."""
+    assert isinstance(node, ast.Dict)
+    flat: list[ast.expr] = []
+    mappings: set[int] = set()
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            mappings.add(len(flat))
+        flat.extend([value] if key is None else [key, value])
+    done = iter(low.sequence(flat, out, mappings))
+    keys: list[ast.expr | None] = []
+    values: list[ast.expr] = []
+    for old in node.keys:
+        keys.append(None if old is None else next(done))
+        values.append(next(done))
+    return at(node, ast.Dict(keys, values))
+
+
+def _in_order(*fields: str) -> ExpressionLowerer:
+    """Lower a node whose operands are these fields (expressions or lists), evaluated in order."""
+
+    def lower(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+        parts = [getattr(node, each) for each in fields]
+        flat: list[ast.expr] = []
+        for part in parts:
+            flat.extend(part if isinstance(part, list) else [] if part is None else [part])
+        done = iter(low.sequence(flat, out))
+        changed = {
+            each: [next(done) for _ in part]
+            if isinstance(part, list)
+            else (None if part is None else next(done))
+            for each, part in zip(fields, parts, strict=True)
+        }
+        others = {name: value for name, value in ast.iter_fields(node) if name not in changed}
+        make: Callable[..., ast.expr] = type(node)
+        return ast.copy_location(make(**others, **changed), node)
+
+    return lower
+
+
+EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
+    ast.Call: lower_call,
+    ast.Await: lower_call,
+    ast.BoolOp: _bool_op,
+    ast.IfExp: _if_exp,
+    ast.Compare: _compare,
+    ast.NamedExpr: _named_expr,
+    ast.JoinedStr: _joined_str,
+    ast.FormattedValue: _formatted_value,
+    ast.Dict: _dict,
+    ast.BinOp: _in_order("left", "right"),
+    ast.UnaryOp: _in_order("operand"),
+    ast.Subscript: _in_order("value", "slice"),
+    ast.Slice: _in_order("lower", "upper", "step"),
+    ast.Attribute: _in_order("value"),
+    ast.Starred: _in_order("value"),
+    ast.List: _in_order("elts"),
+    ast.Tuple: _in_order("elts"),
+    ast.Set: _in_order("elts"),
+}
+
+
+def assign_target(low: Lowering, target: ast.expr, value: ast.expr, out: Out) -> None:
+    """Assign to a target whose own parts may suspend; the value is evaluated already."""
+    if not low.inside(target):
+        out.append(at(target, ast.Assign([target], value)))
+    elif isinstance(target, ast.Tuple | ast.List):
+        parts = [low.names.fresh("item") for _ in target.elts]
+        stores: list[ast.expr] = [
+            at(e, ast.Starred(store(name), ast.Store()))
+            if isinstance(e, ast.Starred)
+            else at(e, store(name))
+            for e, name in zip(target.elts, parts, strict=True)
+        ]
+        out.append(at(target, ast.Assign([at(target, ast.Tuple(stores, ast.Store()))], value)))
+        for each, name in zip(target.elts, parts, strict=True):
+            inner = each.value if isinstance(each, ast.Starred) else each
+            assign_target(low, inner, at(each, load(name)), out)
+    else:
+        out.append(at(target, ast.Assign([low.expression(target, out)], value)))

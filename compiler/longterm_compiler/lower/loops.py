@@ -1,0 +1,63 @@
+"""Lower loops: the iterator of a `for` gets a name, a suspending `while` test moves inside.
+
+    for item in items:              _lt_iter1 = iter(items)
+        reply = suspend(item)       for item in _lt_iter1:
+                                        reply = suspend(item)
+
+An iterator with a name is a value like any other: it is stored, position and all.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from longterm_compiler.build import assign, at, call, header, load, runtime, store
+from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.expressions import assign_target
+
+
+def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.For | ast.AsyncFor)
+    iterable = low.expression(node.iter, out)
+    if low.inside(node.target, *node.body):
+        make = "iter" if isinstance(node, ast.For) else "aiter"
+        iterable = low.keep("iter", at(node.iter, call(runtime(make), iterable)), out)
+    target = node.target
+    body: Out = []
+    if low.inside(target):
+        name = low.names.fresh("item")
+        target = at(node.target, store(name))
+        assign_target(low, node.target, at(node.target, load(name)), body)
+    body += low.loop_body(node.body)
+    changed = type(node)(target, iterable, body, low.block(node.orelse))
+    out.append(ast.copy_location(changed, node))
+
+
+def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.While)
+    if not low.inside(node.test):
+        changed = ast.While(node.test, low.loop_body(node.body), low.block(node.orelse))
+        out.append(ast.copy_location(changed, node))
+        return
+    body: Out = []
+    test = low.expression(node.test, body)
+    leave: Out = [at(node.test, ast.Break())]
+    orelse: Out = []
+    if node.orelse:
+        # The loop has a real `break` now, so its `else` becomes an `if` on a flag.
+        flag = low.names.fresh("done")
+        out.append(at(header(node), assign(flag, ast.Constant(False))))
+        leave.insert(0, at(node.test, assign(flag, ast.Constant(True))))
+        orelse = [at(header(node), ast.If(load(flag), low.block(node.orelse), []))]
+    body.append(at(node.test, ast.If(ast.UnaryOp(ast.Not(), test), leave, [])))
+    body += low.loop_body(node.body)
+    always = at(header(node), ast.While(ast.Constant(True), body, []))
+    out.append(ast.copy_location(always, node))
+    out += orelse
+
+
+STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+}

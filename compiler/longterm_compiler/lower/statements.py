@@ -1,0 +1,212 @@
+"""Lower simple statements: assignments, returns, raises, deletions, definitions, `if`."""
+
+from __future__ import annotations
+
+import ast
+
+from longterm_compiler.build import assign, at, load
+from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
+from longterm_compiler.lower.expressions import assign_target, point_call
+
+
+def _expr(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.Expr)
+    point = point_call(low, node.value, out)
+    if point is not None:
+        call, whole = point
+        low.add_point(call, ast.copy_location(ast.Expr(whole), node), out)
+        return
+    left = low.expression(node.value, out)
+    if not isinstance(left, ast.Name | ast.Constant):
+        out.append(ast.copy_location(ast.Expr(left), node))
+
+
+def _assign(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """Python evaluates the value first, then each target from left to right."""
+    assert isinstance(node, ast.Assign)
+    point = point_call(low, node.value, out)
+    if point is not None:
+        call, whole = point
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            statement = ast.copy_location(ast.Assign(node.targets, whole), node)
+            low.add_point(call, statement, out)
+            return
+        name = low.names.fresh("value")
+        low.add_point(call, at(node.value, assign(name, whole)), out)
+        value: ast.expr = at(node.value, load(name))
+    else:
+        value = low.expression(node.value, out)
+    if not low.inside(*node.targets):
+        out.append(ast.copy_location(ast.Assign(node.targets, value), node))
+        return
+    value = low.settle(value, node.targets, out)
+    for target in node.targets:
+        assign_target(low, target, value, out)
+
+
+def _ann_assign(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.AnnAssign)
+    if node.value is None:
+        # `target: int` alone: Python evaluates the parts of the target and drops them.
+        low.expression(node.target, out)
+        return
+    plain = ast.copy_location(ast.Assign([node.target], node.value), node)
+    _assign(low, plain, out)
+
+
+def _aug_assign(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """`target op= value` reads the target first, then evaluates the value, then stores."""
+    assert isinstance(node, ast.AugAssign)
+    target = node.target
+    if isinstance(target, ast.Name):
+        reading: ast.expr = ast.copy_location(load(target.id), target)
+        old = low.settle(reading, [node.value], out)
+        value = low.expression(node.value, out)
+        if isinstance(old, ast.Name) and old.id == target.id:
+            out.append(ast.copy_location(ast.AugAssign(target, node.op, value), node))
+            return
+        _combine(node, old, value, out)
+        out.append(at(node, assign(target.id, old)))
+        return
+    parts = [target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])]
+    done = [low.settle(low.expression(each, out), [node.value], out) for each in parts]
+    if isinstance(target, ast.Subscript):
+        reading = ast.Subscript(done[0], done[1], ast.Load())
+        writing: ast.expr = ast.Subscript(done[0], done[1], ast.Store())
+    else:
+        reading = ast.Attribute(done[0], target.attr, ast.Load())
+        writing = ast.Attribute(done[0], target.attr, ast.Store())
+    old = low.keep("value", ast.copy_location(reading, target), out)
+    _combine(node, old, low.expression(node.value, out), out)
+    out.append(at(node, ast.Assign([ast.copy_location(writing, target)], old)))
+
+
+def _combine(node: ast.AugAssign, old: ast.expr, value: ast.expr, out: Out) -> None:
+    assert isinstance(old, ast.Name)
+    out.append(at(node, ast.AugAssign(ast.Name(old.id, ast.Store()), node.op, value)))
+
+
+def _return(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.Return)
+    blocks = [each for each in low.exits if each is not None]
+    if blocks:
+        value = low.expression(node.value or at(node, ast.Constant(None)), out)
+        value = low.keep("value", value, out)
+        for block in blocks:
+            out.append(at(node, assign(block.what, value)))
+            _record(node, block, "return", out)
+        out.append(ast.copy_location(ast.Return(value), node))
+        return
+    assert node.value is not None
+    point = point_call(low, node.value, out)
+    if point is not None:
+        call, whole = point
+        low.add_point(call, ast.copy_location(ast.Return(whole), node), out)
+    else:
+        out.append(ast.copy_location(ast.Return(low.expression(node.value, out)), node))
+
+
+def _loop_exit(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """A `break` or `continue`: it leaves the blocks between it and its loop."""
+    way = "break" if isinstance(node, ast.Break) else "continue"
+    for block in reversed(low.exits):
+        if block is None:
+            break
+        _record(node, block, way, out)
+    out.append(node)
+
+
+def _record(node: ast.stmt, block: Exit, way: str, out: Out) -> None:
+    block.ways.add(way)
+    out.append(at(node, assign(block.how, ast.Constant(way))))
+
+
+def _raise(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.Raise)
+    parts = [each for each in (node.exc, node.cause) if each is not None]
+    exc, *cause = low.sequence(parts, out)
+    out.append(ast.copy_location(ast.Raise(exc, cause[0] if cause else None), node))
+
+
+def _delete(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.Delete)
+    for target in node.targets:
+        out.append(at(target, ast.Delete([low.expression(target, out)])))
+
+
+def _assert(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """An assertion is no test at all under `python -O`, suspends included."""
+    assert isinstance(node, ast.Assert)
+    tested: Out = []
+    test = low.expression(node.test, tested)
+    failed: Out = []
+    message = [low.expression(node.msg, failed)] if node.msg is not None else []
+    error = ast.Call(at(node, load("AssertionError")), message, []) if message else None
+    failed.append(at(node, ast.Raise(error or load("AssertionError"), None)))
+    tested.append(at(node.test, ast.If(ast.UnaryOp(ast.Not(), test), failed, [])))
+    out.append(at(node, ast.If(load("__debug__"), tested, [])))
+
+
+def _if(low: Lowering, node: ast.stmt, out: Out) -> None:
+    assert isinstance(node, ast.If)
+    test = low.expression(node.test, out)
+    changed = ast.If(test, low.block(node.body), low.block(node.orelse))
+    out.append(ast.copy_location(changed, node))
+
+
+def _function(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """An inner function whose decorators or defaults suspend; its body is its own."""
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    args = node.args
+    named = [each for each in args.kw_defaults if each is not None]
+    done = low.sequence([*node.decorator_list, *args.defaults, *named], out)
+    split = len(node.decorator_list)
+    positional = done[split : split + len(args.defaults)]
+    keywords = iter(done[split + len(args.defaults) :])
+    changed_args = ast.arguments(
+        **{
+            **dict(ast.iter_fields(args)),
+            "defaults": positional,
+            "kw_defaults": [None if e is None else next(keywords) for e in args.kw_defaults],
+        }
+    )
+    fields = {**dict(ast.iter_fields(node)), "decorator_list": done[:split], "args": changed_args}
+    out.append(ast.copy_location(type(node)(**fields), node))
+
+
+def _class(low: Lowering, node: ast.stmt, out: Out) -> None:
+    """An inner class whose decorators, bases or keywords suspend."""
+    assert isinstance(node, ast.ClassDef)
+    values = [each.value for each in node.keywords]
+    done = low.sequence([*node.decorator_list, *node.bases, *values], out)
+    split = len(node.decorator_list)
+    end = split + len(node.bases)
+    keywords = [
+        ast.copy_location(ast.keyword(old.arg, new), old)
+        for old, new in zip(node.keywords, done[end:], strict=True)
+    ]
+    fields = {
+        **dict(ast.iter_fields(node)),
+        "decorator_list": done[:split],
+        "bases": done[split:end],
+        "keywords": keywords,
+    }
+    out.append(ast.copy_location(ast.ClassDef(**fields), node))
+
+
+STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {
+    ast.Expr: _expr,
+    ast.Assign: _assign,
+    ast.AnnAssign: _ann_assign,
+    ast.AugAssign: _aug_assign,
+    ast.Return: _return,
+    ast.Break: _loop_exit,
+    ast.Continue: _loop_exit,
+    ast.Raise: _raise,
+    ast.Delete: _delete,
+    ast.Assert: _assert,
+    ast.If: _if,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+}

@@ -1,0 +1,224 @@
+"""The compiler's passes in their order: a function in a source file in, a `Flow`'s code out.
+
+    source -> scope -> callees -> points -> lower -> codegen           (the fresh body)
+                                               |-> resume -> liveness -> codegen   (each resume body)
+
+A resume body is made when it is first asked for, since most points of most flows are never resumed
+in a given process.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from longterm._abi import CELLS, NEXT, RESERVED_PREFIX
+from longterm_compiler.build import at, load, store
+from longterm_compiler.callees import Callees, ModuleNames, Verdict, dotted
+from longterm_compiler.codegen import fresh_code, resume_code
+from longterm_compiler.digest import meaning_digest
+from longterm_compiler.liveness import live_at_entry
+from longterm_compiler.lower import Lowered, Point, lower
+from longterm_compiler.names import mangle
+from longterm_compiler.points import Suspensions, find_suspensions
+from longterm_compiler.resume import ROUND, resume_body
+from longterm_compiler.scope import Scope, free_names, scope_of
+from longterm_compiler.source import Definition, ScopeNode
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """A place where a flow may wait, as the runtime and people need to know it."""
+
+    number: int
+    line: int
+    """The line of the call in the author's file."""
+    end: tuple[int, int]
+    """Where the call ends there (line, column in bytes): no two calls end at one place."""
+    callee: tuple[str, ...]
+    """What is called, as a dotted path: `("self", "approve")`."""
+    source: str
+    """The author's text of the call's first line."""
+    suspends: bool
+    """Whether it surely suspends; otherwise it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The code that finishes a flow from a point on, and what it must be given."""
+
+    body: list[ast.stmt] = field(repr=False)
+    slots: dict[str, int]
+    """The live names, each with the line of a read."""
+    cells: tuple[str, ...]
+    """The captured names that the rest of the flow shares with inner functions."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledFlow:
+    """One flow, compiled."""
+
+    definition: Definition
+    names: ModuleNames
+    flags: int
+    scope: Scope
+    suspensions: Suspensions
+    lowered: Lowered
+
+    @cached_property
+    def version(self) -> str:
+        """The digest of what the flow means."""
+        decorators = self.definition.node.decorator_list
+        deflow = [each for each in decorators if self.names.is_deflow(each)]
+        points = [".".join(each.callee) for each in self.points]
+        return meaning_digest(self.definition.node, deflow, points)
+
+    @cached_property
+    def points(self) -> tuple[ResumePoint, ...]:
+        """The resume points, numbered from 1 in the order of the fresh body."""
+        return tuple(self._described(each) for each in self.lowered.points)
+
+    def _described(self, point: Point) -> ResumePoint:
+        call = point.call
+        assert call.end_lineno is not None
+        assert call.end_col_offset is not None
+        lines = self.names.source.lines
+        text = lines[call.lineno - 1].strip() if call.lineno <= len(lines) else ""
+        callee = dotted(call.func)
+        assert callee is not None
+        verdict = self.suspensions.calls.get(call, self._verdict(call))
+        return ResumePoint(
+            point.number,
+            call.lineno,
+            (call.end_lineno, call.end_col_offset),
+            callee,
+            text,
+            verdict is Verdict.SUSPENDS,
+        )
+
+    def _verdict(self, call: ast.Call) -> Verdict:
+        return Callees(self.names, self.definition, self.scope).verdict(call.func)
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The names that live in cells: captured by inner functions, or from functions around."""
+        node = self.definition.node
+        free = free_names(node) & _names_around(self.definition.enclosing)
+        shared = set(self.scope.captured) | free
+        if self.definition.class_name is not None and _mentions_class(node):
+            shared.add("__class__")
+        return tuple(sorted(shared, key=self.local_name))
+
+    @cached_property
+    def free(self) -> tuple[str, ...]:
+        """Those of the shared names that belong to functions around the flow."""
+        return tuple(each for each in self.shared if each not in self.scope.captured)
+
+    @cached_property
+    def nested_in_flows(self) -> bool:
+        """Whether every function around the flow is a flow too."""
+        around = self.definition.enclosing
+        functions = [each for each in around if not isinstance(each, ast.ClassDef)]
+        return all(self.names.is_flow(each) for each in functions)
+
+    @cached_property
+    def fresh_body(self) -> list[ast.stmt]:
+        """The statements of the fresh body, with the author's docstring first, if there is one."""
+        body = self.lowered.body
+        if not (self.shared and self.points):
+            return body
+        start = 1 if ast.get_docstring(self.definition.node, clean=False) is not None else 0
+        return [*body[:start], _keep_cells(self.definition, self.shared), *body[start:]]
+
+    @cached_property
+    def code(self) -> types.CodeType:
+        """The code of the fresh body."""
+        return fresh_code(
+            self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
+        )
+
+    def resume(self, number: int) -> Resume:
+        """Return what is left of the flow from a point on."""
+        known = self._resumes.get(number)
+        if known is None:
+            known = self._resumes[number] = self._resume(self.lowered.points[number - 1])
+        return known
+
+    @cached_property
+    def _resumes(self) -> dict[int, Resume]:
+        return {}
+
+    def _resume(self, point: Point) -> Resume:
+        body = resume_body(self.lowered, point)
+        ours = self.scope.local - self.scope.captured
+        live = {
+            name: line
+            for name, line in live_at_entry(body, ROUND).items()
+            if name in ours or (name.startswith(RESERVED_PREFIX) and name != NEXT)
+        }
+        used = {each.id for node in body for each in ast.walk(node) if isinstance(each, ast.Name)}
+        used |= {"__class__"} if "super" in used else set()
+        cells = tuple(each for each in self.shared if each in used)
+        if cells:
+            body = [_keep_cells(self.definition, cells), *body]
+        return Resume(body, live, cells)
+
+    def resume_code(self, number: int, unbound: Iterable[str] = ()) -> types.CodeType:
+        """Compile the resume body of a point, for a frame in which some live names are unbound."""
+        resume = self.resume(number)
+        without = sorted(unbound)
+        slots = [each for each in resume.slots if each not in without]
+        return resume_code(
+            self.definition,
+            resume.body,
+            slots,
+            without,
+            resume.cells,
+            self.names.source.path,
+            self.flags,
+        )
+
+    def local_name(self, name: str) -> str:
+        """Return a slot's name as a running frame spells it (private names are mangled)."""
+        return mangle(name, self.definition.class_name)
+
+
+def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> CompiledFlow:
+    """Compile one function of a file.
+
+    Args:
+        definition: the function as written.
+        names: what its module binds.
+        flags: the `__future__` flags in force there.
+    """
+    scope = scope_of(definition.node)
+    suspensions = find_suspensions(definition.node, Callees(names, definition, scope))
+    lowered = lower(definition.node.body, suspensions, scope)
+    return CompiledFlow(definition, names, flags, scope, suspensions, lowered)
+
+
+def _names_around(enclosing: tuple[ScopeNode, ...]) -> set[str]:
+    functions = [each for each in enclosing if not isinstance(each, ast.ClassDef)]
+    return {name for each in functions for name in scope_of(each).local}
+
+
+def _mentions_class(node: ast.AST) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id in ("super", "__class__") for each in ast.walk(node)
+    )
+
+
+def _keep_cells(definition: Definition, names: Iterable[str]) -> ast.stmt:
+    """Return `_lt_cells = (lambda: (a, b)).__closure__`: the frame's cells, for when it is saved."""
+    node = definition.node
+    place = ast.Pass(
+        lineno=node.lineno, col_offset=node.col_offset,
+        end_lineno=node.lineno, end_col_offset=node.col_offset,
+    )
+    empty = ast.arguments([], [], None, [], [], None, [])
+    inner = ast.Lambda(empty, ast.Tuple([load(each) for each in names], ast.Load()))
+    value = ast.Attribute(inner, "__closure__", ast.Load())
+    return at(place, ast.Assign([store(CELLS)], value))

@@ -1,0 +1,28 @@
+"""What generated code and the runtime agree on: the version, the reserved names, the names in use.
+
+The compiler imports this module and nothing else of the runtime.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ABI_VERSION: Final = 1
+"""Part of every flow's version: raised when the same source would come to save other slots."""
+
+RESERVED_PREFIX: Final = "_lt_"
+"""Every local name that the compiler makes begins so; an author's name must not."""
+
+RUNTIME: Final = "__longterm__"
+"""The global name under which generated code finds `longterm.rt`."""
+
+NEXT: Final = "_lt_next"
+"""The first parameter of a resume body: call it to go on with the next frame, or get the event."""
+
+CELLS: Final = "_lt_cells"
+"""The local in which a body keeps the cells of its captured names, to be saved with its frame."""
+
+RUNTIME_NAMES: Final = frozenset(
+    {"Suspend", "BaseException", "aenter", "aexit", "aiter", "enter", "exit", "iter", "slice", "type"}
+)
+"""The attributes of `longterm.rt` that generated code may use."""

@@ -1,0 +1,57 @@
+"""The default engine, for applications with one store: the module-level functions.
+
+The store is the one given to `set_runstore`, else the one named by the environment variable
+`LONGTERM_URL`, else one in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+from longterm.engine import Engine
+from longterm.run import Run
+from longterm.store.base import RunStore
+
+P = ParamSpec("P")
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def set_runstore(store: RunStore | str) -> None:
+    """Use a store, or the store of a URL, for all runs from now on.
+
+    Raises:
+        StoreError: the URL names no store that can be opened.
+    """
+    global _engine
+    engine = Engine(store)
+    with _lock:
+        _engine = engine
+
+
+def default_engine() -> Engine:
+    """Return the default engine, opening its store on first use."""
+    global _engine
+    if _engine is None:
+        with _lock:
+            if _engine is None:
+                _engine = Engine(os.environ.get("LONGTERM_URL") or "memory:")
+    return _engine
+
+
+def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+    """Start a run of a flow on the default store; see `Engine.start_flow`."""
+    return default_engine().start_flow(flow, *args, **kwargs)
+
+
+def process_event(run_id: str, event_id: str, result: Any = None) -> Run:
+    """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
+    return default_engine().process_event(run_id, event_id, result)
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run of the default store as it is now; see `Engine.get_run`."""
+    return default_engine().get_run(run_id)

@@ -1,0 +1,173 @@
+"""Everything that longterm raises, one class per failure, all under `LongtermError`.
+
+A message says what was asked, shows the value, and names the way out in parentheses. Whenever one
+of these is raised by `start_flow` or `process_event`, the run is as it was before the call.
+"""
+
+from __future__ import annotations
+
+
+class LongtermError(Exception):
+    """The base of every error that longterm raises."""
+
+
+class CompileError(LongtermError):
+    """Raised when `@deflow` is put on something that cannot become a flow.
+
+    The message is the rendered diagnostics: rule, place, cause and remedy of each problem.
+    """
+
+
+class UnknownRun(LongtermError):
+    """Raised when the store has no run of the given id."""
+
+    def __init__(self, run_id: str) -> None:
+        """Keep the id that was asked for."""
+        self.run_id = run_id
+        super().__init__(f"there is no run {run_id!r} in this store (check the id, and the store's URL)")
+
+
+class RunExists(LongtermError):
+    """Raised by a store that is asked to create a run whose id it has already."""
+
+    def __init__(self, run_id: str) -> None:
+        """Keep the id that is taken."""
+        self.run_id = run_id
+        super().__init__(f"run {run_id!r} exists already (choose another id)")
+
+
+class ClaimLost(LongtermError):
+    """Raised when a turn cannot be saved because the run is no longer held by this claim.
+
+    Another process took the run up since, or it was removed; nothing of this turn was stored.
+    """
+
+    def __init__(self, run_id: str, turn: int) -> None:
+        """Keep the run and the turn that could not be saved."""
+        self.run_id = run_id
+        self.turn = turn
+        super().__init__(
+            f"turn {turn} of run {run_id!r} was not saved: the claim on the run was lost "
+            "(nothing of the turn is stored; get_run shows how the run stands)"
+        )
+
+
+class StoreError(LongtermError):
+    """Raised when a store cannot be opened, read or written; the message says what to do."""
+
+
+class NotStorable(LongtermError):
+    """Raised when a value that must be stored is of a type that the codec does not know.
+
+    `path` leads from the encoded root to the value, e.g. `[2].slots['rows'][3].cursor`.
+    """
+
+
+class CorruptData(LongtermError):
+    """Raised when stored bytes are not what the codec wrote."""
+
+
+class NotInRun(LongtermError):
+    """Raised when a form such as `suspend` is used outside of a run."""
+
+    def __init__(self, form: str) -> None:
+        """Keep the name of the form."""
+        super().__init__(
+            f"{form}() was called outside of a run (start the flow with start_flow, "
+            "or try it with longterm.testing.interpret)"
+        )
+
+
+class NotAFlow(LongtermError):
+    """Raised when something that is no flow is to be started as one."""
+
+    def __init__(self, value: object) -> None:
+        """Keep what was given."""
+        name = getattr(value, "__qualname__", None) or repr(value)
+        super().__init__(f"{name} is not a flow (put @deflow on the function)")
+
+
+class UnknownFlow(LongtermError):
+    """Raised when a run's flow does not exist in this process."""
+
+    def __init__(self, flow: str) -> None:
+        """Keep the flow's name, `module:qualname`."""
+        self.flow = flow
+        module = flow.partition(":")[0]
+        super().__init__(
+            f"flow {flow} is not known in this process (import {module} before the event is "
+            "processed; if the flow was renamed or moved, keep the old name importable)"
+        )
+
+
+class FlowChanged(LongtermError):
+    """Raised when a run's flow no longer means what it meant when the run was suspended."""
+
+    def __init__(self, flow: str, saved: str, present: str) -> None:
+        """Keep the flow and both versions."""
+        self.flow = flow
+        super().__init__(
+            f"flow {flow} has changed since this run was suspended: it was saved from version "
+            f"{saved}, this process has {present} (process the event with the code it was "
+            "saved from; comments, docstrings and moved lines never count as a change)"
+        )
+
+
+class WrongEvent(LongtermError):
+    """Raised when an event is processed that the run does not wait for."""
+
+    def __init__(self, run_id: str, event_id: str, waiting_for: str | None) -> None:
+        """Keep the run, the event that came and the event that it waits for."""
+        self.run_id = run_id
+        self.event_id = event_id
+        self.waiting_for = waiting_for
+        super().__init__(
+            f"run {run_id!r} does not wait for event {event_id!r} "
+            f"(it waits for {waiting_for!r})"
+        )
+
+
+class RunNotSuspended(LongtermError):
+    """Raised when an event is processed for a run that is in the middle of a turn, or has failed."""
+
+    def __init__(self, run_id: str, state: str) -> None:
+        """Keep the run and the state it is in."""
+        self.run_id = run_id
+        self.state = state
+        cause = {
+            "running": "another turn is under way: wait for it to end",
+            "failed": "its last turn raised an exception: see get_run(...).error",
+            "cancelled": "it was cancelled: start a new run",
+        }.get(state, "see get_run")
+        super().__init__(f"run {run_id!r} is {state} and takes no event now ({cause})")
+
+
+class RunComplete(RunNotSuspended):
+    """Raised when an event is processed for a run that has reached its end."""
+
+    def __init__(self, run_id: str) -> None:
+        """Keep the run."""
+        LongtermError.__init__(
+            self, f"run {run_id!r} is complete and takes no more events (start a new run)"
+        )
+        self.run_id = run_id
+        self.state = "complete"
+
+
+class InvalidEventId(LongtermError):
+    """Raised when an event id is not a string, or is empty."""
+
+    def __init__(self, event_id: object) -> None:
+        """Keep what was given."""
+        super().__init__(
+            f"an event id is a string of at least one character, not {event_id!r} "
+            '(write suspend("approved"), process_event(run_id, "approved", value))'
+        )
+
+
+class CannotSuspend(LongtermError):
+    """Raised when a flow suspends where its stack cannot be stored; the turn is undone."""
+
+
+class CannotStore(CannotSuspend):
+    """Raised when a suspended flow holds, said or returned a value that cannot be stored."""

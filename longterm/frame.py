@@ -1,0 +1,27 @@
+"""A frame: one flow call on the stack of a suspended run. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import CellType
+
+
+@dataclass(slots=True)
+class Frame:
+    """One flow call: which flow, at which resume point, with which live names.
+
+    A continuation is a list of frames, outermost call first.
+    """
+
+    flow: str
+    """The flow, as `module:qualname`."""
+    version: str
+    """The digest of the flow's meaning; a frame resumes only in the code it was saved from."""
+    point: int
+    """The number of the resume point, in lexical order, from 1; 0 is the start of the flow."""
+    line: int
+    """The line of the point in the author's file when the frame was saved, for people."""
+    slots: dict[str, object] = field(default_factory=dict)
+    """The live local names and their values; an unbound name is absent."""
+    cells: dict[str, CellType] = field(default_factory=dict)
+    """The captured names, each with the cell that inner functions share."""

@@ -1,0 +1,66 @@
+"""Run one turn of a flow: from a callable to its result, or to the frames it waits with.
+
+No store, no clock, no I/O: the engine brings what to run and saves what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, TypeAlias
+
+from longterm.frame import Frame
+from longterm.rt import Suspend
+from longterm.stack import capture
+from longterm.turn import LiveTurn, current, swallowed
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The flow returned."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The flow waits for an event, with these frames."""
+
+    event_id: str
+    frames: list[Frame]
+
+
+Outcome: TypeAlias = Completed | Suspended
+
+
+def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
+    """Run a flow until it waits or ends.
+
+    Raises:
+        CannotSuspend: it came to wait where its stack cannot be stored.
+        Exception: whatever the author's code lets out.
+    """
+    token = current.set(turn)
+    try:
+        result = entry()
+    except Suspend as suspension:
+        if suspension is not turn.pending:
+            raise
+        frames = capture(suspension)
+        suspension.__traceback__ = None
+        return Suspended(suspension.event_id, frames)
+    except BaseException as error:
+        if turn.pending is not None:
+            raise swallowed(turn.pending) from error
+        raise
+    finally:
+        current.reset(token)
+    if turn.pending is not None:
+        raise swallowed(turn.pending)
+    return Completed(result)
+
+
+def event_value(value: Any) -> Callable[[], Any]:
+    """Return a callable that gives the event's value and leaves no entry in tracebacks."""
+    return repeat(value).__next__

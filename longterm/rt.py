@@ -1,0 +1,60 @@
+"""What generated code calls, under the global name `__longterm__`. Authors never see it.
+
+Its attributes are listed in `longterm._abi.RUNTIME_NAMES`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+
+class Suspend(BaseException):
+    """Unwinds the stack of a flow that waits. Its traceback is the continuation.
+
+    Not an `Exception`, so that the author's `except Exception` lets it pass.
+    """
+
+    def __init__(self, event_id: str) -> None:
+        """Keep the event that is waited for."""
+        self.event_id = event_id
+        super().__init__(event_id)
+
+
+BaseException = builtins.BaseException
+aiter = builtins.aiter
+iter = builtins.iter
+slice = builtins.slice
+type = builtins.type
+
+
+def enter(manager: Any) -> Callable[[], Any]:
+    """Return a context manager's bound `__enter__`, looked up on its type as `with` does."""
+    return _special(manager, "__enter__", "context manager")
+
+
+def exit(manager: Any) -> Callable[..., Any]:
+    """Return a context manager's bound `__exit__`."""
+    return _special(manager, "__exit__", "context manager")
+
+
+def aenter(manager: Any) -> Callable[[], Any]:
+    """Return an asynchronous context manager's bound `__aenter__`."""
+    return _special(manager, "__aenter__", "asynchronous context manager")
+
+
+def aexit(manager: Any) -> Callable[..., Any]:
+    """Return an asynchronous context manager's bound `__aexit__`."""
+    return _special(manager, "__aexit__", "asynchronous context manager")
+
+
+def _special(manager: Any, name: str, protocol: str) -> Callable[..., Any]:
+    kind = type(manager)
+    for base in kind.__mro__:
+        if name in base.__dict__:
+            found = base.__dict__[name]
+            bind = getattr(type(found), "__get__", None)
+            return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
+    detail = f" (missed {name} method)" if "exit" in name else ""
+    raise TypeError(f"{kind.__qualname__!r} object does not support the {protocol} protocol{detail}")

@@ -1,0 +1,167 @@
+"""For tests of flows: run one as plain Python, or turn by turn on a store, with scripted events.
+
+`interpret` is the reference: the author's own code, uncompiled, in which `suspend` simply returns
+the next value. `play` is the real thing: compiled, stored and loaded again at every suspend. What
+they return can be compared with `==`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from longterm.engine import Engine
+from longterm.flow import known_flows
+from longterm.run import RunState
+from longterm.store.base import RunStore
+from longterm.turn import current
+
+__all__ = ["Transcript", "interpret", "play"]
+
+
+@dataclass(eq=False)
+class Transcript:
+    """What happened when a flow ran: how it ended, what it said and what it asked for.
+
+    Two transcripts are equal when the flows did the same: exceptions count as equal by type and
+    arguments.
+    """
+
+    result: Any = None
+    """What the flow returned."""
+    error: BaseException | None = None
+    """What the flow raised."""
+    responses: list[list[Any]] = field(default_factory=list)
+    """What it said, a list for each turn."""
+    asked: list[str] = field(default_factory=list)
+    """The events that it waited for, in order."""
+    waiting_for: str | None = None
+    """The event that it still waits for, when the script ran out."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Transcript):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _compared(self) -> tuple[object, ...]:
+        error = None if self.error is None else (type(self.error), self.error.args)
+        return (self.result, error, self.responses, self.asked, self.waiting_for)
+
+
+def interpret(
+    flow: Callable[..., Any], args: Iterable[Any] = (), events: Iterable[Any] = ()
+) -> Transcript:
+    """Run the author's own function, uncompiled, with `suspend` as a call that returns at once.
+
+    While it runs, all flows of the process are uncompiled, those of other threads too: for tests.
+
+    Args:
+        flow: a flow, or a plain function that calls the forms.
+        args: its positional arguments.
+        events: the values of the events, in the order in which they are asked for.
+    """
+    turn = _ScriptedTurn(iter(events))
+    transcript = Transcript(responses=turn.finished, asked=turn.asked)
+    with _uncompiled():
+        token = current.set(turn)
+        try:
+            transcript.result = flow(*args)
+        except _ScriptEnded as ended:
+            transcript.waiting_for = ended.event_id
+        except Exception as error:
+            transcript.error = error
+        finally:
+            current.reset(token)
+    if transcript.waiting_for is None:
+        turn.finished.append(turn.responses if transcript.error is None else [])
+    return transcript
+
+
+def play(
+    flow: Callable[..., Any],
+    args: Iterable[Any] = (),
+    events: Iterable[Any] = (),
+    *,
+    store: RunStore | str = "memory://",
+) -> Transcript:
+    """Run a compiled flow on a store, stored and loaded again at every suspend.
+
+    Args:
+        flow: a flow.
+        args: its positional arguments.
+        events: the values of the events, in the order in which they are asked for.
+        store: where the run lives; one in memory unless told otherwise.
+    """
+    engine = Engine(store)
+    transcript = Transcript()
+    script = iter(events)
+    try:
+        run = engine.start_flow(flow, *args)
+        transcript.responses.append(run.response)
+        while run.state is RunState.SUSPENDED:
+            assert run.waiting_for is not None
+            transcript.asked.append(run.waiting_for)
+            try:
+                value = next(script)
+            except StopIteration:
+                transcript.waiting_for = run.waiting_for
+                return transcript
+            run = engine.process_event(run.id, run.waiting_for, value)
+            transcript.responses.append(run.response)
+        transcript.result = run.result
+    except Exception as error:
+        transcript.error = error
+        transcript.responses.append([])
+    return transcript
+
+
+class _ScriptEnded(BaseException):
+    """Unwinds an interpreted flow that waits for more events than the script has."""
+
+    def __init__(self, event_id: str) -> None:
+        self.event_id = event_id
+        super().__init__(event_id)
+
+
+class _ScriptedTurn:
+    """A turn in which every event has come already."""
+
+    def __init__(self, script: Iterator[Any]) -> None:
+        self.responses: list[Any] = []
+        self.finished: list[list[Any]] = []
+        self.asked: list[str] = []
+        self._script = script
+
+    def suspend(self, event_id: str) -> Any:
+        self.finished.append(self.responses)
+        self.responses = []
+        self.asked.append(event_id)
+        for value in self._script:
+            return value
+        raise _ScriptEnded(event_id)
+
+
+_interpreting = threading.RLock()
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Give every flow of the process its author's own code for a while."""
+    with _interpreting:
+        swapped = [
+            (function, flow.original, function.__code__)
+            for flow in known_flows()
+            for function in list(flow.functions)
+        ]
+        for function, original, _ in swapped:
+            function.__code__ = original
+        try:
+            yield
+        finally:
+            for function, _, compiled in swapped:
+                function.__code__ = compiled
