@@ -6,6 +6,8 @@ of these is raised by `start_flow` or `process_event`, the run is as it was befo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LongtermError(Exception):
     """The base of every error that longterm raises."""
@@ -59,12 +61,69 @@ class StoreError(LongtermError):
 class NotStorable(LongtermError):
     """Raised when a value that must be stored is of a type that the codec does not know.
 
-    `path` leads from the encoded root to the value, e.g. `[2].slots['rows'][3].cursor`.
+    `path` leads from the encoded root to the value, step by step; joined as text it reads
+    `[2].slots['rows'][3].cursor`.
     """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Sequence[object] = (),
+        value_type: str = "",
+        reason: str = "",
+        remedy: str = "",
+    ) -> None:
+        """Keep where the value is, what it is, why it cannot be stored and what to do."""
+        self.path = tuple(path)
+        self.value_type = value_type
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(message)
+
+    @classmethod
+    def at(cls, path: Sequence[object], value_type: type, reason: str, remedy: str) -> NotStorable:
+        """Return the error for a value at the end of a path."""
+        name = f"{value_type.__module__}.{value_type.__qualname__}".removeprefix("builtins.")
+        place = "".join(map(str, path)) or "the value"
+        return cls(
+            f"cannot store {place}, which is of type {name}: {reason} ({remedy})",
+            path=path,
+            value_type=name,
+            reason=reason,
+            remedy=remedy,
+        )
+
+    @property
+    def frame(self) -> int | None:
+        """The index of the frame that holds the value, if what was encoded is a continuation."""
+        return getattr(self.path[0], "key", None) if self._is_in_slot() else None
+
+    @property
+    def slot(self) -> str | None:
+        """The local name that holds the value, if what was encoded is a continuation."""
+        return getattr(self.path[2], "key", None) if self._is_in_slot() else None
+
+    @property
+    def path_in_slot(self) -> str:
+        """The rest of the path, from the local name on, such as `[3].cursor`."""
+        return "".join(map(str, self.path[3:] if self._is_in_slot() else self.path))
+
+    def _is_in_slot(self) -> bool:
+        return len(self.path) > 2 and str(self.path[1]) in (".slots", ".cells")
 
 
 class CorruptData(LongtermError):
     """Raised when stored bytes are not what the codec wrote."""
+
+
+class NotAllowed(CorruptData):
+    """Raised when stored bytes name a class, function or module that is not here or not allowed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """Keep the name that the bytes gave."""
+        self.name = name
+        super().__init__(f"the stored bytes name {name}, which {reason}")
 
 
 class NotInRun(LongtermError):
@@ -85,6 +144,15 @@ class NotAFlow(LongtermError):
         """Keep what was given."""
         name = getattr(value, "__qualname__", None) or repr(value)
         super().__init__(f"{name} is not a flow (put @deflow on the function)")
+
+
+class AsyncFlow(LongtermError):
+    """Raised when an `async def` flow is to be run from code that is not asynchronous."""
+
+    def __init__(self, flow: str, entry: str) -> None:
+        """Keep the flow; `entry` is the function that was called."""
+        self.flow = flow
+        super().__init__(f"flow {flow} is an async def (use `await a{entry}(...)`)")
 
 
 class UnknownFlow(LongtermError):
