@@ -4,9 +4,18 @@ A function decorated with `@deflow` may `suspend`; its stack is then stored, and
 goes on from there in any process, any month. Nothing is replayed.
 """
 
-from longterm.default import get_run, process_event, set_runstore, start_flow
+from longterm.default import (
+    aget_run,
+    aprocess_event,
+    astart_flow,
+    get_run,
+    process_event,
+    set_runstore,
+    start_flow,
+)
 from longterm.engine import Engine
 from longterm.errors import (
+    AsyncFlow,
     CannotStore,
     CannotSuspend,
     ClaimLost,
@@ -32,6 +41,7 @@ from longterm.run import Run, RunState
 from longterm.store.base import RunStore
 
 __all__ = [
+    "AsyncFlow",
     "CannotStore",
     "CannotSuspend",
     "ClaimLost",
@@ -54,6 +64,9 @@ __all__ = [
     "UnknownFlow",
     "UnknownRun",
     "WrongEvent",
+    "aget_run",
+    "aprocess_event",
+    "astart_flow",
     "call",
     "deflow",
     "get_run",

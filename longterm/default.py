@@ -38,7 +38,7 @@ def default_engine() -> Engine:
     if _engine is None:
         with _lock:
             if _engine is None:
-                _engine = Engine(os.environ.get("LONGTERM_URL") or "memory:")
+                _engine = Engine(os.environ.get("LONGTERM_URL") or "memory://")
     return _engine
 
 
@@ -55,3 +55,18 @@ def process_event(run_id: str, event_id: str, result: Any = None) -> Run:
 def get_run(run_id: str) -> Run:
     """Return a run of the default store as it is now; see `Engine.get_run`."""
     return default_engine().get_run(run_id)
+
+
+async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+    """Start a run on the default store from asynchronous code; see `Engine.astart_flow`."""
+    return await default_engine().astart_flow(flow, *args, **kwargs)
+
+
+async def aprocess_event(run_id: str, event_id: str, result: Any = None) -> Run:
+    """Give a run of the default store its event; see `Engine.aprocess_event`."""
+    return await default_engine().aprocess_event(run_id, event_id, result)
+
+
+async def aget_run(run_id: str) -> Run:
+    """Return a run of the default store as it is now; see `Engine.aget_run`."""
+    return await default_engine().aget_run(run_id)

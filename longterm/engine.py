@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec
 
+import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
 from longterm.codec import decode, encode
 from longterm.errors import (
+    AsyncFlow,
     CannotStore,
     CannotSuspend,
     InvalidEventId,
@@ -25,7 +28,7 @@ from longterm.errors import (
 )
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
-from longterm.loop import Completed, Outcome, event_value, run_turn
+from longterm.loop import Completed, Outcome, arun_turn, event_value, run_turn
 from longterm.run import Run, RunState
 from longterm.stack import rebuild
 from longterm.store import open_store
@@ -51,22 +54,17 @@ class Engine:
 
         Raises:
             NotAFlow: the function is not decorated with `@deflow`.
+            AsyncFlow: the flow is an `async def`; await `astart_flow`.
             CannotSuspend: the flow waits where its stack or a value in it cannot be stored; no run
                 was created.
             Exception: what the flow itself raised; the run is stored as failed.
         """
-        definition = flow_of(flow)
-        run = Run(id=uuid.uuid4().hex, flow=definition.name, state=RunState.RUNNING)
-        start = _encoded_start(definition, args, kwargs)
+        run = _new_run(flow_of(flow), args, kwargs)
+        _refuse_async(flow_of(flow), "start_flow")
         turn = LiveTurn()
-        try:
-            outcome = run_turn(turn, partial(flow, *args, **kwargs))
-        except CannotSuspend:
-            raise
-        except Exception as error:
-            self.store.create(replace(_failed(run, error), stack=start))
-            raise
-        return self.store.create(_after(run, turn, outcome))
+        with self._recording_failure(run, self.store.create):
+            done = _after(run, turn, run_turn(turn, partial(flow, *args, **kwargs)))
+        return self.store.create(done)
 
     def process_event(self, run_id: str, event_id: str, result: Any = None) -> Run:
         """Give a suspended run the event that it waits for, and carry it on by one turn.
@@ -81,36 +79,45 @@ class Engine:
             WrongEvent: the run waits for another event.
             RunComplete, RunNotSuspended: the run takes no events now.
             UnknownFlow, FlowChanged: this process cannot go on with the run's frames.
+            AsyncFlow: the flow is an `async def`; await `aprocess_event`.
             CannotSuspend: the flow came to wait where it cannot be stored.
             Exception: what the flow itself raised; the run is stored as failed, and keeps the
                 frames that it had before the turn.
 
         After any of these but the last the run waits on as it was.
         """
-        if not isinstance(event_id, str) or not event_id:
-            raise InvalidEventId(event_id)
-        run = self.store.unsuspend(run_id, event_id)
-        if run is None:
-            raise _refusal(self.store.get(run_id), event_id)
+        run = self._claim(run_id, event_id)
+        return self._carry_on(run, result)
+
+    async def astart_flow(
+        self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run:
+        """Start a run of a flow, `async def` or not, from asynchronous code; see `start_flow`.
+
+        The store, and a flow that is no `async def`, run in a thread.
+        """
+        if not flow_of(flow).is_async:
+            return await _in_thread(self.start_flow, flow, *args, **kwargs)
+        run = _new_run(flow_of(flow), args, kwargs)
         turn = LiveTurn()
-        try:
-            going_on = _continuation(run, result)
-            outcome = run_turn(turn, going_on)
-            done = _after(run, turn, outcome)
-        except _Refused as refused:
-            self._release(run)
-            raise refused.error from refused.error.__cause__
-        except CannotSuspend:
-            self._release(run)
-            raise
-        except Exception as error:
-            self.store.update(_failed(run, error))
-            raise
-        except BaseException:
-            # An interrupt (Ctrl-C, SystemExit) is nobody's failure: the run waits on.
-            self._release(run)
-            raise
-        return self.store.update(done)
+        with self._recording_failure(run, self.store.create):
+            done = _after(run, turn, await arun_turn(turn, partial(flow, *args, **kwargs)))
+        return await _in_thread(self.store.create, done)
+
+    async def aprocess_event(self, run_id: str, event_id: str, result: Any = None) -> Run:
+        """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
+        run = await _in_thread(self._claim, run_id, event_id)
+        if not flow_named(run.flow).is_async:
+            return await _in_thread(self._carry_on, run, result)
+        going_on = self._going_on(run, result, is_async=True)
+        turn = LiveTurn()
+        with self._recording_failure(run, self.store.update, self._release):
+            done = _after(run, turn, await arun_turn(turn, going_on))
+        return await _in_thread(self.store.update, done)
+
+    async def aget_run(self, run_id: str) -> Run:
+        """Return a run as it is now, from asynchronous code; see `get_run`."""
+        return await _in_thread(self.get_run, run_id)
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -120,32 +127,82 @@ class Engine:
         """
         return self.store.get(run_id)
 
+    def _claim(self, run_id: str, event_id: str) -> Run:
+        if not isinstance(event_id, str) or not event_id:
+            raise InvalidEventId(event_id)
+        run = self.store.unsuspend(run_id, event_id)
+        if run is None:
+            raise _refusal(self.store.get(run_id), event_id)
+        return run
+
+    def _carry_on(self, run: Run, result: Any) -> Run:
+        going_on = self._going_on(run, result, is_async=False)
+        turn = LiveTurn()
+        with self._recording_failure(run, self.store.update, self._release):
+            done = _after(run, turn, run_turn(turn, going_on))
+        return self.store.update(done)
+
     def _release(self, run: Run) -> None:
         self.store.update(replace(run, state=RunState.SUSPENDED))
 
+    def _going_on(self, run: Run, result: Any, *, is_async: bool) -> Callable[[], Any]:
+        """Return what carries a claimed run on; a run that cannot go on is let go of."""
+        assert run.stack is not None
+        try:
+            if not is_async:
+                _refuse_async(flow_named(run.flow), "process_event")
+            return rebuild(decode(run.stack), event_value(result))
+        except BaseException:
+            self._release(run)
+            raise
 
-class _Refused(Exception):
-    """Carries an error of ours past the handler for the author's exceptions."""
+    @contextmanager
+    def _recording_failure(
+        self,
+        run: Run,
+        save: Callable[[Run], Run],
+        release: Callable[[Run], None] = lambda run: None,
+    ) -> Iterator[None]:
+        """Store a run as failed when the author's code raises; undo the turn if it was refused.
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+        An interrupt (Ctrl-C, a cancelled task) is nobody's failure: the turn is undone too.
+        """
+        try:
+            yield
+        except CannotSuspend:
+            release(run)
+            raise
+        except Exception as error:
+            save(_failed(run, error))
+            raise
+        except BaseException:
+            release(run)
+            raise
 
 
-def _encoded_start(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
-    """Return the frame that starts a flow, for a retry; None if an argument cannot be stored."""
+async def _in_thread(function: Callable[..., Run], /, *args: Any, **kwargs: Any) -> Run:
+    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
+    import asyncio
+
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def _new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+    """Return a run that is about to start; its stack is the call itself, so it can be retried.
+
+    Arguments that cannot be stored are no error: the flow may be done with them before it waits.
+    """
     slots: dict[str, object] = {"args": args, "kwargs": kwargs}
     try:
-        return encode([Frame(flow.name, flow.version, 0, 0, slots)])
+        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
     except NotStorable:
-        return None
+        stack = None
+    return Run(id=uuid.uuid4().hex, flow=flow.name, state=RunState.RUNNING, stack=stack)
 
 
-def _continuation(run: Run, result: Any) -> Callable[[], Any]:
-    assert run.stack is not None
-    try:
-        return rebuild(decode(run.stack), event_value(result))
-    except Exception as error:
-        raise _Refused(error) from error
+def _refuse_async(flow: Flow, entry: str) -> None:
+    if flow.is_async:
+        raise AsyncFlow(flow.name, entry)
 
 
 def _after(run: Run, turn: LiveTurn, outcome: Outcome) -> Run:

@@ -6,6 +6,7 @@ the same function object, with its name, signature, documentation and source.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import sys
 import types
@@ -43,6 +44,11 @@ class Flow:
     def version(self) -> str:
         """The digest of what the flow means."""
         return self.compiled.version
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the flow is an `async def`."""
+        return bool(self.compiled.code.co_flags & inspect.CO_COROUTINE)
 
     def resume_body(self, point: int, unbound: tuple[str, ...] = ()) -> Body:
         """Return the code that finishes the flow from a point on."""
@@ -156,6 +162,11 @@ def known_flows() -> list[Flow]:
     return list(_by_original.values())
 
 
+def known_bodies() -> list[Body]:
+    """Return the bodies that were compiled in this process."""
+    return list(_bodies.values())
+
+
 def _inner_flow(name: str) -> Flow | None:
     """Compile a flow that is defined inside another one, which has not run here yet."""
     module, _, qualname = name.partition(":")
@@ -190,7 +201,25 @@ def _compile(function: types.FunctionType) -> Flow:
     module = function.__module__
     names = ModuleNames(source, module, function.__globals__.get("__package__") or "", resolve_live)
     compiled = compile_flow(definition, names, code.co_flags & _FUTURE_FLAGS)
+    _check(function, compiled)
     return Flow(f"{module}:{function.__qualname__}", compiled, function.__globals__, code)
+
+
+def _check(function: types.FunctionType, compiled: CompiledFlow) -> None:
+    """Make sure of what the runtime builds on: the same cells, and columns in code objects."""
+    fresh = compiled.code
+    if fresh.co_freevars != function.__code__.co_freevars:
+        raise CompileError(
+            f"internal error: {function.__qualname__} was compiled with the free names "
+            f"{fresh.co_freevars} instead of {function.__code__.co_freevars} "
+            "(please report it with this file)"
+        )
+    if all(column is None for *_, column in fresh.co_positions()):
+        raise CompileError(
+            f"cannot make {function.__qualname__} a flow: Python runs without columns in code "
+            "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "
+            "Python without -X no_debug_ranges)"
+        )
 
 
 def _source(function: types.FunctionType) -> SourceFile:

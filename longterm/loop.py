@@ -5,7 +5,7 @@ No store, no clock, no I/O: the engine brings what to run and saves what comes o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, TypeAlias
@@ -45,20 +45,45 @@ def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
     try:
         result = entry()
     except Suspend as suspension:
-        if suspension is not turn.pending:
-            raise
-        frames = capture(suspension)
-        suspension.__traceback__ = None
-        return Suspended(suspension.event_id, frames)
+        return _suspended(turn, suspension)
     except BaseException as error:
-        if turn.pending is not None:
-            raise swallowed(turn.pending) from error
+        _check_reached(turn, error)
         raise
     finally:
         current.reset(token)
-    if turn.pending is not None:
-        raise swallowed(turn.pending)
+    _check_reached(turn, None)
     return Completed(result)
+
+
+async def arun_turn(turn: LiveTurn, entry: Callable[[], Awaitable[Any]]) -> Outcome:
+    """Run an `async def` flow until it waits or ends; see `run_turn`."""
+    token = current.set(turn)
+    try:
+        result = await entry()
+    except Suspend as suspension:
+        return _suspended(turn, suspension)
+    except BaseException as error:
+        _check_reached(turn, error)
+        raise
+    finally:
+        current.reset(token)
+    _check_reached(turn, None)
+    return Completed(result)
+
+
+def _suspended(turn: LiveTurn, suspension: Suspend) -> Suspended:
+    if suspension is not turn.pending:
+        raise suspension
+    frames = capture(suspension)
+    # The traceback holds the dead frames, and they hold it: let go of both now.
+    suspension.__traceback__ = None
+    return Suspended(suspension.event_id, frames)
+
+
+def _check_reached(turn: LiveTurn, error: BaseException | None) -> None:
+    """Refuse a turn that goes on, or ends, although it was told to wait."""
+    if turn.pending is not None:
+        raise swallowed(turn.pending) from error
 
 
 def event_value(value: Any) -> Callable[[], Any]:

@@ -20,6 +20,7 @@ from longterm_compiler.build import at, load, store
 from longterm_compiler.callees import Callees, ModuleNames, Verdict, dotted
 from longterm_compiler.codegen import fresh_code, resume_code
 from longterm_compiler.digest import meaning_digest
+from longterm_compiler.inner import inner_codes
 from longterm_compiler.liveness import live_at_entry
 from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.names import mangle
@@ -139,6 +140,15 @@ class CompiledFlow:
         return fresh_code(
             self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
         )
+
+    @cached_property
+    def inner(self) -> dict[str, types.CodeType]:
+        """The code of the functions inside the flow, by the names under which they are stored."""
+        return self.inner_of(self.code)
+
+    def inner_of(self, code: types.CodeType) -> dict[str, types.CodeType]:
+        """Return the code of the functions inside one of the flow's bodies, by the same names."""
+        return inner_codes(self.definition, code)
 
     def resume(self, number: int) -> Resume:
         """Return what is left of the flow from a point on."""

@@ -61,37 +61,59 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
     return ast.copy_location(ast.Call(func, done[len(first) : start], keywords), node)
 
 
-def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
-    """`a and b`: keep the value so far; go on only if it decides nothing."""
-    assert isinstance(node, ast.BoolOp)
-    name = low.names.fresh("value")
+def bind(low: Lowering, name: str, node: ast.expr, out: Out) -> None:
+    """Evaluate an expression into a temporary, without one more temporary on the way."""
+    if not low.inside(node):
+        out.append(at(node, assign(name, node)))
+    elif isinstance(node, ast.BoolOp):
+        _bind_bool_op(low, name, node, out)
+    elif isinstance(node, ast.IfExp):
+        _bind_if_exp(low, name, node, out)
+    else:
+        point = point_call(low, node, out)
+        if point is not None:
+            call, whole = point
+            low.add_point(call, at(node, assign(name, whole)), out)
+        else:
+            out.append(at(node, assign(name, low.expression(node, out))))
 
-    def chain(values: list[ast.expr], into: Out) -> None:
-        into.append(at(values[0], assign(name, low.expression(values[0], into))))
-        if len(values) == 1:
-            return
+
+def _bind_bool_op(low: Lowering, name: str, node: ast.BoolOp, out: Out) -> None:
+    """`a and b`: keep the value so far; go on only if it decides nothing."""
+    bind(low, name, node.values[0], out)
+    into = out
+    for value in node.values[1:]:
         test: ast.expr = load(name)
         if isinstance(node.op, ast.Or):
             test = ast.UnaryOp(ast.Not(), test)
         inner: Out = []
-        chain(values[1:], inner)
-        into.append(at(values[0], ast.If(at(values[0], test), inner, [])))
+        bind(low, name, value, inner)
+        into.append(at(value, ast.If(at(value, test), inner, [])))
+        into = inner
 
-    chain(node.values, out)
+
+def _bind_if_exp(low: Lowering, name: str, node: ast.IfExp, out: Out) -> None:
+    test = low.expression(node.test, out)
+    then: Out = []
+    bind(low, name, node.body, then)
+    otherwise: Out = []
+    bind(low, name, node.orelse, otherwise)
+    out.append(at(node.test, ast.If(test, then, otherwise)))
+
+
+def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    assert isinstance(node, ast.BoolOp)
+    name = low.names.fresh("value")
+    _bind_bool_op(low, name, node, out)
     return at(node, load(name))
 
 
 def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.IfExp)
-    test = low.expression(node.test, out)
     if not low.inside(node.body, node.orelse):
-        return at(node, ast.IfExp(test, node.body, node.orelse))
+        return at(node, ast.IfExp(low.expression(node.test, out), node.body, node.orelse))
     name = low.names.fresh("value")
-    then: Out = []
-    then.append(at(node.body, assign(name, low.expression(node.body, then))))
-    otherwise: Out = []
-    otherwise.append(at(node.orelse, assign(name, low.expression(node.orelse, otherwise))))
-    out.append(at(node.test, ast.If(test, then, otherwise)))
+    _bind_if_exp(low, name, node, out)
     return at(node, load(name))
 
 

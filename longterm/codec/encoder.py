@@ -1,0 +1,137 @@
+"""Write any object graph as items: what is shared once, what it is used in after it.
+
+In: the root. Out: the items' bytes, the root's last. Sharing, cycles and depth are all solved here;
+trees of plain values do not come here (see `plain`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgpack import ExtType, Packer
+
+from longterm.codec import atoms, wire
+from longterm.codec.cycles import components, is_knot
+from longterm.codec.knots import write_knot
+from longterm.codec.survey import Survey, survey
+from longterm.errors import NotStorable
+
+DEPTH: Final = 200
+"""How deep an item may nest; what is deeper becomes an item of its own."""
+
+
+def encode_graph(root: Any) -> bytes:
+    """Return the items of a graph, joined.
+
+    Raises:
+        NotStorable: a value of it cannot be stored.
+    """
+    try:
+        return _write(survey(root), root)
+    except UnicodeEncodeError:
+        # A string holds half a surrogate pair, which msgpack does not write: look at every string.
+        return _write(survey(root, reads_strings=True), root)
+
+
+def _write(found: Survey, root: Any) -> bytes:
+    writer = Writer(found)
+    if not found.cyclic:
+        for node in found.nodes:
+            writer.write(node)
+        return writer.finish(root)
+    for group in components(found):
+        if is_knot(group, found):
+            write_knot(group, writer)
+        else:
+            writer.write(group[0])
+    return writer.finish(root)
+
+
+class Writer:
+    """The items written so far, and the form of every node that is finished."""
+
+    def __init__(self, found: Survey) -> None:
+        """Begin with the forms of the survey."""
+        self.found = found
+        self.forms: dict[int, Any] = dict(found.strings)
+        self.heights: dict[int, int] | None = {} if found.depth > DEPTH else None
+        self.count = 0
+        self.packer = Packer(strict_types=True, autoreset=False, default=_default)
+
+    def write(self, node: Any) -> None:
+        """Finish a node whose children are finished: as an item if shared, else as a form."""
+        key = id(node)
+        form = self.form(node)
+        if key in self.found.shared or self._is_too_high(key, node):
+            self.define(key, form)
+        elif form is not node:
+            self.forms[key] = form
+
+    def form(self, node: Any) -> Any:
+        """Return what is packed for a node: itself, or a copy with its children's forms."""
+        forms = self.forms
+        cls = type(node)
+        if cls is list:
+            return [forms.get(id(child), child) for child in node] if forms else node
+        if cls is dict:
+            return self._dict_form(node) if forms else node
+        key = id(node)
+        whole = self.found.forms.get(key)
+        if whole is not None:
+            return whole
+        return [forms.get(id(part), part) for part in self.found.parts[key]]
+
+    def _dict_form(self, node: dict[Any, Any]) -> dict[Any, Any]:
+        # Forms of keys may be lists, which no dict can have as keys.
+        forms = self.forms
+        return {
+            _as_key(forms.get(id(key), key)): forms.get(id(value), value)
+            for key, value in node.items()
+        }
+
+    def define(self, key: int, form: Any) -> None:
+        """Write an item, and let its number stand for it from now on."""
+        self.pack(form)
+        self.forms[key] = wire.reference(self.count)
+        self.count += 1
+
+    def pack(self, form: Any) -> None:
+        """Append one msgpack value."""
+        self.packer.pack(form)
+
+    def finish(self, root: Any) -> bytes:
+        """Write the root as the last item, and return all."""
+        self.pack(self.forms.get(id(root), root))
+        return self.packer.bytes()
+
+    def _is_too_high(self, key: int, node: Any) -> bool:
+        if self.heights is None:
+            return False
+        children = node if type(node) is list else node.values() if type(node) is dict else self.found.parts.get(key, ())
+        heights = self.heights
+        height = 1 + max((heights.get(id(child), 0) for child in children), default=0)
+        if height < DEPTH:
+            heights[key] = height
+            return False
+        return True
+
+
+def _as_key(form: Any) -> Any:
+    return _Key(form) if type(form) is list else form
+
+
+class _Key:
+    """The form of a key, made hashable."""
+
+    __slots__ = ("form",)
+
+    def __init__(self, form: list[Any]) -> None:
+        self.form = form
+
+
+def _default(value: Any) -> Any:
+    if type(value) is _Key:
+        return value.form
+    if type(value) is int:
+        return atoms.integer(value)
+    raise NotStorable(f"{type(value)!r} was not taken apart")

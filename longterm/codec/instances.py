@@ -1,0 +1,189 @@
+"""Instances of plain classes, of subclasses of builtins, and members of enums.
+
+An instance is its class by name, its `__dict__`, its slots by name, and the content of its builtin
+base. No `__init__`, `__new__`, `__setattr__`, `__reduce__` or `__setstate__` of its class runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import tzinfo
+from enum import Enum, Flag
+from typing import Any, Final
+
+from msgpack import ExtType
+
+from longterm.codec import wire
+from longterm.codec.budget import Budget
+from longterm.codec.classes import VALUE_BASES, ClassPlan
+from longterm.codec.kinds import Kind, Parts
+from longterm.codec.order import in_order
+
+TYPE: Final = 20
+"""The extension code of a class as the maker of instances, which is no value itself."""
+
+
+def take_instance(value: Any, plan: ClassPlan) -> Parts:
+    """Take apart an instance of the plan's class."""
+    attributes, slots = plan.attributes(value), plan.slot_values(value)
+    base = plan.base
+    if base in VALUE_BASES:
+        parts = [VALUE_OBJECT.tag, plan, _CONTENT[base](value), attributes, slots]
+    elif base is object or base is tzinfo:
+        parts = [OBJECT.tag, plan, attributes, slots]
+    else:
+        parts = [OBJECT.tag, plan, attributes, slots, *_CONTENT[base](value)]
+    while parts[-1] is None and len(parts) > 3:
+        parts.pop()
+    return parts
+
+
+def take_enum(value: Any, plan: ClassPlan) -> Parts:
+    """Take a member of an enum by its name, a combination of flags by its value."""
+    name = value._name_
+    if type(value)._member_map_.get(name) is value:
+        return [MEMBER.tag, plan, name]
+    return [FLAGS.tag, plan, _plain_int(value._value_)]
+
+
+def _plain_int(value: int) -> int:
+    return int.__pos__(value)
+
+
+_CONTENT: Final[dict[type, Any]] = {
+    int: int.__pos__,
+    float: float.__pos__,
+    complex: complex.__pos__,
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    frozenset: lambda value: tuple(in_order([*frozenset.__iter__(value)])),
+    list: lambda value: [None, *list.__iter__(value)],
+    set: lambda value: [None, *in_order([*set.__iter__(value)])],
+    dict: lambda value: [None, *(part for pair in dict.items(value) for part in pair)],
+    OrderedDict: lambda value: [None, *(part for pair in OrderedDict.items(value) for part in pair)],
+    defaultdict: lambda value: [
+        defaultdict.default_factory.__get__(value),  # type: ignore[attr-defined]
+        *(part for pair in dict.items(value) for part in pair),
+    ],
+    deque: lambda value: [deque.maxlen.__get__(value), *deque.__iter__(value)],  # type: ignore[attr-defined]
+    bytearray: lambda value: [bytes(memoryview(value))],
+}
+
+
+def _make_object(parts: Parts, budget: Budget) -> Any:
+    plan = _plan(parts[0])
+    if plan.base in VALUE_BASES:
+        raise TypeError(f"{plan.name} is not made without its content")
+    if not issubclass(plan.cls, BaseException):
+        return plan.base.__new__(plan.cls)  # type: ignore[call-overload]
+    raise TypeError(f"{plan.name} is an exception")
+
+
+def _fill_object(value: Any, parts: Parts, budget: Budget) -> None:
+    plan = plan_of_instance(value)
+    plan.set_attributes(value, *(*parts[:2], None, None)[:2])
+    if len(parts) > 2:
+        _FILL[plan.base](value, parts[2], parts[3:], budget)
+
+
+def plan_of_instance(value: Any) -> ClassPlan:
+    """Return the plan that an instance was made by."""
+    from longterm.codec.classes import plan_of
+
+    return _plan(plan_of(type(value)))
+
+
+def _fill_ordered(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+    keys = iter(content)
+    for key, each in zip(keys, keys, strict=True):
+        OrderedDict.__setitem__(value, key, each)
+
+
+def _fill_dict(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+    keys = iter(content)
+    dict.update(value, zip(keys, keys, strict=True))
+
+
+def _fill_default(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+    defaultdict.default_factory.__set__(value, extra)  # type: ignore[attr-defined]
+    _fill_dict(value, None, content, budget)
+
+
+def _fill_bytearray(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+    if type(extra) is not bytes:
+        raise TypeError("a bytearray holds bytes")
+    budget.spend(len(extra))
+    bytearray.extend(value, extra)
+
+
+_FILL: Final[dict[type, Any]] = {
+    list: lambda value, extra, content, budget: list.extend(value, content),
+    set: lambda value, extra, content, budget: set.update(value, content),
+    deque: lambda value, extra, content, budget: deque.__init__(value, content, extra),
+    dict: _fill_dict,
+    OrderedDict: _fill_ordered,
+    defaultdict: _fill_default,
+    bytearray: _fill_bytearray,
+}
+
+
+def _make_value_object(parts: Parts, budget: Budget) -> Any:
+    plan, content = _plan(parts[0]), parts[1]
+    base = plan.base
+    expected = tuple if base in (tuple, frozenset) else base
+    if base not in VALUE_BASES or type(content) is not expected:
+        raise TypeError(f"{plan.name} does not hold a {type(content).__name__}")
+    if base is int:
+        budget.spend(content.bit_length() >> 3)
+    elif expected in (str, bytes, tuple):
+        budget.spend(len(content))
+    return base.__new__(plan.cls, content)  # type: ignore[call-overload]
+
+
+def _fill_value_object(value: Any, parts: Parts, budget: Budget) -> None:
+    plan_of_instance(value).set_attributes(value, *(*parts, None, None)[:2])
+
+
+def _make_member(parts: Parts, budget: Budget) -> Any:
+    plan, name = parts
+    member = vars(_enum(plan))["_member_map_"][name]
+    if not isinstance(member, plan.cls):
+        raise TypeError(f"{name} is no member of {plan.name}")
+    return member
+
+
+def _make_flags(parts: Parts, budget: Budget) -> Any:
+    plan, number = parts
+    cls = _enum(plan)
+    known = vars(cls)["_value2member_map_"].get(number)
+    if known is not None:
+        return known
+    if not issubclass(cls, Flag) or type(number) is not int or "__new_member__" in vars(cls):
+        raise ValueError(f"{number!r} is no member of {plan.name}")
+    # The stock `_missing_` of Flag makes the combination, past any that the class defines.
+    return Flag.__dict__["_missing_"].__func__(cls, number)
+
+
+def _enum(plan: Any) -> type:
+    cls = _plan(plan).cls
+    if not issubclass(cls, Enum):
+        raise TypeError(f"{plan.name} is no enum")
+    return cls
+
+
+def _plan(plan: Any) -> ClassPlan:
+    if type(plan) is not ClassPlan:
+        raise TypeError("an instance has a class")
+    return plan
+
+
+def take_plan(plan: ClassPlan) -> ExtType:
+    """Name the class of instances."""
+    return ExtType(TYPE, plan.name.encode())
+
+
+OBJECT: Final = Kind(20, "object", _make_object, _fill_object, needs=1)
+VALUE_OBJECT: Final = Kind(21, "value object", _make_value_object, _fill_value_object, needs=2)
+MEMBER: Final = Kind(22, "enum member", _make_member)
+FLAGS: Final = Kind(23, "flags", _make_flags)

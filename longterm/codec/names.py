@@ -1,0 +1,106 @@
+"""Functions, classes and modules by importable name: `module:Outer.name`.
+
+A name is looked up in the namespaces of modules and classes alone: no attribute is computed, no
+descriptor, property or module `__getattr__` runs, nothing is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final
+
+from longterm.codec import allowed
+from longterm.errors import NotAllowed
+
+_LRU_CACHED: Final = type(allowed._origin_of_file)
+CALLABLE_TYPES: Final = (
+    FunctionType,
+    BuiltinFunctionType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    ClassMethodDescriptorType,
+    _LRU_CACHED,
+    type,
+)
+_module_namespace: Final = ModuleType.__dict__["__dict__"].__get__
+_class_namespace: Final = type.__dict__["__dict__"].__get__
+
+
+def find(name: str) -> tuple[Any, ModuleType]:
+    """Return the function or class of this name, and its module.
+
+    Raises:
+        NotAllowed: there is none, or its module is not to be named.
+    """
+    module_name, _, qualname = name.partition(":")
+    owner = allowed.module(module_name)
+    found: Any = owner
+    for step in qualname.split("."):
+        try:
+            found = _unwrapped(_namespace(found)[step])
+        except (KeyError, TypeError):
+            raise NotAllowed(
+                name, f"does not exist: {step!r} was not found (was it renamed or moved?)"
+            ) from None
+    if not isinstance(found, CALLABLE_TYPES):
+        raise NotAllowed(name, "is neither a function nor a class")
+    return found, owner
+
+
+def find_callable(name: str) -> Any:
+    """Return the function or class of this name, which may be called by whoever holds it."""
+    found, owner = find(name)
+    if not allowed.may_be_called(name, owner):
+        raise NotAllowed(name, _remedy(name))
+    return found
+
+
+def name_of(value: Any) -> str | None:
+    """Return the name under which `find` finds this very function or class, if there is one."""
+    module_name = _module_of(value)
+    qualname = getattr(value, "__qualname__", None)
+    if not isinstance(module_name, str) or not isinstance(qualname, str):
+        return None
+    name = f"{module_name}:{qualname}"
+    try:
+        return name if find(name)[0] is value else None
+    except NotAllowed:
+        return None
+
+
+def why_not_callable(name: str) -> str | None:
+    """Return why a thing of this name cannot be stored, or None if it can."""
+    owner = sys.modules[name.partition(":")[0]]
+    return None if allowed.may_be_called(name, owner) else _remedy(name)
+
+
+def _remedy(name: str) -> str:
+    if name in allowed.HARMFUL:
+        return "can do anything to anything, so forged bytes must not name it"
+    module_name = name.partition(":")[0]
+    return f"is not the application's own (longterm.codec.allow({module_name!r}) lets it be named)"
+
+
+def _namespace(owner: Any) -> Any:
+    if isinstance(owner, ModuleType):
+        return _module_namespace(owner)
+    if isinstance(owner, type):
+        return _class_namespace(owner)
+    raise TypeError
+
+
+def _unwrapped(found: Any) -> Any:
+    return found.__func__ if type(found) in (staticmethod, classmethod) else found
+
+
+def _module_of(value: Any) -> Any:
+    owner = getattr(value, "__objclass__", None)
+    return getattr(owner or value, "__module__", None)

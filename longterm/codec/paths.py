@@ -1,0 +1,86 @@
+"""The path from the encoded root to a value, as steps that people can read.
+
+`[2].slots['rows'][3].cursor` has the steps Item(2), Attribute("slots"), Item("rows"), Item(3) and
+Attribute("cursor").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from longterm.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A step to an element of a list or such, or to the value of a key."""
+
+    key: object
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A step to an attribute, or to a part that has a name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f".{self.name}"
+
+
+Step = Item | Attribute
+
+
+def between(nodes: Sequence[Any], parts: Mapping[int, list[Any]]) -> tuple[Step, ...]:
+    """Return the steps along nodes of which each holds the next, taken apart as `parts` say."""
+    steps: list[Step] = []
+    for position in range(len(nodes) - 1):
+        holder, held = nodes[position], nodes[position + 1]
+        above = nodes[position - 1] if position else None
+        steps.extend(_step(holder, held, above, parts))
+    return tuple(steps)
+
+
+def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) -> list[Step]:
+    if type(holder) is dict:
+        return [_key_step(holder, held, _is_namespace(holder, above, parts))]
+    if type(holder) in (list, tuple):
+        return [Item(next(i for i, each in enumerate(holder) if each is held))]
+    if isinstance(holder, Frame):
+        return [Attribute("slots" if held is holder.slots else "cells")]
+    own = parts.get(id(holder), [])
+    if type(held) is dict and _is_namespace(held, holder, parts):
+        return []
+    position = next((i for i, each in enumerate(own) if each is held), 0)
+    return [Attribute(_part_name(holder, position))]
+
+
+def _is_namespace(mapping: Any, above: Any, parts: Mapping[int, list[Any]]) -> bool:
+    """Tell whether a dict holds the attributes of the instance above it."""
+    own = parts.get(id(above), [])
+    return not isinstance(above, (Frame, list, dict, tuple)) and any(each is mapping for each in own[2:])
+
+
+def _key_step(holder: Any, held: Any, is_namespace: bool) -> Step:
+    for key, value in holder.items():
+        if value is held:
+            return Attribute(key) if is_namespace and isinstance(key, str) else Item(key)
+        if key is held:
+            return Attribute(f"keys()[{key!r}]")
+    raise AssertionError("a dict holds what it was walked to")
+
+
+def _part_name(holder: Any, position: int) -> str:
+    names = {
+        "cell": ("cell_contents",),
+        "method": ("__func__", "__self__"),
+        "partial": ("func", "args", "keywords"),
+    }.get(type(holder).__name__, ())
+    if 0 < position <= len(names):
+        return names[position - 1]
+    return f"<part {position} of {type(holder).__name__}>"

@@ -1,0 +1,155 @@
+"""The survey of an object graph: every node once, children first, and which are shared.
+
+In: the root. Out: nodes in post-order, the parts of those that were taken apart, the ids of those
+reached twice, whether there is a cycle. Walks with a stack of its own, so depth costs only memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final
+
+from msgpack import ExtType
+
+from longterm.codec import atoms, paths, registered
+from longterm.codec.classes import ClassPlan, plan_of
+from longterm.codec.exceptions import take_exception
+from longterm.codec.instances import take_enum, take_instance, take_plan
+from longterm.codec.kinds import TAKERS, VALUES, Form, Parts
+from longterm.codec.refusal import Refused
+from longterm.errors import NotStorable
+
+SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
+"""What msgpack writes by itself, and forms that are ready; never looked into."""
+
+_EMPTY_TUPLE: Final = ()
+_EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
+
+
+class Survey:
+    """What is known of a graph before it is written."""
+
+    __slots__ = ("cyclic", "depth", "forms", "nodes", "parts", "shared", "strings")
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.nodes: list[Any] = []
+        """Every node, children before parents (but for cycles); this also keeps them alive."""
+        self.parts: dict[int, Parts] = {}
+        """The parts of the nodes that were taken apart, by id."""
+        self.forms: dict[int, ExtType] = {}
+        """The forms of the nodes that are whole in an extension, by id."""
+        self.shared: set[int] = set()
+        self.cyclic = False
+        self.depth = 0
+        self.strings: dict[int, ExtType] = {}
+        """The forms of strings that are not valid Unicode, by id."""
+
+    def add_string(self, text: str) -> None:
+        """Keep the form of a string, if msgpack cannot write it."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.strings[id(text)] = atoms.string(text)
+
+
+def survey(root: Any, *, reads_strings: bool = False) -> Survey:
+    """Walk a graph.
+
+    Raises:
+        NotStorable: a value of it cannot be stored; the error has the path to it.
+    """
+    found = Survey()
+    path: list[tuple[Any, Iterator[Any]]] = []
+    open_ids: set[int] = set()
+    done: set[int] = set()
+    scalars = SCALARS - {str} if reads_strings else SCALARS
+    if type(root) is str and reads_strings:
+        found.add_string(root)
+    if type(root) not in SCALARS:
+        path.append((root, _open(root, found, path)))
+        open_ids.add(id(root))
+    while path:
+        node, children = path[-1]
+        for child in children:
+            if type(child) in scalars:
+                continue
+            if type(child) is str:
+                found.add_string(child)
+                continue
+            key = id(child)
+            if key in done:
+                # The empty ones are a single object in every process: sharing says nothing.
+                if type(child) not in VALUES and child is not _EMPTY_TUPLE and child is not _EMPTY_FROZENSET:
+                    found.shared.add(key)
+            elif key in open_ids:
+                found.shared.add(key)
+                found.cyclic = True
+            else:
+                path.append((child, _open(child, found, path)))
+                open_ids.add(key)
+                break
+        else:
+            found.depth = max(found.depth, len(path))
+            path.pop()
+            open_ids.discard(id(node))
+            done.add(id(node))
+            found.nodes.append(node)
+    return found
+
+
+def _open(value: Any, found: Survey, path: list[tuple[Any, Iterator[Any]]]) -> Iterator[Any]:
+    cls = type(value)
+    if cls is list:
+        return iter(value)
+    if cls is dict:
+        return chain(value, value.values())
+    try:
+        form = take(value)
+    except Refused as refused:
+        raise _not_storable(value, refused, path, found) from refused
+    if type(form) is ExtType:
+        found.forms[id(value)] = form
+        return iter(())
+    found.parts[id(value)] = form
+    return iter(form)
+
+
+def take(value: Any) -> Form:
+    """Take apart a value that is neither scalar nor a plain list or dict.
+
+    Raises:
+        Refused: it cannot be stored.
+    """
+    cls = type(value)
+    taker = TAKERS.get(cls)
+    if taker is not None:
+        return taker(value)
+    if cls is ClassPlan:
+        return take_plan(value)
+    own = registered.take(value)
+    if own is not None:
+        return own
+    if isinstance(value, type):
+        return TAKERS[type](value)
+    plan = plan_of(cls)
+    if isinstance(plan, str):
+        raise Refused(plan, remedy_for(cls))
+    if hasattr(cls, "_member_map_"):
+        return take_enum(value, plan)
+    if isinstance(value, BaseException):
+        return take_exception(value, plan)
+    return take_instance(value, plan)
+
+
+def remedy_for(cls: type) -> str:
+    """Return what to do instead of storing an instance of this class."""
+    return "keep what it is made of and make it again after the suspend, or register its type"
+
+
+def _not_storable(
+    value: Any, refused: Refused, path: list[tuple[Any, Iterator[Any]]], found: Survey
+) -> NotStorable:
+    nodes = [node for node, _ in path] + [value]
+    return NotStorable.at(paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy)

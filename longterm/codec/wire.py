@@ -1,0 +1,53 @@
+"""The constants of the wire format, version 1: its first byte and its extension codes.
+
+`docs/wire-format.md` explains them. A number here never changes its meaning: stored runs outlive
+every release.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgpack import ExtType
+
+VERSION: Final = 1
+"""The first byte of everything stored in this format."""
+
+SEALED: Final = 0x53
+"""The first byte of bytes that a seal (compression, encryption) was put on."""
+
+PLAIN: Final = 0
+"""Second byte: one msgpack value without tagged arrays or references."""
+FRAMES: Final = 1
+"""Second byte: an array of frame rows, whose slots hold no tagged arrays or references."""
+ITEMS: Final = 2
+"""Second byte: a sequence of items, with tagged arrays and references."""
+
+HEADERS: Final = {form: bytes([VERSION, form]) for form in (PLAIN, FRAMES, ITEMS)}
+
+# Extension codes. Those of atoms carry the whole value.
+REFERENCE: Final = 0
+TAG: Final = 1
+INTEGER: Final = 2
+STRING: Final = 3
+COMPLEX: Final = 4
+DATE: Final = 5
+TIME: Final = 6
+DATETIME: Final = 7
+TIMEDELTA: Final = 8
+DECIMAL: Final = 9
+UUID: Final = 10
+NAME: Final = 11
+MODULE: Final = 12
+SINGLETON: Final = 13
+BYTEARRAY: Final = 14
+ARRAY: Final = 15
+PATTERN: Final = 16
+PATH: Final = 17
+IP: Final = 18
+ZONE: Final = 19
+
+
+def reference(number: int) -> ExtType:
+    """Return what stands for item `number` wherever it is used."""
+    return ExtType(REFERENCE, number.to_bytes((number.bit_length() + 7) // 8 or 1, "big"))

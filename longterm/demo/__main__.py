@@ -1,0 +1,152 @@
+"""The demo's conversation: ask the user, let a new process handle the answer, show what it said."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from longterm.demo.table import print_runs, sqlite_path
+from longterm.demo.terminal import read_answer, say, say_aside, say_flow
+
+DEFAULT_STORE = "sqlite:///longterm-demo.db"
+INTERRUPTED = 130
+
+
+class TurnRefused(Exception):
+    """Raised when the process of a turn ended without a turn; the message is what it said."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Lead the conversation to its end, or to the end of the answers."""
+    options = parse(arguments)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    introduce(options.store)
+    conversation = Conversation(options.store)
+    try:
+        conversation.lead(options.run)
+    except TurnRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say()
+    conclude(conversation)
+    print_runs(options.store)
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog=os.environ.get("LONGTERM_DEMO_COMMAND", "python -m longterm.demo"),
+        description="Talk to a flow. Each answer is handled by a new process.",
+    )
+    parser.add_argument(
+        "--store",
+        default=DEFAULT_STORE,
+        metavar="URL",
+        help=f"where runs are kept (default: {DEFAULT_STORE}, in the current folder)",
+    )
+    parser.add_argument("--run", metavar="ID", help="go on with this run instead of a new one")
+    return parser.parse_args(arguments)
+
+
+def introduce(store: str) -> None:
+    """Say what is going to be seen."""
+    say("You are talking to a flow, an ordinary Python function (longterm/demo/flows.py).")
+    say("Every answer is handled by a new process. In between nothing runs: the function")
+    say(f"waits as one row in {place_of(store)}")
+    say("Press Ctrl-C whenever you like, and go on another day.")
+    say()
+
+
+class Conversation:
+    """What this process knows of a run: what the processes of its turns reported."""
+
+    def __init__(self, store: str) -> None:
+        """Begin without a run."""
+        self.store = store
+        self.standing: dict[str, Any] | None = None
+        self.seconds: list[float] = []
+
+    def lead(self, run_id: str | None) -> None:
+        """Pass answers on, one process each, until the run or the answers end."""
+        standing = self.take_turn(*([f"--run={run_id}"] if run_id else []))
+        while True:
+            for line in standing["response"]:
+                say_flow(line)
+            if standing["state"] != "suspended":
+                say_flow(standing["result"] or f"(the run is {standing['state']})")
+                return
+            answer = read_answer()
+            if answer is None:
+                return
+            standing = self.take_turn(
+                f"--run={standing['run']}",
+                f"--event={standing['waiting_for']}",
+                f"--answer={answer.replace(chr(0), '')}",
+            )
+
+    def take_turn(self, *arguments: str) -> dict[str, Any]:
+        """Let a new process take one turn, and return its report."""
+        started = time.perf_counter()
+        process = subprocess.run(
+            [sys.executable, "-m", "longterm.demo.turn", f"--store={self.store}", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if process.returncode in (INTERRUPTED, -signal.SIGINT):
+            raise KeyboardInterrupt
+        if process.returncode != 0:
+            raise TurnRefused(process.stderr.strip())
+        self.seconds.append(time.perf_counter() - started)
+        standing: dict[str, Any] = json.loads(process.stdout)
+        self.standing = standing
+        say_aside(describe(standing, self.seconds[-1]))
+        return standing
+
+
+def describe(standing: dict[str, Any], seconds: float) -> str:
+    """Tell what the process of a turn did before it ended."""
+    ended = f"    process {standing['process']} ended after {seconds * 1000:.0f} ms"
+    if standing["state"] != "suspended":
+        return f"{ended}; the run is {standing['state']}"
+    stack = " > ".join(standing["stack"])
+    return f"{ended} and left {standing['saved_bytes']} bytes:\n    {stack}"
+
+
+def conclude(conversation: Conversation) -> None:
+    """Say how the conversation ended, and how to go on if it has not."""
+    standing = conversation.standing
+    say()
+    if standing is None:
+        return
+    if standing["state"] != "suspended":
+        count, longest = len(conversation.seconds), max(conversation.seconds)
+        say(f"That took {count} processes, of which the longest lived {longest * 1000:.0f} ms.")
+        return
+    command = os.environ.get("LONGTERM_DEMO_COMMAND", "python -m longterm.demo")
+    if conversation.store != DEFAULT_STORE:
+        command += f" --store {conversation.store}"
+    say("No more answers, so the run stays suspended. It needs no process while it waits.")
+    say(f"Go on whenever you like:  {command} --run {standing['run']}")
+
+
+def place_of(store: str) -> str:
+    """Show where the store is: the whole path if it is a file."""
+    path = sqlite_path(store)
+    return store if path is None else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Where runs live: a URL in, a store out. A store's driver is imported only when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from longterm.errors import StoreError
+from longterm.store.base import RunStore
+
+__all__ = ["RunStore", "open_store"]
+
+_FILE_SUFFIXES: Final = (".db", ".sqlite", ".sqlite3")
+
+
+def open_store(url: str) -> RunStore:
+    """Open the store that a URL names.
+
+    - `memory://`: in this process, gone with it; each call makes a new one.
+    - `sqlite:///runs.db`, `sqlite:////srv/runs.db`, or just a path that ends in `.db`, `.sqlite`
+      or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
+
+    Raises:
+        StoreError: no store has such a URL, or an option of it is unknown or wrong.
+    """
+    if "://" not in url and url.lower().endswith(_FILE_SUFFIXES):
+        return _open_sqlite_file(url, {})
+    parts = urlsplit(url)
+    opener = _OPENERS.get(parts.scheme)
+    if opener is None:
+        # The rest of the URL stays out of the message: it may hold a password.
+        asked = f"{parts.scheme}://…" if "://" in url else repr(url)
+        raise StoreError(
+            f"no store has the URL {asked} (use memory://, sqlite:///runs.db, "
+            "or a path that ends in .db)"
+        )
+    return opener(parts, _options(parts))
+
+
+def _open_memory(parts: SplitResult, options: dict[str, str]) -> RunStore:
+    from longterm.store.memory import MemoryStore
+
+    _refuse_unknown(options, known=())
+    if parts.netloc or parts.path:
+        raise StoreError(
+            f"a store in memory has no name or place: {parts.geturl()!r} (write memory://)"
+        )
+    return MemoryStore()
+
+
+def _open_sqlite(parts: SplitResult, options: dict[str, str]) -> RunStore:
+    path = unquote(parts.path.removeprefix("/"))
+    if parts.netloc:
+        raise StoreError(
+            f"{parts.geturl()!r} names no file (three slashes begin a relative path, four an "
+            f"absolute one: sqlite:///{parts.netloc}{parts.path})"
+        )
+    if not path:
+        raise StoreError(
+            f"{parts.geturl()!r} names no file (write sqlite:///runs.db; "
+            "for runs in memory write memory://)"
+        )
+    return _open_sqlite_file(path, options)
+
+
+def _open_sqlite_file(path: str, options: dict[str, str]) -> RunStore:
+    from longterm.store.sqlite import SQLiteStore
+
+    _refuse_unknown(options, known=("synchronous", "busy_seconds"))
+    return SQLiteStore(
+        path,
+        synchronous=options.get("synchronous", "FULL"),
+        busy_seconds=_seconds("busy_seconds", options.get("busy_seconds", "30")),
+    )
+
+
+_OPENERS: Final[dict[str, Callable[[SplitResult, dict[str, str]], RunStore]]] = {
+    "memory": _open_memory,
+    "sqlite": _open_sqlite,
+}
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    """Return the options after the question mark; of a repeated one, the last."""
+    values = parse_qs(parts.query, keep_blank_values=True)
+    return {name: given[-1] for name, given in values.items()}
+
+
+def _refuse_unknown(options: dict[str, str], *, known: tuple[str, ...]) -> None:
+    for name in options:
+        if name not in known:
+            choices = f"choose from {', '.join(known)}" if known else "it has none"
+            raise StoreError(f"the store has no option {name!r} ({choices})")
+
+
+def _seconds(name: str, given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e6:
+        raise StoreError(f"{name}={given!r} is no number of seconds (write {name}=30)")
+    return seconds

@@ -1,0 +1,173 @@
+"""One SQLite file of runs: a path in, a connection out, the schema made or checked first.
+
+Never touches a file that is not longterm's, or that a newer longterm wrote.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, TypeVar
+
+from longterm.errors import StoreError
+from longterm.store._sqlite_errors import as_store_error, is_busy
+
+APPLICATION_ID: Final = int.from_bytes(b"long", "big")
+"""Marks the file as longterm's in its header, where `file` and SQLite find it."""
+
+MIGRATIONS: Final = ("0001_runs.sql",)
+"""The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
+
+_OLDEST_SQLITE: Final = (3, 37)
+_RETRY_SECONDS: Final = 0.005
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class SQLiteFile:
+    """Where the runs are, and how each connection to them behaves."""
+
+    path: Path
+    synchronous: str
+    """FULL: a save reaches the disk before it returns. NORMAL: it may be lost with the power."""
+    busy_seconds: float
+    """How long a step waits for other users of the file before it gives up."""
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection, creating the file and its schema if there are none.
+
+        Raises:
+            StoreError: the file cannot be opened, or is not one of this longterm's.
+        """
+        self._check_place()
+        try:
+            connection = sqlite3.connect(
+                self.path,
+                timeout=self.busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise self.error(error, f"open {self.path}") from error
+        try:
+            # The schema comes first: until it is checked, nothing may be written to the file.
+            self.retrying(lambda: _ensure_schema(connection, self.path), f"open {self.path}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA fullfsync = ON")
+            connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def retrying(self, step: Callable[[], _T], asked: str) -> _T:
+        """Take a step that is atomic in itself, again and again while others are in its way.
+
+        SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
+        for a longer transaction, such as when the journal is changed or recovered.
+        """
+        deadline = time.monotonic() + self.busy_seconds
+        while True:
+            try:
+                return step()
+            except (sqlite3.Error, UnicodeEncodeError) as error:
+                waits = isinstance(error, sqlite3.Error) and is_busy(error)
+                if not waits or time.monotonic() > deadline:
+                    raise self.error(error, asked) from error
+            time.sleep(_RETRY_SECONDS)
+
+    def error(self, error: Exception, asked: str) -> StoreError:
+        """Say what failed in the user's words."""
+        return as_store_error(error, asked, self.busy_seconds)
+
+    def _check_place(self) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise StoreError(
+                f"cannot open {self.path}: this Python has SQLite {sqlite3.sqlite_version}, and "
+                "3.37 is needed (use a newer Python, or one that is linked to a newer SQLite)"
+            )
+        if self.path.is_dir():
+            raise StoreError(
+                f"cannot open {self.path}: it is a folder (name a file in it, such as "
+                f"{self.path / 'runs.db'})"
+            )
+        if not self.path.parent.is_dir():
+            raise StoreError(
+                f"cannot open {self.path}: the folder {self.path.parent} does not exist "
+                "(create it, or correct the path)"
+            )
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the schema in a new file, bring an older one up to date, refuse any other."""
+    if _version(connection, path) < len(MIGRATIONS):
+        _use_write_ahead_log(connection, path)
+        _migrate(connection, path)
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return how many migrations the file has had, 0 if it is new.
+
+    One statement, so that a file that another process is just creating is seen whole.
+    """
+    ((application_id, version, tables),) = connection.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id),"
+        " (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)"
+    ).fetchall()
+    is_new = application_id == 0 and version == 0 and tables == 0
+    if application_id != APPLICATION_ID and not is_new:
+        raise StoreError(
+            f"cannot open {path}: the database belongs to another application "
+            "(name another file; this one was left as it is)"
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"cannot open {path}: its schema has version {version}, and this longterm knows "
+            f"versions up to {len(MIGRATIONS)} (upgrade longterm; the file was left as it is)"
+        )
+    return int(version)
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Let readers and a writer work side by side; the file keeps the setting."""
+    ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    if mode != "wal":
+        raise StoreError(
+            f"cannot open {path}: no write-ahead log is possible there "
+            "(use a file on a local disk, not on a network share)"
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply the migrations that the file has not had, all of them or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited for the file.
+        for name in MIGRATIONS[_version(connection, path) :]:
+            for statement in _statements(name):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _statements(name: str) -> Iterator[str]:
+    """Yield the statements of a migration.
+
+    `executescript` would not do: it commits the open transaction before it begins.
+    """
+    script = (files("longterm.store") / "sql" / "sqlite" / name).read_text(encoding="utf-8")
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
