@@ -23,6 +23,19 @@ CELLS: Final = "_lt_cells"
 """The local in which a body keeps the cells of its captured names, to be saved with its frame."""
 
 RUNTIME_NAMES: Final = frozenset(
-    {"Suspend", "BaseException", "aenter", "aexit", "aiter", "enter", "exit", "iter", "slice", "type"}
+    {
+        "BaseException",
+        "Suspend",
+        "aenter",
+        "aexit",
+        "aiter",
+        "enter",
+        "exit",
+        "iter",
+        "let_go",
+        "slice",
+        "take_up",
+        "type",
+    }
 )
 """The attributes of `longterm.rt` that generated code may use."""

@@ -6,6 +6,7 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
+import os
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,8 +35,10 @@ from longterm.stack import rebuild
 from longterm.store import open_store
 from longterm.store.base import RunStore
 from longterm.turn import LiveTurn
+from longterm.unstorable import cannot_store_frames
 
 P = ParamSpec("P")
+_HERE = os.path.dirname(__file__) + os.sep
 
 
 class Engine:
@@ -237,16 +240,16 @@ def _encoded_frames(frames: list[Frame]) -> bytes:
     try:
         return encode(frames)
     except NotStorable as error:
-        raise CannotStore(_why_not_storable(frames, error)) from error
-
-
-def _why_not_storable(frames: list[Frame], error: NotStorable) -> str:
-    return f"cannot store the stack of {frames[0].flow}: {error}"
+        raise cannot_store_frames(frames, error) from error
 
 
 def _failed(run: Run, error: Exception) -> Run:
     error.add_note(f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
-    text = "".join(traceback.format_exception(error))
+    # The author's own lines only: not the engine's above them.
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
+        first = first.tb_next
+    text = "".join(traceback.format_exception(type(error), error, first))
     return replace(run, state=RunState.FAILED, encoded_response=None, error=text)
 
 

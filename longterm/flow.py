@@ -226,6 +226,7 @@ def _source(function: types.FunctionType) -> SourceFile:
     from longterm_compiler import SourceFile
 
     path = function.__code__.co_filename
+    linecache.checkcache(path)  # the module may have been edited and imported again
     text = "".join(linecache.getlines(path, function.__globals__))
     if not text:
         raise CompileError(

@@ -35,7 +35,8 @@ def enter(manager: Any) -> Callable[[], Any]:
 
 
 def exit(manager: Any) -> Callable[..., Any]:
-    """Return a context manager's bound `__exit__`."""
+    """Return a context manager's bound `__exit__`; like `with`, ask for `__enter__` first."""
+    enter(manager)
     return _special(manager, "__exit__", "context manager")
 
 
@@ -45,8 +46,25 @@ def aenter(manager: Any) -> Callable[[], Any]:
 
 
 def aexit(manager: Any) -> Callable[..., Any]:
-    """Return an asynchronous context manager's bound `__aexit__`."""
+    """Return an asynchronous context manager's bound `__aexit__`; ask for `__aenter__` first."""
+    aenter(manager)
     return _special(manager, "__aexit__", "asynchronous context manager")
+
+
+def let_go(manager: Any) -> None:
+    """Tell a context manager that its flow is being suspended inside its `with`.
+
+    One that has a method `__suspend__` gives up what cannot be stored: it closes the file, gives
+    the connection back.
+    """
+    if hasattr(type(manager), "__suspend__"):
+        manager.__suspend__()
+
+
+def take_up(manager: Any) -> None:
+    """Tell a context manager that its flow goes on; `__resume__` is the reverse of `__suspend__`."""
+    if hasattr(type(manager), "__resume__"):
+        manager.__resume__()
 
 
 def _special(manager: Any, name: str, protocol: str) -> Callable[..., Any]:

@@ -201,10 +201,12 @@ def _foreign(frame: FrameType, line: int) -> CannotSuspend:
 
 
 def _unmarked(entry: TracebackType, target: CodeType) -> CannotSuspend:
+    remedy = "call it in a statement of its own, `reply = f(x)`, or write `call(f, x)`"
+    if target.co_name.startswith("__"):
+        remedy = "Python calls a special method by itself: give the flow a name, and call that"
     return CannotSuspend(
         f"{entry.tb_frame.f_code.co_qualname} ({_place(entry.tb_frame, entry.tb_lineno)}) reaches "
-        f"the flow {target.co_qualname} from a call that is not a resume point (call it in a "
-        "statement of its own, `reply = f(x)`, or write `call(f, x)`)"
+        f"the flow {target.co_qualname} from what is no resume point ({remedy})"
     )
 
 

@@ -54,6 +54,8 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     parents: dict[ast.AST, ast.AST] = {}
     for node, parent, in_comprehension in _walk(function):
         parents[node] = parent
+        if isinstance(node, _COMPREHENSIONS):
+            parents[node.generators[0]] = node
         if not isinstance(node, ast.Call):
             continue
         verdict = callees.verdict(node.func)
@@ -80,15 +82,23 @@ def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
     Parents come before their children.
     """
     pending: list[tuple[ast.AST, ast.AST, bool]] = [(s, function, False) for s in function.body]
+    seen_outside: set[ast.AST] = set()
     while pending:
         node, parent, in_comprehension = pending.pop()
         yield node, parent, in_comprehension
-        in_comprehension = in_comprehension or isinstance(node, _COMPREHENSIONS)
+        if isinstance(node, _COMPREHENSIONS):
+            # The first iterable is evaluated before the comprehension begins.
+            first = node.generators[0]
+            pending.append((first.iter, first, in_comprehension))
+            seen_outside.add(first.iter)
+            in_comprehension = True
         if isinstance(node, _NESTED_SCOPES):
             children = _run_at_definition(node)
         else:
             children = ast.iter_child_nodes(node)
-        pending.extend((child, node, in_comprehension) for child in children)
+        pending.extend(
+            (child, node, in_comprehension) for child in children if child not in seen_outside
+        )
 
 
 def _run_at_definition(node: ast.AST) -> Iterator[ast.AST]:

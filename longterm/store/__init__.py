@@ -58,7 +58,7 @@ def _open_sqlite(parts: SplitResult, options: dict[str, str]) -> RunStore:
         )
     if not path:
         raise StoreError(
-            f"{parts.geturl()!r} names no file (write sqlite:///runs.db; "
+            "the URL sqlite:// names no file (write sqlite:///runs.db; "
             "for runs in memory write memory://)"
         )
     return _open_sqlite_file(path, options)

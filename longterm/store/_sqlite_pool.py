@@ -40,14 +40,15 @@ class ConnectionPool:
         self._idle: list[sqlite3.Connection] = []
         self._lent = 0
         self._forks = 0
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         # SQLite admits one writer and lets others poll for it. Threads of one process wait here
         # instead: they get their turn as soon as it is free.
         self.writing = threading.Lock()
 
     def lend(self) -> sqlite3.Connection:
         """Return a connection for the caller's use alone, until it is given back."""
-        with self._changed:
+        with self._lock:
             while self._forks:
                 self._changed.wait()
             if self._is_closed:
@@ -58,27 +59,27 @@ class ConnectionPool:
         try:
             return self._open_connection()
         except BaseException:
-            self._count_back()
+            with self._lock:
+                self._count_back()
             raise
 
     def give_back(self, connection: sqlite3.Connection) -> None:
         """Take a connection back from the thread that it was lent to."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 connection.close()
             else:
                 self._idle.append(connection)
-        self._count_back()
+            self._count_back()
 
     def _count_back(self) -> None:
-        with self._changed:
-            self._lent -= 1
-            if self._forks:
-                self._changed.notify_all()
+        self._lent -= 1
+        if self._forks:
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Close every connection: the idle ones now, a lent one when it comes back."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
             self._close_idle()
 
@@ -88,14 +89,14 @@ class ConnectionPool:
 
     def before_fork(self) -> None:
         """Hold every step of this process's threads until the fork is done."""
-        with self._changed:
+        with self._lock:
             self._forks += 1
             self._changed.wait_for(lambda: self._lent == 0, _FORK_WAIT_SECONDS)
             self._close_idle()
 
     def after_fork_in_parent(self) -> None:
         """Let the threads go on."""
-        with self._changed:
+        with self._lock:
             self._forks -= 1
             self._changed.notify_all()
 

@@ -24,8 +24,9 @@ class RunStore(Protocol):
       claim by `unsuspend` need not be durable: if it is lost, the run is merely still suspended.
     - **Exact.** Text is any Unicode without NUL and compares by code point; bytes come back as they
       went in, and empty is not None. A record that was returned never changes afterwards.
-    - **Fields of its own.** A store may return a subclass of `Run` with further fields. The engine
-      never reads them, and hands them back in the record that it gives to `update`.
+    - **Fields of its own.** A store may return a subclass of `Run` with further fields. `create` is
+      given a plain `Run`, `update` a record that this store returned, changed by
+      `dataclasses.replace`: what the engine does not know, it hands back as it was.
     """
 
     def create(self, run: Run) -> Run:

@@ -150,10 +150,12 @@ class SQLiteStore:
     ) -> list[Any]:
         # In the write-ahead log a durable commit makes all earlier ones durable too, so a claim
         # need not wait for the disk: the save of its turn will, and half the waiting is gone.
+        is_switching = self._file.synchronous != "NORMAL"
         synchronous = self._file.synchronous if is_durable else "NORMAL"
 
         def step() -> list[Any]:
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            if is_switching:
+                connection.execute(f"PRAGMA synchronous = {synchronous}")
             # Until its last row is fetched, the statement's transaction is open.
             return connection.execute(statement, parameters).fetchall()
 

@@ -195,8 +195,7 @@ class StoreContract(ExactContract, RaceContract, DurableContract):
         assert store.get("r1").turn == 11
 
     def test_the_first_turn_of_a_run_created_running_can_be_saved(self, store: RunStore) -> None:
-        run = Run(id="r1", flow="m:f", state=RunState.RUNNING)
-        store.create(run)
+        run = store.create(Run(id="r1", flow="m:f", state=RunState.RUNNING))
         made = replace(run, state=RunState.SUSPENDED, waiting_for="number", stack=b"frames")
 
         store.update(made)
@@ -207,8 +206,7 @@ class StoreContract(ExactContract, RaceContract, DurableContract):
     def test_a_run_that_nobody_claimed_cannot_be_saved(
         self, store: RunStore, state: RunState
     ) -> None:
-        run = replace(suspended_run(), state=state)
-        store.create(run)
+        run = store.create(replace(suspended_run(), state=state))
 
         with pytest.raises(ClaimLost):
             store.update(replace(run, state=RunState.COMPLETE, encoded_result=b"stolen"))
@@ -240,12 +238,14 @@ class StoreContract(ExactContract, RaceContract, DurableContract):
         store.update(replace(newest, state=RunState.COMPLETE))
 
     def test_an_unknown_run_cannot_be_saved(self, store: RunStore) -> None:
-        with pytest.raises(UnknownRun) as refused:
-            store.update(replace(suspended_run(), state=RunState.RUNNING))
+        run = store.create(replace(suspended_run("r1"), state=RunState.RUNNING))
 
-        assert refused.value.run_id == "r1"
+        with pytest.raises(UnknownRun) as refused:
+            store.update(replace(run, id="r2"))
+
+        assert refused.value.run_id == "r2"
         with pytest.raises(UnknownRun):
-            store.get("r1")
+            store.get("r2")
 
     def test_a_save_touches_no_other_run(self, store: RunStore) -> None:
         for run_id in ("r1", "r2"):

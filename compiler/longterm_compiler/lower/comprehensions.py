@@ -22,8 +22,11 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
-    assert isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp)
+    assert isinstance(node, _COMPREHENSIONS)
     first = low.expression(node.generators[0].iter, out)
+    if not _suspends_inside(low, node):
+        return _with_first_iterable(node, first)
+    assert not isinstance(node, ast.GeneratorExp), "refused by the check pass"
     kind, start = _start(node)
     result = low.keep(kind, at(node, start), out)
     renamed = {name: low.names.fresh(name) for name in _targets(node)}
@@ -31,6 +34,21 @@ def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     low.mark(loop)
     out += low.block([loop])
     return result
+
+
+def _suspends_inside(low: Lowering, node: _Node | ast.GeneratorExp) -> bool:
+    """Tell whether anything but the first iterable suspends: that one is evaluated outside."""
+    generators = node.generators
+    elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    inside = [*elements, *generators[1:], generators[0].target, *generators[0].ifs]
+    return low.inside(*inside)
+
+
+def _with_first_iterable(node: _Node | ast.GeneratorExp, first: ast.expr) -> ast.expr:
+    start, *rest = node.generators
+    changed = ast.comprehension(start.target, first, start.ifs, start.is_async)
+    fields = {**dict(ast.iter_fields(node)), "generators": [changed, *rest]}
+    return ast.copy_location(type(node)(**fields), node)
 
 
 def _start(node: _Node) -> tuple[str, ast.expr]:
@@ -122,4 +140,5 @@ EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.ListComp: _comprehension,
     ast.SetComp: _comprehension,
     ast.DictComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
 }

@@ -2,6 +2,7 @@
 
 A `with` that cannot suspend stays as it is. Otherwise it is written out as the language defines it
 (PEP 343), with the manager and its exit in temporaries, and a clause that lets a suspension pass.
+A manager may let go of what it holds when that happens, and take it up again at the resume.
 """
 
 from __future__ import annotations
@@ -36,45 +37,53 @@ def _written_out(
         return
     item, place = items[0], items[0].context_expr
     manager = low.keep("manager", low.expression(item.context_expr, out), out)
-    leave = low.keep("exit", at(place, call(runtime(_form(node, "exit")), manager)), out)
+    leave = low.names.fresh("exit")
+    find_exit = at(place, assign(leave, call(runtime(_form(node, "exit")), manager)))
+    out.append(find_exit)
     entering = at(place, call(at(place, call(runtime(_form(node, "enter")), manager))))
-    entered = low.keep("value", _awaited(node, entering), out)
     body: Out = []
     if item.optional_vars is not None:
+        entered = low.keep("value", _awaited(node, entering), out)
         assign_target(low, item.optional_vars, entered, body)
+    else:
+        out.append(at(place, ast.Expr(_awaited(node, entering))))
     _written_out(low, node, items[1:], body)
-    _exiting(low, node, place, leave, body, out)
+    guarded, start = _exiting(low, node, place, manager, leave, body)
+    take_up = at(place, ast.Expr(call(runtime("take_up"), manager)))
+    low.preludes[guarded] = [take_up, find_exit, *start]
+    out += [*start, guarded]
 
 
 def _exiting(
     low: Lowering,
     node: ast.With | ast.AsyncWith,
     place: ast.expr,
-    leave: ast.Name,
+    manager: ast.Name,
+    leave: str,
     body: Out,
-    out: Out,
-) -> None:
+) -> tuple[ast.Try, Out]:
+    """Return the `try` that runs a body and the manager's exit, and the flag that it starts with."""
     owed, error = low.names.fresh("owed"), low.names.fresh("error")
-    start: Out = [at(place, assign(owed, ast.Constant(True)))]
-    settled: Out = [at(place, assign(owed, ast.Constant(False)))]
+    settled = at(place, assign(owed, ast.Constant(False)))
+    let_go = at(place, ast.Expr(call(runtime("let_go"), manager)))
     told = [at(place, call(runtime("type"), load(error))), at(place, load(error))]
     told.append(at(place, ast.Attribute(load(error), "__traceback__", ast.Load())))
-    failed = _awaited(node, at(place, call(leave, *told)))
+    failed = _awaited(node, at(place, call(load(leave), *told)))
     unless = at(place, ast.If(ast.UnaryOp(ast.Not(), failed), [ast.Raise(None, None)], []))
     nones = [ast.Constant(None) for _ in range(3)]
-    normal = at(place, ast.Expr(_awaited(node, at(place, call(leave, *nones)))))
+    normal = at(place, ast.Expr(_awaited(node, at(place, call(load(leave), *nones)))))
+    passing: Out = [settled, let_go, ast.Raise(None, None)]
     guarded = ast.Try(
         body,
         [
-            at(place, ast.ExceptHandler(runtime("Suspend"), None, [*settled, ast.Raise(None, None)])),
-            at(place, ast.ExceptHandler(runtime("BaseException"), error, [*settled, unless])),
+            at(place, ast.ExceptHandler(runtime("Suspend"), None, passing)),
+            at(place, ast.ExceptHandler(runtime("BaseException"), error, [settled, unless])),
         ],
         [],
         [at(place, ast.If(load(owed), [normal], []))],
     )
     at(header(node), guarded)
-    low.preludes[guarded] = start
-    out += [*start, guarded]
+    return guarded, [at(place, assign(owed, ast.Constant(True)))]
 
 
 def _form(node: ast.With | ast.AsyncWith, name: str) -> str:

@@ -1,0 +1,374 @@
+"""What is refused leaves the run as it was; what fails keeps the frames of before the turn."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import longterm
+from longterm import (
+    AsyncFlow,
+    CannotStore,
+    Engine,
+    FlowChanged,
+    InvalidEventId,
+    LongtermError,
+    NotInRun,
+    RunComplete,
+    RunNotSuspended,
+    RunState,
+    UnknownFlow,
+    UnknownRun,
+    WrongEvent,
+    deflow,
+    respond,
+    suspend,
+)
+
+
+@deflow
+def waits(x):
+    value = suspend("go")
+    return [x, value]
+
+
+@deflow
+def fails_at_first():
+    respond("hello")
+    raise ValueError("at once")
+
+
+@deflow
+def fails_after(x):
+    respond("asking")
+    value = suspend("go")
+    respond("failing")
+    raise KeyError(value)
+
+
+@deflow
+def asks_for(event_id):
+    return suspend(event_id)
+
+
+@deflow
+def keeps_lock(x):
+    suspend("go")
+    lock = threading.Lock()
+    suspend("again")
+    return lock.locked()
+
+
+@deflow
+def lock_is_dead(x):
+    lock = threading.Lock()
+    with lock:
+        x += 1
+    return x + suspend("go")
+
+
+@deflow
+def captured_lock(x):
+    lock = threading.Lock()
+    is_locked = lambda: lock.locked()  # noqa: E731
+    suspend("go")
+    return is_locked()
+
+
+@deflow
+def manager_is_a_lock(x):
+    with threading.Lock():
+        suspend("go")
+
+
+@deflow
+def iterates_over_generator(x):
+    for each in (i for i in range(x)):
+        suspend(str(each))
+
+
+@deflow
+def returns_lock(x):
+    suspend("go")
+    return threading.Lock()
+
+
+@deflow
+def responds_lock(x):
+    suspend("go")
+    respond(threading.Lock())
+
+
+@deflow
+async def is_async():
+    return suspend("go")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine("memory://")
+
+
+def test_unknown_run(engine):
+    with pytest.raises(UnknownRun, match="no run 'nope'"):
+        engine.process_event("nope", "go")
+    with pytest.raises(UnknownRun):
+        engine.get_run("nope")
+
+
+def test_other_event_changes_nothing(engine):
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(WrongEvent) as caught:
+        engine.process_event(run.id, "stop")
+
+    assert (caught.value.event_id, caught.value.waiting_for) == ("stop", "go")
+    assert engine.get_run(run.id) == run
+
+
+@pytest.mark.parametrize("event_id", [None, 5, b"go", "", ["go"]])
+def test_event_id_that_is_no_string_is_refused_at_the_door(engine, event_id):
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(InvalidEventId, match="an event id is a string"):
+        engine.process_event(run.id, event_id)
+
+    assert engine.get_run(run.id) == run
+
+
+@pytest.mark.parametrize("event_id", [None, 5, ""])
+def test_event_id_that_is_no_string_fails_the_flow_that_asks(engine, event_id):
+    with pytest.raises(InvalidEventId):
+        engine.start_flow(asks_for, event_id)
+
+
+def test_complete_run_takes_no_more_events(engine):
+    run = engine.start_flow(waits, 1)
+    done = engine.process_event(run.id, "go", 2)
+
+    with pytest.raises(RunComplete, match="is complete and takes no more events"):
+        engine.process_event(run.id, "go", 2)
+
+    assert engine.get_run(run.id) == done
+
+
+def test_run_in_the_middle_of_a_turn_takes_no_event(engine):
+    run = engine.start_flow(waits, 1)
+    engine.store.unsuspend(run.id, "go")
+
+    with pytest.raises(RunNotSuspended, match="another turn is under way"):
+        engine.process_event(run.id, "go", 2)
+
+
+def test_failure_in_the_first_turn_is_stored_with_the_call(engine, monkeypatch):
+    created = []
+    create = engine.store.create
+    monkeypatch.setattr(engine.store, "create", lambda run: created.append(run) or create(run))
+
+    with pytest.raises(ValueError, match="at once") as caught:
+        engine.start_flow(fails_at_first)
+
+    (run,) = created
+    assert any(run.id in note and "fails_at_first" in note for note in caught.value.__notes__)
+    stored = engine.get_run(run.id)
+    assert stored.state is RunState.FAILED
+    assert stored.stack is not None
+
+
+def test_failure_keeps_the_frames_of_before_the_turn(engine):
+    run = engine.start_flow(fails_after, 1)
+
+    with pytest.raises(KeyError) as caught:
+        engine.process_event(run.id, "go", "missing")
+
+    failed = engine.get_run(run.id)
+    assert caught.value.args == ("missing",)
+    assert any(f"run {run.id} of flow" in note for note in caught.value.__notes__)
+    assert failed.state is RunState.FAILED
+    assert failed.stack == run.stack
+    assert failed.waiting_for == "go"
+    assert failed.response == []
+    assert "KeyError: 'missing'" in failed.error
+    assert 'in fails_after\n    raise KeyError(value)' in failed.error
+    assert "engine.py" not in failed.error
+    with pytest.raises(RunNotSuspended, match="its last turn raised"):
+        engine.process_event(run.id, "go", "missing")
+
+
+def test_value_that_cannot_be_stored_leaves_the_run_waiting(engine):
+    run = engine.start_flow(keeps_lock, 1)
+
+    with pytest.raises(CannotStore) as caught:
+        engine.process_event(run.id, "go")
+
+    text = str(caught.value)
+    line = keeps_lock.__code__.co_firstlineno
+    assert "cannot store local 'lock' of" in text
+    assert f"keeps_lock at line {line + 4}: lock is a _thread.lock" in text
+    assert f"live because line {line + 5} reads it" in text
+    waiting = engine.get_run(run.id)
+    assert (waiting.state, waiting.stack, waiting.waiting_for) == (
+        RunState.SUSPENDED,
+        run.stack,
+        "go",
+    )
+
+
+def test_start_that_cannot_be_stored_creates_no_run(engine, monkeypatch):
+    monkeypatch.setattr(engine.store, "create", lambda run: pytest.fail("a run was created"))
+
+    for flow in (captured_lock, manager_is_a_lock, iterates_over_generator):
+        with pytest.raises(CannotStore):
+            engine.start_flow(flow, 1)
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"),
+    [
+        (captured_lock, "variable 'lock' .*an inner function shares it|local 'is_locked'"),
+        (manager_is_a_lock, "the context manager of .*it is a _thread.lock"),
+        (iterates_over_generator, "the iterator of the loop of .*it is a generator"),
+    ],
+)
+def test_refusal_says_what_the_compiler_kept(engine, flow, words):
+    with pytest.raises(CannotStore, match=words):
+        engine.start_flow(flow, 1)
+
+
+def test_what_is_never_read_again_is_not_stored(engine):
+    run = engine.start_flow(lock_is_dead, 1)
+
+    assert engine.process_event(run.id, "go", 2).result == 4
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"), [(returns_lock, "the result of"), (responds_lock, "a response of")]
+)
+def test_result_and_response_must_be_storable(engine, flow, words):
+    run = engine.start_flow(flow, 1)
+
+    with pytest.raises(CannotStore, match=f"cannot store {words}"):
+        engine.process_event(run.id, "go")
+
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+
+def test_arguments_need_not_be_storable_if_they_are_used_up(engine):
+    @deflow
+    def uses_up(lock):
+        with lock:
+            number = 3
+        return number + suspend("go")
+
+    run = engine.start_flow(uses_up, threading.Lock())
+
+    assert engine.process_event(run.id, "go", 4).result == 7
+
+
+def test_interrupt_in_a_turn_leaves_the_run_waiting(engine):
+    @deflow
+    def interrupted():
+        raise suspend("go")
+
+    run = engine.start_flow(interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.process_event(run.id, "go", KeyboardInterrupt())
+
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+
+def test_forms_outside_of_a_run(engine):
+    with pytest.raises(NotInRun, match=r"suspend\(\)"):
+        suspend("x")
+    with pytest.raises(NotInRun, match=r"respond\(\)"):
+        respond("x")
+
+
+def test_async_flow_needs_the_async_twins(engine):
+    with pytest.raises(AsyncFlow, match="await astart_flow"):
+        engine.start_flow(is_async)
+
+
+FLOW_FILE = '''\
+from longterm import deflow, suspend
+{above}
+
+@deflow
+def approve(order):
+    """{doc}"""
+    answer = suspend("answer")  {comment}
+    {middle}return ({constant}, order, answer)
+'''
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch):
+    """Write a module of a shop, and import it afresh."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(above="", doc="Approve.", comment="", middle="", constant="1", name="approve"):
+        text = FLOW_FILE.format(**locals()).replace("def approve", f"def {name}")
+        (tmp_path / "longterm_test_shop.py").write_text(text)
+        sys.modules.pop("longterm_test_shop", None)
+        importlib.invalidate_caches()
+        return importlib.import_module("longterm_test_shop")
+
+    yield write
+    sys.modules.pop("longterm_test_shop", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"above": "\n\nLINES = 'moved'\n\n"},
+        {"doc": "Another documentation."},
+        {"comment": "# a remark"},
+        {"middle": "\n    # blank lines and remarks\n\n    "},
+    ],
+    ids=["lines above", "docstring", "comment", "blank lines"],
+)
+def test_change_without_meaning_is_no_change(engine, shop, change):
+    run = engine.start_flow(shop().approve, "order")
+
+    shop(**change)
+
+    assert engine.process_event(run.id, "answer", "yes").result == (1, "order", "yes")
+
+
+def test_change_of_meaning_is_refused_and_the_run_waits_on(engine, shop):
+    run = engine.start_flow(shop().approve, "order")
+
+    shop(constant="2")
+
+    with pytest.raises(FlowChanged, match="has changed since this run was suspended"):
+        engine.process_event(run.id, "answer", "yes")
+    waiting = engine.get_run(run.id)
+    assert (waiting.state, waiting.stack) == (RunState.SUSPENDED, run.stack)
+    shop(constant="1")
+    assert engine.process_event(run.id, "answer", "yes").result == (1, "order", "yes")
+
+
+def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
+    module = shop()
+    run = engine.start_flow(module.approve, "order")
+    from longterm import flow
+
+    del flow._flows["longterm_test_shop:approve"]
+
+    with pytest.raises(UnknownFlow, match="import longterm_test_shop"):
+        engine.process_event(run.id, "answer", "yes")
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+
+def test_every_error_is_a_longterm_error():
+    kinds = [getattr(longterm, name) for name in longterm.__all__]
+    errors = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseException)]
+
+    assert len(errors) > 10
+    assert all(issubclass(each, LongtermError) for each in errors)
