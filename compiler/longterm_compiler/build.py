@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from longterm._abi import RUNTIME
 
@@ -31,6 +31,10 @@ def header(place: ast.stmt | ast.ExceptHandler) -> ast.AST:
         end_lineno=place.lineno,
         end_col_offset=place.col_offset,
     )
+
+
+NOWHERE: Final = ast.Pass(lineno=-1, col_offset=-1, end_lineno=-1, end_col_offset=-1)
+"""The place of pure bookkeeping, which cannot fail: it makes no line events."""
 
 
 def load(name: str) -> ast.Name:

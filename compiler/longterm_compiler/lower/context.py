@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from longterm_compiler.build import assign, at, call, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, load, runtime
 from longterm_compiler.callees import dotted
 from longterm_compiler.names import Names, is_reserved
 from longterm_compiler.points import Suspensions
@@ -127,7 +127,7 @@ class Lowering:
         """Bind an expression's value to a new temporary and return a reading of it."""
         name = self.names.fresh(holds)
         out.append(at(node, assign(name, node)))
-        return at(node, load(name))
+        return at(NOWHERE, load(name))
 
     def _is_stable(self, node: ast.expr, later: Iterable[ast.expr]) -> bool:
         if not isinstance(node, ast.Name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from longterm_compiler.build import assign, at, load, store
+from longterm_compiler.build import NOWHERE, assign, at, load, store
 from longterm_compiler.callees import dotted
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
 
@@ -38,7 +38,7 @@ def lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
         call, whole = point
         name = low.names.fresh("value")
         low.add_point(call, at(node, assign(name, whole)), out)
-        return at(node, load(name))
+        return at(NOWHERE, load(name))
     if isinstance(node, ast.Await):
         return at(node, ast.Await(low.expression(node.value, out)))
     assert isinstance(node, ast.Call)
@@ -105,7 +105,7 @@ def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.BoolOp)
     name = low.names.fresh("value")
     _bind_bool_op(low, name, node, out)
-    return at(node, load(name))
+    return at(NOWHERE, load(name))
 
 
 def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
@@ -114,7 +114,7 @@ def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
         return at(node, ast.IfExp(low.expression(node.test, out), node.body, node.orelse))
     name = low.names.fresh("value")
     _bind_if_exp(low, name, node, out)
-    return at(node, load(name))
+    return at(NOWHERE, load(name))
 
 
 def _compare(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
@@ -139,14 +139,14 @@ def _compare(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
         into.append(at(node, ast.If(load(name), inner, [])))
 
     chain(low.expression(node.left, out), node.ops, node.comparators, out)
-    return at(node, load(name))
+    return at(NOWHERE, load(name))
 
 
 def _named_expr(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.NamedExpr)
     value = low.keep("value", low.expression(node.value, out), out)
     out.append(at(node, assign(node.target.id, value)))
-    return at(node, load(value.id))
+    return at(NOWHERE, load(value.id))
 
 
 def _joined_str(low: Lowering, node: ast.expr, out: Out) -> ast.expr:

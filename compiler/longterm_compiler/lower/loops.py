@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import assign, at, call, header, load, runtime, store
+from longterm_compiler.build import NOWHERE, assign, at, call, header, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target
 
@@ -46,9 +46,9 @@ def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
     if node.orelse:
         # The loop has a real `break` now, so its `else` becomes an `if` on a flag.
         flag = low.names.fresh("done")
-        out.append(at(header(node), assign(flag, ast.Constant(False))))
-        leave.insert(0, at(node.test, assign(flag, ast.Constant(True))))
-        orelse = [at(header(node), ast.If(load(flag), low.block(node.orelse), []))]
+        out.append(at(NOWHERE, assign(flag, ast.Constant(False))))
+        leave.insert(0, at(NOWHERE, assign(flag, ast.Constant(True))))
+        orelse = [at(NOWHERE, ast.If(load(flag), low.block(node.orelse), []))]
     body.append(at(node.test, ast.If(ast.UnaryOp(ast.Not(), test), leave, [])))
     body += low.loop_body(node.body)
     always = at(header(node), ast.While(ast.Constant(True), body, []))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import assign, at, header, load
+from longterm_compiler.build import NOWHERE, assign, at, load
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 
 
@@ -22,12 +22,12 @@ def _match(low: Lowering, node: ast.stmt, out: Out) -> None:
         return
     subject = low.keep("subject", subject, out)
     taken = low.names.fresh("taken")
-    out.append(at(header(node), assign(taken, ast.Constant(False))))
+    out.append(at(NOWHERE, assign(taken, ast.Constant(False))))
     groups = _groups(node.cases, guarded)
     for number, group in enumerate(groups):
         part: Out = [_group(low, node, subject, group, taken)]
         test = ast.UnaryOp(ast.Not(), load(taken))
-        out += [at(header(node), ast.If(test, part, []))] if number else part
+        out += [at(NOWHERE, ast.If(test, part, []))] if number else part
 
 
 def _plain(
@@ -53,7 +53,7 @@ def _group(
 ) -> ast.stmt:
     lowered: list[ast.match_case] = []
     for case in cases:
-        mark: Out = [at(header(case.body[0]), assign(taken, ast.Constant(True)))]
+        mark: Out = [at(NOWHERE, assign(taken, ast.Constant(True)))]
         if case.guard is not None and low.inside(case.guard):
             body: Out = []
             test = low.expression(case.guard, body)

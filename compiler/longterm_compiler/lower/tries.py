@@ -16,7 +16,7 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from longterm_compiler.build import assign, at, header, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, header, load, runtime
 from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
 from longterm_compiler.scope import bound_by, own_nodes
 
@@ -57,7 +57,7 @@ def guard_finally(
 ) -> None:
     """Add a `try` whose `finally` does not run while a suspension passes through it."""
     flag = low.names.fresh("passing")
-    place = header(node)
+    place = NOWHERE
     start: Out = [at(place, assign(flag, ast.Constant(False)))]
     skip = at(place, ast.If(ast.UnaryOp(ast.Not(), load(flag)), list(final), []))
     letting = _let_pass(node, [assign(flag, ast.Constant(True))])
@@ -68,7 +68,7 @@ def guard_finally(
 
 def _let_pass(node: ast.stmt, first: Out) -> ast.ExceptHandler:
     handler = ast.ExceptHandler(runtime("Suspend"), None, [*first, ast.Raise(None, None)])
-    return at(header(node), handler)
+    return at(NOWHERE, handler)
 
 
 def _cannot_catch(handler: ast.ExceptHandler) -> bool:
@@ -88,7 +88,7 @@ def _handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
     if not low.inside(*node.body):
         return _plain_handler(low, node)
     kept = low.names.fresh("caught")
-    place = header(node)
+    place = NOWHERE
     if node.name is not None and _rebinds(node.name, node.body):
         return _handler_that_rebinds(low, node, kept)
     name = node.name or low.names.fresh("error")
@@ -109,7 +109,7 @@ def _handler_that_rebinds(
     ordinary one, unbound by hand at the end.
     """
     assert node.name is not None
-    place = header(node)
+    place = NOWHERE
     name = low.names.fresh("error")
     unbind: Out = [
         at(place, assign(node.name, ast.Constant(None))),
@@ -138,7 +138,7 @@ def _rebinds(name: str, body: Iterable[ast.stmt]) -> bool:
 
 def _pending_finally(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> None:
     """Add a `try` that records how it is left, so that its `finally` can suspend."""
-    place = header(node)
+    place = NOWHERE
     exit_ = Exit(low.names.fresh("left"), low.names.fresh("leaving"))
     raised = low.names.fresh("error")
     start: Out = [at(place, assign(exit_.how, ast.Constant(None)))]

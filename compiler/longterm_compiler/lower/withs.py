@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import assign, at, call, header, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, load, runtime
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target
 
@@ -64,26 +64,26 @@ def _exiting(
 ) -> tuple[ast.Try, Out]:
     """Return the `try` that runs a body and the manager's exit, and the flag that it starts with."""
     owed, error = low.names.fresh("owed"), low.names.fresh("error")
-    settled = at(place, assign(owed, ast.Constant(False)))
+    settled = at(NOWHERE, assign(owed, ast.Constant(False)))
     let_go = at(place, ast.Expr(call(runtime("let_go"), manager)))
     told = [at(place, call(runtime("type"), load(error))), at(place, load(error))]
     told.append(at(place, ast.Attribute(load(error), "__traceback__", ast.Load())))
     failed = _awaited(node, at(place, call(load(leave), *told)))
-    unless = at(place, ast.If(ast.UnaryOp(ast.Not(), failed), [ast.Raise(None, None)], []))
+    unless = at(NOWHERE, ast.If(ast.UnaryOp(ast.Not(), failed), [ast.Raise(None, None)], []))
     nones = [ast.Constant(None) for _ in range(3)]
     normal = at(place, ast.Expr(_awaited(node, at(place, call(load(leave), *nones)))))
     passing: Out = [settled, let_go, ast.Raise(None, None)]
     guarded = ast.Try(
         body,
         [
-            at(place, ast.ExceptHandler(runtime("Suspend"), None, passing)),
-            at(place, ast.ExceptHandler(runtime("BaseException"), error, [settled, unless])),
+            at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, passing)),
+            at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, [settled, unless])),
         ],
         [],
-        [at(place, ast.If(load(owed), [normal], []))],
+        [at(NOWHERE, ast.If(load(owed), [normal], []))],
     )
-    at(header(node), guarded)
-    return guarded, [at(place, assign(owed, ast.Constant(True)))]
+    at(NOWHERE, guarded)
+    return guarded, [at(NOWHERE, assign(owed, ast.Constant(True)))]
 
 
 def _form(node: ast.With | ast.AsyncWith, name: str) -> str:
