@@ -21,7 +21,8 @@ def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
     iterable = low.expression(node.iter, out)
     if low.inside(node.target, *node.body):
         make = "iter" if isinstance(node, ast.For) else "aiter"
-        iterable = low.keep("iter", at(node.iter, call(runtime(make), iterable)), out)
+        kept = low.keep("iter", at(node.iter, call(runtime(make), iterable)), out)
+        iterable = ast.copy_location(kept, node.iter)
     target = node.target
     body: Out = []
     if low.inside(target):
