@@ -5,17 +5,22 @@ goes on from there in any process, any month. Nothing is replayed.
 """
 
 from longterm.default import (
+    acancel,
     aget_run,
     aprocess_event,
     astart_flow,
+    athrow,
+    cancel,
     get_run,
     process_event,
     set_runstore,
     start_flow,
+    throw,
 )
 from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
+    Cancelled,
     CannotStore,
     CannotSuspend,
     ClaimLost,
@@ -42,6 +47,7 @@ from longterm.store.base import RunStore
 
 __all__ = [
     "AsyncFlow",
+    "Cancelled",
     "CannotStore",
     "CannotSuspend",
     "ClaimLost",
@@ -64,10 +70,13 @@ __all__ = [
     "UnknownFlow",
     "UnknownRun",
     "WrongEvent",
+    "acancel",
     "aget_run",
     "aprocess_event",
     "astart_flow",
+    "athrow",
     "call",
+    "cancel",
     "deflow",
     "get_run",
     "process_event",
@@ -75,4 +84,5 @@ __all__ = [
     "set_runstore",
     "start_flow",
     "suspend",
+    "throw",
 ]

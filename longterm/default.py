@@ -52,6 +52,16 @@ def process_event(run_id: str, event_id: str, result: Any = None) -> Run:
     return default_engine().process_event(run_id, event_id, result)
 
 
+def throw(run_id: str, error: BaseException) -> Run:
+    """Raise an exception at the suspend where a run waits; see `Engine.throw`."""
+    return default_engine().throw(run_id, error)
+
+
+def cancel(run_id: str) -> Run:
+    """Cancel a suspended run of the default store; see `Engine.cancel`."""
+    return default_engine().cancel(run_id)
+
+
 def get_run(run_id: str) -> Run:
     """Return a run of the default store as it is now; see `Engine.get_run`."""
     return default_engine().get_run(run_id)
@@ -70,3 +80,13 @@ async def aprocess_event(run_id: str, event_id: str, result: Any = None) -> Run:
 async def aget_run(run_id: str) -> Run:
     """Return a run of the default store as it is now; see `Engine.aget_run`."""
     return await default_engine().aget_run(run_id)
+
+
+async def athrow(run_id: str, error: BaseException) -> Run:
+    """Raise an exception at the suspend where a run waits; see `Engine.athrow`."""
+    return await default_engine().athrow(run_id, error)
+
+
+async def acancel(run_id: str) -> Run:
+    """Cancel a suspended run of the default store; see `Engine.acancel`."""
+    return await default_engine().acancel(run_id)

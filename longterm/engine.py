@@ -19,17 +19,26 @@ import longterm.inner  # noqa: F401 - the codec stores inner functions by its ta
 from longterm.codec import decode, encode
 from longterm.errors import (
     AsyncFlow,
+    Cancelled,
     CannotStore,
     CannotSuspend,
     InvalidEventId,
     NotStorable,
     RunComplete,
     RunNotSuspended,
+    UnknownFlow,
     WrongEvent,
 )
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
-from longterm.loop import Completed, Outcome, arun_turn, event_value, run_turn
+from longterm.loop import (
+    Completed,
+    Outcome,
+    arun_turn,
+    event_error,
+    event_value,
+    run_turn,
+)
 from longterm.run import Run, RunState
 from longterm.stack import rebuild
 from longterm.store import open_store
@@ -89,8 +98,38 @@ class Engine:
 
         After any of these but the last the run waits on as it was.
         """
-        run = self._claim(run_id, event_id)
-        return self._carry_on(run, result)
+        return self._carry_on(self._claim(run_id, event_id), event_value(result))
+
+    def throw(self, run_id: str, error: BaseException) -> Run:
+        """Raise an exception at the suspend where a run waits, and carry it on by one turn.
+
+        The flow's own `except`, `finally` and `with` see it as if the suspend had raised it.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run takes no events now.
+            BaseException: the exception itself, if the flow lets it out; the run is then failed.
+        """
+        return self._carry_on(self._claim_waiting(run_id), event_error(error))
+
+    def cancel(self, run_id: str) -> Run:
+        """Cancel a suspended run: its flow is unwound from the suspend where it waits.
+
+        `Cancelled` is raised there, so `finally` and `with` clean up as always. A flow that catches
+        it may still go on, and even wait again.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run waits for nothing now.
+        """
+        run = self._claim_waiting(run_id)
+        cancelled = Cancelled(run_id)
+        try:
+            return self._carry_on(run, event_error(cancelled))
+        except Cancelled as error:
+            if error is not cancelled:
+                raise
+            return self.store.update(_ended(run, RunState.CANCELLED))
 
     async def astart_flow(
         self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
@@ -110,13 +149,23 @@ class Engine:
     async def aprocess_event(self, run_id: str, event_id: str, result: Any = None) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         run = await _in_thread(self._claim, run_id, event_id)
-        if not flow_named(run.flow).is_async:
-            return await _in_thread(self._carry_on, run, result)
-        going_on = self._going_on(run, result, is_async=True)
-        turn = LiveTurn()
-        with self._recording_failure(run, self.store.update, self._release):
-            done = _after(run, turn, await arun_turn(turn, going_on))
-        return await _in_thread(self.store.update, done)
+        return await self._acarry_on(run, event_value(result))
+
+    async def athrow(self, run_id: str, error: BaseException) -> Run:
+        """Raise an exception at the suspend where a run waits; see `throw`."""
+        run = await _in_thread(self._claim_waiting, run_id)
+        return await self._acarry_on(run, event_error(error))
+
+    async def acancel(self, run_id: str) -> Run:
+        """Cancel a suspended run, from asynchronous code; see `cancel`."""
+        run = await _in_thread(self._claim_waiting, run_id)
+        cancelled = Cancelled(run_id)
+        try:
+            return await self._acarry_on(run, event_error(cancelled))
+        except Cancelled as error:
+            if error is not cancelled:
+                raise
+            return await _in_thread(self.store.update, _ended(run, RunState.CANCELLED))
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
@@ -138,23 +187,46 @@ class Engine:
             raise _refusal(self.store.get(run_id), event_id)
         return run
 
-    def _carry_on(self, run: Run, result: Any) -> Run:
-        going_on = self._going_on(run, result, is_async=False)
+    def _claim_waiting(self, run_id: str) -> Run:
+        """Claim a suspended run, whatever it waits for."""
+        run = self.store.get(run_id)
+        if run.state is not RunState.SUSPENDED or run.waiting_for is None:
+            raise _refusal(run, "")
+        return self._claim(run_id, run.waiting_for)
+
+    def _carry_on(self, run: Run, event: Callable[[], Any]) -> Run:
+        going_on = self._going_on(run, event, is_async=False)
         turn = LiveTurn()
         with self._recording_failure(run, self.store.update, self._release):
             done = _after(run, turn, run_turn(turn, going_on))
         return self.store.update(done)
 
+    async def _acarry_on(self, run: Run, event: Callable[[], Any]) -> Run:
+        if not self._is_async(run):
+            return await _in_thread(self._carry_on, run, event)
+        going_on = self._going_on(run, event, is_async=True)
+        turn = LiveTurn()
+        with self._recording_failure(run, self.store.update, self._release):
+            done = _after(run, turn, await arun_turn(turn, going_on))
+        return await _in_thread(self.store.update, done)
+
+    def _is_async(self, run: Run) -> bool:
+        try:
+            return flow_named(run.flow).is_async
+        except UnknownFlow:
+            self._release(run)
+            raise
+
     def _release(self, run: Run) -> None:
         self.store.update(replace(run, state=RunState.SUSPENDED))
 
-    def _going_on(self, run: Run, result: Any, *, is_async: bool) -> Callable[[], Any]:
+    def _going_on(self, run: Run, event: Callable[[], Any], *, is_async: bool) -> Callable[[], Any]:
         """Return what carries a claimed run on; a run that cannot go on is let go of."""
         assert run.stack is not None
         try:
             if not is_async:
                 _refuse_async(flow_named(run.flow), "process_event")
-            return rebuild(decode(run.stack), event_value(result))
+            return rebuild(decode(run.stack), event)
         except BaseException:
             self._release(run)
             raise
@@ -174,6 +246,9 @@ class Engine:
             yield
         except CannotSuspend:
             release(run)
+            raise
+        except Cancelled:
+            # The caller who cancelled the run saves how it ended.
             raise
         except Exception as error:
             save(_failed(run, error))
@@ -212,14 +287,9 @@ def _after(run: Run, turn: LiveTurn, outcome: Outcome) -> Run:
     """Return a run as its turn has left it."""
     response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
     if isinstance(outcome, Completed):
-        return replace(
-            run,
-            state=RunState.COMPLETE,
-            waiting_for=None,
-            stack=None,
-            encoded_response=response,
-            encoded_result=_encoded(outcome.result, f"the result of {run.flow}"),
-        )
+        result = _encoded(outcome.result, f"the result of {run.flow}")
+        ended = _ended(run, RunState.COMPLETE)
+        return replace(ended, encoded_response=response, encoded_result=result)
     return replace(
         run,
         state=RunState.SUSPENDED,
@@ -227,6 +297,10 @@ def _after(run: Run, turn: LiveTurn, outcome: Outcome) -> Run:
         stack=_encoded_frames(outcome.frames),
         encoded_response=response,
     )
+
+
+def _ended(run: Run, state: RunState) -> Run:
+    return replace(run, state=state, waiting_for=None, stack=None, encoded_response=None)
 
 
 def _encoded(value: Any, what: str) -> bytes:

@@ -239,3 +239,16 @@ class CannotSuspend(LongtermError):
 
 class CannotStore(CannotSuspend):
     """Raised when a suspended flow holds, said or returned a value that cannot be stored."""
+
+
+class Cancelled(BaseException):
+    """Raised inside a flow at the suspend where its run was cancelled.
+
+    Like `asyncio.CancelledError` it is no `Exception`, so that an ordinary handler does not keep a
+    cancelled flow going.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        """Keep the run that is cancelled."""
+        self.run_id = run_id
+        super().__init__(f"run {run_id!r} was cancelled")

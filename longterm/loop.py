@@ -5,8 +5,10 @@ No store, no clock, no I/O: the engine brings what to run and saves what comes o
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -89,3 +91,8 @@ def _check_reached(turn: LiveTurn, error: BaseException | None) -> None:
 def event_value(value: Any) -> Callable[[], Any]:
     """Return a callable that gives the event's value and leaves no entry in tracebacks."""
     return repeat(value).__next__
+
+
+def event_error(error: BaseException) -> Callable[[], Any]:
+    """Return a callable that raises an exception and leaves no entry in tracebacks."""
+    return partial(codecs.strict_errors, error)  # type: ignore[arg-type]

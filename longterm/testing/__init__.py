@@ -19,7 +19,14 @@ from longterm.run import RunState
 from longterm.store.base import RunStore
 from longterm.turn import current
 
-__all__ = ["Transcript", "interpret", "play"]
+__all__ = ["Throw", "Transcript", "interpret", "play"]
+
+
+@dataclass(frozen=True)
+class Throw:
+    """In a script, instead of a value: raise this exception at the suspend."""
+
+    error: BaseException
 
 
 @dataclass(eq=False)
@@ -63,7 +70,8 @@ def interpret(
     Args:
         flow: a flow, or a plain function that calls the forms.
         args: its positional arguments.
-        events: the values of the events, in the order in which they are asked for.
+        events: the values of the events, in the order in which they are asked for; a `Throw`
+            raises its exception at the suspend.
     """
     turn = _ScriptedTurn(iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
@@ -111,7 +119,10 @@ def play(
             except StopIteration:
                 transcript.waiting_for = run.waiting_for
                 return transcript
-            run = engine.process_event(run.id, run.waiting_for, value)
+            if isinstance(value, Throw):
+                run = engine.throw(run.id, value.error)
+            else:
+                run = engine.process_event(run.id, run.waiting_for, value)
             transcript.responses.append(run.response)
         transcript.result = run.result
     except Exception as error:
@@ -142,6 +153,8 @@ class _ScriptedTurn:
         self.responses = []
         self.asked.append(event_id)
         for value in self._script:
+            if isinstance(value, Throw):
+                raise value.error
             return value
         raise _ScriptEnded(event_id)
 

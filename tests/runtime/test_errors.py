@@ -368,7 +368,73 @@ def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
 
 def test_every_error_is_a_longterm_error():
     kinds = [getattr(longterm, name) for name in longterm.__all__]
-    errors = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseException)]
+    errors = [k for k in kinds if isinstance(k, type) and issubclass(k, Exception)]
 
     assert len(errors) > 10
     assert all(issubclass(each, LongtermError) for each in errors)
+
+
+@deflow
+def cleans_up(log):
+    log.append("start")
+    try:
+        suspend("go")
+        log.append("went on")
+    except ValueError as error:
+        log.append(f"caught {error}")
+        log.append(suspend("after"))
+    finally:
+        log.append("cleaned")
+    respond(*log)
+    return log
+
+
+def test_thrown_exception_arrives_at_the_suspend(engine):
+    run = engine.start_flow(cleans_up, [])
+
+    run = engine.throw(run.id, ValueError("no"))
+    assert run.waiting_for == "after"
+    run = engine.process_event(run.id, "after", "done")
+
+    assert run.result == ["start", "caught no", "done", "cleaned"]
+
+
+def test_thrown_exception_that_the_flow_lets_out_fails_the_run(engine):
+    run = engine.start_flow(cleans_up, [])
+
+    with pytest.raises(LookupError, match="out"):
+        engine.throw(run.id, LookupError("out"))
+
+    assert engine.get_run(run.id).state is RunState.FAILED
+
+
+def test_cancel_unwinds_the_flow_and_ends_the_run(engine, tmp_path):
+    @deflow
+    def cleans_file(path):
+        try:
+            suspend("go")
+        except Exception:
+            return "kept going"
+        finally:
+            with open(path, "w") as file:
+                file.write("cleaned")
+
+    run = engine.start_flow(cleans_file, str(tmp_path / "trace"))
+
+    run = engine.cancel(run.id)
+
+    assert (run.state, run.waiting_for, run.stack) == (RunState.CANCELLED, None, None)
+    assert (tmp_path / "trace").read_text() == "cleaned"
+    with pytest.raises(RunNotSuspended, match="it was cancelled"):
+        engine.cancel(run.id)
+
+
+def test_flow_may_refuse_to_be_cancelled(engine):
+    @deflow
+    def stubborn():
+        try:
+            suspend("go")
+        except longterm.Cancelled:
+            return "still here"
+
+    assert engine.cancel(engine.start_flow(stubborn).id).result == "still here"

@@ -1,0 +1,104 @@
+"""What Postgres's errors mean to a user: an exception of psycopg in, a StoreError out.
+
+Never raises; whoever caught the error raises what it gets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import PoolTimeout
+
+from longterm.errors import StoreError
+
+_MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
+    (
+        errors.InsufficientPrivilege,
+        "this user may not",
+        "grant it USAGE on schema longterm, and SELECT, INSERT, UPDATE and DELETE on its tables; "
+        "to make the schema it needs CREATE on the database",
+    ),
+    (
+        errors.ReadOnlySqlTransaction,
+        "the server only answers questions",
+        "name the primary server, or add target_session_attrs=read-write to the URL",
+    ),
+    (errors.DiskFull, "the server's disk is full", "free some space there and try again"),
+    (
+        errors.UndefinedTable,
+        "the tables of schema longterm are gone",
+        "restore them from a backup, or start again to have them made anew",
+    ),
+    (
+        errors.QueryCanceled,
+        "the server broke off the statement",
+        "see its statement_timeout, or who cancelled it",
+    ),
+    (
+        errors.LockNotAvailable,
+        "somebody else holds the row or the table",
+        "end the transaction that is left open, or raise the server's lock_timeout",
+    ),
+)
+
+
+def as_store_error(error: Exception, asked: str) -> StoreError:
+    """Say in the user's words what failed, why, and what to do.
+
+    Args:
+        error: what psycopg raised.
+        asked: the step that failed, such as `save run 'r1' in database 'shop' at db:5432`.
+    """
+    if isinstance(error, UnicodeEncodeError):
+        return StoreError(
+            f"cannot {asked}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
+        )
+    for kind, cause, way_out in _MEANINGS:
+        if isinstance(error, kind):
+            return StoreError(f"cannot {asked}: {cause} ({way_out}): {_one_line(error)}")
+    if is_lost(error):
+        return StoreError(
+            f"cannot {asked}: the server cannot be reached (check that it runs, and the URL): "
+            f"{_one_line(error)}"
+        )
+    return StoreError(f"cannot {asked}: {_one_line(error)} (the message is Postgres's own)")
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the connection broke, so that nobody knows if the step was taken."""
+    if isinstance(error, (PoolTimeout, psycopg.InterfaceError)):
+        return True
+    # Without a state, the message is libpq's: the server did not answer.
+    return isinstance(error, psycopg.OperationalError) and (
+        error.sqlstate is None or error.sqlstate[:2] == "08" or error.sqlstate[:3] == "57P"
+    )
+
+
+def is_undone(error: Exception) -> bool:
+    """Whether the server undid the step for the sake of another, so that it may be tried again."""
+    return isinstance(error, (errors.SerializationFailure, errors.DeadlockDetected))
+
+
+def place(conninfo: str) -> str:
+    """Name a database for error messages, without the password.
+
+    Raises:
+        StoreError: the URL is not one of a Postgres database.
+    """
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise StoreError(
+            f"the Postgres URL is wrong: {_one_line(error)} "
+            "(write postgresql://user:password@host:5432/database)"
+        ) from error
+    name = parts.get("dbname") or parts.get("user") or "of this user"
+    host, port = parts.get("host") or "the local server", parts.get("port")
+    return f"database {name!r} at {host}{f':{port}' if port else ''}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,172 @@
+"""The connections of one Postgres store: psycopg's pool, opened at first use, left at a fork.
+
+A statement goes in, its rows come out, also when a connection broke meanwhile and the statement had
+to be sent again. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from weakref import WeakSet
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from longterm.errors import StoreError
+from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, place
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_RETRY_SECONDS = 0.05
+
+_pools: WeakSet[PostgresPool] = WeakSet()
+_inherited: list[object] = []
+"""Pools of a parent process. Kept, since closing one here would end the parent's sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a statement."""
+
+    rows: list[tuple[Any, ...]]
+    is_repeated: bool
+    """A connection broke after the statement was sent, and it was sent again: the server may have
+    taken the step before, so that an answer of no rows need not mean what it says."""
+
+
+class PostgresPool:
+    """Sends statements, each a transaction of its own."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        max_connections: int,
+        wait_seconds: float,
+        prepare: Callable[[Connection, str], None],
+    ) -> None:
+        """Note where the database is; `prepare` is called with the first connection."""
+        self.place = place(conninfo)
+        self._conninfo = conninfo
+        self._max_connections = max_connections
+        self._wait_seconds = wait_seconds
+        self._prepare = prepare
+        self._is_closed = False
+        self._begin()
+        _pools.add(self)
+
+    def _begin(self) -> None:
+        self._pool: ConnectionPool[Connection] | None = None
+        self._opening = threading.Lock()
+
+    def execute(self, statement: LiteralString, parameters: Sequence[object], asked: str) -> Answer:
+        """Send a statement that is atomic in itself until the server has answered it.
+
+        Raises:
+            StoreError: it failed, or the server could not be reached for `wait_seconds`.
+        """
+        asked = f"{asked} in {self.place}"
+        pool = self._pool or self._open(asked)
+        deadline = time.monotonic() + self._wait_seconds
+        is_repeated = False
+        while True:
+            try:
+                return Answer(_send(pool, statement, parameters, deadline), is_repeated)
+            except PoolTimeout as error:
+                raise self._unavailable(error, asked) from error
+            except (psycopg.Error, UnicodeEncodeError) as error:
+                may_repeat = is_lost(error) or is_undone(error)
+                if not may_repeat or time.monotonic() > deadline:
+                    raise as_store_error(error, asked) from error
+                is_repeated = is_repeated or is_lost(error)
+            time.sleep(_RETRY_SECONDS)
+
+    def close(self) -> None:
+        """End every session."""
+        with self._opening:
+            self._is_closed = True
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def leave(self) -> None:
+        """Begin anew after a fork: the sessions are the parent's."""
+        _inherited.append(self._pool)
+        self._begin()
+
+    def _open(self, asked: str) -> ConnectionPool[Connection]:
+        with self._opening:
+            if self._is_closed:
+                raise StoreError("the store is closed (open it again with `open_store`)")
+            if self._pool is None:
+                # A connection outside the pool: the pool would only say that time ran out.
+                try:
+                    with self._connect() as connection:
+                        self._prepare(connection, self.place)
+                except psycopg.Error as error:
+                    raise as_store_error(error, f"open the store for: {asked}") from error
+                self._pool = ConnectionPool(
+                    self._conninfo,
+                    kwargs=_CONNECTION,
+                    min_size=0,
+                    max_size=self._max_connections,
+                    check=_check_if_it_stirs,
+                    name="longterm",
+                    open=True,
+                )
+            return self._pool
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(self._conninfo, **_CONNECTION)
+
+    def _unavailable(self, error: PoolTimeout, asked: str) -> StoreError:
+        """Find out why there was no connection to be had."""
+        try:
+            self._connect().close()
+        except psycopg.Error as reason:
+            return as_store_error(reason, asked)
+        return StoreError(
+            f"cannot {asked}: all {self._max_connections} connections were in use for "
+            f"{self._wait_seconds:g} seconds (allow more `max_connections`)"
+        )
+
+
+_CONNECTION: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
+
+
+def _send(
+    pool: ConnectionPool[Connection],
+    statement: LiteralString,
+    parameters: Sequence[object],
+    deadline: float,
+) -> list[tuple[Any, ...]]:
+    connection = pool.getconn(timeout=max(0.1, deadline - time.monotonic()))
+    try:
+        return connection.execute(statement, parameters, binary=True).fetchall()
+    finally:
+        pool.putconn(connection)
+
+
+def _check_if_it_stirs(connection: Connection) -> None:
+    """Ask the server whether a connection still works, but only if it has something to say.
+
+    An idle connection is silent. If there is something to be read, it is most often the server's
+    farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise.
+    """
+    if select.select([connection], [], [], 0)[0]:
+        ConnectionPool.check_connection(connection)
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_pools):
+        pool.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
