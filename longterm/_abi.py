@@ -28,6 +28,7 @@ RUNTIME_NAMES: Final = frozenset(
         "Suspend",
         "aenter",
         "aexit",
+        "again",
         "aiter",
         "enter",
         "exit",
@@ -39,3 +40,11 @@ RUNTIME_NAMES: Final = frozenset(
     }
 )
 """The attributes of `longterm.rt` that generated code may use."""
+
+
+def mangle(name: str, class_name: str | None) -> str:
+    """Return the name as CPython stores it inside a class: `__x` in `Shop` is `_Shop__x`."""
+    if class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
+        return name
+    stripped = class_name.lstrip("_")
+    return f"_{stripped}{name}" if stripped else name

@@ -1,4 +1,4 @@
-"""`@deflow`, and the flows that this process knows. The one place that reaches the compiler.
+"""`@deflow`, and the flows that this process knows.
 
 `deflow` gives the author's function new code, its *fresh body*, and changes nothing else: it is
 the same function object, with its name, signature, documentation and source.
@@ -6,25 +6,25 @@ the same function object, with its name, signature, documentation and source.
 
 from __future__ import annotations
 
-import inspect
-import linecache
-import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from longterm import rt
+from longterm import ops, rt
 from longterm._abi import RUNTIME
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
-
-if TYPE_CHECKING:
-    from longterm_compiler import CompiledFlow, SourceFile, Verdict
+from longterm.image import FlowImage, ResumeImage
+from longterm.judge import flow_codes, function_behind
+from longterm.workshop import Maker, inner_maker, maker_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
+_IS_COROUTINE: Final = 0x80
+_HAS_COLUMNS: Final = any(
+    column is not None for *_, column in compile("0", "", "eval").co_positions()
+)
+_FORMS: Final = (ops.suspend, ops.call)
 
 
 @dataclass(eq=False)
@@ -33,34 +33,39 @@ class Flow:
 
     name: str
     """The flow as stores know it, `module:qualname`."""
-    compiled: CompiledFlow
+    maker: Maker = field(repr=False)
     globals: dict[str, Any] = field(repr=False)
     original: types.CodeType
     """The author's own code, uncompiled."""
     functions: WeakSet[types.FunctionType] = field(default_factory=WeakSet, repr=False)
     """The functions that run the flow: one for a module's function, one a call for an inner one."""
+    _resumes: dict[tuple[int, tuple[str, ...]], ResumeImage] = field(
+        default_factory=dict, repr=False
+    )
+
+    @property
+    def image(self) -> FlowImage:
+        """The fresh body, and what is known of the points."""
+        return self.maker.image
 
     @property
     def version(self) -> str:
         """The digest of what the flow means."""
-        return self.compiled.version
+        return self.image.version
 
     @property
     def is_async(self) -> bool:
         """Whether the flow is an `async def`."""
-        return bool(self.compiled.code.co_flags & inspect.CO_COROUTINE)
+        return bool(self.image.code.co_flags & _IS_COROUTINE)
 
-    def resume_body(self, point: int, unbound: tuple[str, ...] = ()) -> Body:
+    def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
         """Return the code that finishes the flow from a point on."""
         key = (point, unbound)
-        if key not in self._resume_bodies:
-            code = self.compiled.resume_code(point, unbound)
-            self._resume_bodies[key] = _bodies[id(code)] = Body(self, code, point)
-        return self._resume_bodies[key]
-
-    _resume_bodies: dict[tuple[int, tuple[str, ...]], Body] = field(
-        default_factory=dict, repr=False
-    )
+        known = self._resumes.get(key)
+        if known is None:
+            known = self._resumes[key] = self.maker.resume(point, unbound)
+            _add_body(Body(self, known.code, point, known))
+        return known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +75,24 @@ class Body:
     flow: Flow
     code: types.CodeType
     point: int | None = None
+    resume: ResumeImage | None = None
+
+    @property
+    def inner(self) -> dict[str, types.CodeType]:
+        """The code of the functions inside this body, by their places."""
+        return self.flow.image.inner if self.resume is None else self.resume.inner
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The captured names, in the order in which a frame of this body keeps their cells."""
+        return self.flow.image.shared if self.resume is None else self.resume.cells
 
 
 _flows: dict[str, Flow] = {}
 _bodies: dict[int, Body] = {}
 _by_original: dict[int, Flow] = {}
-_sources: dict[str, SourceFile] = {}
+
+flow_codes.update(id(each.__code__) for each in _FORMS)
 
 
 def deflow(function: F) -> F:
@@ -95,14 +112,26 @@ def deflow(function: F) -> F:
         return function
     flow = _by_original.get(id(code))
     if flow is None:
-        flow = _compile(function)
-        _by_original[id(code)] = flow
-        _bodies[id(flow.compiled.code)] = Body(flow, flow.compiled.code)
+        maker = maker_of(function)
+        _check(function, maker.image)
+        flow = _by_original[id(code)] = _add_flow(function, maker)
     _flows[flow.name] = flow
-    flow.globals.setdefault(RUNTIME, rt)
     flow.functions.add(function)
-    function.__code__ = flow.compiled.code
+    function.__code__ = flow.image.code
     return function
+
+
+def _add_flow(function: types.FunctionType, maker: Maker) -> Flow:
+    name = f"{function.__module__}:{function.__qualname__}"
+    flow = Flow(name, maker, function.__globals__, function.__code__)
+    flow.globals.setdefault(RUNTIME, rt)
+    _add_body(Body(flow, flow.image.code))
+    return flow
+
+
+def _add_body(body: Body) -> None:
+    _bodies[id(body.code)] = body
+    flow_codes.add(id(body.code))
 
 
 def body_of(code: types.CodeType) -> Body | None:
@@ -121,25 +150,6 @@ def flow_of(value: object) -> Flow:
     if body is None:
         raise NotAFlow(value)
     return body.flow
-
-
-def function_behind(value: object) -> types.FunctionType | None:
-    """Return the plain function that calling a value calls first, if there is nothing in between."""
-    while not isinstance(value, types.FunctionType):
-        if isinstance(value, types.MethodType | staticmethod | classmethod):
-            value = value.__func__
-        elif isinstance(value, partial):
-            value = value.func
-        elif isinstance(value, type):
-            return None
-        else:
-            value = next(
-                (base.__dict__["__call__"] for base in type(value).__mro__ if "__call__" in base.__dict__),
-                None,
-            )
-            if not isinstance(value, types.FunctionType):
-                return None
-    return value
 
 
 def flow_named(name: str, version: str | None = None) -> Flow:
@@ -168,53 +178,29 @@ def known_bodies() -> list[Body]:
 
 
 def _inner_flow(name: str) -> Flow | None:
-    """Compile a flow that is defined inside another one, which has not run here yet."""
+    """Make a flow that is defined inside another one, which has not run here yet."""
     module, _, qualname = name.partition(":")
     outer = _flows.get(f"{module}:{qualname.partition('.<locals>.')[0]}")
     if outer is None or ".<locals>." not in qualname:
         return None
-    from longterm_compiler import compile_flow
-
-    names = outer.compiled.names
-    definition = names.source.find_qualname(qualname)
-    if definition is None or not names.is_flow(definition.node):
+    maker = inner_maker(outer.maker, qualname)
+    if maker is None:
         return None
-    compiled = compile_flow(definition, names, outer.compiled.flags)
-    flow = Flow(name, compiled, outer.globals, compiled.code)
-    _bodies[id(compiled.code)] = Body(flow, compiled.code)
-    _flows[name] = flow
+    flow = _flows[name] = Flow(name, maker, outer.globals, maker.image.code)
+    _add_body(Body(flow, flow.image.code))
     return flow
 
 
-def _compile(function: types.FunctionType) -> Flow:
-    from longterm_compiler import ModuleNames, compile_flow
-
-    code = function.__code__
-    source = _source(function)
-    definition = source.find(code.co_name, code.co_firstlineno)
-    if definition is None:
-        raise CompileError(
-            f"cannot make {function.__qualname__} a flow: {code.co_filename}:{code.co_firstlineno} "
-            f"does not hold a function {code.co_name} (the file has changed since it was imported: "
-            "start the process again)"
-        )
-    module = function.__module__
-    names = ModuleNames(source, module, function.__globals__.get("__package__") or "", resolve_live)
-    compiled = compile_flow(definition, names, code.co_flags & _FUTURE_FLAGS)
-    _check(function, compiled)
-    return Flow(f"{module}:{function.__qualname__}", compiled, function.__globals__, code)
-
-
-def _check(function: types.FunctionType, compiled: CompiledFlow) -> None:
+def _check(function: types.FunctionType, image: FlowImage) -> None:
     """Make sure of what the runtime builds on: the same cells, and columns in code objects."""
-    fresh = compiled.code
+    fresh = image.code
     if fresh.co_freevars != function.__code__.co_freevars:
         raise CompileError(
             f"internal error: {function.__qualname__} was compiled with the free names "
             f"{fresh.co_freevars} instead of {function.__code__.co_freevars} "
             "(please report it with this file)"
         )
-    if all(column is None for *_, column in fresh.co_positions()):
+    if not _HAS_COLUMNS:
         raise CompileError(
             f"cannot make {function.__qualname__} a flow: Python runs without columns in code "
             "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "
@@ -222,52 +208,10 @@ def _check(function: types.FunctionType, compiled: CompiledFlow) -> None:
         )
 
 
-def _source(function: types.FunctionType) -> SourceFile:
-    from longterm_compiler import SourceFile
-
-    path = function.__code__.co_filename
-    linecache.checkcache(path)  # the module may have been edited and imported again
-    text = "".join(linecache.getlines(path, function.__globals__))
-    if not text:
-        raise CompileError(
-            f"cannot make {function.__qualname__} a flow: its source is not to be found at {path} "
-            "(define flows in a module's file, not by exec or in an interactive shell)"
-        )
-    known = _sources.get(path)
-    if known is None or known.text != text:
-        known = _sources[path] = SourceFile.parse(path, text)
-    return known
-
-
-def resolve_live(module: str, path: tuple[str, ...]) -> Verdict:
-    """Judge what an imported name stands for, by the modules that are loaded now."""
-    from longterm_compiler import Verdict
-
-    value: object = sys.modules.get(module)
-    for name in path:
-        if isinstance(value, types.ModuleType):
-            value = vars(value).get(name)
-        elif isinstance(value, type):
-            value = next((vars(base)[name] for base in value.__mro__ if name in vars(base)), None)
-        else:
-            return Verdict.MAY if value is None else Verdict.UNKNOWN
-    if value is None:
-        return Verdict.MAY
-    function = function_behind(value)
-    if function is not None:
-        known = body_of(function.__code__) is not None or function.__module__ == "longterm.ops"
-        return Verdict.SUSPENDS if known and function.__name__ != "respond" else Verdict.NEVER
-    if isinstance(value, type | types.BuiltinFunctionType | types.ModuleType):
-        return Verdict.NEVER
-    return Verdict.MAY
-
-
 def _not_a_function(value: object) -> str:
     if isinstance(value, staticmethod | classmethod):
         kind = type(value).__name__
-        return (
-            f"@deflow was put on a {kind} (write @{kind} above @deflow, not below it)"
-        )
+        return f"@deflow was put on a {kind} (write @{kind} above @deflow, not below it)"
     if isinstance(value, type):
         return f"@deflow was put on the class {value.__qualname__} (put it on its methods)"
     return f"@deflow was put on {value!r}, which is no plain function (put it nearest to the def)"

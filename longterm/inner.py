@@ -40,7 +40,7 @@ class FlowCode:
             UnknownFlow, FlowChanged: this process has no such flow at that version.
         """
         flow = flow_named(name[0], name[1])
-        code = flow.compiled.inner[name[2]] if name[2] else flow.compiled.code
+        code = flow.image.inner[name[2]] if name[2] else flow.image.code
         return code, flow.globals
 
     def _scan(self) -> None:
@@ -50,7 +50,7 @@ class FlowCode:
                 continue
             _scanned.add(id(body.code))
             flow = body.flow
-            for place, inner in flow.compiled.inner_of(body.code).items():
+            for place, inner in body.inner.items():
                 _names[id(inner)] = (flow.name, flow.version, place)
 
 

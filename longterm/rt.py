@@ -29,6 +29,16 @@ slice = builtins.slice
 type = builtins.type
 
 
+def again(error: BaseException) -> None:
+    """Raise an exception anew, its context and its traceback as they are."""
+    context, traceback = error.__context__, error.__traceback__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        error.__traceback__ = traceback
+
+
 def enter(manager: Any) -> Callable[[], Any]:
     """Return a context manager's bound `__enter__`, looked up on its type as `with` does."""
     return _special(manager, "__enter__", "context manager")

@@ -8,18 +8,19 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 from __future__ import annotations
 
 import builtins
-import dis
 import inspect
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from opcode import opname
 from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 from longterm import ops
-from longterm._abi import CELLS, NEXT
+from longterm._abi import CELLS
 from longterm.errors import CannotSuspend
-from longterm.flow import Body, body_of, flow_named, function_behind
+from longterm.flow import Body, body_of, flow_named
 from longterm.frame import Frame
+from longterm.judge import function_behind
 from longterm.rt import Suspend
 
 _SUSPEND = ops.suspend.__code__
@@ -40,7 +41,7 @@ def capture(suspension: Suspend) -> list[Frame]:
     return [
         _frame(entry, entries[number + 1 :])
         for number, entry in enumerate(entries)
-        if entry.tb_frame.f_code not in (_SUSPEND, _CALL)
+        if entry.tb_frame.f_code is not _SUSPEND and entry.tb_frame.f_code is not _CALL
     ]
 
 
@@ -58,45 +59,42 @@ def _frame(entry: TracebackType, inner: list[TracebackType]) -> Frame:
     body = body_of(native.f_code)
     if body is None:
         raise _foreign(native, entry.tb_lineno)
+    flow = body.flow
     number = _point(body, entry, inner)
-    compiled = body.flow.compiled
-    resume = compiled.resume(number)
+    resume = flow.resume(number)
     values = native.f_locals
-    spelled = {name: compiled.local_name(name) for name in resume.slots}
-    slots = {name: values[local] for name, local in spelled.items() if local in values}
+    spelled = {name: flow.image.local_name(name) for name in resume.slots}
     return Frame(
-        flow=body.flow.name,
-        version=body.flow.version,
+        flow=flow.name,
+        version=flow.version,
         point=number,
         line=entry.tb_lineno,
-        slots=slots,
-        cells=_cells(body, native, resume.cells),
+        slots={name: values[local] for name, local in spelled.items() if local in values},
+        cells=_cells(body, native, resume.cells) if resume.cells else {},
     )
 
 
 def _cells(body: Body, native: FrameType, wanted: tuple[str, ...]) -> dict[str, CellType]:
-    if not wanted:
-        return {}
-    compiled = body.flow.compiled
-    held = compiled.shared if body.point is None else compiled.resume(body.point).cells
-    foreign = [each for each in compiled.free if each in wanted and each != "__class__"]
-    if foreign and not compiled.nested_in_flows:
+    image = body.flow.image
+    foreign = [each for each in image.free if each in wanted and each != "__class__"]
+    if foreign and not image.nested_in_flows:
         raise CannotSuspend(
             f"flow {body.flow.name} uses {foreign[0]!r} of the plain function around it, which no "
             "other process can share (pass it as an argument, or make the outer function a flow)"
         )
-    cells = dict(zip(held, native.f_locals[CELLS], strict=True))
+    cells = dict(zip(body.cells, native.f_locals[CELLS], strict=True))
     return {name: cells[name] for name in wanted}
 
 
 def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
     """Return the number of the point that a frame waits at, proven to be entered from there."""
-    if body.point is not None and entry.tb_lasti == _next_call(body.code):
+    if body.resume is not None and entry.tb_lasti == body.resume.next_call:
+        assert body.point is not None
         return body.point
     end = _call_end(body.code, entry.tb_lasti)
-    point = next((each for each in body.flow.compiled.points if each.end == end), None)
+    point = None if end is None else body.flow.image.points.get(end)
     target = inner[0].tb_frame.f_code
-    if target not in (_SUSPEND, _CALL) and body_of(target) is None:
+    if target is not _SUSPEND and target is not _CALL and body_of(target) is None:
         raise _foreign(inner[0].tb_frame, inner[0].tb_lineno)
     if point is None:
         raise _unmarked(entry, target)
@@ -118,7 +116,7 @@ def _runs(value: object, code: CodeType) -> bool:
 
 def _callee(native: FrameType, path: tuple[str, ...], body: Body) -> object:
     """Return what a dotted path stands for in a frame, without running any code."""
-    local_name = body.flow.compiled.local_name
+    local_name = body.flow.image.local_name
     first = local_name(path[0])
     for names in (native.f_locals, native.f_globals, vars(builtins)):
         if first in names:
@@ -140,27 +138,13 @@ def _call_end(code: CodeType, offset: int) -> tuple[int, int] | None:
     """Return where the call at an instruction ends in the source; None if it is no call."""
     operations = code.co_code
     start = offset
-    while start > 0 and dis.opname[operations[start]] == "CACHE":
+    while start > 0 and opname[operations[start]] == "CACHE":
         start -= 2
-    name = dis.opname[operations[start]]
+    name = opname[operations[start]]
     if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
         return None
     _, line, _, column = _positions(code)[offset // 2]
     return None if line is None or column is None else (line, column)
-
-
-@lru_cache(maxsize=4096)
-def _next_call(code: CodeType) -> int:
-    """Return the offset that a traceback shows while a resume body is in `_lt_next()`."""
-    waiting = False
-    for each in dis.get_instructions(code):
-        # 3.13 joins a load with its neighbour in one instruction that has two arguments.
-        names = each.argval if isinstance(each.argval, tuple) else (each.argval,)
-        if "LOAD_FAST" in each.opname and NEXT in names:
-            waiting = True
-        elif waiting and each.opname.startswith("CALL"):
-            return each.offset
-    raise AssertionError("a resume body calls _lt_next")
 
 
 def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
@@ -176,13 +160,13 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
     going_on = event
     for frame in reversed(frames):
         flow = flow_named(frame.flow, frame.version)
-        resume = flow.compiled.resume(frame.point)
-        unbound = tuple(name for name in resume.slots if name not in frame.slots)
-        code = flow.resume_body(frame.point, unbound).code
-        spelled = {flow.compiled.local_name(name): name for name in frame.cells}
-        cells = tuple(frame.cells[spelled[name]] for name in code.co_freevars)
+        live = flow.resume(frame.point).slots
+        unbound = tuple(name for name in live if name not in frame.slots)
+        code = flow.resume(frame.point, unbound).code
+        spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
+        cells = tuple(spelled[name] for name in code.co_freevars)
         function = FunctionType(code, flow.globals, code.co_name, None, cells)
-        values = [frame.slots[name] for name in resume.slots if name in frame.slots]
+        values = [frame.slots[name] for name in live if name in frame.slots]
         going_on = partial(function, going_on, *values)
     return going_on
 

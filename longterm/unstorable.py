@@ -36,7 +36,7 @@ def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
 def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
     if slot in frame.cells:
         return f"variable {slot!r}", f"an inner function shares it; {error.remedy}"
-    line = flow_named(frame.flow).compiled.resume(frame.point).slots.get(slot)
+    line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
     if slot.startswith(RESERVED_PREFIX):
         kind = re.sub(r"\d+$", "", slot.removeprefix(RESERVED_PREFIX))
         what = _TEMPORARIES.get(kind, "a value computed before the suspend")

@@ -4,6 +4,7 @@ It reads text and trees only; nothing of the author's is executed.
 """
 
 from longterm_compiler.callees import ModuleNames, Resolver, Verdict
+from longterm_compiler.image import flow_data, resume_data
 from longterm_compiler.pipeline import CompiledFlow, Resume, ResumePoint, compile_flow
 from longterm_compiler.source import Definition, SourceFile
 
@@ -17,4 +18,6 @@ __all__ = [
     "SourceFile",
     "Verdict",
     "compile_flow",
+    "flow_data",
+    "resume_data",
 ]

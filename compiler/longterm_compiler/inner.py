@@ -17,15 +17,10 @@ from longterm_compiler.source import Definition
 InnerNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def inner_codes(definition: Definition, code: types.CodeType) -> dict[str, types.CodeType]:
-    """Return the inner functions' code objects in a body of a flow, each under its name."""
+def inner_places(definition: Definition, code: types.CodeType) -> tuple[str | None, ...]:
+    """Return the place of each code object nested in a body, outer ones first; None: no function."""
     nodes = list(_inner_nodes(definition))
-    found: dict[str, types.CodeType] = {}
-    for each in _nested(code):
-        name = _name(nodes, each)
-        if name is not None:
-            found.setdefault(name, each)
-    return found
+    return tuple(_name(nodes, each) for each in _nested(code))
 
 
 def _inner_nodes(definition: Definition) -> Iterator[InnerNode]:
@@ -40,6 +35,7 @@ def _inner_nodes(definition: Definition) -> Iterator[InnerNode]:
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield the code objects inside another in the order that `longterm.image` walks them too."""
     for each in code.co_consts:
         if isinstance(each, types.CodeType):
             yield each

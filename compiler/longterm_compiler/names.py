@@ -1,7 +1,6 @@
 """Names that the compiler makes: temporaries, numbered in the order of their making.
 
-Also the check that an author's name does not look like one of ours, and Python's own mangling of
-private names.
+Also the check that an author's name does not look like one of ours.
 """
 
 from __future__ import annotations
@@ -27,11 +26,3 @@ class Names:
 def is_reserved(name: str) -> bool:
     """Tell whether a name is in the compiler's own space."""
     return name.startswith(RESERVED_PREFIX)
-
-
-def mangle(name: str, class_name: str | None) -> str:
-    """Return the name as CPython stores it inside a class: `__x` in `Shop` is `_Shop__x`."""
-    if class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:
-        return name
-    stripped = class_name.lstrip("_")
-    return f"_{stripped}{name}" if stripped else name

@@ -15,18 +15,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from longterm._abi import CELLS, NEXT, RESERVED_PREFIX
+from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
 from longterm_compiler.build import at, load, store
 from longterm_compiler.callees import Callees, ModuleNames, Verdict, dotted
 from longterm_compiler.codegen import fresh_code, resume_code
 from longterm_compiler.digest import meaning_digest
-from longterm_compiler.inner import inner_codes
 from longterm_compiler.liveness import live_at_entry
 from longterm_compiler.lower import Lowered, Point, lower
-from longterm_compiler.names import mangle
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
-from longterm_compiler.scope import Scope, free_names, scope_of
+from longterm_compiler.scope import Scope, bound_by, free_names, scope_of
 from longterm_compiler.source import Definition, ScopeNode
 
 
@@ -141,15 +139,6 @@ class CompiledFlow:
             self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
         )
 
-    @cached_property
-    def inner(self) -> dict[str, types.CodeType]:
-        """The code of the functions inside the flow, by the names under which they are stored."""
-        return self.inner_of(self.code)
-
-    def inner_of(self, code: types.CodeType) -> dict[str, types.CodeType]:
-        """Return the code of the functions inside one of the flow's bodies, by the same names."""
-        return inner_codes(self.definition, code)
-
     def resume(self, number: int) -> Resume:
         """Return what is left of the flow from a point on."""
         known = self._resumes.get(number)
@@ -169,7 +158,7 @@ class CompiledFlow:
             for name, line in live_at_entry(body, ROUND).items()
             if name in ours or (name.startswith(RESERVED_PREFIX) and name != NEXT)
         }
-        used = {each.id for node in body for each in ast.walk(node) if isinstance(each, ast.Name)}
+        used = _mentioned(body)
         used |= {"__class__"} if "super" in used else set()
         cells = tuple(each for each in self.shared if each in used)
         if cells:
@@ -213,6 +202,13 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
 def _names_around(enclosing: tuple[ScopeNode, ...]) -> set[str]:
     functions = [each for each in enclosing if not isinstance(each, ast.ClassDef)]
     return {name for each in functions for name in scope_of(each).local}
+
+
+def _mentioned(body: list[ast.stmt]) -> set[str]:
+    """Return the names that a body reads or binds in any way, the functions inside it included."""
+    nodes = [each for node in body for each in ast.walk(node)]
+    read = {each.id for each in nodes if isinstance(each, ast.Name)}
+    return read | {name for each in nodes for name in bound_by(each)}
 
 
 def _mentions_class(node: ast.AST) -> bool:

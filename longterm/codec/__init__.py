@@ -11,14 +11,27 @@ from typing import Any
 from longterm.codec import families as _families
 from longterm.codec import wire
 from longterm.codec.allowed import allow
-from longterm.codec.decoder import decode_items
+from longterm.codec.decoder import decode_body
 from longterm.codec.encoder import encode_graph
+from longterm.codec.plain import pack_frames, pack_tree
+from longterm.codec.reading import describe
 from longterm.codec.registered import register_type, storable
+from longterm.codec.seals import Seal, close, open_sealed, set_seal
 from longterm.errors import CorruptData
+from longterm.frame import Frame
 
 del _families
 
-__all__ = ["allow", "decode", "encode", "register_type", "storable"]
+__all__ = [
+    "Seal",
+    "allow",
+    "decode",
+    "describe",
+    "encode",
+    "register_type",
+    "set_seal",
+    "storable",
+]
 
 
 def encode(value: object) -> bytes:
@@ -27,7 +40,14 @@ def encode(value: object) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
-    return wire.HEADERS[wire.ITEMS] + encode_graph(value)
+    if type(value) is list and value and type(value[0]) is Frame:
+        packed, layout = pack_frames(value), wire.FRAMES
+    else:
+        packed, layout = pack_tree(value), 0
+    if packed is None:
+        return close(wire.HEADERS[wire.ITEMS] + encode_graph(value))
+    content, has_tags = packed
+    return close(wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content)
 
 
 def decode(data: bytes) -> Any:
@@ -37,6 +57,7 @@ def decode(data: bytes) -> Any:
         CorruptData: the bytes are not what `encode` made.
         NotAllowed: they name a class, function or module that is not here or not allowed.
     """
-    if data[:1] != bytes([wire.VERSION]):
+    data = open_sealed(data)
+    if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
-    return decode_items(memoryview(data)[2:])
+    return decode_body(data[1], memoryview(data)[2:])

@@ -31,6 +31,8 @@ def _take_enumerate(value: Any) -> Parts:
 
 def _make_enumerate(parts: Parts, budget: Budget) -> Any:
     iterator, count = parts
+    if type(count) is not int:
+        raise TypeError("an enumerate counts in whole numbers")
     return enumerate(AsIs(iterator), count)
 
 
@@ -71,7 +73,7 @@ def _take_call_iterator(value: Any) -> Parts:
 
 def _make_call_iterator(parts: Parts, budget: Budget) -> Any:
     if not parts:
-        made = iter(list, [])
+        made: Any = iter(list, [])
         next(made, None)
         return made
     function, sentinel = parts

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import PurePath
 from types import ModuleType
 from typing import Final
@@ -46,7 +46,7 @@ HARMFUL: Final = frozenset(
         "collections:namedtuple", "dataclasses:make_dataclass",
     }
 )  # fmt: skip
-"""What reaches any attribute or runs text, so that a chain of stored iterators could do anything."""
+"""What reaches any attribute or runs text: a chain of stored iterators could do anything with it."""
 
 PLAIN_STANDARD_CLASSES: Final = frozenset(
     {
@@ -137,7 +137,7 @@ def origin(owner: ModuleType) -> str:
     return _origin_of_file(vars(owner).get("__file__") or "")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _origin_of_file(path: str) -> str:
     parts = PurePath(path).parts
     return "library" if "site-packages" in parts or "dist-packages" in parts else "application"

@@ -6,7 +6,6 @@ matters, not their identity, but for bytearray and array, which can change.
 
 from __future__ import annotations
 
-import re
 import struct
 import sys
 from array import array
@@ -23,7 +22,7 @@ from ipaddress import (
 )
 from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, SafeUUID
 from zoneinfo import ZoneInfo
 
 from msgpack import ExtType
@@ -90,11 +89,15 @@ def _read_decimal(payload: bytes) -> Decimal:
 
 
 def _uuid(value: UUID) -> ExtType:
-    return ExtType(wire.UUID, value.bytes + (b"" if value.is_safe.value is None else b"%d" % value.is_safe.value))
+    safety = value.is_safe.value
+    return ExtType(wire.UUID, value.bytes + (b"" if safety is None else bytes([safety & 255])))
 
 
 def _read_uuid(payload: bytes) -> UUID:
-    return UUID(bytes=payload)
+    safety = SafeUUID.unknown
+    if payload[16:]:
+        safety = SafeUUID.safe if payload[16:] == b"\0" else SafeUUID.unsafe
+    return UUID(bytes=payload[:16], is_safe=safety)
 
 
 def _singleton(value: object) -> ExtType:
@@ -125,22 +128,6 @@ def _read_array(payload: bytes) -> array[Any]:
     if sys.byteorder == "big" and made.itemsize > 1:
         made.byteswap()
     return made
-
-
-def _pattern(value: re.Pattern[Any]) -> ExtType:
-    text = value.pattern
-    form, content = (b"s", text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else (b"b", bytes(text))
-    return ExtType(wire.PATTERN, form + struct.pack(">I", value.flags) + content)
-
-
-def _read_pattern(payload: bytes) -> re.Pattern[Any]:
-    (flags,) = struct.unpack(">I", payload[1:5])
-    if flags & re.DEBUG:
-        raise ValueError("a pattern cannot be stored with DEBUG")
-    content = payload[5:]
-    if payload[:1] == b"b":
-        return re.compile(content, flags)
-    return re.compile(content.decode("utf-8", "surrogatepass"), flags)
 
 
 _PATHS: Final[dict[bytes, type[PurePath]]] = {
@@ -189,7 +176,6 @@ READERS |= {
     wire.SINGLETON: _read_singleton,
     wire.BYTEARRAY: bytearray,
     wire.ARRAY: _read_array,
-    wire.PATTERN: _read_pattern,
     wire.PATH: _read_path,
     wire.IP: _read_ip,
     wire.ZONE: _read_zone,
@@ -206,7 +192,6 @@ store(UUID, take=_uuid, family="identifiers and places", is_value=True)
 store(PosixPath, WindowsPath, PurePosixPath, PureWindowsPath, take=_path,
       family="identifiers and places", is_value=True)  # fmt: skip
 store(*_IPS, take=_ip, family="identifiers and places", is_value=True)
-store(re.Pattern, take=_pattern, family="text", is_value=True)
 store(type(Ellipsis), type(NotImplemented), take=_singleton, family="singletons", is_value=True)
 store(bytearray, take=_bytearray, family="binary")
 store(array, take=_array, family="binary")

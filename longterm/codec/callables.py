@@ -23,12 +23,22 @@ from msgpack import ExtType
 from longterm.codec import allowed, functions, names, wire
 from longterm.codec.atoms import READERS
 from longterm.codec.budget import Budget
-from longterm.codec.kinds import Form, Kind, Parts, store
+from longterm.codec.kinds import Form, Kind, Parts, is_a, store
 from longterm.codec.refusal import Refused
+from longterm.errors import NotAllowed
 
 _FAMILY: Final = "callables and modules"
 _METHODS_WITH_UNDERSCORES: Final = frozenset(
-    {"__contains__", "__getitem__", "__len__", "__eq__", "__lt__", "__add__", "__iter__", "__next__"}
+    {
+        "__contains__",
+        "__getitem__",
+        "__len__",
+        "__eq__",
+        "__lt__",
+        "__add__",
+        "__iter__",
+        "__next__",
+    }
 )
 
 
@@ -53,9 +63,9 @@ def _take_function(function: FunctionType) -> Form:
 
 def _take_module(module: ModuleType) -> ExtType:
     try:
-        found = allowed.module(module.__name__)
-    except Exception:
-        found = None  # type: ignore[assignment]
+        found: ModuleType | None = allowed.module(module.__name__)
+    except NotAllowed:
+        found = None
     if found is not module:
         raise Refused(f"{module!r} is not the imported module of its name", "import it again")
     return ExtType(wire.MODULE, module.__name__.encode())
@@ -93,9 +103,9 @@ def _make_builtin_method(parts: Parts, budget: Budget) -> Any:
 
 
 def _descriptor(owner: Any, name: str) -> Any:
-    if name.startswith("_") and name not in _METHODS_WITH_UNDERSCORES:
+    if type(name) is not str or (name.startswith("_") and name not in _METHODS_WITH_UNDERSCORES):
         raise KeyError(name)
-    if isinstance(owner, type):
+    if is_a(owner, type):
         for base in owner.__mro__:
             found = vars(base).get(name)
             if type(found) is ClassMethodDescriptorType and _is_harmless(base):
@@ -134,7 +144,10 @@ def _make_partial(parts: Parts, budget: Budget) -> Any:
 
 def _fill_partial(value: Any, parts: Parts, budget: Budget) -> None:
     function, arguments, keywords = parts
-    if type(keywords) is not dict or not all(type(name) is str for name in keywords):
+    if type(keywords) is not dict:
+        raise TypeError("the keywords of a partial are a dict")
+    budget.spend(len(keywords))
+    if not all(type(name) is str for name in keywords):
         raise TypeError("the keywords of a partial are a dict")
     functools.partial.__setstate__(value, (function, arguments, keywords, None))  # type: ignore[attr-defined]
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from longterm.codec import allowed, names
+from longterm.codec.budget import Budget
 from longterm.errors import NotAllowed
 
 _C_DESCRIPTORS: Final = (
@@ -47,7 +48,7 @@ class ClassPlan:
         """Read the class; see `plan_of` for what is refused."""
         self.cls = cls
         self.name = name
-        self.base = base_of(cls)
+        self.base: Any = base_of(cls)
         self.namespace = _namespace_of(cls)
         self.slots = _slots_of(cls)
 
@@ -65,15 +66,20 @@ class ClassPlan:
                 continue
         return values or None
 
-    def set_attributes(self, instance: object, attributes: Any, slot_values: Any) -> None:
+    def set_attributes(
+        self, instance: object, attributes: Any, slot_values: Any, budget: Budget
+    ) -> None:
         """Give an instance its `__dict__` and slots, past any `__setattr__` and property."""
         if attributes is not None:
             if type(attributes) is not dict or self.namespace is None:
                 raise TypeError(f"{self.name} has no attributes")
+            budget.spend(len(attributes))
             if not all(type(name) is str for name in attributes):
                 raise TypeError(f"an attribute of {self.name} has no name")
             self.namespace.__set__(instance, attributes)
         if slot_values is not None:
+            if type(slot_values) is not dict:
+                raise TypeError(f"the slots of {self.name} have names")
             for name, value in slot_values.items():
                 self.slots[name].__set__(instance, value)
 

@@ -6,8 +6,9 @@ Their parts are flat in the tagged array, so that what is made is never larger t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from fractions import Fraction
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Final
 
 from longterm.codec.budget import Budget
@@ -53,7 +54,7 @@ def _make_frozenset(parts: Parts, budget: Budget) -> frozenset[Any]:
 
 def _make_deque(parts: Parts, budget: Budget) -> deque[Any]:
     (maxlen,) = parts
-    return deque((), maxlen)
+    return deque(maxlen=maxlen)
 
 
 def _fill_deque(value: deque[Any], parts: Parts, budget: Budget) -> None:
@@ -62,6 +63,8 @@ def _fill_deque(value: deque[Any], parts: Parts, budget: Budget) -> None:
 
 def _make_range(parts: Parts, budget: Budget) -> range:
     start, stop, step = parts
+    if not type(start) is type(stop) is type(step) is int:
+        raise TypeError("a range goes over whole numbers")
     return range(start, stop, step)
 
 
@@ -88,27 +91,6 @@ def _fill_namespace(value: SimpleNamespace, parts: Parts, budget: Budget) -> Non
     fill_pairs(vars(value), parts, budget)
 
 
-def _make_proxy(parts: Parts, budget: Budget) -> Any:
-    (mapping,) = parts
-    if not isinstance(mapping, dict):
-        raise TypeError("a mapping proxy shows a dict")
-    return MappingProxyType(mapping)
-
-
-def _make_view(parts: Parts, budget: Budget) -> Any:
-    form, mapping = parts
-    if not isinstance(mapping, dict):
-        raise TypeError("a view shows a dict")
-    return _VIEWS[form](mapping)
-
-
-def _make_memoryview(parts: Parts, budget: Budget) -> memoryview:
-    (buffer,) = parts
-    if type(buffer) not in _BUFFERS:
-        raise TypeError("a memoryview shows bytes, a bytearray or an array")
-    return memoryview(buffer)
-
-
 LIST: Final = Kind(1, "list", _make_list, _fill_list)
 DICT: Final = Kind(2, "dict", _make_dict, fill_pairs, hashes=True)
 TUPLE: Final = Kind(3, "tuple", _make_tuple)
@@ -119,15 +101,9 @@ RANGE: Final = Kind(7, "range", _make_range)
 SLICE: Final = Kind(8, "slice", _make_slice)
 FRACTION: Final = Kind(9, "fraction", _make_fraction)
 NAMESPACE: Final = Kind(10, "namespace", _make_namespace, _fill_namespace)
-PROXY: Final = Kind(11, "mapping proxy", _make_proxy)
-VIEW: Final = Kind(12, "dict view", _make_view)
-MEMORYVIEW: Final = Kind(13, "memoryview", _make_memoryview)
-
-_VIEWS: Final = {"keys": dict.keys, "values": dict.values, "items": dict.items}
-_BUFFERS: Final = ()
 
 
-def pairs(mapping: dict[Any, Any]) -> Parts:
+def pairs(mapping: Mapping[Any, Any]) -> Parts:
     """Return keys and values, one after the other."""
     return [part for pair in mapping.items() for part in pair]
 
@@ -137,8 +113,9 @@ store(set, take=lambda value: [SET.tag, *in_order(value)], family=_FAMILY,
       note="written in an order of its own, so that equal sets are equal bytes")  # fmt: skip
 store(frozenset, take=lambda value: [FROZENSET.tag, *in_order(value)], family=_FAMILY)
 store(deque, take=lambda value: [DEQUE.tag, value.maxlen, *value], family=_FAMILY)
-store(range, take=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY)
+store(range, take=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY,
+      is_value=True, is_tagged=True)  # fmt: skip
 store(slice, take=lambda value: [SLICE.tag, value.start, value.stop, value.step], family=_FAMILY)
 store(Fraction, take=lambda value: [FRACTION.tag, value.numerator, value.denominator],
-      family="numbers", is_value=True)  # fmt: skip
+      family="numbers", is_value=True, is_tagged=True)  # fmt: skip
 store(SimpleNamespace, take=lambda value: [NAMESPACE.tag, *pairs(vars(value))], family=_FAMILY)

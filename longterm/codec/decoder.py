@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgpack import Unpacker
+from msgpack import Unpacker, unpackb
 from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm.codec import wire
 from longterm.codec.atoms import READERS
 from longterm.codec.budget import Budget
 from longterm.codec.classes import plan_named
+from longterm.codec.collector import collector_at_rest
+from longterm.codec.frames import whole_frame
 from longterm.codec.instances import TYPE
 from longterm.codec.kinds import KINDS, Kind, Parts
-from longterm.codec.knots import Filling, Shell
+from longterm.codec.knots import NEW, Filling, Shell
+from longterm.codec.patterns import read_pattern
 from longterm.errors import CorruptData, LongtermError
 
 
-def decode_items(data: memoryview) -> Any:
-    """Return the root of items.
+def decode_body(layout: int, data: memoryview) -> Any:
+    """Return the root of what follows the header.
 
     Raises:
         CorruptData: the bytes are not what the codec wrote.
@@ -30,36 +33,66 @@ def decode_items(data: memoryview) -> Any:
     """
     try:
         check_lengths(data)
-        return Reader(data).root()
+        # The collector would look through all that is made, again and again, and find nothing.
+        with collector_at_rest(len(data)):
+            if layout < wire.ITEMS:
+                return decode_tree(layout, data)
+            if layout == wire.ITEMS:
+                return Reader(len(data)).root(data)
+        raise CorruptData(f"the stored bytes have an unknown layout, {layout}")
     except LongtermError:
         raise
     except (OutOfData, ExtraData, StackError) as error:
-        raise CorruptData(f"the stored bytes are cut off or damaged: {type(error).__name__}") from error
+        raise CorruptData(
+            f"the stored bytes are cut off or damaged: {type(error).__name__}"
+        ) from error
     except Exception as error:
         raise CorruptData(f"the stored bytes are damaged: {error}") from error
 
 
-def check_lengths(data: memoryview) -> int:
-    """Step over all values and return how many there are; raise if one is longer than the input."""
-    stepper = Unpacker(None, max_buffer_size=len(data), read_size=1)
+def decode_tree(layout: int, data: memoryview) -> Any:
+    """Return the root of a tree, or the frames with such trees in their slots."""
+    if not layout & wire.TAGGED:
+        root = unpackb(data, ext_hook=_leaf, strict_map_key=False)
+    else:
+        reader = Reader(len(data))
+        root = unpackb(
+            data, ext_hook=reader.extension, list_hook=reader.array, strict_map_key=False
+        )
+        reader.check_tags()
+    if layout & wire.FRAMES:
+        return [whole_frame(row) for row in root]
+    return root
+
+
+def _leaf(code: int, payload: bytes) -> Any:
+    return READERS[code](payload)
+
+
+def check_lengths(data: memoryview) -> None:
+    """Step over all values; raise if one is longer than the input."""
+    end = len(data)
+    stepper = Unpacker(None, max_buffer_size=end, read_size=1)
     stepper.feed(data)
-    count = 0
-    while stepper.tell() < len(data):
+    stepper.skip()
+    while stepper.tell() < end:
         stepper.skip()
-        count += 1
-    return count
 
 
 class Reader:
     """The items read so far, and what msgpack asks on its way."""
 
-    def __init__(self, data: memoryview) -> None:
-        """Feed all of the input."""
+    def __init__(self, length: int) -> None:
+        """Begin with nothing read."""
         self.items: list[Any] = []
         self.shells: dict[int, Kind] = {}
         self.open_tags = 0
-        self.budget = Budget(len(data))
-        self.unpacker = Unpacker(
+        self.budget = Budget(length)
+
+    def root(self, data: memoryview) -> Any:
+        """Read all items and return the last."""
+        items = self.items
+        unpacker = Unpacker(
             None,
             ext_hook=self.extension,
             list_hook=self.array,
@@ -67,12 +100,10 @@ class Reader:
             max_buffer_size=len(data),
             read_size=1,
         )
-        self.unpacker.feed(data)
-
-    def root(self) -> Any:
-        """Read all items and return the last."""
-        items = self.items
-        for value in self.unpacker:
+        unpacker.feed(data)
+        for value in unpacker:
+            if type(value) in (Filling, Shell):
+                self.open_tags -= 1
             if type(value) is Filling:
                 self.fill(value)
             elif type(value) is Shell:
@@ -81,9 +112,13 @@ class Reader:
                 items.append(made)
             else:
                 items.append(value)
+        self.check_tags()
+        return items[-1]
+
+    def check_tags(self) -> None:
+        """Raise if there was a tag elsewhere than first in an array."""
         if self.open_tags:
             raise CorruptData("the stored bytes are damaged: a tag stands where none may")
-        return items[-1]
 
     def fill(self, filling: Filling) -> None:
         """Put parts into a shell."""
@@ -101,11 +136,16 @@ class Reader:
             return KINDS[payload[0]]
         if code == TYPE:
             return plan_named(payload.decode())
+        if code == wire.PATTERN:
+            return read_pattern(payload, self.budget)
         return READERS[code](payload)
 
     def array(self, parts: Parts) -> Any:
         """Return a plain array as it is, and what a tagged one stands for."""
         if parts and type(parts[0]) is Kind:
-            self.open_tags -= 1
-            return parts[0].build(parts[1:], self.budget)
+            kind = parts[0]
+            # Instructions stand at the top; deeper they are as misplaced as a tag.
+            if kind.code < NEW.code:
+                self.open_tags -= 1
+            return kind.build(parts[1:], self.budget)
         return parts

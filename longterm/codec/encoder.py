@@ -6,9 +6,10 @@ trees of plain values do not come here (see `plain`).
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final
 
-from msgpack import ExtType, Packer
+from msgpack import Packer
 
 from longterm.codec import atoms, wire
 from longterm.codec.cycles import components, is_knot
@@ -35,7 +36,10 @@ def encode_graph(root: Any) -> bytes:
 
 def _write(found: Survey, root: Any) -> bytes:
     writer = Writer(found)
-    if not found.cyclic:
+    for leaf in found.leaves:
+        if id(leaf) in found.shared:
+            writer.define(id(leaf), leaf)
+    if not found.is_cyclic:
         for node in found.nodes:
             writer.write(node)
         return writer.finish(root)
@@ -72,9 +76,12 @@ class Writer:
         forms = self.forms
         cls = type(node)
         if cls is list:
-            return [forms.get(id(child), child) for child in node] if forms else node
+            if not forms or forms.keys().isdisjoint(map(id, node)):
+                return node
+            return [forms.get(id(child), child) for child in node]
         if cls is dict:
-            return self._dict_form(node) if forms else node
+            ids = map(id, chain(node, node.values()))
+            return node if not forms or forms.keys().isdisjoint(ids) else self._dict_form(node)
         key = id(node)
         whole = self.found.forms.get(key)
         if whole is not None:
@@ -102,12 +109,18 @@ class Writer:
     def finish(self, root: Any) -> bytes:
         """Write the root as the last item, and return all."""
         self.pack(self.forms.get(id(root), root))
-        return self.packer.bytes()
+        return bytes(self.packer.bytes())
 
     def _is_too_high(self, key: int, node: Any) -> bool:
         if self.heights is None:
             return False
-        children = node if type(node) is list else node.values() if type(node) is dict else self.found.parts.get(key, ())
+        children = (
+            node
+            if type(node) is list
+            else node.values()
+            if type(node) is dict
+            else self.found.parts.get(key, ())
+        )
         heights = self.heights
         height = 1 + max((heights.get(id(child), 0) for child in children), default=0)
         if height < DEPTH:

@@ -6,11 +6,12 @@ builtin exception keeps outside `args` (an errno, a name, a value) is stored by 
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any, Final
 
 from longterm.codec.budget import Budget
 from longterm.codec.classes import ClassPlan
-from longterm.codec.kinds import Kind, Parts
+from longterm.codec.kinds import Kind, Parts, is_a
 
 _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     StopIteration: ("value",),
@@ -32,7 +33,7 @@ _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
 def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
     """Take apart an exception of the plan's class."""
     state: dict[str, Any] = {"args": _get(value, BaseException, "args")}
-    for name in ("__cause__", "__context__"):
+    for name in ("__cause__", "__context__", "__traceback__"):
         linked = _get(value, BaseException, name)
         if linked is not None:
             state[name] = linked
@@ -46,8 +47,8 @@ def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
                     state[name] = member
     ends = (plan.attributes(value), plan.slot_values(value))
     if isinstance(value, BaseExceptionGroup):
-        message = BaseExceptionGroup.message.__get__(value)  # type: ignore[attr-defined]
-        held = BaseExceptionGroup.exceptions.__get__(value)  # type: ignore[attr-defined]
+        message = BaseExceptionGroup.message.__get__(value)
+        held = BaseExceptionGroup.exceptions.__get__(value)
         return [GROUP.tag, plan, message, held, state, *ends]
     return [EXCEPTION.tag, plan, state, *ends]
 
@@ -79,17 +80,21 @@ def _make_group(parts: Parts, budget: Budget) -> BaseException:
 
 def _fill_exception(value: BaseException, parts: Parts, budget: Budget) -> None:
     state, attributes, slots = parts
+    if type(state) is not dict or type(state.get("args")) is not tuple:
+        raise TypeError("an exception has arguments")
     allowed = {name: owner for owner, members in _members_of(type(value)) for name in members}
     for name, each in state.items():
+        if name == "__traceback__" and not is_a(each, TracebackType, type(None)):
+            raise TypeError("an exception has a traceback or none")
         owner = BaseException if name in _COMMON else allowed[name]
         if name in vars(owner):
             vars(owner)[name].__set__(value, each)
     from longterm.codec.instances import plan_of_instance
 
-    plan_of_instance(value).set_attributes(value, attributes, slots)
+    plan_of_instance(value).set_attributes(value, attributes, slots, budget)
 
 
-_COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__")
+_COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
 
 
 def _exception_class(plan: Any) -> type[BaseException]:

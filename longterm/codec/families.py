@@ -10,11 +10,15 @@ from longterm.codec import (
     functions,
     instances,
     iterators,
+    itertool,
+    patterns,
     registered,
     times,
+    tracebacks,
+    views,
 )
 
 __all__ = [
     "adaptors", "atoms", "callables", "containers", "exceptions", "frames", "functions",
-    "instances", "iterators", "registered", "times",
+    "instances", "iterators", "itertool", "patterns", "registered", "times", "tracebacks", "views",
 ]  # fmt: skip

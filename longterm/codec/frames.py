@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import CellType
-from typing import Any, Final
+from typing import Final
 
 from longterm.codec.budget import Budget
 from longterm.codec.kinds import Kind, Parts, store
@@ -30,11 +30,25 @@ def _fill_frame(frame: Frame, parts: Parts, budget: Budget) -> None:
         and all(type(each) is dict for each in cells)
     ):
         raise TypeError("a frame has a flow, a version, a point, a line, slots and cells")
-    frame.flow, frame.version, frame.point, frame.line, frame.slots = flow, version, point, line, slots
+    frame.flow, frame.version, frame.point, frame.line = flow, version, point, line
+    frame.slots = slots
     for each in cells:
+        budget.spend(len(each))
         if not all(type(cell) is CellType for cell in each.values()):
             raise TypeError("the captured names of a frame have cells")
         frame.cells = each
+
+
+def whole_frame(row: Parts) -> Frame:
+    """Return the frame of a row."""
+    flow, version, point, line, slots = row
+    if not (
+        type(flow) is type(version) is str
+        and type(point) is type(line) is int
+        and type(slots) is dict
+    ):
+        raise TypeError("a frame has a flow, a version, a point, a line and slots")
+    return Frame(flow, version, point, line, slots)
 
 
 def _take_cell(cell: CellType) -> Parts:

@@ -50,7 +50,7 @@ def take_inner(function: FunctionType) -> Parts | None:
             return _parts(function, name)
     if names.name_of(function) is None:
         raise Refused(
-            f"the function {function.__qualname__} is neither at the top of a module nor part of a flow",
+            f"{function.__qualname__} is neither at the top of a module nor part of a flow",
             "define it at the top of a module, or inside the flow",
         )
     return None
@@ -84,6 +84,7 @@ def _make_inner(parts: Parts, budget: Budget) -> FunctionType:
     name = (flow, version, path)
     if not all(type(each) is str for each in name) or type(cells) is not tuple:
         raise TypeError("an inner function has a name and cells")
+    budget.spend(len(cells))
     if not all(type(cell) is CellType for cell in cells):
         raise TypeError("what an inner function captures is in cells")
     for table in _tables:
@@ -97,6 +98,8 @@ def _make_inner(parts: Parts, budget: Budget) -> FunctionType:
 
 def _fill_inner(function: FunctionType, parts: Parts, budget: Budget) -> None:
     (state,) = parts
+    if type(state) is not dict:
+        raise TypeError("what an inner function has besides its code is by name")
     for key, value in state.items():
         if key not in _STATE:
             raise ValueError(f"an inner function has no {key}")

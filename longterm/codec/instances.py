@@ -6,16 +6,15 @@ base. No `__init__`, `__new__`, `__setattr__`, `__reduce__` or `__setstate__` of
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from datetime import tzinfo
 from enum import Enum, Flag
 from typing import Any, Final
 
 from msgpack import ExtType
 
-from longterm.codec import wire
 from longterm.codec.budget import Budget
-from longterm.codec.classes import VALUE_BASES, ClassPlan
+from longterm.codec.classes import VALUE_BASES, ClassPlan, plan_of
 from longterm.codec.kinds import Kind, Parts
 from longterm.codec.order import in_order
 
@@ -50,6 +49,8 @@ def _plain_int(value: int) -> int:
     return int.__pos__(value)
 
 
+_FACTORY: Final[Any] = vars(defaultdict)["default_factory"]
+_MAXLEN: Final[Any] = vars(deque)["maxlen"]
 _CONTENT: Final[dict[type, Any]] = {
     int: int.__pos__,
     float: float.__pos__,
@@ -61,12 +62,15 @@ _CONTENT: Final[dict[type, Any]] = {
     list: lambda value: [None, *list.__iter__(value)],
     set: lambda value: [None, *in_order([*set.__iter__(value)])],
     dict: lambda value: [None, *(part for pair in dict.items(value) for part in pair)],
-    OrderedDict: lambda value: [None, *(part for pair in OrderedDict.items(value) for part in pair)],
+    OrderedDict: lambda value: [
+        None,
+        *(part for pair in OrderedDict.items(value) for part in pair),
+    ],
     defaultdict: lambda value: [
-        defaultdict.default_factory.__get__(value),  # type: ignore[attr-defined]
+        _FACTORY.__get__(value),
         *(part for pair in dict.items(value) for part in pair),
     ],
-    deque: lambda value: [deque.maxlen.__get__(value), *deque.__iter__(value)],  # type: ignore[attr-defined]
+    deque: lambda value: [_MAXLEN.__get__(value), *deque.__iter__(value)],
     bytearray: lambda value: [bytes(memoryview(value))],
 }
 
@@ -76,21 +80,20 @@ def _make_object(parts: Parts, budget: Budget) -> Any:
     if plan.base in VALUE_BASES:
         raise TypeError(f"{plan.name} is not made without its content")
     if not issubclass(plan.cls, BaseException):
-        return plan.base.__new__(plan.cls)  # type: ignore[call-overload]
+        return plan.base.__new__(plan.cls)
     raise TypeError(f"{plan.name} is an exception")
 
 
 def _fill_object(value: Any, parts: Parts, budget: Budget) -> None:
     plan = plan_of_instance(value)
-    plan.set_attributes(value, *(*parts[:2], None, None)[:2])
+    attributes, slots = (*parts[:2], None, None)[:2]
+    plan.set_attributes(value, attributes, slots, budget)
     if len(parts) > 2:
         _FILL[plan.base](value, parts[2], parts[3:], budget)
 
 
 def plan_of_instance(value: Any) -> ClassPlan:
     """Return the plan that an instance was made by."""
-    from longterm.codec.classes import plan_of
-
     return _plan(plan_of(type(value)))
 
 
@@ -106,7 +109,7 @@ def _fill_dict(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
 
 
 def _fill_default(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
-    defaultdict.default_factory.__set__(value, extra)  # type: ignore[attr-defined]
+    _FACTORY.__set__(value, extra)
     _fill_dict(value, None, content, budget)
 
 
@@ -129,7 +132,8 @@ _FILL: Final[dict[type, Any]] = {
 
 
 def _make_value_object(parts: Parts, budget: Budget) -> Any:
-    plan, content = _plan(parts[0]), parts[1]
+    plan = _plan(parts[0])
+    content: Any = parts[1]
     base = plan.base
     expected = tuple if base in (tuple, frozenset) else base
     if base not in VALUE_BASES or type(content) is not expected:
@@ -138,11 +142,12 @@ def _make_value_object(parts: Parts, budget: Budget) -> Any:
         budget.spend(content.bit_length() >> 3)
     elif expected in (str, bytes, tuple):
         budget.spend(len(content))
-    return base.__new__(plan.cls, content)  # type: ignore[call-overload]
+    return base.__new__(plan.cls, content)
 
 
 def _fill_value_object(value: Any, parts: Parts, budget: Budget) -> None:
-    plan_of_instance(value).set_attributes(value, *(*parts, None, None)[:2])
+    attributes, slots = (*parts, None, None)[:2]
+    plan_of_instance(value).set_attributes(value, attributes, slots, budget)
 
 
 def _make_member(parts: Parts, budget: Budget) -> Any:

@@ -13,7 +13,7 @@ from operator import length_hint
 from typing import Any, Final
 
 from longterm.codec.budget import Budget
-from longterm.codec.kinds import Kind, Parts, store
+from longterm.codec.kinds import Kind, Parts, is_a, store
 from longterm.codec.refusal import Refused
 
 _FAMILY: Final = "iterators"
@@ -40,7 +40,11 @@ _TABLES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
     "frozenset": (frozenset.__iter__, (frozenset,)),
 }
 _TYPE_OF: Final[dict[str, type]] = {
-    **{name: type(make(types[0]())) for name, (make, types) in _SEQUENCES.items() if name != "range"},
+    **{
+        name: type(make(types[0]()))
+        for name, (make, types) in _SEQUENCES.items()
+        if name != "range"
+    },
     **{name: type(make(types[0]())) for name, (make, types) in _TABLES.items()},
 }
 _NAME_OF_TABLE: Final = {_TYPE_OF[name]: name for name in _TABLES if name != "frozenset"}
@@ -79,7 +83,7 @@ _EMPTY: Final[dict[str, Any]] = {
 def _make_sequence(parts: Parts, budget: Budget) -> Any:
     name, container = parts
     make, types = _SEQUENCES[name]
-    if not isinstance(container, types):
+    if not is_a(container, *types):
         raise TypeError(f"a {name} iterator does not go through a {type(container).__name__}")
     return make(container)
 
@@ -124,14 +128,18 @@ def _take_table(iterator: Any) -> Parts:
             return [TABLE.tag, name, container, 0]
         return [SET_ITERATOR.tag, container, len(container), *reversed(rest)]
     if len(rest) != left:
-        raise Refused("its dict was changed while it was gone through", "go through a list of the dict")
+        raise Refused(
+            "its dict was changed while it was gone through", "go through a list of the dict"
+        )
     return [TABLE.tag, name, container, len(container) - left]
 
 
 def _container(iterator: Any) -> Any:
     import gc
 
-    found = [each for each in gc.get_referents(iterator) if isinstance(each, (dict, set, frozenset))]
+    found = [
+        each for each in gc.get_referents(iterator) if isinstance(each, (dict, set, frozenset))
+    ]
     return found[0] if found else None
 
 
@@ -142,7 +150,7 @@ def _make_table(parts: Parts, budget: Budget) -> Any:
         made = make(types[0]())
         next(made, None)
         return made
-    if not isinstance(container, types) or type(passed) is not int:
+    if not is_a(container, *types) or type(passed) is not int:
         raise TypeError(f"an iterator of {name} does not go through a {type(container).__name__}")
     if passed < 0:
         return _of_changed(container, make)
@@ -155,7 +163,7 @@ def _make_table(parts: Parts, budget: Budget) -> Any:
 def _of_changed(container: Any, make: Callable[[Any], Any]) -> Any:
     # The size is changed for a moment, so that the iterator finds another than it began with.
     other = object()
-    if isinstance(container, dict):
+    if is_a(container, dict):
         dict.__setitem__(container, other, None)
         made = make(container)
         dict.__delitem__(container, other)
@@ -201,7 +209,7 @@ def _take_set_iterator(iterator: SetIterator) -> Parts:
 
 def _make_set_iterator(parts: Parts, budget: Budget) -> SetIterator:
     through, size, *left = parts
-    if not isinstance(through, (set, frozenset, type(None))) or type(size) is not int:
+    if not is_a(through, set, frozenset, type(None)) or type(size) is not int:
         raise TypeError("a set iterator goes through a set")
     return SetIterator(through, size, left)
 
@@ -211,7 +219,7 @@ TABLE: Final = Kind(41, "iterator of a dict or set", _make_table, whole=True)
 SET_ITERATOR: Final = Kind(42, "rest of a set", _make_set_iterator)
 
 store(
-    *(_TYPE_OF[name] for name in ("list", "reversed list", "tuple", "bytes", "bytearray", "reversed")),
+    *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
     *_STRING_ITERATORS, take=_take_sequence, family=_FAMILY,
 )  # fmt: skip
 store(*_RANGE_ITERATORS, take=_take_range, family=_FAMILY)

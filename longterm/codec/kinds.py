@@ -54,6 +54,14 @@ class Kind:
         return value
 
 
+def is_a(value: Any, *types: type) -> bool:
+    """Return whether a value is an instance of one of these types.
+
+    Unlike `isinstance` it never asks the value for its `__class__`, which may be a property.
+    """
+    return issubclass(type(value), types)
+
+
 KINDS: dict[int, Kind] = {}
 """Every kind, by its code."""
 
@@ -81,9 +89,20 @@ TAKERS: dict[type, Take] = {}
 VALUES: set[type] = set()
 """The types of which only the content matters."""
 
+ATOMS: set[type] = set()
+"""The types of which only the content matters, and whose form is always one extension."""
+
+TAGGED_LEAVES: set[type] = set()
+"""The types of which only the content matters, which hold no containers, and may be tagged."""
+
 
 def store(
-    *types: type, take: Take, family: str, note: str = "", is_value: bool = False
+    *types: type,
+    take: Take,
+    family: str,
+    note: str = "",
+    is_value: bool = False,
+    is_tagged: bool = False,
 ) -> None:
     """Make values of exactly these types storable."""
     ROWS.append(Row(types, take, family, note, is_value))
@@ -91,3 +110,4 @@ def store(
         TAKERS[each] = take
     if is_value:
         VALUES.update(types)
+        (TAGGED_LEAVES if is_tagged else ATOMS).update(types)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm.codec import containers, instances
-from longterm.codec.cycles import children
 from longterm.codec.kinds import KINDS, Kind, Parts
 from longterm.errors import NotStorable
 
@@ -74,7 +73,8 @@ class Knot:
         order: list[Any] = []
         made: set[int] = set()
         while rest:
-            ready, waiting = [], []
+            ready: list[Any] = []
+            waiting: list[Any] = []
             for node in rest:
                 needs = [id(part) for part in self.needed(node) if id(part) in self.inside]
                 (ready if made.issuperset(needs) else waiting).append(node)
@@ -126,7 +126,9 @@ class Knot:
             return 0
         parts = self.writer.found.parts.get(id(node))
         is_hashing = self.kind(node).hashes or (
-            parts is not None and len(parts) > 4 and getattr(parts[1], "base", type(None)).__name__ in _HASHING_BASES
+            parts is not None
+            and len(parts) > 4
+            and getattr(parts[1], "base", type(None)).__name__ in _HASHING_BASES
         )
         return 2 if is_hashing else 1
 

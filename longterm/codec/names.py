@@ -30,8 +30,8 @@ CALLABLE_TYPES: Final = (
     _LRU_CACHED,
     type,
 )
-_module_namespace: Final = ModuleType.__dict__["__dict__"].__get__
-_class_namespace: Final = type.__dict__["__dict__"].__get__
+_module_namespace: Final[Any] = vars(ModuleType)["__dict__"].__get__
+_class_namespace: Final[Any] = vars(type)["__dict__"].__get__
 
 
 def find(name: str) -> tuple[Any, ModuleType]:

@@ -38,7 +38,7 @@ def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
         return (name, tuple(_key(each, depth - 1) for each in value))
     if isinstance(value, (frozenset, set)):
         return (name, tuple(sorted(_key(each, depth - 1) for each in value)))
-    if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return (name, str(value.__module__), str(value.__qualname__))
     return (name, *_content(value, cls, depth))
 
@@ -58,6 +58,8 @@ def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
 
 
 _REPR_IS_CONTENT: Final = frozenset(
-    {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "pathlib._local", "uuid", "zoneinfo",
-     "builtins", "re"}
+    {
+        "builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "pathlib._local",
+        "re", "uuid", "zoneinfo",
+    }
 )  # fmt: skip

@@ -63,7 +63,9 @@ def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) ->
 def _is_namespace(mapping: Any, above: Any, parts: Mapping[int, list[Any]]) -> bool:
     """Tell whether a dict holds the attributes of the instance above it."""
     own = parts.get(id(above), [])
-    return not isinstance(above, (Frame, list, dict, tuple)) and any(each is mapping for each in own[2:])
+    return not isinstance(above, (Frame, list, dict, tuple)) and any(
+        each is mapping for each in own[2:]
+    )
 
 
 def _key_step(holder: Any, held: Any, is_namespace: bool) -> Step:

@@ -103,11 +103,19 @@ def _make(parts: Parts, budget: Budget) -> Any:
     name, version, plain = parts
     registration = _by_name.get(name)
     if registration is None:
-        raise NotAllowed(str(name), "is no registered type here (import the module that registers it)")
+        raise NotAllowed(
+            str(name), "is no registered type here (import the module that registers it)"
+        )
     if version != registration.version:
-        if registration.upgrade is None or not isinstance(version, int) or version > registration.version:
+        if (
+            registration.upgrade is None
+            or not isinstance(version, int)
+            or version > registration.version
+        ):
             raise NotAllowed(
-                name, f"was stored in version {version}, and version {registration.version} cannot read it"
+                name,
+                f"was stored in version {version}, which version {registration.version} "
+                "cannot read (give register_type an upgrade function)",
             )
         plain = registration.upgrade(plain, version)
     return registration.decode(plain)

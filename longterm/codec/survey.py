@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgpack import ExtType
 
@@ -30,21 +30,24 @@ _EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 class Survey:
     """What is known of a graph before it is written."""
 
-    __slots__ = ("cyclic", "depth", "forms", "nodes", "parts", "shared", "strings")
+    __slots__ = ("depth", "forms", "is_cyclic", "leaves", "nodes", "parts", "shared", "strings")
 
     def __init__(self) -> None:
         """Start with nothing seen."""
         self.nodes: list[Any] = []
-        """Every node, children before parents (but for cycles); this also keeps them alive."""
+        """Every node that holds nodes, children before parents (but for cycles)."""
+        self.leaves: list[Any] = []
+        """The lists and dicts that hold only scalars."""
         self.parts: dict[int, Parts] = {}
         """The parts of the nodes that were taken apart, by id."""
         self.forms: dict[int, ExtType] = {}
         """The forms of the nodes that are whole in an extension, by id."""
-        self.shared: set[int] = set()
-        self.cyclic = False
-        self.depth = 0
         self.strings: dict[int, ExtType] = {}
         """The forms of strings that are not valid Unicode, by id."""
+        self.shared: set[int] = set()
+        """The ids of what is reached twice."""
+        self.is_cyclic = False
+        self.depth = 0
 
     def add_string(self, text: str) -> None:
         """Keep the form of a string, if msgpack cannot write it."""
@@ -61,49 +64,68 @@ def survey(root: Any, *, reads_strings: bool = False) -> Survey:
         NotStorable: a value of it cannot be stored; the error has the path to it.
     """
     found = Survey()
-    path: list[tuple[Any, Iterator[Any]]] = []
-    open_ids: set[int] = set()
-    done: set[int] = set()
     scalars = SCALARS - {str} if reads_strings else SCALARS
-    if type(root) is str and reads_strings:
-        found.add_string(root)
-    if type(root) not in SCALARS:
-        path.append((root, _open(root, found, path)))
-        open_ids.add(id(root))
+    path: Path = []
+    # Whether a node is finished, by id; one that is not is on the path.
+    is_done: dict[int, bool] = {}
+    holder = [root]
+    path.append((holder, iter(holder)))
     while path:
         node, children = path[-1]
         for child in children:
             if type(child) in scalars:
                 continue
-            if type(child) is str:
-                found.add_string(child)
-                continue
             key = id(child)
-            if key in done:
-                # The empty ones are a single object in every process: sharing says nothing.
-                if type(child) not in VALUES and child is not _EMPTY_TUPLE and child is not _EMPTY_FROZENSET:
-                    found.shared.add(key)
-            elif key in open_ids:
-                found.shared.add(key)
-                found.cyclic = True
+            if key in is_done:
+                _meet_again(child, is_done[key], found)
+            elif type(child) is str:
+                found.add_string(child)
+            elif _is_leaf(child, scalars):
+                is_done[key] = True
+                found.leaves.append(child)
             else:
-                path.append((child, _open(child, found, path)))
-                open_ids.add(key)
+                path.append((child, _open(child, found, path, scalars)))
+                is_done[key] = False
                 break
         else:
-            found.depth = max(found.depth, len(path))
+            if len(path) > found.depth:
+                found.depth = len(path)
             path.pop()
-            open_ids.discard(id(node))
-            done.add(id(node))
+            is_done[id(node)] = True
             found.nodes.append(node)
+    found.nodes.pop()
     return found
 
 
-def _open(value: Any, found: Survey, path: list[tuple[Any, Iterator[Any]]]) -> Iterator[Any]:
+Path: TypeAlias = list[tuple[Any, Iterator[Any]]]
+
+
+def _meet_again(value: Any, is_done: bool, found: Survey) -> None:
+    if not is_done:
+        found.is_cyclic = True
+    # The empty ones are a single object in every process: sharing says nothing of them.
+    elif type(value) in VALUES or value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET:
+        return
+    found.shared.add(id(value))
+
+
+def _is_leaf(value: Any, scalars: frozenset[type]) -> bool:
+    if type(value) is list:
+        return scalars.issuperset(map(type, value))
+    if type(value) is dict:
+        return scalars.issuperset(map(type, value.values())) and scalars.issuperset(
+            map(type, value)
+        )
+    return False
+
+
+def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> Iterator[Any]:
     cls = type(value)
     if cls is list:
         return iter(value)
     if cls is dict:
+        if scalars.issuperset(map(type, value)):
+            return iter(value.values())
         return chain(value, value.values())
     try:
         form = take(value)
@@ -148,8 +170,8 @@ def remedy_for(cls: type) -> str:
     return "keep what it is made of and make it again after the suspend, or register its type"
 
 
-def _not_storable(
-    value: Any, refused: Refused, path: list[tuple[Any, Iterator[Any]]], found: Survey
-) -> NotStorable:
-    nodes = [node for node, _ in path] + [value]
-    return NotStorable.at(paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy)
+def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:
+    nodes = [node for node, _ in path[1:]] + [value]
+    return NotStorable.at(
+        paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy
+    )

@@ -16,14 +16,15 @@ VERSION: Final = 1
 SEALED: Final = 0x53
 """The first byte of bytes that a seal (compression, encryption) was put on."""
 
-PLAIN: Final = 0
-"""Second byte: one msgpack value without tagged arrays or references."""
+# The second byte says how the rest is laid out: a sum of these.
 FRAMES: Final = 1
-"""Second byte: an array of frame rows, whose slots hold no tagged arrays or references."""
-ITEMS: Final = 2
-"""Second byte: a sequence of items, with tagged arrays and references."""
+"""One array, with a row for each frame of a continuation."""
+TAGGED: Final = 2
+"""There are tagged arrays."""
+ITEMS: Final = 4
+"""Not one msgpack value but a sequence of items, with tagged arrays and references."""
 
-HEADERS: Final = {form: bytes([VERSION, form]) for form in (PLAIN, FRAMES, ITEMS)}
+HEADERS: Final = [bytes([VERSION, layout]) for layout in range(5)]
 
 # Extension codes. Those of atoms carry the whole value.
 REFERENCE: Final = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from longterm.errors import StoreError
 from longterm.store.base import RunStore
@@ -20,6 +20,8 @@ def open_store(url: str) -> RunStore:
     - `memory://`: in this process, gone with it; each call makes a new one.
     - `sqlite:///runs.db`, `sqlite:////srv/runs.db`, or just a path that ends in `.db`, `.sqlite`
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
+    - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
+      `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`, and libpq's.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -33,7 +35,7 @@ def open_store(url: str) -> RunStore:
         asked = f"{parts.scheme}://…" if "://" in url else repr(url)
         raise StoreError(
             f"no store has the URL {asked} (use memory://, sqlite:///runs.db, "
-            "or a path that ends in .db)"
+            "postgresql://host/database, or a path that ends in .db)"
         )
     return opener(parts, _options(parts))
 
@@ -75,9 +77,27 @@ def _open_sqlite_file(path: str, options: dict[str, str]) -> RunStore:
     )
 
 
+def _open_postgres(parts: SplitResult, options: dict[str, str]) -> RunStore:
+    from longterm.store.postgres import PostgresStore
+
+    ours = {name: options.pop(name) for name in _POSTGRES_OPTIONS if name in options}
+    migrate = ours.get("migrate", "yes").lower()
+    if migrate not in ("yes", "no"):
+        raise StoreError(f"migrate={migrate!r} is neither yes nor no (write migrate=no)")
+    return PostgresStore(
+        parts._replace(query=urlencode(options, quote_via=quote)).geturl(),
+        max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
+        wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
+        migrate=migrate == "yes",
+    )
+
+
+_POSTGRES_OPTIONS: Final = ("max_connections", "wait_seconds", "migrate")
 _OPENERS: Final[dict[str, Callable[[SplitResult, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
+    "postgresql": _open_postgres,
+    "postgres": _open_postgres,
 }
 
 
@@ -102,3 +122,9 @@ def _seconds(name: str, given: str) -> float:
     if not 0 <= seconds < 1e6:
         raise StoreError(f"{name}={given!r} is no number of seconds (write {name}=30)")
     return seconds
+
+
+def _whole_number(name: str, given: str) -> int:
+    if not given.isdecimal() or int(given) == 0:
+        raise StoreError(f"{name}={given!r} is no number from 1 on (write {name}=10)")
+    return int(given)

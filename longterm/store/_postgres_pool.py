@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 from weakref import WeakSet
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from longterm.errors import StoreError
@@ -54,6 +55,9 @@ class PostgresPool:
         """Note where the database is; `prepare` is called with the first connection."""
         self.place = place(conninfo)
         self._conninfo = conninfo
+        self._options: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
+        if "connect_timeout" not in conninfo_to_dict(conninfo):
+            self._options["connect_timeout"] = max(2, int(wait_seconds))
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
         self._prepare = prepare
@@ -113,7 +117,7 @@ class PostgresPool:
                     raise as_store_error(error, f"open the store for: {asked}") from error
                 self._pool = ConnectionPool(
                     self._conninfo,
-                    kwargs=_CONNECTION,
+                    kwargs=self._options,
                     min_size=0,
                     max_size=self._max_connections,
                     check=_check_if_it_stirs,
@@ -123,7 +127,7 @@ class PostgresPool:
             return self._pool
 
     def _connect(self) -> Connection:
-        return psycopg.connect(self._conninfo, **_CONNECTION)
+        return psycopg.connect(self._conninfo, **self._options)
 
     def _unavailable(self, error: PoolTimeout, asked: str) -> StoreError:
         """Find out why there was no connection to be had."""
@@ -135,9 +139,6 @@ class PostgresPool:
             f"cannot {asked}: all {self._max_connections} connections were in use for "
             f"{self._wait_seconds:g} seconds (allow more `max_connections`)"
         )
-
-
-_CONNECTION: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
 
 
 def _send(

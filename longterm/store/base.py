@@ -21,7 +21,8 @@ class RunStore(Protocol):
       durable, from several processes at once. A store waits for its turn; it does not fail because
       another caller is busy.
     - **Durable on return.** When `create` or `update` returns, a power failure cannot undo it. A
-      claim by `unsuspend` need not be durable: if it is lost, the run is merely still suspended.
+      claim by `unsuspend` may be lost only in a failure that its claimant does not outlive (that
+      of the one machine they share): the run is then merely still suspended.
     - **Exact.** Text is any Unicode without NUL and compares by code point; bytes come back as they
       went in, and empty is not None. A record that was returned never changes afterwards.
     - **Fields of its own.** A store may return a subclass of `Run` with further fields. `create` is

@@ -149,7 +149,8 @@ class SQLiteStore:
         is_durable: bool = True,
     ) -> list[Any]:
         # In the write-ahead log a durable commit makes all earlier ones durable too, so a claim
-        # need not wait for the disk: the save of its turn will, and half the waiting is gone.
+        # need not wait for the disk: the save of its turn will, and half the waiting is gone. Only
+        # a failure of the whole machine can undo a claim, and no claimant outlives that.
         is_switching = self._file.synchronous != "NORMAL"
         synchronous = self._file.synchronous if is_durable else "NORMAL"
 

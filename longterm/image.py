@@ -1,0 +1,97 @@
+"""A flow as the compiler hands it over: code objects, and what the runtime must know of them.
+
+Made of the plain data of `longterm_compiler.image`, fresh or from the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from longterm._abi import mangle
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A resume point of a flow."""
+
+    number: int
+    line: int
+    end: tuple[int, int]
+    """Where its call ends in the author's file, line and column: no two calls end at one place."""
+    callee: tuple[str, ...]
+    """What is called, as a dotted path."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowImage:
+    """The fresh body of a flow, and its resume points."""
+
+    version: str
+    code: CodeType
+    points: dict[tuple[int, int], Point]
+    """The points by the place where their calls end."""
+    shared: tuple[str, ...]
+    """The names that live in cells, in the order in which the fresh body keeps them."""
+    free: tuple[str, ...]
+    """Those of them that belong to functions around the flow."""
+    nested_in_flows: bool
+    """Whether every function around the flow is a flow too."""
+    class_name: str | None
+    """The class by which private names are mangled."""
+    inner: dict[str, CodeType]
+    """The code of the functions inside, by their places."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> FlowImage:
+        """Read the compiler's data."""
+        points = (Point(*each) for each in data["points"])
+        return cls(
+            **{
+                **data,
+                "points": {each.end: each for each in points},
+                "inner": _inner(data["code"], data["inner"]),
+            }
+        )
+
+    def local_name(self, name: str) -> str:
+        """Return a name of the author's as a running frame spells it."""
+        return mangle(name, self.class_name)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeImage:
+    """The resume body of a point: it takes what it waits for, then its slots in order."""
+
+    code: CodeType
+    slots: dict[str, int]
+    """The live names, each with the line of a read."""
+    cells: tuple[str, ...]
+    """The captured names that it needs the cells of."""
+    next_call: int
+    """The offset that a traceback shows while it waits for what it was made to go on with."""
+    inner: dict[str, CodeType]
+    """The code of the functions inside, by their places."""
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> ResumeImage:
+        """Read the compiler's data."""
+        return cls(**{**data, "inner": _inner(data["code"], data["inner"])})
+
+
+def _inner(code: CodeType, places: tuple[str | None, ...]) -> dict[str, CodeType]:
+    """Name the functions inside a body; of several at one place the first counts."""
+    found: dict[str, CodeType] = {}
+    for place, each in zip(places, _nested(code), strict=True):
+        if place is not None:
+            found.setdefault(place, each)
+    return found
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _nested(each)

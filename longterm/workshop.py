@@ -1,0 +1,189 @@
+"""Where compiled flows come from: the cache on disk, else the compiler, which is reached only here.
+
+A flow is compiled from the text of its file and from what its imported names stand for; a cache
+entry is used only where both are the same.
+"""
+
+from __future__ import annotations
+
+import linecache
+import marshal
+import os
+import types
+from typing import TYPE_CHECKING, Any
+
+from longterm.cache import ModuleCache
+from longterm.errors import CompileError
+from longterm.image import FlowImage, ResumeImage
+from longterm.judge import judge
+
+if TYPE_CHECKING:
+    from longterm_compiler import CompiledFlow, Definition, SourceFile, Verdict
+
+_FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
+
+
+class Module:
+    """A source file that holds flows: its text as it was when they were defined, and its cache."""
+
+    def __init__(self, path: str, text: bytes, name: str, package: str) -> None:
+        """Read the cache of a text."""
+        self.path = path
+        self.name = name
+        self.package = package
+        self.cache = ModuleCache(path, text)
+        self._source: SourceFile | None = None
+
+    @property
+    def source(self) -> SourceFile:
+        """The parsed text, for those flows that the cache does not have."""
+        if self._source is None:
+            from longterm_compiler import SourceFile
+
+            lines = self.cache.text.decode("utf-8", "surrogatepass")
+            self._source = SourceFile.parse(self.path, lines)
+        return self._source
+
+
+class Maker:
+    """Makes the images of one flow: its fresh body, and its resume bodies as they are needed."""
+
+    def __init__(self, module: Module, name: str, flags: int, definition: Definition | None) -> None:
+        """Take the flow of a name in a module; `name` is `qualname@line`."""
+        self.module = module
+        self.flags = flags
+        self._name = name
+        self._definition = definition
+        self._compiled: CompiledFlow | None = None
+        self._entry: dict[str, Any] = self._valid_entry() or self._new_entry()
+        self.image = FlowImage.of(self._entry["flow"])
+
+    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeImage:
+        """Return the resume body of a point, for frames in which some live names are unbound."""
+        key = " ".join((str(number), *unbound))
+        data: bytes | None = self._entry["resumes"].get(key)
+        if data is not None:
+            return ResumeImage.of(marshal.loads(data))
+        from longterm_compiler import resume_data
+
+        made = resume_data(self._compile(), number, unbound)
+        self._entry["resumes"][key] = marshal.dumps(made, 2)
+        self.module.cache.put(self._name, self._entry)
+        return ResumeImage.of(made)
+
+    def _valid_entry(self) -> dict[str, Any] | None:
+        entry = self.module.cache.get(self._name)
+        if entry is None or entry["flags"] != self.flags:
+            return None
+        asked: list[tuple[str, tuple[str, ...], str]] = entry["asked"]
+        if any(judge(module, path) != verdict for module, path, verdict in asked):
+            return None
+        return entry
+
+    def _new_entry(self) -> dict[str, Any]:
+        from longterm_compiler import flow_data
+
+        self._asked: list[tuple[str, tuple[str, ...], str]] = []
+        data = flow_data(self._compile())
+        entry = {"flow": data, "flags": self.flags, "asked": self._asked, "resumes": {}}
+        self.module.cache.put(self._name, entry)
+        return entry
+
+    def _compile(self) -> CompiledFlow:
+        if self._compiled is not None:
+            return self._compiled
+        from longterm_compiler import ModuleNames, compile_flow
+
+        definition = self._definition or find_definition(self.module, self._name)
+        if definition is None:
+            raise CompileError(
+                f"{self.module.path} does not hold a function {self._name.replace('@', ' at line ')} "
+                "(the file has changed since it was imported: start the process again)"
+            )
+        module = self.module
+        names = ModuleNames(module.source, module.name, module.package, self._resolve)
+        self._compiled = compile_flow(definition, names, self.flags)
+        return self._compiled
+
+    def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
+        from longterm_compiler import Verdict
+
+        verdict = judge(module, path)
+        if (module, path, verdict) not in self._asked_so_far():
+            self._asked_so_far().append((module, path, verdict))
+        return Verdict(verdict)
+
+    def _asked_so_far(self) -> list[tuple[str, tuple[str, ...], str]]:
+        asked: list[tuple[str, tuple[str, ...], str]]
+        asked = self._entry["asked"] if hasattr(self, "_entry") else self._asked
+        return asked
+
+
+_modules: dict[str, tuple[tuple[int, int], Module]] = {}
+
+
+def maker_of(function: types.FunctionType) -> Maker:
+    """Return the maker of a function's images.
+
+    Raises:
+        CompileError: there is no source text, or the function cannot be a flow.
+    """
+    code = function.__code__
+    module = _module_of(function)
+    name = f"{code.co_qualname}@{code.co_firstlineno}"
+    return Maker(module, name, code.co_flags & _FUTURE_FLAGS, None)
+
+
+def inner_maker(outer: Maker, qualname: str) -> Maker | None:
+    """Return the maker of a flow inside another one, whose definition has not run here."""
+    module = outer.module
+    known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
+    definition = None if known else module.source.find_qualname(qualname)
+    if not known and definition is None:
+        return None
+    name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
+    return Maker(module, name, outer.flags, definition)
+
+
+def find_definition(module: Module, name: str) -> Definition | None:
+    """Return a module's function by `qualname@line`."""
+    qualname, _, line = name.rpartition("@")
+    return module.source.find(qualname.rpartition(".")[2], int(line))
+
+
+def _module_of(function: types.FunctionType) -> Module:
+    path = function.__code__.co_filename
+    stamp = _stamp(path)
+    known = _modules.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    text = _text(function)
+    package = function.__globals__.get("__package__") or ""
+    module = Module(path, text, function.__module__, package)
+    if stamp != _NO_FILE:
+        _modules[path] = (stamp, module)
+    return module
+
+
+_NO_FILE = (0, 0)
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _NO_FILE
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _text(function: types.FunctionType) -> bytes:
+    """Return the text of a function's file as UTF-8, wherever its module was loaded from."""
+    path = function.__code__.co_filename
+    linecache.checkcache(path)  # the module may have been edited and imported again
+    text = "".join(linecache.getlines(path, function.__globals__))
+    if not text:
+        raise CompileError(
+            f"cannot make {function.__qualname__} a flow: its source is not to be found at {path} "
+            "(define flows in a module's file, not by exec or in an interactive shell)"
+        )
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,98 @@
+"""Who imports what: importing longterm stays light, and each library is named in one place only."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
+
+# Modules of other people, and the places (below the root) that may name them.
+ALLOWED = {
+    "msgpack": ("longterm/codec/",),
+    "psycopg": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
+    "psycopg_pool": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
+    "sqlite3": ("longterm/store/sqlite.py", "longterm/store/_sqlite_", "longterm/demo/table.py"),
+    "argparse": ("longterm/demo/", "compiler/longterm_compiler/cli/"),
+    "longterm_compiler": ("compiler/", "longterm/workshop.py"),
+    "hypothesis": ("longterm/testing/",),
+    "pytest": ("longterm/testing/",),
+}
+
+NOT_AT_IMPORT = {
+    "argparse",
+    "asyncio",
+    "hypothesis",
+    "longterm.demo",
+    "longterm.testing",
+    "longterm_compiler",
+    "psycopg",
+    "pytest",
+    "sqlite3",
+    "unittest",
+}
+
+
+def modules_after(statement: str) -> set[str]:
+    """The modules that a fresh Python has loaded after one statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(json.loads(process.stdout))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever the statement stands."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
+            case _:
+                pass
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+
+
+def test_importing_longterm_loads_neither_compiler_nor_drivers_nor_command_lines() -> None:
+    loaded = modules_after("import longterm")
+
+    assert not loaded & NOT_AT_IMPORT
+
+
+def test_a_memory_store_loads_no_driver() -> None:
+    loaded = modules_after("from longterm import set_runstore; set_runstore('memory://')")
+
+    assert not loaded & {"sqlite3", "psycopg"}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_libraries_are_imported_only_where_they_belong(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    standard = sys.stdlib_module_names
+    own = {"longterm", "__future__"}
+
+    for module in imports_of(path):
+        top = module.partition(".")[0]
+        if top in ALLOWED:
+            assert place.startswith(ALLOWED[top]), f"{place} imports {module}"
+        else:
+            assert top in standard or top in own, f"{place} imports {module}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_packages_know_neither_tests_nor_fixtures(path: Path) -> None:
+    tops = {module.partition(".")[0] for module in imports_of(path)}
+
+    assert not tops & {"tests", "fixtures", "compiler"}

@@ -1,0 +1,410 @@
+"""Writes random expressions, with suspends and flow calls in any position.
+
+Expressions come in kinds (numbers, texts, lists, …), so that most programs run a good way before
+something raises. Every name used has a value most of the time, and is logged when it is read in a
+place where the order of evaluation shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.property.choices import Choices
+
+
+@dataclass
+class Names:
+    """The names that a function can use, by kind."""
+
+    numbers: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    boxes: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+    """Functions of one argument that cannot suspend."""
+    flows: list[str] = field(default_factory=list)
+    """Flows of one argument."""
+    calls: list[str] = field(default_factory=list)
+    """Templates of flow calls, with `{}` for each argument."""
+
+    def copy(self) -> Names:
+        return Names(*(list(each) for each in vars(self).values()))
+
+
+NUMBERS = [
+    (6, "suspending"), (4, "logged"), (3, "arithmetic"), (2, "entry"), (2, "attribute"),
+    (2, "flow_call"), (2, "if_else"), (2, "either"), (1, "walrus"), (1, "unary"),
+    (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
+    (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
+]  # fmt: skip
+LISTS = [
+    (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "slice_of"),
+    (1, "tuple_display"), (1, "logged_list"), (1, "if_list"), (1, "list_sum"), (1, "row"),
+    (1, "suspending"),
+]  # fmt: skip
+CONDITIONS = [
+    (4, "comparison"), (2, "either"), (2, "negation"), (2, "chain"), (1, "membership"),
+    (1, "identity"), (1, "suspending"), (1, "number"), (1, "box"),
+]  # fmt: skip
+VALUES = [
+    (6, "number"), (3, "items"), (2, "text"), (2, "table"), (1, "condition"), (1, "set_display"),
+    (1, "tuple_display"), (1, "box"), (1, "lambda_"), (1, "slice_object"), (1, "dict_comprehension"),
+    (1, "set_comprehension"),
+]  # fmt: skip
+
+
+class Expressions:
+    """Writes expressions as text, parenthesised."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self.names = Names()
+        self.events = 0
+        self.tags = 0
+        self.made = 0
+        self.in_class = ""
+        self.plain_only = False
+        """Whether what is written must not suspend: the body of a plain function."""
+        self.no_walrus = 0
+
+    def below(self, limit: int) -> int:
+        return self.choices.below(limit)
+
+    def chance(self, percent: int) -> bool:
+        return self.below(100) >= 100 - percent
+
+    def pick(self, options: list[str]) -> str:
+        return options[self.below(len(options))]
+
+    def of(self, table: list[tuple[int, str]], depth: int) -> str:
+        number = self.below(sum(weight for weight, _ in table))
+        for weight, name in table:
+            if number < weight:
+                written: str = getattr(self, name)(depth)
+                return written
+            number -= weight
+        raise AssertionError
+
+    def fresh(self, kind: str) -> str:
+        self.made += 1
+        return f"{kind}{self.made}"
+
+    # Leaves.
+
+    def suspending(self, depth: int = 0) -> str:
+        if self.plain_only:
+            return self.leaf()
+        self.events += 1
+        return f'suspend("e{self.events}")'
+
+    def leaf(self, depth: int = 0) -> str:
+        if self.names.numbers and self.chance(60):
+            return self.pick(self.names.numbers)
+        return str(self.below(4))
+
+    def tag(self) -> str:
+        self.tags += 1
+        return f'"t{self.tags}"'
+
+    def logged(self, depth: int) -> str:
+        return f"log({self.tag()}, {self.number(depth - 1)})"
+
+    # Numbers.
+
+    def number(self, depth: int) -> str:
+        if depth <= 0 or self.chance(25):
+            return self.leaf() if self.chance(70) else self.suspending()
+        return self.of(NUMBERS, depth)
+
+    def arithmetic(self, depth: int) -> str:
+        operator = self.pick(["+", "-", "|", "&", "^", "//", "%", "*", "<<", ">>", "/", "**"])
+        left = self.number(depth - 1)
+        if operator in ("*", "<<", "**"):
+            return f"({left} {operator} (1 if {self.condition(depth - 1)} else 2))"
+        return f"({left} {operator} {self.number(depth - 1)})"
+
+    def unary(self, depth: int) -> str:
+        return f"({self.pick(['-', '+', '~', 'not '])}{self.number(depth - 1)})"
+
+    def entry(self, depth: int) -> str:
+        if self.chance(50):
+            return f"{self.list_name(depth)}[{self.place(depth - 1)}]"
+        if self.chance(50):
+            return f"{self.box(depth)}[{self.subscript(depth - 1)}]"
+        return f"{self.table_name(depth)}[{self.place(depth - 1)}]"
+
+    def place(self, depth: int) -> str:
+        """A key or an index, which exists most of the time."""
+        return self.number(depth) if self.chance(15) else f"{self.number(depth)} & 1"
+
+    def subscript(self, depth: int) -> str:
+        if self.chance(60):
+            return self.number(depth)
+        parts = [self.number(depth) if self.chance(70) else "" for _ in range(2 + self.below(2))]
+        plain = ":".join(parts)
+        return plain if self.chance(70) else f"{plain}, {self.number(depth)}"
+
+    def attribute(self, depth: int) -> str:
+        return f"{self.box(depth - 1)}.v"
+
+    def if_else(self, depth: int) -> str:
+        test, then, other = (
+            self.condition(depth - 1), self.number(depth - 1), self.number(depth - 1)
+        )  # fmt: skip
+        return f"({then} if {test} else {other})"
+
+    def either(self, depth: int) -> str:
+        operator = self.pick([" and ", " or "])
+        return f"({operator.join(self.number(depth - 1) for _ in range(2 + self.below(2)))})"
+
+    def walrus(self, depth: int) -> str:
+        if self.no_walrus or not self.names.numbers:
+            return self.number(depth - 1)
+        return f"({self.pick(self.names.numbers)} := {self.number(depth - 1)})"
+
+    def plain_call(self, depth: int) -> str:
+        if not self.names.plain:
+            return self.logged(depth)
+        return f"{self.pick(self.names.plain)}({self.number(depth - 1)})"
+
+    def lambda_call(self, depth: int) -> str:
+        return f"({self.lambda_(depth)})({self.number(depth - 1)})"
+
+    def length(self, depth: int) -> str:
+        return f"len({self.items(depth - 1)})"
+
+    def failing(self, depth: int) -> str:
+        return f"fail({self.number(depth - 1)})" if self.chance(30) else self.logged(depth)
+
+    def taken(self, depth: int) -> str:
+        return f"{self.box(depth)}.take({self.arguments(depth - 1)})"
+
+    def method(self, depth: int) -> str:
+        method = self.pick(["count", "count", "index"])
+        return f"{self.list_name(depth)}.{method}({self.number(depth - 1)})"
+
+    def generator(self, depth: int) -> str:
+        self.plain_only, before = True, self.plain_only
+        self.no_walrus += 1
+        element = self.number(1)
+        self.plain_only = before
+        written = f"sum({element} for x in {self.items(depth - 1)})"
+        self.no_walrus -= 1
+        return written
+
+    def arguments(self, depth: int) -> str:
+        """Arguments of every kind, in an order that Python accepts."""
+        parts = [
+            f"*{self.items(depth)}" if self.chance(25) else self.number(depth)
+            for _ in range(self.below(3))
+        ]
+        names = ["k", "m", "n"]
+        for number in range(self.below(3)):
+            if self.chance(35):
+                parts.append(f"**{self.keywords(depth)}")
+            elif self.chance(20) and not any(each.startswith("**") for each in parts):
+                parts.append(f"*{self.items(depth)}")
+            else:
+                parts.append(f"{names[number]}={self.number(depth)}")
+        return ", ".join(parts)
+
+    def keywords(self, depth: int) -> str:
+        if self.chance(10):
+            return self.number(depth)
+        return f'{{"o{self.below(3)}": {self.number(depth)}}}'
+
+    # Calls of flows.
+
+    def flow_call(self, depth: int) -> str:
+        if self.plain_only or not self.names.calls:
+            return self.suspending()
+        template = self.pick(self.names.calls)
+        return template.format(*(self.number(depth - 1) for _ in range(template.count("{}"))))
+
+    def form_call(self, depth: int) -> str:
+        if self.plain_only or not self.names.flows:
+            return self.suspending()
+        return f"call({self.pick(self.names.flows)}, {self.number(depth - 1)})"
+
+    # Conditions.
+
+    def condition(self, depth: int) -> str:
+        if depth <= 0:
+            return self.pick(["True", "False"]) if self.chance(50) else f"({self.leaf()} < 2)"
+        return self.of(CONDITIONS, depth)
+
+    def comparison(self, depth: int) -> str:
+        operator = self.pick(["<", "<=", ">", ">=", "==", "!="])
+        return f"({self.number(depth - 1)} {operator} {self.number(depth - 1)})"
+
+    def chain(self, depth: int) -> str:
+        parts = [self.number(depth - 1)]
+        for _ in range(2 + self.below(2)):
+            parts += [self.pick(["<", "<=", ">", "==", "!="]), self.number(depth - 1)]
+        return f"({' '.join(parts)})"
+
+    def negation(self, depth: int) -> str:
+        return f"(not {self.condition(depth - 1)})"
+
+    def membership(self, depth: int) -> str:
+        container = self.items(depth - 1) if self.chance(60) else self.box(depth)
+        return f"({self.number(depth - 1)} {self.pick(['in', 'not in'])} {container})"
+
+    def identity(self, depth: int) -> str:
+        left, right = self.list_name(depth), self.items(depth - 1)
+        return f"({left} {self.pick(['is', 'is not'])} {right})"
+
+    # Texts.
+
+    def text(self, depth: int) -> str:
+        if depth <= 0:
+            return self.pick(self.names.texts) if self.names.texts else '"s"'
+        parts = "".join(self.formatted(depth) for _ in range(1 + self.below(3)))
+        return f"f'a{parts}'"
+
+    def formatted(self, depth: int) -> str:
+        value = self.number(depth - 1) if self.chance(70) else self.box(depth)
+        # Before 3.12 an f-string cannot hold its own kind of quotes.
+        if "'" in value or value.startswith("{") or "lambda" in value:
+            value = self.suspending()
+        conversion = self.pick(["", "", "!r", "!s", "="])
+        if conversion == "=" and value.startswith("("):
+            conversion = ""
+        spec = self.pick(["", "", ":>4", ":{" + self.spec(depth) + "}"])
+        return "{" + value + conversion + spec + "}"
+
+    def spec(self, depth: int) -> str:
+        return self.suspending() if self.chance(60) else self.leaf()
+
+    # Lists and other collections.
+
+    def items(self, depth: int) -> str:
+        return self.list_name(depth) if depth <= 0 else self.of(LISTS, depth)
+
+    def list_name(self, depth: int = 0) -> str:
+        return self.pick(self.names.lists) if self.names.lists else "[1, 2]"
+
+    def elements(self, depth: int, limit: int = 3) -> str:
+        parts = [
+            f"*{self.items(depth - 1)}" if self.chance(20) else self.value(depth - 1)
+            for _ in range(self.below(limit + 1))
+        ]
+        return ", ".join(parts)
+
+    def list_display(self, depth: int) -> str:
+        return f"[{self.elements(depth)}]"
+
+    def tuple_display(self, depth: int) -> str:
+        return f"({self.number(depth - 1)}, {self.elements(depth, 2)})"
+
+    def set_display(self, depth: int) -> str:
+        return f"{{{self.number(depth - 1)}, {self.number(depth - 1)}}}"
+
+    def logged_list(self, depth: int) -> str:
+        return f"log({self.tag()}, {self.items(depth - 1)})"
+
+    def if_list(self, depth: int) -> str:
+        test = self.condition(depth - 1)
+        return f"({self.items(depth - 1)} if {test} else {self.items(depth - 1)})"
+
+    def list_sum(self, depth: int) -> str:
+        return f"({self.list_name()} + {self.items(depth - 1)})"
+
+    def slice_of(self, depth: int) -> str:
+        return f"{self.list_name()}[{self.number(depth - 1)}:{self.number(depth - 1)}]"
+
+    def row(self, depth: int) -> str:
+        return f"Row({self.number(depth - 1)}, {self.number(depth - 1)})"
+
+    def slice_object(self, depth: int) -> str:
+        return f"{self.box(depth)}[{self.number(depth - 1)}:{self.number(depth - 1)}:]"
+
+    def table_name(self, depth: int = 0) -> str:
+        return self.pick(self.names.tables) if self.names.tables else "{1: 2}"
+
+    def table(self, depth: int) -> str:
+        if depth <= 0:
+            return self.table_name()
+        parts = [
+            f"**{self.table(depth - 1)}" if self.chance(25)
+            else f"{self.number(depth - 1)}: {self.value(depth - 1)}"
+            for _ in range(self.below(3))
+        ]  # fmt: skip
+        return f"{{{', '.join(parts)}}}"
+
+    def box(self, depth: int) -> str:
+        if depth > 1 and self.chance(15):
+            return f"Box({self.number(depth - 1)})"
+        if depth > 1 and self.chance(20) and self.names.boxes:
+            return f"log({self.tag()}, {self.pick(self.names.boxes)})"
+        return self.pick(self.names.boxes) if self.names.boxes else "Box(1)"
+
+    def value(self, depth: int) -> str:
+        return self.leaf() if depth <= 0 else self.of(VALUES, depth)
+
+    # Functions and comprehensions.
+
+    def lambda_(self, depth: int) -> str:
+        self.plain_only, before = True, self.plain_only
+        self.no_walrus += 1
+        parameter = self.pick(["q", "x"])
+        default = ""
+        body = self.number(min(depth, 2) - 1)
+        if self.chance(25):
+            self.plain_only = before
+            default = f", r={self.number(depth - 1)}"
+        self.plain_only = before
+        self.no_walrus -= 1
+        return f"(lambda {parameter}={self.leaf()}{default}: ({parameter}, {body})[1])"
+
+    def clauses(self, depth: int) -> tuple[str, list[str]]:
+        """The `for` and `if` clauses of a comprehension, and the names that they bind."""
+        clauses: list[str] = []
+        bound: list[str] = []
+        for number in range(1 + (self.below(5) == 4)):
+            # What binds a name outside must not stand in an iterable.
+            self.no_walrus += 1
+            iterable = self.items(depth - 1)
+            self.no_walrus -= 1
+            name = ["x", "y"][number]
+            bound.append(name)
+            self.names.numbers.append(name)
+            clauses.append(f"for {name} in {iterable}")
+            if self.chance(40):
+                clauses.append(f"if {self.guarded(bound, self.condition, depth - 1)}")
+        return " ".join(clauses), bound
+
+    def guarded(self, bound: list[str], write: object, depth: int) -> str:
+        """Write a part of a comprehension; a walrus there must not bind its own variables."""
+        self.no_walrus += 1
+        assert callable(write)
+        written: str = write(depth)
+        self.no_walrus -= 1
+        if self.chance(15) and not self.no_walrus and len(self.names.numbers) > len(bound):
+            outer = [each for each in self.names.numbers if each not in ("x", "y")]
+            if outer:
+                return f"({self.pick(outer)} := {written})"
+        return written
+
+    def comprehension(self, depth: int) -> str:
+        before = list(self.names.numbers)
+        clauses, bound = self.clauses(depth)
+        element = self.guarded(bound, self.value, depth - 1)
+        self.names.numbers = before
+        return f"[{element} {clauses}]"
+
+    def set_comprehension(self, depth: int) -> str:
+        before = list(self.names.numbers)
+        clauses, bound = self.clauses(depth)
+        element = self.guarded(bound, self.number, depth - 1)
+        self.names.numbers = before
+        return f"{{{element} {clauses}}}"
+
+    def dict_comprehension(self, depth: int) -> str:
+        before = list(self.names.numbers)
+        clauses, bound = self.clauses(depth)
+        key = self.guarded(bound, self.number, depth - 1)
+        value = self.guarded(bound, self.value, depth - 1)
+        self.names.numbers = before
+        return f"{{{key}: {value} {clauses}}}"

@@ -1,0 +1,231 @@
+"""Runs a program in three ways, and tells where they differ.
+
+- *plain*: the author's code as Python runs it, `suspend` returning the next event;
+- *unstopped*: compiled, with events that are there at once;
+- *stored*: compiled, and stored and loaded again at every suspend.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import longterm
+import longterm.flow
+from longterm.engine import Engine
+from longterm.run import RunState
+from longterm.turn import current
+from tests.property import world
+from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
+from tests.property.stand_in import copying
+
+MODULE = "longterm_generated_program"
+PATH = "/generated/program.py"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A module's text, the flow to start, and the script of its events."""
+
+    source: str
+    entry: str = "main"
+    args: tuple[Any, ...] = ()
+    events: tuple[Any, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """All that can be seen of one run of a program."""
+
+    result: Shape = None
+    error: Shape = None
+    responses: list[Shape] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    log: list[Shape] = field(default_factory=list)
+    state: Shape = None
+    """The module's own variables at the end."""
+    halted: bool = False
+    tracebacks: list[list[tuple[str, int]]] | None = None
+    """Where the error came from; None if it was stored on its way, which costs it its traceback."""
+
+
+class Mismatch(AssertionError):
+    """Two ways of running a program differ."""
+
+
+def check(program: Program) -> Outcome:
+    """Run a program in all three ways.
+
+    Raises:
+        Mismatch: they differ; the message shows what, and the program.
+    """
+    plain = run_plain(program)
+    compare(program, plain, run_unstopped(program), "unstopped")
+    compare(program, plain, run_stored(program), "stored")
+    return plain
+
+
+def compare(program: Program, plain: Outcome, other: Outcome, way: str) -> None:
+    """Tell two outcomes apart."""
+    names = ["log", "asked", "responses", "halted"]
+    if not plain.halted:
+        names += ["error", "result", "state"]
+    for name in names:
+        left, right = getattr(plain, name), getattr(other, name)
+        if left != right:
+            ends = f"\nends: {plain.error!r}\nends: {other.error!r}"
+            raise Mismatch(_difference(program, way, name, left, right) + ends)
+    if plain.halted or plain.error is None or other.tracebacks is None:
+        return
+    if plain.tracebacks != other.tracebacks:
+        raise Mismatch(
+            _difference(program, way, "tracebacks", plain.tracebacks, other.tracebacks)
+        )
+
+
+def _difference(program: Program, way: str, name: str, left: object, right: object) -> str:
+    if isinstance(left, list) and isinstance(right, list):
+        at = next(
+            (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
+            min(len(left), len(right)),
+        )
+        left, right = left[max(at - 1, 0) : at + 3], right[max(at - 1, 0) : at + 3]
+        name = f"{name} from {max(at - 1, 0)}"
+    return (
+        f"{way} differs in {name}\n"
+        f"--- {program.entry}{program.args} events {program.events}\n{program.source}\n"
+        f"---\nplain: {left!r}\n{way}: {right!r}"
+    )
+
+
+def run_plain(program: Program) -> Outcome:
+    """Run the author's own code."""
+    with patch.object(longterm, "deflow", lambda function: function), module_of(program) as module:
+        return _scripted(program, module)
+
+
+def run_unstopped(program: Program) -> Outcome:
+    """Run the compiled code with events that are there at once."""
+    with module_of(program) as module:
+        return _scripted(program, module)
+
+
+def run_stored(program: Program) -> Outcome:
+    """Run the compiled code, stored and loaded at every suspend."""
+    with module_of(program) as module, copying() as stored:
+        record = world.start_record()
+        outcome = Outcome(log=record.entries)
+        engine = Engine("memory://")
+        script = iter(deepcopy(program.events))
+        try:
+            run = engine.start_flow(getattr(module, program.entry), *deepcopy(program.args))
+            while not record.halted and run.state is RunState.SUSPENDED:
+                assert run.waiting_for is not None
+                outcome.responses.append(shape_of(run.response))
+                outcome.asked.append(run.waiting_for)
+                run = engine.process_event(run.id, run.waiting_for, next(script))
+            outcome.responses.append(shape_of(run.response))
+            _ended(outcome, module, run.result)
+        except (world.Halted, StopIteration):
+            record.halted = True
+        except Exception as error:
+            outcome.responses.append(shape_of([]))
+            _failed(outcome, module, error)
+            if any(each.errors for each in stored):
+                outcome.tracebacks = None
+        if record.halted:
+            del outcome.responses[len(outcome.asked) :]
+        outcome.halted = record.halted
+        return outcome
+
+
+def _ended(outcome: Outcome, module: types.ModuleType, result: object) -> None:
+    outcome.result = shape_of(result)
+    outcome.state = _state(module)
+
+
+def _failed(outcome: Outcome, module: types.ModuleType, error: Exception) -> None:
+    outcome.error = error_shape(error)
+    outcome.tracebacks = tracebacks(error, PATH)
+    outcome.state = _state(module)
+
+
+def _state(module: types.ModuleType) -> Shape:
+    return shape_of({k: v for k, v in vars(module).items() if k.startswith("G_")})
+
+
+class _ScriptedTurn:
+    def __init__(self, outcome: Outcome, script: Iterator[Any]) -> None:
+        self.responses: list[Any] = []
+        self._outcome = outcome
+        self._script = script
+
+    def suspend(self, event_id: str) -> Any:
+        if world.record.halted:
+            raise world.halt()
+        self.finish()
+        self._outcome.asked.append(event_id)
+        for value in self._script:
+            return value
+        raise world.halt()
+
+    def finish(self) -> None:
+        self._outcome.responses.append(shape_of(self.responses))
+        self.responses = []
+
+
+def _scripted(program: Program, module: types.ModuleType) -> Outcome:
+    record = world.start_record()
+    outcome = Outcome(log=record.entries)
+    turn = _ScriptedTurn(outcome, iter(deepcopy(program.events)))
+    token = current.set(turn)
+    try:
+        result = getattr(module, program.entry)(*deepcopy(program.args))
+        turn.finish()
+        _ended(outcome, module, result)
+    except world.Halted:
+        pass
+    except Exception as error:
+        turn.responses = []
+        turn.finish()
+        _failed(outcome, module, error)
+    finally:
+        current.reset(token)
+    if record.halted:
+        del outcome.responses[len(outcome.asked) :]
+    outcome.halted = record.halted
+    return outcome
+
+
+@contextmanager
+def module_of(program: Program) -> Iterator[types.ModuleType]:
+    """Make a program a module for a while; afterwards the process knows none of its flows."""
+    module = types.ModuleType(MODULE)
+    module.__file__ = PATH
+    lines = program.source.splitlines(keepends=True)
+    linecache.cache[PATH] = (len(program.source), None, lines, PATH)
+    known: list[dict[Any, Any]] = [
+        longterm.flow._flows, longterm.flow._bodies, longterm.flow._by_original,
+    ]
+    before = [dict(each) for each in known]
+    sys.modules[MODULE] = module
+    try:
+        exec(_compiled(program.source), vars(module))
+        yield module
+    finally:
+        del sys.modules[MODULE]
+        for each, old in zip(known, before, strict=True):
+            each.clear()
+            each.update(old)
+
+
+def _compiled(source: str) -> types.CodeType:
+    compiler: Callable[..., Any] = compile
+    return compiler(source, PATH, "exec", dont_inherit=True)  # type: ignore[no-any-return]

@@ -1,0 +1,98 @@
+"""What can be seen of a value: its structure and its aliasing, as plain data that compares with `==`.
+
+No addresses and no set order occur in it, so that two runs of a program can be compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = Any
+_ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range)
+
+
+def shape_of(value: object) -> Shape:
+    """Return a value's shape: what is reached twice is named by the number of its first visit."""
+    return _Walk().of(value)
+
+
+def error_shape(error: BaseException | None) -> Shape:
+    """Return an exception's shape with all of its causes and contexts."""
+    return _Walk().error(error)
+
+
+def tracebacks(error: BaseException | None, path: str) -> list[list[tuple[str, int]]]:
+    """Return the author's functions and lines in the traceback of an exception and its contexts."""
+    found: list[list[tuple[str, int]]] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found.append(list(_lines(error.__traceback__, path)))
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _lines(traceback: TracebackType | None, path: str) -> Iterable[tuple[str, int]]:
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        # Before 3.12 a comprehension has a frame of its own; a lowered one has none.
+        if code.co_filename == path and not code.co_name.endswith("comp>"):
+            yield code.co_qualname, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+        self._alive: list[object] = []
+
+    def of(self, value: object) -> Shape:
+        if type(value) in _ATOMS:
+            return (type(value).__name__, repr(value))
+        if id(value) in self._seen:
+            return ("again", self._seen[id(value)])
+        self._seen[id(value)] = len(self._seen)
+        self._alive.append(value)
+        name = type(value).__name__
+        match value:
+            case list() | tuple():
+                return (name, [self.of(each) for each in value])
+            case set() | frozenset():
+                return (name, sorted(repr(shape_of(each)) for each in value))
+            case dict():
+                return (name, [(self.of(key), self.of(each)) for key, each in value.items()])
+            case BaseException():
+                return self._error_itself(value)
+            case type() | FunctionType():
+                return (name, value.__qualname__)
+            case MethodType() | BuiltinFunctionType():
+                return (name, value.__name__, self.of(value.__self__))
+            case slice():
+                return (name, [self.of(each) for each in (value.start, value.stop, value.step)])
+        return (name, [(key, self.of(each)) for key, each in sorted(_state(value).items())])
+
+    def error(self, error: BaseException | None) -> Shape:
+        """An exception with its chain."""
+        if error is None or id(error) in self._seen:
+            return self.of(error)
+        shape = self.of(error)
+        chain = (self.error(error.__cause__), self.error(error.__context__))
+        return (shape, *chain, error.__suppress_context__)
+
+    def _error_itself(self, error: BaseException) -> Shape:
+        notes = getattr(error, "__notes__", [])
+        ours = [each for each in notes if not each.startswith("longterm:")]
+        inner = getattr(error, "exceptions", ())
+        parts = [self.of(each) for each in inner]
+        args = error.args[:1] if inner else error.args
+        if isinstance(error, NameError):
+            # A captured local is a free variable of a resume body, and Python calls it so.
+            return ("NameError", re.findall("'.*?'", str(error)), ours)
+        return (type(error).__name__, [self.of(each) for each in args], parts, ours)
+
+
+def _state(value: object) -> dict[str, object]:
+    return dict(vars(value)) if hasattr(value, "__dict__") else {}

@@ -1,0 +1,189 @@
+"""What generated programs live in: a log of all that happens, and classes whose every act is logged.
+
+A program imports these names. Everything here can be stored in a frame, the log itself aside,
+which no program can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.property.shapes import Shape, shape_of
+
+_FUEL = 400
+_MAX_SIZE = 300
+
+
+class Halted(BaseException):
+    """Ends a program that was given no more events, or that does not end by itself."""
+
+
+class Record:
+    """What one run of a program has done so far."""
+
+    def __init__(self) -> None:
+        self.entries: list[Shape] = []
+        self.halted = False
+
+
+record = Record()
+
+
+def start_record() -> Record:
+    """Begin a new record and return it."""
+    global record
+    record = Record()
+    return record
+
+
+def halt() -> Halted:
+    """Stop recording; return what the program is to be ended with."""
+    record.halted = True
+    return Halted()
+
+
+def log(*values: Any) -> Any:
+    """Record some values as they are now; return the last."""
+    if record.halted or len(record.entries) >= _FUEL:
+        raise halt()
+    record.entries.append(shape_of(values))
+    last = values[-1]
+    if isinstance(last, list | str | bytes) and len(last) > _MAX_SIZE:
+        raise halt()
+    return last
+
+
+class Oops(Exception):
+    """An exception of the author's."""
+
+
+class Worse(Oops):
+    """A more special one."""
+
+
+class _Shown:
+    """Looks the same in every run: no address in its text."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Box(_Shown):
+    """A mutable object with an attribute and entries; reading, writing and testing it is logged."""
+
+    def __init__(self, v: Any = 0) -> None:
+        self.v = v
+        self.entries: dict[str, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        log("getitem", key)
+        if isinstance(key, slice):
+            return [key.start, key.stop, key.step]
+        return self.entries.get(repr(key), 1)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        log("setitem", key, value)
+        self.entries[repr(key)] = value
+
+    def __delitem__(self, key: Any) -> None:
+        log("delitem", key)
+        self.entries.pop(repr(key), None)
+
+    def __contains__(self, value: Any) -> bool:
+        log("contains", value)
+        return repr(value) in self.entries
+
+    def __bool__(self) -> bool:
+        return bool(log("bool", bool(self.v)))
+
+    def __format__(self, spec: str) -> str:
+        return str(log("format", f"<{self.v if isinstance(self.v, int) else 0}{spec}>"))
+
+    def __iadd__(self, other: Any) -> Box:
+        log("iadd", other)
+        self.v = other
+        return self
+
+    def __lt__(self, other: Any) -> Any:
+        return log("lt", self.v < other)
+
+    def take(self, *args: Any, **kwargs: Any) -> Any:
+        """Record the arguments of a call and return the first."""
+        log("take", args, kwargs)
+        return args[0] if args else self.v
+
+
+class Row(_Shown):
+    """An iterable with an iterator of its own, each step of which is logged."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = list(items)
+
+    def __iter__(self) -> Iterator[Any]:
+        log("iter")
+        return RowIterator(self)
+
+
+class RowIterator(_Shown):
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.place = 0
+
+    def __iter__(self) -> RowIterator:
+        return self
+
+    def __next__(self) -> Any:
+        if self.place >= len(self.row.items):
+            raise StopIteration
+        self.place += 1
+        return log("next", self.row.items[self.place - 1])
+
+
+class Managed(_Shown):
+    """A context manager: it can swallow, and raise on the way in or out."""
+
+    def __init__(self, name: str, swallows: bool = False, fails: str = "") -> None:
+        self.name = name
+        self.swallows = swallows
+        self.fails = fails
+        self.inside = 0
+
+    def __enter__(self) -> list[str]:
+        self.inside += 1
+        log("enter", self.name, self.inside)
+        if "enter" in self.fails:
+            raise Oops("enter", self.name)
+        return [self.name, "b"]
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+        self.inside -= 1
+        log("exit", self.name, self.inside, kind, error, traceback is None)
+        if "exit" in self.fails:
+            raise Worse("exit", self.name)
+        return self.swallows
+
+
+class Point(_Shown):
+    """A class for class patterns."""
+
+    __match_args__ = ("x", "y")
+
+    def __init__(self, x: Any = 0, y: Any = 0) -> None:
+        self.x = x
+        self.y = y
+
+
+def fail(value: Any) -> Any:
+    """Raise an exception that depends on a value."""
+    log("fail", value)
+    kinds = [ValueError, KeyError, Oops, Worse, TypeError]
+    raise kinds[value % len(kinds) if isinstance(value, int) else 0]("failed", value)
+
+
+def show(error: BaseException | None) -> Any:
+    """Record an exception with its chain; return its arguments."""
+    from tests.property.shapes import error_shape
+
+    log("error", error_shape(error))
+    return None if error is None else list(error.args)

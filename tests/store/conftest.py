@@ -1,0 +1,44 @@
+"""What the store tests share: explained assertions in the contract, and a Postgres server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.store.postgres_server import PostgresServer, find_binaries
+
+for part in ("contract", "_exact_contract", "_race_contract", "_durable_contract", "_sample_runs"):
+    pytest.register_assert_rewrite(f"longterm.testing.{part}")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A server for all tests of a session, started when the first of them asks for it."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("POSTGRES NOT TESTED: its binaries are missing (pip install 'longterm[test]')")
+    server = PostgresServer(binaries)
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def fresh_database(server: PostgresServer) -> Callable[..., str]:
+    """Return a function that makes a database and returns its name."""
+    import psycopg
+
+    def make(options: str = "") -> str:
+        name = f"fresh_{next(_numbers)}"
+        with closing(psycopg.connect(server.url(), autocommit=True)) as connection:
+            connection.execute(f"CREATE DATABASE {name} {options}".encode())
+        return name
+
+    return make
+
+
+_numbers = itertools.count(1)

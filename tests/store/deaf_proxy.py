@@ -1,0 +1,70 @@
+"""A proxy before a server that can swallow an answer: the server acts, and the client never hears.
+
+Both sides' connections are cut at that moment. Then it serves as before.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from contextlib import suppress
+
+
+class DeafProxy:
+    """Listens on a port of its own and passes everything on, to and fro."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._swallows = threading.Semaphore(0)
+        self.swallowed = 0
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = [self._listener]
+        self._spawn(self._accept)
+
+    def swallow_next_answer(self) -> None:
+        """Cut the connection at the next answer instead of passing it on."""
+        self._swallows.release()
+
+    def close(self) -> None:
+        for one in self._sockets:
+            # A thread that waits in accept or select wakes up only from a shutdown.
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _spawn(self, target: object, *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._server_port))
+            self._sockets += [client, server]
+            self._spawn(self._pass_on, client, server)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server, selectors.DefaultSelector() as ready:
+            ready.register(client, selectors.EVENT_READ, server)
+            ready.register(server, selectors.EVENT_READ, client)
+            while True:
+                for key, _ in ready.select():
+                    try:
+                        content = key.fileobj.recv(65_536)  # type: ignore[union-attr]
+                        if not content:
+                            return
+                        if key.fileobj is server and self._swallows.acquire(blocking=False):
+                            self.swallowed += 1
+                            return
+                        key.data.sendall(content)
+                    except OSError:
+                        return

