@@ -22,6 +22,9 @@ NEXT: Final = "_lt_next"
 CELLS: Final = "_lt_cells"
 """The local in which a body keeps the cells of its captured names, to be saved with its frame."""
 
+DEFAULT: Final = "_lt_default"
+"""The slot of a waiting frame that holds the default of its wait, if there is one."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "BaseException",

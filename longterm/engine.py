@@ -6,60 +6,66 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-import os
-import traceback
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
-from longterm.codec import decode, encode
-from longterm.errors import (
-    AsyncFlow,
-    Cancelled,
-    CannotStore,
-    CannotSuspend,
-    InvalidEventId,
-    NotStorable,
-    RunComplete,
-    RunNotSuspended,
-    UnknownFlow,
-    WrongEvent,
-)
+from longterm._abi import DEFAULT
+from longterm.claims import Claims
+from longterm.clock import Clock, SystemClock
+from longterm.codec import decode
+from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
-from longterm.loop import (
-    Completed,
-    Outcome,
-    arun_turn,
-    event_error,
-    event_value,
-    run_turn,
+from longterm.loop import arun_turn, event_error, event_value, run_turn
+from longterm.records import (
+    after_turn,
+    ended_run,
+    failed_run,
+    new_run,
+    refusal,
+    released_run,
 )
 from longterm.run import Run, RunState
 from longterm.stack import rebuild
 from longterm.store import open_store
 from longterm.store.base import RunStore
 from longterm.turn import LiveTurn
-from longterm.unstorable import cannot_store_frames
+from longterm.wait import MISSING
 
 P = ParamSpec("P")
-_HERE = os.path.dirname(__file__) + os.sep
+R = TypeVar("R")
 
 
 class Engine:
     """Starts and continues the runs of one store.
 
-    The module-level functions `start_flow`, `process_event` and `get_run` use a default engine; make
-    your own for several stores in one process, or for tests.
+    The module-level functions such as `start_flow` use a default engine; make your own for several
+    stores in one process, or for tests.
     """
 
-    def __init__(self, store: RunStore | str) -> None:
-        """Use a store, or open the store of a URL such as `sqlite:///runs.db`."""
+    def __init__(
+        self,
+        store: RunStore | str,
+        *,
+        clock: Clock | None = None,
+        lease: timedelta = timedelta(seconds=60),
+    ) -> None:
+        """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
+
+        Args:
+            store: where the runs are.
+            clock: where all stored times come from; the machine's unless told otherwise.
+            lease: how long a claim holds when its process dies, on stores that have leases. While
+                the process lives it renews its claims, however long a turn takes.
+        """
         self.store: RunStore = open_store(store) if isinstance(store, str) else store
+        self.clock: Clock = clock or SystemClock()
+        self._claims = Claims(self.store, self.clock, lease)
 
     def start_flow(self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Start a run of a flow and carry it to its first suspend, or to its end.
@@ -71,20 +77,25 @@ class Engine:
                 was created.
             Exception: what the flow itself raised; the run is stored as failed.
         """
-        run = _new_run(flow_of(flow), args, kwargs)
         _refuse_async(flow_of(flow), "start_flow")
-        turn = LiveTurn()
-        with self._recording_failure(run, self.store.create):
-            done = _after(run, turn, run_turn(turn, partial(flow, *args, **kwargs)))
+        run = new_run(flow_of(flow), args, kwargs, self.clock.now())
+        turn = LiveTurn(run)
+        with self._recording_failure(run, [], self.store.create):
+            outcome = run_turn(turn, partial(flow, *args, **kwargs))
+            done = after_turn(run, turn, outcome, self.clock.now())
         return self.store.create(done)
 
-    def process_event(self, run_id: str, event_id: str, result: Any = None) -> Run:
+    def process_event(
+        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+    ) -> Run:
         """Give a suspended run the event that it waits for, and carry it on by one turn.
 
         Args:
             run_id: the run's id.
             event_id: the event's name, as the flow's `suspend` gave it.
             result: the event's value, which that `suspend` returns.
+            key: a name for this delivery. The same key again, until the run's next turn, changes
+                nothing and returns the run as the first delivery left it.
 
         Raises:
             UnknownRun: the store has no such run.
@@ -98,7 +109,8 @@ class Engine:
 
         After any of these but the last the run waits on as it was.
         """
-        return self._carry_on(self._claim(run_id, event_id), event_value(result))
+        claimed, repeated = self._claim(run_id, event_id, key)
+        return repeated or self._carry_on(claimed, _bringing(event_value(result)))
 
     def throw(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -110,7 +122,7 @@ class Engine:
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        return self._carry_on(self._claim_waiting(run_id), event_error(error))
+        return self._carry_on(self._claim_waiting(run_id), _bringing(event_error(error)))
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
@@ -125,11 +137,47 @@ class Engine:
         run = self._claim_waiting(run_id)
         cancelled = Cancelled(run_id)
         try:
-            return self._carry_on(run, event_error(cancelled))
+            return self._carry_on(run, _bringing(event_error(cancelled)))
         except Cancelled as error:
             if error is not cancelled:
                 raise
-            return self.store.update(_ended(run, RunState.CANCELLED))
+            return self._claims.save(ended_run(run, RunState.CANCELLED, self.clock.now()))
+
+    def expire(self, run_id: str) -> Run:
+        """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
+
+        A worker does this for every run whose deadline has passed.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run waits for nothing now.
+        """
+        run = self._claim_waiting(run_id)
+        return self._carry_on(run, partial(_expiring, run))
+
+    def retry(self, run_id: str) -> Run:
+        """Give a failed run another try, with the frames that it had before it failed.
+
+        A run that failed in its first turn is started again; any other waits again for the event
+        of the turn that failed, which must be sent once more.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunNotSuspended: the run has not failed.
+            NotSupported: the store cannot take up a failed run.
+        """
+        run = self._claims.revive(run_id)
+        if run.waiting_for is not None:
+            return self._claims.save(released_run(replace(run, error=None)))
+        return self._carry_on(replace(run, error=None), _bringing(event_value(None)))
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            UnknownRun: the store has no such run.
+        """
+        return self.store.get(run_id)
 
     async def astart_flow(
         self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
@@ -140,103 +188,109 @@ class Engine:
         """
         if not flow_of(flow).is_async:
             return await _in_thread(self.start_flow, flow, *args, **kwargs)
-        run = _new_run(flow_of(flow), args, kwargs)
-        turn = LiveTurn()
-        with self._recording_failure(run, self.store.create):
-            done = _after(run, turn, await arun_turn(turn, partial(flow, *args, **kwargs)))
+        run = new_run(flow_of(flow), args, kwargs, self.clock.now())
+        turn = LiveTurn(run)
+        with self._recording_failure(run, [], self.store.create):
+            outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
+            done = after_turn(run, turn, outcome, self.clock.now())
         return await _in_thread(self.store.create, done)
 
-    async def aprocess_event(self, run_id: str, event_id: str, result: Any = None) -> Run:
+    async def aprocess_event(
+        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+    ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        run = await _in_thread(self._claim, run_id, event_id)
-        return await self._acarry_on(run, event_value(result))
+        claimed, repeated = await _in_thread(self._claim, run_id, event_id, key)
+        return repeated or await self._acarry_on(claimed, _bringing(event_value(result)))
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
         run = await _in_thread(self._claim_waiting, run_id)
-        return await self._acarry_on(run, event_error(error))
+        return await self._acarry_on(run, _bringing(event_error(error)))
 
     async def acancel(self, run_id: str) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
         run = await _in_thread(self._claim_waiting, run_id)
         cancelled = Cancelled(run_id)
         try:
-            return await self._acarry_on(run, event_error(cancelled))
+            return await self._acarry_on(run, _bringing(event_error(cancelled)))
         except Cancelled as error:
             if error is not cancelled:
                 raise
-            return await _in_thread(self.store.update, _ended(run, RunState.CANCELLED))
+            done = ended_run(run, RunState.CANCELLED, self.clock.now())
+            return await _in_thread(self._claims.save, done)
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
         return await _in_thread(self.get_run, run_id)
 
-    def get_run(self, run_id: str) -> Run:
-        """Return a run as it is now.
-
-        Raises:
-            UnknownRun: the store has no such run.
-        """
-        return self.store.get(run_id)
-
-    def _claim(self, run_id: str, event_id: str) -> Run:
+    def _claim(self, run_id: str, event_id: str, key: str | None = None) -> tuple[Run, Run | None]:
+        """Claim a run for an event; the second run is the outcome if the delivery is a repetition."""
         if not isinstance(event_id, str) or not event_id:
             raise InvalidEventId(event_id)
-        run = self.store.unsuspend(run_id, event_id)
+        run = self._claims.claim(run_id, event_id)
         if run is None:
-            raise _refusal(self.store.get(run_id), event_id)
-        return run
+            stored = self.store.get(run_id)
+            if key is not None and stored.delivery == key and stored.state is not RunState.RUNNING:
+                return stored, stored
+            raise refusal(stored, event_id)
+        if key is not None and run.delivery == key:
+            return run, self._claims.release(run)
+        return replace(run, delivery=key), None
 
     def _claim_waiting(self, run_id: str) -> Run:
         """Claim a suspended run, whatever it waits for."""
         run = self.store.get(run_id)
         if run.state is not RunState.SUSPENDED or run.waiting_for is None:
-            raise _refusal(run, "")
-        return self._claim(run_id, run.waiting_for)
+            raise refusal(run, "")
+        return self._claim(run_id, run.waiting_for)[0]
 
-    def _carry_on(self, run: Run, event: Callable[[], Any]) -> Run:
-        going_on = self._going_on(run, event, is_async=False)
-        turn = LiveTurn()
-        with self._recording_failure(run, self.store.update, self._release):
-            done = _after(run, turn, run_turn(turn, going_on))
-        return self.store.update(done)
+    def _carry_on(self, run: Run, bring: _Bring) -> Run:
+        frames, going_on = self._going_on(run, bring, is_async=False)
+        turn = LiveTurn(run)
+        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+            done = after_turn(run, turn, run_turn(turn, going_on), self.clock.now())
+        return self._claims.save(done)
 
-    async def _acarry_on(self, run: Run, event: Callable[[], Any]) -> Run:
+    async def _acarry_on(self, run: Run, bring: _Bring) -> Run:
         if not self._is_async(run):
-            return await _in_thread(self._carry_on, run, event)
-        going_on = self._going_on(run, event, is_async=True)
-        turn = LiveTurn()
-        with self._recording_failure(run, self.store.update, self._release):
-            done = _after(run, turn, await arun_turn(turn, going_on))
-        return await _in_thread(self.store.update, done)
+            return await _in_thread(self._carry_on, run, bring)
+        frames, going_on = self._going_on(run, bring, is_async=True)
+        turn = LiveTurn(run)
+        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+            outcome = await arun_turn(turn, going_on)
+            done = after_turn(run, turn, outcome, self.clock.now())
+        return await _in_thread(self._claims.save, done)
 
     def _is_async(self, run: Run) -> bool:
         try:
             return flow_named(run.flow).is_async
-        except UnknownFlow:
-            self._release(run)
+        except BaseException:
+            self._claims.release(run)
             raise
 
-    def _release(self, run: Run) -> None:
-        self.store.update(replace(run, state=RunState.SUSPENDED))
-
-    def _going_on(self, run: Run, event: Callable[[], Any], *, is_async: bool) -> Callable[[], Any]:
-        """Return what carries a claimed run on; a run that cannot go on is let go of."""
+    def _going_on(
+        self, run: Run, bring: _Bring, *, is_async: bool
+    ) -> tuple[list[Frame], Callable[[], Any]]:
+        """Return a claimed run's frames and what carries them on; if it cannot, let go of the run."""
         assert run.stack is not None
         try:
             if not is_async:
                 _refuse_async(flow_named(run.flow), "process_event")
-            return rebuild(decode(run.stack), event)
+            frames: list[Frame] = decode(run.stack)
+            if frames[0].point == 0:
+                return frames, _start(frames[0])
+            return frames, rebuild(frames, bring(frames))
         except BaseException:
-            self._release(run)
+            self._claims.release(run)
             raise
 
     @contextmanager
     def _recording_failure(
         self,
         run: Run,
+        frames: list[Frame],
         save: Callable[[Run], Run],
-        release: Callable[[Run], None] = lambda run: None,
+        release: Callable[[Run], object] = lambda run: None,
     ) -> Iterator[None]:
         """Store a run as failed when the author's code raises; undo the turn if it was refused.
 
@@ -251,31 +305,34 @@ class Engine:
             # The caller who cancelled the run saves how it ended.
             raise
         except Exception as error:
-            save(_failed(run, error))
+            save(failed_run(run, error, frames, self.clock.now()))
             raise
         except BaseException:
             release(run)
             raise
 
 
-async def _in_thread(function: Callable[..., Run], /, *args: Any, **kwargs: Any) -> Run:
-    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
-    import asyncio
-
-    return await asyncio.to_thread(function, *args, **kwargs)
+_Bring: TypeAlias = Callable[[list[Frame]], Callable[[], Any]]
+"""Makes what a continuation goes on with, from its frames."""
 
 
-def _new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
-    """Return a run that is about to start; its stack is the call itself, so it can be retried.
+def _bringing(event: Callable[[], Any]) -> _Bring:
+    return lambda frames: event
 
-    Arguments that cannot be stored are no error: the flow may be done with them before it waits.
-    """
-    slots: dict[str, object] = {"args": args, "kwargs": kwargs}
-    try:
-        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
-    except NotStorable:
-        stack = None
-    return Run(id=uuid.uuid4().hex, flow=flow.name, state=RunState.RUNNING, stack=stack)
+
+def _expiring(run: Run, frames: list[Frame]) -> Callable[[], Any]:
+    """Return what a wait is worth whose deadline has come."""
+    default = frames[-1].slots.get(DEFAULT, MISSING)
+    return event_error(Expired(run.waiting_for or "")) if default is MISSING else event_value(default)
+
+
+def _start(frame: Frame) -> Callable[[], Any]:
+    """Return the call that starts a flow, from the frame that was kept of it."""
+    flow = flow_named(frame.flow, frame.version)
+    args, kwargs = frame.slots["args"], frame.slots["kwargs"]
+    assert isinstance(args, tuple)
+    assert isinstance(kwargs, dict)
+    return partial(next(iter(flow.functions)), *args, **kwargs)
 
 
 def _refuse_async(flow: Flow, entry: str) -> None:
@@ -283,53 +340,8 @@ def _refuse_async(flow: Flow, entry: str) -> None:
         raise AsyncFlow(flow.name, entry)
 
 
-def _after(run: Run, turn: LiveTurn, outcome: Outcome) -> Run:
-    """Return a run as its turn has left it."""
-    response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
-    if isinstance(outcome, Completed):
-        result = _encoded(outcome.result, f"the result of {run.flow}")
-        ended = _ended(run, RunState.COMPLETE)
-        return replace(ended, encoded_response=response, encoded_result=result)
-    return replace(
-        run,
-        state=RunState.SUSPENDED,
-        waiting_for=outcome.event_id,
-        stack=_encoded_frames(outcome.frames),
-        encoded_response=response,
-    )
+async def _in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
+    import asyncio
 
-
-def _ended(run: Run, state: RunState) -> Run:
-    return replace(run, state=state, waiting_for=None, stack=None, encoded_response=None)
-
-
-def _encoded(value: Any, what: str) -> bytes:
-    try:
-        return encode(value)
-    except NotStorable as error:
-        raise CannotStore(f"cannot store {what}: {error}") from error
-
-
-def _encoded_frames(frames: list[Frame]) -> bytes:
-    try:
-        return encode(frames)
-    except NotStorable as error:
-        raise cannot_store_frames(frames, error) from error
-
-
-def _failed(run: Run, error: Exception) -> Run:
-    error.add_note(f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
-    # The author's own lines only: not the engine's above them.
-    first = error.__traceback__
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
-        first = first.tb_next
-    text = "".join(traceback.format_exception(type(error), error, first))
-    return replace(run, state=RunState.FAILED, encoded_response=None, error=text)
-
-
-def _refusal(run: Run, event_id: str) -> Exception:
-    if run.state is RunState.COMPLETE:
-        return RunComplete(run.id)
-    if run.state is not RunState.SUSPENDED:
-        return RunNotSuspended(run.id, run.state)
-    return WrongEvent(run.id, event_id, run.waiting_for)
+    return await asyncio.to_thread(function, *args, **kwargs)

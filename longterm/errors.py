@@ -6,7 +6,8 @@ of these is raised by `start_flow` or `process_event`, the run is as it was befo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class LongtermError(Exception):
@@ -16,8 +17,14 @@ class LongtermError(Exception):
 class CompileError(LongtermError):
     """Raised when `@deflow` is put on something that cannot become a flow.
 
-    The message is the rendered diagnostics: rule, place, cause and remedy of each problem.
+    The message is the rendered diagnostics: rule, place, cause and remedy of each problem. They are
+    also kept as data, in `diagnostics`.
     """
+
+    def __init__(self, message: str, diagnostics: Iterable[Any] = ()) -> None:
+        """Keep the diagnostics, those of `longterm_compiler`, in the order of the text."""
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(message)
 
 
 class UnknownRun(LongtermError):
@@ -26,7 +33,9 @@ class UnknownRun(LongtermError):
     def __init__(self, run_id: str) -> None:
         """Keep the id that was asked for."""
         self.run_id = run_id
-        super().__init__(f"there is no run {run_id!r} in this store (check the id, and the store's URL)")
+        super().__init__(
+            f"there is no run {run_id!r} in this store (check the id, and the store's URL)"
+        )
 
 
 class RunExists(LongtermError):
@@ -190,8 +199,7 @@ class WrongEvent(LongtermError):
         self.event_id = event_id
         self.waiting_for = waiting_for
         super().__init__(
-            f"run {run_id!r} does not wait for event {event_id!r} "
-            f"(it waits for {waiting_for!r})"
+            f"run {run_id!r} does not wait for event {event_id!r} (it waits for {waiting_for!r})"
         )
 
 
@@ -230,6 +238,50 @@ class InvalidEventId(LongtermError):
         super().__init__(
             f"an event id is a string of at least one character, not {event_id!r} "
             '(write suspend("approved"), process_event(run_id, "approved", value))'
+        )
+
+
+class InvalidDeadline(LongtermError):
+    """Raised when a suspend is told to end at something that is no moment."""
+
+    def __init__(self, cause: str, expires: object) -> None:
+        """Say what is wrong with what was given."""
+        super().__init__(
+            f"expires={expires!r} cannot end a wait: {cause} (write "
+            "suspend(event_id, expires=timedelta(days=3), default=None), or an aware datetime)"
+        )
+
+
+class InvalidFact(LongtermError):
+    """Raised when a run shall be found by what is no plain value."""
+
+    def __init__(self, name: str, value: object) -> None:
+        """Keep the name of the fact."""
+        self.name = name
+        super().__init__(
+            f"the fact {name}={value!r} cannot be searched for "
+            "(set a string, a number, a bool or None)"
+        )
+
+
+class Expired(LongtermError):
+    """Raised inside a flow when a wait ended without its event, and has no default."""
+
+    def __init__(self, event_id: str) -> None:
+        """Keep the event that did not come in time."""
+        self.event_id = event_id
+        super().__init__(f"event {event_id!r} did not come in time")
+
+
+class NotSupported(LongtermError):
+    """Raised when a store is asked for a capability that it does not offer."""
+
+    def __init__(self, store: object, capability: str) -> None:
+        """Say what was asked for."""
+        self.capability = capability
+        super().__init__(
+            f"{type(store).__name__} does not offer {capability} (use a built-in store, or give "
+            "yours the methods that docs/store-contract.md lists)"
         )
 
 

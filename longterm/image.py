@@ -70,8 +70,8 @@ class ResumeImage:
     """The live names, each with the line of a read."""
     cells: tuple[str, ...]
     """The captured names that it needs the cells of."""
-    next_call: int
-    """The offset that a traceback shows while it waits for what it was made to go on with."""
+    next_calls: tuple[int, ...]
+    """The offsets that a traceback can show while it waits for what it was made to go on with."""
     inner: dict[str, CodeType]
     """The code of the functions inside, by their places."""
 

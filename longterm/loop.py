@@ -16,6 +16,7 @@ from longterm.frame import Frame
 from longterm.rt import Suspend
 from longterm.stack import capture
 from longterm.turn import LiveTurn, current, swallowed
+from longterm.wait import Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """The flow waits for an event, with these frames."""
+    """The flow waits, with these frames."""
 
-    event_id: str
+    wait: Wait
     frames: list[Frame]
 
 
@@ -79,7 +80,7 @@ def _suspended(turn: LiveTurn, suspension: Suspend) -> Suspended:
     frames = capture(suspension)
     # The traceback holds the dead frames, and they hold it: let go of both now.
     suspension.__traceback__ = None
-    return Suspended(suspension.event_id, frames)
+    return Suspended(suspension.wait, frames)
 
 
 def _check_reached(turn: LiveTurn, error: BaseException | None) -> None:

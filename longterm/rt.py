@@ -9,6 +9,8 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+from longterm.wait import Wait
+
 
 class Suspend(BaseException):
     """Unwinds the stack of a flow that waits. Its traceback is the continuation.
@@ -16,10 +18,10 @@ class Suspend(BaseException):
     Not an `Exception`, so that the author's `except Exception` lets it pass.
     """
 
-    def __init__(self, event_id: str) -> None:
-        """Keep the event that is waited for."""
-        self.event_id = event_id
-        super().__init__(event_id)
+    def __init__(self, wait: Wait) -> None:
+        """Keep what is waited for."""
+        self.wait = wait
+        super().__init__(wait.event_id)
 
 
 BaseException = builtins.BaseException

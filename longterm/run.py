@@ -6,11 +6,17 @@ as encoded bytes, so that a store never decodes; `Run.result` and `Run.response`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from longterm.codec import decode
+
+
+Fact: TypeAlias = str | int | float | bool | None
+"""What a run's index may hold."""
 
 
 class RunState(str, Enum):
@@ -24,6 +30,10 @@ class RunState(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+ENDED: Final = frozenset({RunState.COMPLETE, RunState.FAILED, RunState.CANCELLED})
+"""The states in which a run takes no more turns by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,20 @@ class Run:
     encoded_result: bytes | None = None
     error: str | None = None
     """Why a failed run failed: the author's exception as text, traceback included."""
+    created_at: datetime | None = None
+    """When it was started (aware, UTC, like all its moments)."""
+    updated_at: datetime | None = None
+    """When its last turn was saved; a suspended run waits since then."""
+    deadline: datetime | None = None
+    """When its wait ends by itself; None: never."""
+    claimed_until: datetime | None = None
+    """Until when the claim of a running run holds, on a store that has leases."""
+    attempts: int = 0
+    """How many turns in a row have died with their process."""
+    delivery: str | None = None
+    """The key of the delivery that began the last turn, if it carried one."""
+    index: Mapping[str, Fact] = field(default_factory=dict)
+    """The facts by which the run can be found, as its flow set them."""
 
     @property
     def result(self) -> Any:

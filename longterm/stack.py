@@ -88,7 +88,7 @@ def _cells(body: Body, native: FrameType, wanted: tuple[str, ...]) -> dict[str, 
 
 def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
     """Return the number of the point that a frame waits at, proven to be entered from there."""
-    if body.resume is not None and entry.tb_lasti == body.resume.next_call:
+    if body.resume is not None and entry.tb_lasti in body.resume.next_calls:
         assert body.point is not None
         return body.point
     end = _call_end(body.code, entry.tb_lasti)

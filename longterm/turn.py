@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from longterm.errors import CannotSuspend, NotInRun
 from longterm.rt import Suspend
+from longterm.run import Fact, Run
+from longterm.wait import Wait
 
 
 class Turn(Protocol):
@@ -18,8 +20,12 @@ class Turn(Protocol):
 
     responses: list[Any]
     """What the flow has said in this turn, in order."""
+    index: dict[str, Fact]
+    """The facts that the flow has set in this turn."""
+    run: Run | None
+    """The run as it was when the turn began."""
 
-    def suspend(self, event_id: str) -> Any:
+    def suspend(self, wait: Wait) -> Any:
         """Wait for an event: return its value, or unwind the stack until it comes."""
         ...
 
@@ -42,14 +48,16 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("pending", "responses")
+    __slots__ = ("index", "pending", "responses", "run")
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run | None = None) -> None:
         """Begin with nothing said and nothing waited for."""
+        self.run = run
         self.responses: list[Any] = []
+        self.index: dict[str, Fact] = {}
         self.pending: Suspend | None = None
 
-    def suspend(self, event_id: str) -> Any:
+    def suspend(self, wait: Wait) -> Any:
         """Unwind the stack to the loop.
 
         Raises:
@@ -57,7 +65,7 @@ class LiveTurn:
         """
         if self.pending is not None:
             raise swallowed(self.pending)
-        self.pending = Suspend(event_id)
+        self.pending = Suspend(wait)
         raise self.pending
 
 
@@ -69,7 +77,7 @@ def swallowed(pending: Suspend) -> CannotSuspend:
         code = traceback.tb_frame.f_code
         where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
     return CannotSuspend(
-        f"the suspension for event {pending.event_id!r} was caught{where} and never reached the "
+        f"the suspension for event {pending.wait.event_id!r} was caught{where} and never reached the "
         "run (let BaseException pass in plain functions: catch Exception instead, or make the "
         "function a flow with @deflow)"
     )

@@ -41,14 +41,22 @@ class Module:
             from longterm_compiler import SourceFile
 
             lines = self.cache.text.decode("utf-8", "surrogatepass")
-            self._source = SourceFile.parse(self.path, lines)
+            try:
+                self._source = SourceFile.parse(self.path, lines)
+            except (RecursionError, MemoryError):
+                raise CompileError(
+                    f"{self.path} is nested too deeply for Python's own parser "
+                    "(give parts of its longest expression names)"
+                ) from None
         return self._source
 
 
 class Maker:
     """Makes the images of one flow: its fresh body, and its resume bodies as they are needed."""
 
-    def __init__(self, module: Module, name: str, flags: int, definition: Definition | None) -> None:
+    def __init__(
+        self, module: Module, name: str, flags: int, definition: Definition | None
+    ) -> None:
         """Take the flow of a name in a module; `name` is `qualname@line`."""
         self.module = module
         self.flags = flags
@@ -92,7 +100,7 @@ class Maker:
     def _compile(self) -> CompiledFlow:
         if self._compiled is not None:
             return self._compiled
-        from longterm_compiler import ModuleNames, compile_flow
+        from longterm_compiler import ModuleNames, Refused, compile_flow
 
         definition = self._definition or find_definition(self.module, self._name)
         if definition is None:
@@ -102,7 +110,10 @@ class Maker:
             )
         module = self.module
         names = ModuleNames(module.source, module.name, module.package, self._resolve)
-        self._compiled = compile_flow(definition, names, self.flags)
+        try:
+            self._compiled = compile_flow(definition, names, self.flags)
+        except Refused as refused:
+            raise CompileError(str(refused), refused.diagnostics) from None
         return self._compiled
 
     def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
@@ -131,7 +142,24 @@ def maker_of(function: types.FunctionType) -> Maker:
     code = function.__code__
     module = _module_of(function)
     name = f"{code.co_qualname}@{code.co_firstlineno}"
+    if hasattr(function, "__wrapped__"):
+        _check_not_wrapped(function, module, name)
     return Maker(module, name, code.co_flags & _FUTURE_FLAGS, None)
+
+
+def _check_not_wrapped(function: types.FunctionType, module: Module, name: str) -> None:
+    """Refuse what a decorator below `@deflow` made of the author's function."""
+    from longterm_compiler import ModuleNames, Verdict
+
+    definition = find_definition(module, name)
+    names = ModuleNames(module.source, module.name, module.package, lambda *_: Verdict.MAY)
+    if definition is not None and not names.is_flow(definition.node):
+        code = function.__code__
+        raise CompileError(
+            f"@deflow was put on what another decorator made of {function.__qualname__}: the "
+            f"function {code.co_qualname} at {code.co_filename}:{code.co_firstlineno} "
+            "(put @deflow directly above the def, below all other decorators)"
+        )
 
 
 def inner_maker(outer: Maker, qualname: str) -> Maker | None:

@@ -17,12 +17,15 @@ from longterm.codec.plain import pack_frames, pack_tree
 from longterm.codec.reading import describe
 from longterm.codec.registered import register_type, storable
 from longterm.codec.seals import Seal, close, open_sealed, set_seal
-from longterm.errors import CorruptData
+from longterm.errors import CorruptData, NotAllowed, NotStorable
 from longterm.frame import Frame
 
 del _families
 
 __all__ = [
+    "CorruptData",
+    "NotAllowed",
+    "NotStorable",
     "Seal",
     "allow",
     "decode",

@@ -46,7 +46,7 @@ HARMFUL: Final = frozenset(
         "collections:namedtuple", "dataclasses:make_dataclass",
     }
 )  # fmt: skip
-"""What reaches any attribute or runs text: a chain of stored iterators could do anything with it."""
+"""What reaches any attribute or runs text; a chain of stored iterators could do all."""
 
 PLAIN_STANDARD_CLASSES: Final = frozenset(
     {
@@ -56,6 +56,15 @@ PLAIN_STANDARD_CLASSES: Final = frozenset(
     }
 )  # fmt: skip
 """Classes of the standard library that are plain data."""
+
+_OPERATORS: Final = (
+    "abs add and bool bytes ceil complex contains delitem divmod eq float floor floordiv ge "
+    "getitem gt hash iadd iand imul int invert ior isub iter itruediv ixor le len length_hint "
+    "lshift lt mod mul ne neg next or pos pow radd rand repr reversed ror round rshift rsub rxor "
+    "setitem str sub truediv trunc xor"
+)
+HARMLESS_UNDERSCORES: Final = frozenset(f"__{name}__" for name in _OPERATORS.split())
+"""Methods with underscores that only compute, or change the container that they are of."""
 
 _prefixes: set[str] = set()
 
@@ -106,7 +115,8 @@ def may_be_called(name: str, owner: ModuleType) -> bool:
     module_name, _, qualname = name.partition(":")
     if is_allowed_by_name(module_name) or origin(owner) == "application":
         return True
-    if name in HARMFUL or any(part.startswith("__") for part in qualname.split(".")):
+    hidden = {part for part in qualname.split(".") if part.startswith("__")}
+    if name in HARMFUL or not hidden <= HARMLESS_UNDERSCORES:
         return False
     return module_name == "builtins" or module_name in HARMLESS_MODULES
 

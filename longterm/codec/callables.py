@@ -28,18 +28,6 @@ from longterm.codec.refusal import Refused
 from longterm.errors import NotAllowed
 
 _FAMILY: Final = "callables and modules"
-_METHODS_WITH_UNDERSCORES: Final = frozenset(
-    {
-        "__contains__",
-        "__getitem__",
-        "__len__",
-        "__eq__",
-        "__lt__",
-        "__add__",
-        "__iter__",
-        "__next__",
-    }
-)
 
 
 def take_named(value: Any) -> Form:
@@ -50,9 +38,10 @@ def take_named(value: Any) -> Form:
             f"{value!r} cannot be imported by its name",
             "define it at the top of a module, or call it where it is needed",
         )
-    reason = names.why_not_callable(name)
-    if reason is not None:
-        raise Refused(f"{name} {reason}", "allow its module, or keep its name and look it up")
+    refusal = names.why_not_callable(name)
+    if refusal is not None:
+        reason, remedy = refusal
+        raise Refused(f"{name} {reason}", remedy)
     return ExtType(wire.NAME, name.encode())
 
 
@@ -103,7 +92,7 @@ def _make_builtin_method(parts: Parts, budget: Budget) -> Any:
 
 
 def _descriptor(owner: Any, name: str) -> Any:
-    if type(name) is not str or (name.startswith("_") and name not in _METHODS_WITH_UNDERSCORES):
+    if type(name) is not str or (name.startswith("_") and name not in allowed.HARMLESS_UNDERSCORES):
         raise KeyError(name)
     if is_a(owner, type):
         for base in owner.__mro__:
@@ -166,7 +155,7 @@ READERS[wire.MODULE] = lambda payload: allowed.module(payload.decode())
 store(FunctionType, take=_take_function, family=_FAMILY,
       note="by importable name; an inner function of a flow with what it captured")  # fmt: skip
 store(type, take=take_named, family=_FAMILY, note="classes, by importable name")
-store(names.CALLABLE_TYPES[5], MethodDescriptorType, WrapperDescriptorType, ClassMethodDescriptorType,
+store(names.LRU_CACHED, MethodDescriptorType, WrapperDescriptorType,
       take=take_named, family=_FAMILY, note="by importable name")  # fmt: skip
 store(ModuleType, take=_take_module, family=_FAMILY)
 store(MethodType, take=_take_method, family=_FAMILY, note="as its function and its `self`")

@@ -93,7 +93,7 @@ def plan_of(cls: type) -> ClassPlan | str:
     if plan is not None:
         return plan
     if base_of(cls) is None:
-        return "it is not a plain class, and no type of it is registered"
+        return "its class is not plain, and its type is not registered"
     name = names.name_of(cls)
     if name is None:
         return "its class cannot be imported by name (define it at the top of a module)"

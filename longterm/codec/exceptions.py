@@ -19,7 +19,7 @@ _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     ImportError: ("msg", "name", "path", "name_from"),
     NameError: ("name",),
     AttributeError: ("name", "obj"),
-    OSError: ("errno", "strerror", "filename", "filename2"),
+    OSError: ("errno", "strerror", "filename", "filename2", "characters_written"),
     SyntaxError: (
         "msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset",
         "print_file_and_line",
@@ -42,7 +42,7 @@ def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
     for owner, members in _members_of(type(value)):
         for name in members:
             if name in vars(owner):
-                member = _get(value, owner, name)
+                member = _member(value, owner, name)
                 if member is not None:
                     state[name] = member
     ends = (plan.attributes(value), plan.slot_values(value))
@@ -51,6 +51,14 @@ def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
         held = BaseExceptionGroup.exceptions.__get__(value)
         return [GROUP.tag, plan, message, held, state, *ends]
     return [EXCEPTION.tag, plan, state, *ends]
+
+
+def _member(value: BaseException, owner: type, name: str) -> Any:
+    try:
+        return _get(value, owner, name)
+    except AttributeError:
+        # What only some of a family have, such as how much was written before it blocked.
+        return None
 
 
 def _get(value: BaseException, owner: type, name: str) -> Any:

@@ -7,14 +7,13 @@ base. No `__init__`, `__new__`, `__setattr__`, `__reduce__` or `__setstate__` of
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from datetime import tzinfo
 from enum import Enum, Flag
 from typing import Any, Final
 
 from msgpack import ExtType
 
 from longterm.codec.budget import Budget
-from longterm.codec.classes import VALUE_BASES, ClassPlan, plan_of
+from longterm.codec.classes import BARE_BASES, VALUE_BASES, ClassPlan, plan_of
 from longterm.codec.kinds import Kind, Parts
 from longterm.codec.order import in_order
 
@@ -24,17 +23,20 @@ TYPE: Final = 20
 
 def take_instance(value: Any, plan: ClassPlan) -> Parts:
     """Take apart an instance of the plan's class."""
-    attributes, slots = plan.attributes(value), plan.slot_values(value)
+    ends = _without_end(plan.attributes(value), plan.slot_values(value))
     base = plan.base
     if base in VALUE_BASES:
-        parts = [VALUE_OBJECT.tag, plan, _CONTENT[base](value), attributes, slots]
-    elif base is object or base is tzinfo:
-        parts = [OBJECT.tag, plan, attributes, slots]
-    else:
-        parts = [OBJECT.tag, plan, attributes, slots, *_CONTENT[base](value)]
-    while parts[-1] is None and len(parts) > 3:
-        parts.pop()
-    return parts
+        return [VALUE_OBJECT.tag, plan, _CONTENT[base](value), *ends]
+    if base in BARE_BASES:
+        return [OBJECT.tag, plan, *ends]
+    content = _CONTENT[base](value)
+    return [OBJECT.tag, plan, plan.attributes(value), plan.slot_values(value), *content]
+
+
+def _without_end(attributes: Any, slots: Any) -> Parts:
+    if slots is not None:
+        return [attributes, slots]
+    return [] if attributes is None else [attributes]
 
 
 def take_enum(value: Any, plan: ClassPlan) -> Parts:
@@ -135,9 +137,9 @@ def _make_value_object(parts: Parts, budget: Budget) -> Any:
     plan = _plan(parts[0])
     content: Any = parts[1]
     base = plan.base
-    expected = tuple if base in (tuple, frozenset) else base
-    if base not in VALUE_BASES or type(content) is not expected:
-        raise TypeError(f"{plan.name} does not hold a {type(content).__name__}")
+    held, expected = type(content), tuple if base in (tuple, frozenset) else base
+    if base not in VALUE_BASES or held is not expected:
+        raise TypeError(f"{plan.name} does not hold a {held.__name__}")
     if base is int:
         budget.spend(content.bit_length() >> 3)
     elif expected in (str, bytes, tuple):

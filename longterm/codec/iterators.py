@@ -56,7 +56,8 @@ def _take_sequence(iterator: Any) -> Parts:
     _, (container, *_), *state = iterator.__reduce__()
     name = _name_of_sequence(iterator, container)
     if not state:
-        return [SEQUENCE.tag, name, _EMPTY[name], None]
+        ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
+        return [SEQUENCE.tag, name, ended, None]
     return [SEQUENCE.tag, name, container, state[0]]
 
 
@@ -91,7 +92,8 @@ def _make_sequence(parts: Parts, budget: Budget) -> Any:
 def _fill_sequence(iterator: Any, parts: Parts, budget: Budget) -> None:
     (position,) = parts
     if position is None:
-        next(iterator, None)
+        budget.spend(length_hint(iterator))
+        deque(iterator, maxlen=0)
     elif type(position) is int:
         iterator.__setstate__(position)
     else:

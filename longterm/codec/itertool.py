@@ -97,7 +97,8 @@ def _take(value: Any) -> Parts:
             f"this Python does not tell where an itertools.{type(value).__name__} stands",
             "go through a list, or count on your own",
         ) from None
-    return [ITERTOOL.tag, cls.__name__, arguments, *state]
+    # No state is the state of one that has not begun.
+    return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
 
 
 def _make(parts: Parts, budget: Budget) -> Any:

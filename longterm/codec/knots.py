@@ -83,8 +83,8 @@ class Knot:
             if not ready:
                 names = sorted({type(node).__qualname__ for node in waiting})
                 raise NotStorable(
-                    f"values of {', '.join(names)} hold each other and cannot be made one after the "
-                    "other (break the cycle before the suspend)"
+                    f"values of {', '.join(names)} hold each other and cannot be made one after "
+                    "the other (break the cycle before the suspend)"
                 )
             order += ready
             rest = waiting

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from types import (
     BuiltinFunctionType,
-    ClassMethodDescriptorType,
     FunctionType,
     MethodDescriptorType,
     ModuleType,
@@ -20,14 +19,13 @@ from typing import Any, Final
 from longterm.codec import allowed
 from longterm.errors import NotAllowed
 
-_LRU_CACHED: Final = type(allowed._origin_of_file)
+LRU_CACHED: Final = type(allowed._origin_of_file)
 CALLABLE_TYPES: Final = (
     FunctionType,
     BuiltinFunctionType,
     MethodDescriptorType,
     WrapperDescriptorType,
-    ClassMethodDescriptorType,
-    _LRU_CACHED,
+    LRU_CACHED,
     type,
 )
 _module_namespace: Final[Any] = vars(ModuleType)["__dict__"].__get__
@@ -59,7 +57,8 @@ def find_callable(name: str) -> Any:
     """Return the function or class of this name, which may be called by whoever holds it."""
     found, owner = find(name)
     if not allowed.may_be_called(name, owner):
-        raise NotAllowed(name, _remedy(name))
+        reason, remedy = _refusal(name)
+        raise NotAllowed(name, f"{reason} ({remedy})")
     return found
 
 
@@ -76,17 +75,23 @@ def name_of(value: Any) -> str | None:
         return None
 
 
-def why_not_callable(name: str) -> str | None:
-    """Return why a thing of this name cannot be stored, or None if it can."""
+def why_not_callable(name: str) -> tuple[str, str] | None:
+    """Return why a thing of this name cannot be stored and what to do, or None if it can."""
     owner = sys.modules[name.partition(":")[0]]
-    return None if allowed.may_be_called(name, owner) else _remedy(name)
+    return None if allowed.may_be_called(name, owner) else _refusal(name)
 
 
-def _remedy(name: str) -> str:
-    if name in allowed.HARMFUL:
-        return "can do anything to anything, so forged bytes must not name it"
+def _refusal(name: str) -> tuple[str, str]:
     module_name = name.partition(":")[0]
-    return f"is not the application's own (longterm.codec.allow({module_name!r}) lets it be named)"
+    if name in allowed.HARMFUL or module_name == "builtins":
+        return (
+            "can be made to do anything, so that stored bytes must not name it",
+            "store what it is called with, or a function of your own that calls it",
+        )
+    return (
+        "is not the application's own",
+        f"longterm.codec.allow({module_name!r}) lets stored bytes name what is in it",
+    )
 
 
 def _namespace(owner: Any) -> Any:

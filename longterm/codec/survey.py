@@ -18,6 +18,7 @@ from longterm.codec.exceptions import take_exception
 from longterm.codec.instances import take_enum, take_instance, take_plan
 from longterm.codec.kinds import TAKERS, VALUES, Form, Parts
 from longterm.codec.refusal import Refused
+from longterm.codec.remedies import remedy_for
 from longterm.errors import NotStorable
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
@@ -157,17 +158,12 @@ def take(value: Any) -> Form:
         return TAKERS[type](value)
     plan = plan_of(cls)
     if isinstance(plan, str):
-        raise Refused(plan, remedy_for(cls))
+        raise Refused(*remedy_for(cls, plan))
     if hasattr(cls, "_member_map_"):
         return take_enum(value, plan)
     if isinstance(value, BaseException):
         return take_exception(value, plan)
     return take_instance(value, plan)
-
-
-def remedy_for(cls: type) -> str:
-    """Return what to do instead of storing an instance of this class."""
-    return "keep what it is made of and make it again after the suspend, or register its type"
 
 
 def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:

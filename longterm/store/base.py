@@ -6,9 +6,12 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from longterm.run import Run
+from longterm.run import Fact, Run, RunState
 
 
 @runtime_checkable
@@ -69,4 +72,100 @@ class RunStore(Protocol):
             UnknownRun: no run has this id.
             ClaimLost: the stored run is not running, or its turn is another; nothing was stored.
         """
+        ...
+
+
+@runtime_checkable
+class Leases(Protocol):
+    """A store whose claims hold for a limited time, so that a dead process holds no run for ever."""
+
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        """Claim a run like `unsuspend`, until a moment.
+
+        A run whose former claim ran out before `now` counts as suspended, as it was before the
+        turn that died; its attempts go up by one.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
+        ...
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        """Make a claim hold longer; False if it is not the newest claim any more."""
+        ...
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        """Claim a failed run for another try; its attempts begin anew. None if it has not failed.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
+        ...
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        """Let go of the runs whose claims ran out before `now`, and return them as they are then.
+
+        Each is suspended again, as it was before the turn that died, with one attempt more; the
+        one that reaches `max_attempts` is failed, with an error that says so.
+        """
+        ...
+
+
+def died_run(run: Run, max_attempts: int) -> Run:
+    """Return a run as it is after the turn that held it died with its process."""
+    attempts = run.attempts + 1
+    if attempts < max_attempts:
+        return replace(run, state=RunState.SUSPENDED, claimed_until=None, attempts=attempts)
+    return replace(
+        run, state=RunState.FAILED, claimed_until=None, attempts=attempts, error=died_error(attempts)
+    )
+
+
+def died_error(attempts: int) -> str:
+    """Return the error of a run whose turns died too often."""
+    return (
+        f"{attempts} turns in a row died with their process and never ended "
+        "(find out why, for example what kills the process; then retry the run)"
+    )
+
+
+@runtime_checkable
+class Deadlines(Protocol):
+    """A store that finds the runs whose waits have ended by themselves."""
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        """Claim suspended runs whose deadline is not after `now`, the longest overdue first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which runs to find; every field that is set must fit."""
+
+    state: RunState | None = None
+    flow: str | None = None
+    waiting_for: str | None = None
+    index: Mapping[str, Fact] = field(default_factory=dict)
+    saved_before: datetime | None = None
+    """Only runs that were last saved before this moment."""
+    limit: int = 100
+    after: str | None = None
+    """The id of the last run of the page before; runs come in the order of their ids."""
+
+
+@runtime_checkable
+class Search(Protocol):
+    """A store that finds runs by what is known of them."""
+
+    def find(self, query: Query) -> list[Run]:
+        """Return the runs that fit, in the order of their ids, at most as many as the limit."""
+        ...
+
+
+@runtime_checkable
+class Deletion(Protocol):
+    """A store that can forget runs that have ended."""
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        """Delete complete, failed and cancelled runs last saved before a moment; return how many."""
         ...

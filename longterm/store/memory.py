@@ -6,10 +6,12 @@ Keeps the records it is given, subclasses and their fields included. Never touch
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from threading import Lock
 
 from longterm.errors import ClaimLost, RunExists, UnknownRun
-from longterm.run import Run, RunState
+from longterm.run import ENDED, Run, RunState
+from longterm.store.base import Query, died_run
 
 
 class MemoryStore:
@@ -48,8 +50,94 @@ class MemoryStore:
             self._runs[run.id] = run
         return run
 
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        with self._lock:
+            run = self._stored(run_id)
+            if run.waiting_for != event_id or not (
+                run.state is RunState.SUSPENDED or _is_stale(run, now)
+            ):
+                return None
+            return self._claimed(run, until, run.attempts + _is_stale(run, now))
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None or run.state is not RunState.RUNNING or run.turn != turn:
+                return False
+            self._runs[run_id] = replace(run, claimed_until=until)
+            return True
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        with self._lock:
+            run = self._stored(run_id)
+            if run.state is not RunState.FAILED:
+                return None
+            return self._claimed(run, until, attempts=0)
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        with self._lock:
+            released = [
+                died_run(each, max_attempts) for each in self._runs.values() if _is_stale(each, now)
+            ]
+            self._runs.update((each.id, each) for each in released)
+            return released
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        with self._lock:
+            due = [
+                each
+                for each in self._runs.values()
+                if each.state is RunState.SUSPENDED and each.deadline and each.deadline <= now
+            ]
+            due.sort(key=lambda each: (each.deadline, each.id))
+            return [self._claimed(each, until, each.attempts) for each in due[:limit]]
+
+    def find(self, query: Query) -> list[Run]:
+        with self._lock:
+            fitting = [each for each in self._runs.values() if _fits(each, query)]
+        fitting.sort(key=lambda each: each.id)
+        return fitting[: query.limit]
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        with self._lock:
+            ended = [
+                each.id
+                for each in self._runs.values()
+                if each.state in ENDED and each.updated_at and each.updated_at < saved_before
+            ][:limit]
+            for run_id in ended:
+                del self._runs[run_id]
+        return len(ended)
+
+    def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
+        claimed = replace(
+            run,
+            state=RunState.RUNNING,
+            turn=run.turn + 1,
+            claimed_until=until,
+            attempts=attempts,
+        )
+        self._runs[run.id] = claimed
+        return claimed
+
     def _stored(self, run_id: str) -> Run:
         try:
             return self._runs[run_id]
         except KeyError:
             raise UnknownRun(run_id) from None
+
+
+def _is_stale(run: Run, now: datetime) -> bool:
+    is_claimed = run.state is RunState.RUNNING and run.claimed_until is not None
+    return is_claimed and run.claimed_until < now  # type: ignore[operator]
+
+
+def _fits(run: Run, query: Query) -> bool:
+    return (
+        query.state in (None, run.state)
+        and query.flow in (None, run.flow)
+        and query.waiting_for in (None, run.waiting_for)
+        and all(name in run.index and run.index[name] == v for name, v in query.index.items())
+        and (query.saved_before is None or bool(run.updated_at and run.updated_at < query.saved_before))
+        and (query.after is None or run.id > query.after)
+    )

@@ -11,15 +11,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from longterm.engine import Engine
+from longterm.errors import Expired
 from longterm.flow import known_flows
-from longterm.run import RunState
+from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.turn import current
+from longterm.wait import MISSING, Wait
 
-__all__ = ["Throw", "Transcript", "interpret", "play"]
+__all__ = ["EXPIRE", "Throw", "Transcript", "interpret", "play"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Throw:
     """In a script, instead of a value: raise this exception at the suspend."""
 
     error: BaseException
+
+
+EXPIRE: Final = object()
+"""In a script, instead of a value: the deadline of the wait comes before its event."""
 
 
 @dataclass(eq=False)
@@ -71,7 +77,7 @@ def interpret(
         flow: a flow, or a plain function that calls the forms.
         args: its positional arguments.
         events: the values of the events, in the order in which they are asked for; a `Throw`
-            raises its exception at the suspend.
+            raises its exception at the suspend, `EXPIRE` lets its deadline come.
     """
     turn = _ScriptedTurn(iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
@@ -112,17 +118,20 @@ def play(
         run = engine.start_flow(flow, *args)
         transcript.responses.append(run.response)
         while run.state is RunState.SUSPENDED:
-            assert run.waiting_for is not None
-            transcript.asked.append(run.waiting_for)
+            event_id = run.waiting_for
+            assert event_id is not None
+            transcript.asked.append(event_id)
             try:
                 value = next(script)
             except StopIteration:
-                transcript.waiting_for = run.waiting_for
+                transcript.waiting_for = event_id
                 return transcript
             if isinstance(value, Throw):
                 run = engine.throw(run.id, value.error)
+            elif value is EXPIRE:
+                run = engine.expire(run.id)
             else:
-                run = engine.process_event(run.id, run.waiting_for, value)
+                run = engine.process_event(run.id, event_id, value)
             transcript.responses.append(run.response)
         transcript.result = run.result
     except Exception as error:
@@ -143,20 +152,30 @@ class _ScriptedTurn:
     """A turn in which every event has come already."""
 
     def __init__(self, script: Iterator[Any]) -> None:
+        self.run: Run | None = None
+        self.index: dict[str, Fact] = {}
         self.responses: list[Any] = []
         self.finished: list[list[Any]] = []
         self.asked: list[str] = []
         self._script = script
 
-    def suspend(self, event_id: str) -> Any:
+    def suspend(self, wait: Wait) -> Any:
         self.finished.append(self.responses)
         self.responses = []
-        self.asked.append(event_id)
+        self.asked.append(wait.event_id)
         for value in self._script:
             if isinstance(value, Throw):
                 raise value.error
+            if value is EXPIRE:
+                return _expired(wait)
             return value
-        raise _ScriptEnded(event_id)
+        raise _ScriptEnded(wait.event_id)
+
+
+def _expired(wait: Wait) -> Any:
+    if wait.default is MISSING:
+        raise Expired(wait.event_id)
+    return wait.default
 
 
 _interpreting = threading.RLock()

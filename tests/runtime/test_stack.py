@@ -98,8 +98,8 @@ def through_generator(x, f=ask):
 
 
 @deflow
-def through_lambda(x):
-    y = (lambda: ask(x))()
+def through_lambda(x, f=ask):
+    y = (lambda: f(x))()
     return y
 
 

@@ -1,0 +1,108 @@
+"""The claims of one engine: taken for a limited time, renewed while a turn is long, given back.
+
+A claim on a store without leases holds until its turn is saved or undone; if the process dies in
+the turn, the run stays claimed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from datetime import datetime, timedelta
+
+from longterm.clock import Clock
+from longterm.errors import NotSupported, RunNotSuspended
+from longterm.records import released_run
+from longterm.run import Run
+from longterm.store.base import Leases, RunStore
+
+_RENEWALS = 3
+"""How many times a claim is renewed in the time for which it would hold."""
+
+
+class Claims:
+    """Takes claims and keeps them alive; a thread renews those of turns that take long."""
+
+    def __init__(self, store: RunStore, clock: Clock, lease: timedelta) -> None:
+        """Take claims on a store for a time."""
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._held: dict[str, int] = {}
+        self._keeper_pid: int | None = None
+
+    def claim(self, run_id: str, event_id: str) -> Run | None:
+        """Claim a suspended run for an event; None if it is not to be had for it."""
+        store = self._store
+        if not isinstance(store, Leases):
+            return store.unsuspend(run_id, event_id)
+        now = self._clock.now()
+        run = store.claim(run_id, event_id, now=now, until=now + self._lease)
+        if run is not None:
+            self.hold(run)
+        return run
+
+    def hold(self, run: Run) -> None:
+        """Keep the claim on a run alive until it is saved or released."""
+        self._held[run.id] = run.turn
+        if self._keeper_pid != os.getpid():
+            self._start_keeper()
+
+    def save(self, run: Run) -> Run:
+        """Save what a turn made of a claimed run; the claim is over."""
+        self._held.pop(run.id, None)
+        return self._store.update(run)
+
+    def release(self, run: Run) -> Run:
+        """Give a claimed run back as it was."""
+        return self.save(released_run(run))
+
+    def revive(self, run_id: str) -> Run:
+        """Claim a failed run."""
+        store = self._store
+        if not isinstance(store, Leases):
+            raise NotSupported(store, "retrying failed runs")
+        now = self._clock.now()
+        run = store.revive(run_id, now=now, until=now + self._lease)
+        if run is None:
+            raise RunNotSuspended(run_id, store.get(run_id).state)
+        self.hold(run)
+        return run
+
+    def renew(self) -> None:
+        """Renew every claim that is held; one that was lost meanwhile is let go of."""
+        store = self._store
+        if not isinstance(store, Leases):
+            return
+        for run_id, turn in list(self._held.items()):
+            if not store.renew(run_id, turn, until=self._until()) and self._held.get(run_id) == turn:
+                self._held.pop(run_id, None)
+
+    def _until(self) -> datetime:
+        return self._clock.now() + self._lease
+
+    def _start_keeper(self) -> None:
+        """Start the thread that renews; it ends when the claims are garbage."""
+        self._keeper_pid = os.getpid()
+        pause = self._lease.total_seconds() / _RENEWALS
+        ended = threading.Event()
+        weakref.finalize(self, ended.set)
+        thread = threading.Thread(
+            target=_keep, args=(weakref.ref(self), pause, ended), name="longterm-leases", daemon=True
+        )
+        thread.start()
+
+
+def _keep(claims: weakref.ref[Claims], pause: float, ended: threading.Event) -> None:
+    while not ended.wait(pause):
+        alive = claims()
+        if alive is None:
+            return
+        try:
+            alive.renew()
+        except Exception:
+            # The store is out of reach now. The next round tries again; if the claim runs out
+            # before, saving the turn is refused, and nothing is lost.
+            continue
+        del alive

@@ -1,0 +1,141 @@
+"""How turns change a run's record: plain functions from a run to a run. No store and no I/O."""
+
+from __future__ import annotations
+
+import os
+import traceback
+import uuid
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from longterm._abi import DEFAULT
+from longterm.codec import encode
+from longterm.errors import CannotStore, NotStorable, RunComplete, RunNotSuspended, WrongEvent
+from longterm.flow import Flow
+from longterm.frame import Frame
+from longterm.loop import Completed, Outcome
+from longterm.run import Run, RunState
+from longterm.turn import LiveTurn
+from longterm.unstorable import cannot_store_frames
+from longterm.wait import MISSING
+
+_HERE = os.path.dirname(__file__) + os.sep
+
+
+def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime) -> Run:
+    """Return a run that is about to start; its stack is the call itself, so it can be retried.
+
+    Arguments that cannot be stored are no error: the flow may be done with them before it waits.
+    """
+    slots: dict[str, object] = {"args": args, "kwargs": kwargs}
+    try:
+        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
+    except NotStorable:
+        stack = None
+    run_id = uuid.uuid4().hex
+    return Run(id=run_id, flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
+
+
+def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run:
+    """Return a run as its turn has left it.
+
+    Raises:
+        CannotStore: the flow holds, said or returned a value that cannot be stored.
+    """
+    response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
+    index = {**run.index, **turn.index} if turn.index else run.index
+    run = replace(run, index=index)
+    if isinstance(outcome, Completed):
+        result = _encoded(outcome.result, f"the result of {run.flow}")
+        ended = ended_run(run, RunState.COMPLETE, now)
+        return replace(ended, encoded_response=response, encoded_result=result)
+    wait, frames = outcome.wait, outcome.frames
+    if wait.default is not MISSING:
+        frames[-1].slots[DEFAULT] = wait.default
+    return replace(
+        run,
+        state=RunState.SUSPENDED,
+        waiting_for=wait.event_id,
+        deadline=wait.deadline(now),
+        stack=_encoded_frames(frames),
+        encoded_response=response,
+        claimed_until=None,
+        attempts=0,
+        updated_at=now,
+    )
+
+
+def ended_run(run: Run, state: RunState, now: datetime) -> Run:
+    """Return a run that has reached its end in a state."""
+    return replace(
+        run,
+        state=state,
+        waiting_for=None,
+        deadline=None,
+        stack=None,
+        encoded_response=None,
+        claimed_until=None,
+        attempts=0,
+        updated_at=now,
+    )
+
+
+def released_run(run: Run) -> Run:
+    """Return a claimed run as it was before its turn."""
+    return replace(run, state=RunState.SUSPENDED, claimed_until=None)
+
+
+def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
+    """Return a run whose flow let an exception out; the exception gets notes that say so."""
+    error.add_note(f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
+    if frames and frames[-1].point and run.updated_at is not None:
+        age = _age(now - run.updated_at)
+        at = frames[-1]
+        error.add_note(f"longterm: it was suspended {age} at {at.flow.replace(':', '.')}, line {at.line}")
+    # The author's own lines only: not the engine's above them.
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
+        first = first.tb_next
+    text = "".join(traceback.format_exception(type(error), error, first))
+    return replace(
+        run,
+        state=RunState.FAILED,
+        encoded_response=None,
+        error=text,
+        claimed_until=None,
+        updated_at=now,
+    )
+
+
+def refusal(run: Run, event_id: str) -> Exception:
+    """Return why a run takes no such event now."""
+    if run.state is RunState.COMPLETE:
+        return RunComplete(run.id)
+    if run.state is not RunState.SUSPENDED:
+        return RunNotSuspended(run.id, run.state)
+    return WrongEvent(run.id, event_id, run.waiting_for)
+
+
+def _encoded(value: Any, what: str) -> bytes:
+    try:
+        return encode(value)
+    except NotStorable as error:
+        raise CannotStore(f"cannot store {what}: {error}") from error
+
+
+def _encoded_frames(frames: list[Frame]) -> bytes:
+    try:
+        return encode(frames)
+    except NotStorable as error:
+        raise cannot_store_frames(frames, error) from error
+
+
+def _age(duration: timedelta) -> str:
+    """Return a duration in its largest unit: `92 days`, `1 hour`."""
+    seconds = max(0, int(duration.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= length or unit == "second":
+            count = seconds // length
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError("unreachable")
