@@ -15,7 +15,7 @@ from longterm.clock import Clock
 from longterm.errors import NotSupported, RunNotSuspended
 from longterm.records import released_run
 from longterm.run import Run
-from longterm.store.base import Leases, RunStore
+from longterm.store.base import Deadlines, Leases, RunStore
 
 _RENEWALS = 3
 """How many times a claim is renewed in the time for which it would hold."""
@@ -69,6 +69,24 @@ class Claims:
             raise RunNotSuspended(run_id, store.get(run_id).state)
         self.hold(run)
         return run
+
+    def claim_due(self, limit: int) -> list[Run]:
+        """Claim runs whose deadlines have passed."""
+        store = self._store
+        if not isinstance(store, Deadlines):
+            raise NotSupported(store, "deadlines")
+        now = self._clock.now()
+        due = store.claim_due(now=now, until=now + self._lease, limit=limit)
+        for run in due:
+            self.hold(run)
+        return due
+
+    def release_stale(self, max_attempts: int) -> list[Run]:
+        """Let go of the runs whose claims have run out."""
+        store = self._store
+        if not isinstance(store, Leases):
+            raise NotSupported(store, "leases")
+        return store.release_stale(now=self._clock.now(), max_attempts=max_attempts)
 
     def renew(self) -> None:
         """Renew every claim that is held; one that was lost meanwhile is let go of."""

@@ -47,9 +47,11 @@ def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> 
     return default_engine().start_flow(flow, *args, **kwargs)
 
 
-def process_event(run_id: str, event_id: str, result: Any = None) -> Run:
+def process_event(
+    run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
-    return default_engine().process_event(run_id, event_id, result)
+    return default_engine().process_event(run_id, event_id, result, key=key)
 
 
 def throw(run_id: str, error: BaseException) -> Run:
@@ -62,6 +64,16 @@ def cancel(run_id: str) -> Run:
     return default_engine().cancel(run_id)
 
 
+def retry(run_id: str) -> Run:
+    """Give a failed run of the default store another try; see `Engine.retry`."""
+    return default_engine().retry(run_id)
+
+
+def find_runs(**wanted: Any) -> list[Run]:
+    """Find runs of the default store by what is known of them; see `Engine.find_runs`."""
+    return default_engine().find_runs(**wanted)
+
+
 def get_run(run_id: str) -> Run:
     """Return a run of the default store as it is now; see `Engine.get_run`."""
     return default_engine().get_run(run_id)
@@ -72,9 +84,11 @@ async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwar
     return await default_engine().astart_flow(flow, *args, **kwargs)
 
 
-async def aprocess_event(run_id: str, event_id: str, result: Any = None) -> Run:
+async def aprocess_event(
+    run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+) -> Run:
     """Give a run of the default store its event; see `Engine.aprocess_event`."""
-    return await default_engine().aprocess_event(run_id, event_id, result)
+    return await default_engine().aprocess_event(run_id, event_id, result, key=key)
 
 
 async def aget_run(run_id: str) -> Run:

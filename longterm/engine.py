@@ -6,7 +6,8 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,14 @@ from longterm._abi import DEFAULT
 from longterm.claims import Claims
 from longterm.clock import Clock, SystemClock
 from longterm.codec import decode
-from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
+from longterm.errors import (
+    AsyncFlow,
+    Cancelled,
+    CannotSuspend,
+    Expired,
+    InvalidEventId,
+    NotSupported,
+)
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
 from longterm.loop import arun_turn, event_error, event_value, run_turn
@@ -30,15 +38,17 @@ from longterm.records import (
     refusal,
     released_run,
 )
-from longterm.run import Run, RunState
+from longterm.run import Fact, Run, RunState
 from longterm.stack import rebuild
 from longterm.store import open_store
-from longterm.store.base import RunStore
+from longterm.store.base import Deletion, Query, RunStore, Search
 from longterm.turn import LiveTurn
 from longterm.wait import MISSING
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_log = logging.getLogger("longterm")
+_PRUNED_AT_ONCE = 1000
 
 
 class Engine:
@@ -178,6 +188,84 @@ class Engine:
             UnknownRun: the store has no such run.
         """
         return self.store.get(run_id)
+
+    def find_runs(
+        self,
+        *,
+        state: RunState | str | None = None,
+        flow: str | Callable[..., Any] | None = None,
+        waiting_for: str | None = None,
+        index: Mapping[str, Fact] | None = None,
+        older_than: timedelta | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Run]:
+        """Find runs by what is known of them; every argument that is given must fit.
+
+        Args:
+            state: the state that they are in.
+            flow: the flow, or its name `module:qualname`.
+            waiting_for: the event that they wait for.
+            index: facts that their flows have set by `set_index`.
+            older_than: for how long, at least, no turn of theirs was saved.
+            limit: how many to return at most, in the order of their ids.
+            after: the id of the last run of the page before.
+
+        Raises:
+            NotSupported: the store cannot search.
+        """
+        if not isinstance(self.store, Search):
+            raise NotSupported(self.store, "finding runs")
+        query = Query(
+            state=None if state is None else RunState(state),
+            flow=flow if flow is None or isinstance(flow, str) else flow_of(flow).name,
+            waiting_for=waiting_for,
+            index=index or {},
+            saved_before=None if older_than is None else self.clock.now() - older_than,
+            limit=limit,
+            after=after,
+        )
+        return self.store.find(query)
+
+    def prune(self, older_than: timedelta) -> int:
+        """Delete the runs that ended longer ago than this; return how many they were.
+
+        Raises:
+            NotSupported: the store cannot delete.
+        """
+        if not isinstance(self.store, Deletion):
+            raise NotSupported(self.store, "deleting runs")
+        deleted, saved_before = 0, self.clock.now() - older_than
+        while count := self.store.delete_ended(saved_before=saved_before, limit=_PRUNED_AT_ONCE):
+            deleted += count
+        return deleted
+
+    def expire_due(self, *, limit: int = 100) -> int:
+        """End the waits whose deadlines have passed, some of them at a time; return how many.
+
+        A flow that fails then is stored as failed, and no exception comes here.
+
+        Raises:
+            NotSupported: the store has no deadlines.
+        """
+        due = self._claims.claim_due(limit)
+        for run in due:
+            try:
+                self._carry_on(run, partial(_expiring, run))
+            except Exception as error:
+                _log.warning("run %s: its wait ended, and its turn failed: %s", run.id, error)
+        return len(due)
+
+    def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
+        """Let go of the runs whose processes have died in a turn, and return them.
+
+        Each waits again as it did before that turn; one that has died `max_attempts` times in a
+        row is failed instead, until somebody retries it.
+
+        Raises:
+            NotSupported: the store has no leases.
+        """
+        return self._claims.release_stale(max_attempts)
 
     async def astart_flow(
         self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from longterm.engine import Engine
@@ -21,7 +22,23 @@ from longterm.store.base import RunStore
 from longterm.turn import current
 from longterm.wait import MISSING, Wait
 
-__all__ = ["EXPIRE", "Throw", "Transcript", "interpret", "play"]
+__all__ = ["EXPIRE", "FakeClock", "Throw", "Transcript", "interpret", "play"]
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        """Begin at an aware moment."""
+        self._now = start
+
+    def now(self) -> datetime:
+        """Return the moment at which the clock stands."""
+        return self._now
+
+    def advance(self, duration: timedelta) -> None:
+        """Move the clock forward."""
+        self._now += duration
 
 
 @dataclass(frozen=True)

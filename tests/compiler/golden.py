@@ -1,7 +1,7 @@
 """The golden cases: flows as authors write them, each with its compiled text beside it.
 
-A case is a module in `fixtures/flows/<topic>/`; its `PLAYS` say how to run it: a flow, its arguments,
-the events in the order in which they come.
+A case is a module in `fixtures/flows/<topic>/`; its `PLAYS` say how to run it: a flow, its
+arguments, the events in the order in which they come.
 """
 
 from __future__ import annotations

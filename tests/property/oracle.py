@@ -7,27 +7,31 @@
 
 from __future__ import annotations
 
+import atexit
 import linecache
+import os
 import sys
+import tempfile
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import longterm
-import longterm.flow
+from longterm import flow, inner, judge, workshop
 from longterm.engine import Engine
-from longterm.run import RunState
+from longterm.run import Fact, Run, RunState
 from longterm.turn import current
+from longterm.wait import Wait
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
 
 MODULE = "longterm_generated_program"
-PATH = "/generated/program.py"
 
 
 @dataclass(frozen=True)
@@ -52,23 +56,28 @@ class Outcome:
     state: Shape = None
     """The module's own variables at the end."""
     halted: bool = False
-    tracebacks: list[list[tuple[str, int]]] | None = None
-    """Where the error came from; None if it was stored on its way, which costs it its traceback."""
+    tracebacks: list[list[tuple[str, int]]] = field(default_factory=list)
+    """Where the error and its contexts came from."""
 
 
 class Mismatch(AssertionError):
     """Two ways of running a program differ."""
 
 
-def check(program: Program) -> Outcome:
+def check(program: Program, *, copied: bool = False) -> Outcome:
     """Run a program in all three ways.
+
+    Args:
+        program: what to run.
+        copied: whether frames are copied instead of encoded, to tell the codec from the rest.
 
     Raises:
         Mismatch: they differ; the message shows what, and the program.
     """
-    plain = run_plain(program)
-    compare(program, plain, run_unstopped(program), "unstopped")
-    compare(program, plain, run_stored(program), "stored")
+    with file_of(program):
+        plain = run_plain(program)
+        compare(program, plain, run_unstopped(program), "unstopped")
+        compare(program, plain, run_stored(program, copied=copied), "stored")
     return plain
 
 
@@ -82,7 +91,7 @@ def compare(program: Program, plain: Outcome, other: Outcome, way: str) -> None:
         if left != right:
             ends = f"\nends: {plain.error!r}\nends: {other.error!r}"
             raise Mismatch(_difference(program, way, name, left, right) + ends)
-    if plain.halted or plain.error is None or other.tracebacks is None:
+    if plain.halted or (way == "stored" and plain.asked):
         return
     if plain.tracebacks != other.tracebacks:
         raise Mismatch(
@@ -117,9 +126,9 @@ def run_unstopped(program: Program) -> Outcome:
         return _scripted(program, module)
 
 
-def run_stored(program: Program) -> Outcome:
+def run_stored(program: Program, *, copied: bool = False) -> Outcome:
     """Run the compiled code, stored and loaded at every suspend."""
-    with module_of(program) as module, copying() as stored:
+    with module_of(program) as module, copying() if copied else nullcontext():
         record = world.start_record()
         outcome = Outcome(log=record.entries)
         engine = Engine("memory://")
@@ -138,8 +147,6 @@ def run_stored(program: Program) -> Outcome:
         except Exception as error:
             outcome.responses.append(shape_of([]))
             _failed(outcome, module, error)
-            if any(each.errors for each in stored):
-                outcome.tracebacks = None
         if record.halted:
             del outcome.responses[len(outcome.asked) :]
         outcome.halted = record.halted
@@ -153,7 +160,7 @@ def _ended(outcome: Outcome, module: types.ModuleType, result: object) -> None:
 
 def _failed(outcome: Outcome, module: types.ModuleType, error: Exception) -> None:
     outcome.error = error_shape(error)
-    outcome.tracebacks = tracebacks(error, PATH)
+    outcome.tracebacks = tracebacks(error, str(_path))
     outcome.state = _state(module)
 
 
@@ -163,15 +170,17 @@ def _state(module: types.ModuleType) -> Shape:
 
 class _ScriptedTurn:
     def __init__(self, outcome: Outcome, script: Iterator[Any]) -> None:
+        self.run: Run | None = None
+        self.index: dict[str, Fact] = {}
         self.responses: list[Any] = []
         self._outcome = outcome
         self._script = script
 
-    def suspend(self, event_id: str) -> Any:
+    def suspend(self, wait: Wait) -> Any:
         if world.record.halted:
             raise world.halt()
         self.finish()
-        self._outcome.asked.append(event_id)
+        self._outcome.asked.append(wait.event_id)
         for value in self._script:
             return value
         raise world.halt()
@@ -208,24 +217,45 @@ def _scripted(program: Program, module: types.ModuleType) -> Outcome:
 def module_of(program: Program) -> Iterator[types.ModuleType]:
     """Make a program a module for a while; afterwards the process knows none of its flows."""
     module = types.ModuleType(MODULE)
-    module.__file__ = PATH
-    lines = program.source.splitlines(keepends=True)
-    linecache.cache[PATH] = (len(program.source), None, lines, PATH)
-    known: list[dict[Any, Any]] = [
-        longterm.flow._flows, longterm.flow._bodies, longterm.flow._by_original,
-    ]
-    before = [dict(each) for each in known]
+    module.__file__ = str(_path)
     sys.modules[MODULE] = module
     try:
-        exec(_compiled(program.source), vars(module))
-        yield module
+        with ExitStack() as stack:
+            for table in (flow._flows, flow._bodies, flow._by_original, judge.flow_codes):
+                stack.enter_context(kept(table))
+            for codes in (inner._names, inner._scanned):
+                stack.enter_context(kept(codes))
+            exec(compile(program.source, str(_path), "exec", dont_inherit=True), vars(module))
+            yield module
     finally:
         del sys.modules[MODULE]
-        for each, old in zip(known, before, strict=True):
-            each.clear()
-            each.update(old)
 
 
-def _compiled(source: str) -> types.CodeType:
-    compiler: Callable[..., Any] = compile
-    return compiler(source, PATH, "exec", dont_inherit=True)  # type: ignore[no-any-return]
+@contextmanager
+def kept(known: dict[Any, Any] | set[int]) -> Iterator[None]:
+    """Put a table back as it was, afterwards."""
+    before: Any = known.copy()
+    try:
+        yield
+    finally:
+        known.clear()
+        known.update(before)
+
+
+_folder = tempfile.TemporaryDirectory(prefix="longterm-programs-")
+_path = Path(_folder.name, "none.py")
+
+
+@contextmanager
+def file_of(program: Program) -> Iterator[None]:
+    """Write a program to a file, from which it is compiled once for all the ways of running it."""
+    global _path
+    number = int(_path.stem) + 1 if _path.stem.isdigit() else 0
+    _path = Path(_folder.name, f"{number}.py")
+    _path.write_text(program.source)
+    with patch.dict(os.environ, LONGTERM_CACHE="off"), kept(workshop._modules):
+        yield
+        if str(_path) in workshop._modules:
+            atexit.unregister(workshop._modules[str(_path)][1].cache.write)
+    linecache.cache.pop(str(_path), None)
+    _path.unlink()

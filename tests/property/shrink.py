@@ -71,7 +71,7 @@ def _simpler_fields(number: int, node: ast.AST) -> Iterator[Callable[[ast.Module
             for child in ast.iter_child_nodes(value):
                 if isinstance(child, ast.expr):
                     yield _replaced(number, name, None, child)
-        elif isinstance(value, list) and value and isinstance(value[0], ast.expr | ast.keyword):
+        elif name != "decorator_list" and isinstance(value, list) and value and isinstance(value[0], ast.expr | ast.keyword):
             for place, each in enumerate(value):
                 yield _without(number, name, place)
                 if isinstance(each, ast.expr):

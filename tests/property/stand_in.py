@@ -7,15 +7,15 @@ iterators are copied; classes, modules and module-level functions are the applic
 from __future__ import annotations
 
 import copyreg
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 from unittest.mock import patch
 
-import longterm.engine
-import longterm.run
+from longterm import codec
 
 _ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range, type, ModuleType)
 
@@ -42,11 +42,11 @@ def copying() -> Iterator[list[Stored]]:
     def decode(data: Stored) -> object:
         return Copier().copy(data.root)
 
-    with (
-        patch.object(longterm.engine, "encode", encode),
-        patch.object(longterm.engine, "decode", decode),
-        patch.object(longterm.run, "decode", decode),
-    ):
+    with ExitStack() as stack:
+        for module in [each for name, each in sys.modules.items() if name.startswith("longterm.")]:
+            for name, ours in (("encode", encode), ("decode", decode)):
+                if vars(module).get(name) is getattr(codec, name) and module is not codec:
+                    stack.enter_context(patch.object(module, name, ours))
         yield stored
 
 

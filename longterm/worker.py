@@ -1,0 +1,66 @@
+"""The worker: ends waits whose deadlines have passed, and takes up runs whose processes have died.
+
+Any number of workers may run side by side, in processes of their own or in threads of an
+application; a run is claimed by one of them. It needs a store with deadlines and leases.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+from longterm.engine import Engine
+
+_log = logging.getLogger("longterm")
+
+
+class Worker:
+    """Looks after the runs of one engine until it is told to stop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        poll: timedelta = timedelta(seconds=1),
+        batch: int = 100,
+        max_attempts: int = 5,
+    ) -> None:
+        """Look after an engine's runs.
+
+        Args:
+            engine: the engine; its lease is how long a dead process may hold a run.
+            poll: how long to rest when there is nothing to do.
+            batch: how many due runs to claim at once.
+            max_attempts: after how many dead turns in a row a run is failed.
+        """
+        self._engine = engine
+        self._poll = poll.total_seconds()
+        self._batch = batch
+        self._max_attempts = max_attempts
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until `stop` is called, from another thread or a signal handler.
+
+        A store that is out of reach is logged, and tried again after the next rest.
+        """
+        while not self._stopping.is_set():
+            try:
+                found = self.run_once()
+            except Exception:
+                _log.exception("the worker could not do its round (it tries again)")
+                found = 0
+            if found < self._batch:
+                self._stopping.wait(self._poll)
+
+    def run_once(self) -> int:
+        """Do one round: end the waits that are due, let go of dead turns; return how many runs."""
+        released = self._engine.release_stale(max_attempts=self._max_attempts)
+        for run in released:
+            _log.warning("run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state)
+        return self._engine.expire_due(limit=self._batch) + len(released)
+
+    def stop(self) -> None:
+        """Finish the present run, and end `run`."""
+        self._stopping.set()

@@ -1,0 +1,162 @@
+"""An iterator goes on from where it stood, through the very container that it went through."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Any
+
+import pytest
+
+from longterm.codec import NotStorable, decode, encode
+from tests.codec.samples import iterators, itertools_iterators
+
+HAS_STATE = sys.version_info < (3, 14)
+COUNT = len(iterators())
+ITERTOOLS_COUNT = len(itertools_iterators()) if HAS_STATE else 0
+
+
+def name(index: int) -> str:
+    return f"{index}-{type(iterators()[index]).__name__}"
+
+
+def rest(iterator: Any) -> list[Any]:
+    return list(itertools.islice(iterator, 6))
+
+
+@pytest.mark.parametrize("passed", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("index", range(COUNT), ids=name)
+def test_an_iterator_goes_on_from_where_it_stood(index: int, passed: int) -> None:
+    iterator, expected = iterators()[index], iterators()[index]
+    if isinstance(iterator, zip) and passed == 4:
+        passed = 3
+    for _ in range(passed):
+        next(iterator, None)
+        next(expected, None)
+    back = decode(encode(iterator))
+    if not type(iterator).__name__.startswith("set"):
+        assert type(back) is type(iterator)
+    # Once more through bytes: what was decoded is as storable as what it was made of.
+    again = decode(encode(back))
+    assert rest(back) == rest(again) == rest(expected)
+
+
+@pytest.mark.skipif(not HAS_STATE, reason="itertools keeps its state to itself")
+@pytest.mark.parametrize("passed", [0, 1, 2, 3, 9])
+@pytest.mark.parametrize("index", range(ITERTOOLS_COUNT))
+def test_an_iterator_of_itertools_goes_on(index: int, passed: int) -> None:
+    iterator, expected = itertools_iterators()[index], itertools_iterators()[index]
+    for _ in range(passed):
+        next(iterator, None)
+        next(expected, None)
+    back = decode(encode(iterator))
+    if passed:
+        assert type(back) is type(iterator) or type(iterator) is itertools.accumulate
+    assert rest(back) == rest(expected)
+
+
+def test_what_is_appended_to_the_list_later_is_still_seen() -> None:
+    rows = [1, 2, 3]
+    iterator = iter(rows)
+    next(iterator)
+    back, back_rows = decode(encode([iterator, rows]))
+    back_rows.append(4)
+    assert list(back) == [2, 3, 4]
+
+
+def test_an_exhausted_iterator_stays_so() -> None:
+    rows = [1]
+    iterator = iter(rows)
+    list(iterator)
+    back, back_rows = decode(encode([iterator, rows]))
+    back_rows.append(2)
+    assert list(back) == []
+
+
+@pytest.mark.parametrize("make", [iter, lambda d: iter(d.values()), lambda d: iter(d.items()), reversed])
+def test_a_dict_that_grows_is_noticed(make: Any) -> None:
+    names = {"a": 1, "b": 2, "c": 3}
+    iterator = make(names)
+    next(iterator)
+    back, back_names = decode(encode([iterator, names]))
+    back_names["d"] = 4
+    with pytest.raises(RuntimeError, match="changed size"):
+        next(back)
+
+
+def test_a_dict_that_has_grown_is_noticed() -> None:
+    names = {"a": 1, "b": 2}
+    iterator = iter(names)
+    next(iterator)
+    names["c"] = 3
+    back, back_names = decode(encode([iterator, names]))
+    with pytest.raises(RuntimeError, match="changed size"):
+        next(back)
+    assert back_names == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("passed", [0, 1, 2])
+def test_a_set_is_gone_through_to_its_end_and_its_growth_is_noticed(passed: int) -> None:
+    elements = {"a", "b", "c"}
+    iterator = iter(elements)
+    seen = [next(iterator) for _ in range(passed)]
+    back, _ = decode(encode([iterator, elements]))
+    assert sorted([*seen, *back]) == ["a", "b", "c"]
+    assert list(back) == []
+    back, back_elements = decode(encode([iterator, elements]))
+    back_elements.add("d")
+    with pytest.raises(RuntimeError, match="changed size"):
+        next(back)
+    with pytest.raises(RuntimeError, match="changed size"):
+        next(back)
+
+
+def test_a_set_that_has_grown_is_noticed() -> None:
+    elements = {1, 2}
+    iterator = iter(elements)
+    next(iterator)
+    elements.add(3)
+    with pytest.raises(RuntimeError, match="changed size"):
+        next(decode(encode(iterator)))
+
+
+def test_the_order_of_what_is_left_of_a_set_is_kept() -> None:
+    elements = set(range(0, 4000, 37))
+    iterator = iter(elements)
+    for _ in range(5):
+        next(iterator)
+    assert list(decode(encode(iterator))) == list(iterator)
+
+
+def test_a_dict_changed_under_an_iterator_without_growing_is_refused() -> None:
+    names = {"a": 1, "b": 2, "c": 3}
+    iterator = iter(names)
+    next(iterator)
+    del names["a"]
+    names["d"] = 4
+    with pytest.raises(NotStorable, match="changed while it was gone through"):
+        encode(iterator)
+
+
+def test_an_iterator_of_an_iterator_shares_it() -> None:
+    inner = iter([1, 2, 3, 4])
+    outer = enumerate(inner)
+    next(outer)
+    back_outer, back_inner = decode(encode([outer, inner]))
+    assert next(back_inner) == 2
+    assert next(back_outer) == (1, 3)
+
+
+def test_a_list_that_holds_its_own_iterator_comes_back_so() -> None:
+    rows: list[Any] = [1, 2]
+    iterator = iter(rows)
+    next(iterator)
+    rows.append(iterator)
+    back = decode(encode(rows))
+    assert next(back[2]) == 2
+    assert next(back[2]) is back[2]
+
+
+def test_generators_are_refused_with_what_to_do() -> None:
+    with pytest.raises(NotStorable, match="generator.*go through a list"):
+        encode([(x for x in [1])])

@@ -1,0 +1,284 @@
+"""The text of compiled flows: it is what runs, in the author's own words."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from longterm_compiler import CompiledFlow, ModuleNames, Refused, SourceFile, Verdict, compile_flow
+from longterm_compiler.render import render_flow, render_parts
+from longterm_compiler.source import FunctionNode
+from tests.compiler.trees import assert_text_is_what_runs
+
+CORPUS = ["argparse", "ast", "configparser", "dataclasses", "smtplib", "shutil", "tokenize"]
+LONGEST = 60
+MOST_POINTS = 8
+
+
+class EveryFunction(ModuleNames):
+    """Takes every function for a flow, and a third of all functions for flows that suspend."""
+
+    def is_flow(self, node: FunctionNode) -> bool:
+        return True
+
+    def verdict(self, path: tuple[str, ...]) -> Verdict:
+        is_known = self.is_defined(path[0]) or hasattr(builtins, path[0])
+        is_flow = is_known and len("".join(path)) % 3 == 0
+        return Verdict.SUSPENDS if is_flow else Verdict.NEVER
+
+    def is_defined(self, name: str) -> bool:
+        """Whether the module's text defines or imports a name."""
+        statement = rf"^(def|class|import|from .* import) .*\b{name}\b"
+        return re.search(statement, self.source.text, re.MULTILINE) is not None
+
+
+def flow(text: str, path: str = "shop.py") -> CompiledFlow:
+    """Compile the first function of a text."""
+    source = SourceFile.parse(path, text)
+    names = ModuleNames(source, "shop", "", lambda module, path: Verdict.MAY)
+    return compile_flow(source.definitions[0], names)
+
+
+def fresh(text: str) -> str:
+    """The text of the fresh body, without the header."""
+    return render_flow(flow(text)).split("\n\n\n")[1]
+
+
+def body(text: str) -> list[str]:
+    """The fresh body of some statements."""
+    lines = ["def f(x, y, items):", *(f"    {each}" if each else "" for each in text.split("\n"))]
+    return [each[4:] for each in fresh("\n".join([*lines, ""])).rstrip("\n").split("\n")[1:]]
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_text_of_any_code_is_what_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module: ModuleType = importlib.import_module(name)
+    source = SourceFile.parse(f"{name}.py", inspect.getsource(module))
+    names = EveryFunction(source, name, "", lambda module, path: Verdict.MAY)
+    shown = 0
+
+    for definition in source.definitions:
+        node = definition.node
+        if (node.end_lineno or 0) - node.lineno > LONGEST:
+            continue
+        try:
+            compiled = compile_flow(definition, names)
+        except Refused:
+            continue
+        if len(compiled.points) <= MOST_POINTS:
+            assert_text_is_what_runs(compiled, monkeypatch)
+            shown += 1
+
+    assert shown > 3
+
+
+def test_header_names_flow_file_version_and_nothing_of_the_machine() -> None:
+    text = "def f():\n    suspend('a')\n"
+
+    first, second, *_ = render_flow(flow(text, "shop/orders.py")).splitlines()
+
+    assert first == "# f, a flow of shop/orders.py: what runs. Generated, do not edit."
+    assert re.fullmatch(r"# longterm ABI \d+, version [0-9a-f]{16}", second)
+
+
+def test_parts_make_up_the_whole() -> None:
+    compiled = flow("def f():\n    suspend('a')\n    suspend('b')\n")
+
+    assert "".join(render_parts(compiled)) == render_flow(compiled)
+    assert len(list(render_parts(compiled))) == 4
+
+
+def test_line_ends_of_another_system_change_nothing() -> None:
+    text = "def f(x):\n    # one\n    y = x + suspend('a')  # two\n    return '''a\n  b'''\n"
+
+    assert render_flow(flow(text)) == render_flow(flow(text.replace("\n", "\r\n")))
+
+
+def test_note_of_a_point_has_the_authors_line_only_where_it_differs() -> None:
+    first, second, *_ = body("a = suspend(x)\nb = 1 + suspend(x)")
+
+    assert first == "a = suspend(x)  # point 1, line 2"
+    assert second == "_lt_value1 = suspend(x)  # point 2, line 3: b = 1 + suspend(x)"
+
+
+def test_long_line_is_cut_in_a_note() -> None:
+    line = body(f"a = suspend(x) + {' + '.join(['x'] * 40)}")[0]
+
+    assert line.endswith("…")
+    assert len(line) + 4 == 88
+
+
+def test_note_of_a_long_call_stands_at_its_end() -> None:
+    lines = body("a = suspend(\n    x\n)  # why")
+
+    assert lines == ["a = suspend(", "    x", ")  # why  # point 1, line 2"]
+
+
+def test_temporaries_stand_below_the_comment_of_their_statement() -> None:
+    lines = body("z = 1\n\n# all of them\nfor x in items:  # each\n    suspend(x)")
+
+    assert lines == [
+        "z = 1",
+        "",
+        "# all of them",
+        "_lt_iter1 = __longterm__.iter(items)",
+        "for x in _lt_iter1:  # each",
+        "    suspend(x)  # point 1, line 6",
+    ]
+
+
+def test_comment_behind_a_statement_stands_behind_the_last_that_it_became() -> None:
+    lines = body("a = [suspend(x), y]  # both")
+
+    assert lines[-1] == "a = [_lt_value1, y]  # both"
+    assert "both" not in lines[0]
+
+
+def test_comment_of_a_with_stands_behind_its_first_line() -> None:
+    assert body("with x as z:  # in\n    suspend(z)")[0] == "_lt_manager1 = x  # in"
+
+
+def test_comment_at_the_end_of_a_block_stays_in_it() -> None:
+    lines = body("if x:\n    suspend(x)\n    # end of if\n# before y\ny()")
+
+    assert lines == [
+        "if x:",
+        "    suspend(x)  # point 1, line 3",
+        "    # end of if",
+        "# before y",
+        "y()  # point 2, line 6",
+    ]
+
+
+def test_changed_call_keeps_its_layout_and_comments() -> None:
+    lines = body("a = x.get(\n    1,  # one\n    [\n        suspend(y),\n    ],\n)")
+
+    assert lines == [
+        "_lt_value1 = x.get",
+        "_lt_value2 = suspend(y)  # point 1, line 5: suspend(y)",
+        "a = _lt_value1(",
+        "    1,  # one",
+        "    [",
+        "        _lt_value2,",
+        "    ],",
+        ")  # point 2, line 2: a = x.get(",
+    ]
+
+
+def test_parentheses_around_a_suspend_go_with_it() -> None:
+    assert body("return (suspend(x)) + (1)")[-1] == "return _lt_value1 + (1)"
+
+
+def test_parentheses_that_several_lines_need_come_along() -> None:
+    lines = body("if (\n    x\n    or y\n) and suspend(x):\n    pass")
+
+    assert lines[:4] == ["_lt_value1 = (", "    x", "    or y", ")"]
+
+
+def test_strings_of_several_lines_do_not_move() -> None:
+    text = 'def f(x, y):\n    if suspend(x):\n        return """\n  a\n"""\n'
+    text += '    y("""\n b""", suspend(y))\n'
+
+    shown = fresh(text)
+
+    assert '        return """\n  a\n"""\n' in shown
+    assert '    y("""\n b""", _lt_value2)' in shown
+
+
+def test_elif_becomes_if_where_it_must() -> None:
+    lines = body("if x:\n    pass\nelif suspend(x):\n    pass\nelif y:  # last\n    z = 1")
+
+    assert lines == [
+        "if x:",
+        "    pass",
+        "else:",
+        "    _lt_value1 = suspend(x)  # point 1, line 4: elif suspend(x):",
+        "    if _lt_value1:",
+        "        pass",
+        "    elif y:  # last",
+        "        z = 1",
+    ]
+
+
+def test_several_statements_in_a_line_get_a_line_each() -> None:
+    assert body("a = 1; b = suspend(x); return b  # all") == [
+        "a = 1",
+        "b = suspend(x)  # point 1, line 2",
+        "return b  # all",
+    ]
+
+
+def test_signature_is_the_authors_own() -> None:
+    text = "@deflow  # mark\n@other(\n    1\n)\nasync def f(\n    x: int = 1,  # one\n"
+    text += ") -> 'list[int]':  # so\n"
+
+    assert fresh(f"{text}    return await suspend(x)\n").startswith(text)
+
+
+def test_long_signature_of_a_resume_body_is_broken() -> None:
+    names = [f"a_rather_long_name_{i}" for i in range(6)]
+    compiled = flow(f"def f({', '.join(names)}):\n    return suspend('a'), {', '.join(names)}\n")
+
+    resumed = render_flow(compiled).split("\n\n\n")[2]
+
+    assert "def f(\n    _lt_next,\n    a_rather_long_name_0,\n" in resumed
+    assert "\n):\n    _lt_value1 = _lt_next()" in resumed
+
+
+def test_method_is_printed_on_its_own() -> None:
+    text = "class Shop:\n    @deflow\n    def sell(self):\n        if self.__open:\n"
+    text += "            return suspend('a')\n"
+
+    shown = render_flow(flow(text))
+
+    assert shown.startswith("# Shop.sell, a flow of shop.py")
+    assert "\n@deflow\ndef sell(self):\n    if self.__open:\n        return suspend('a')" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "return f\"{x!r:>{suspend('w')}} {{}} {y['a']}\\n\"",
+        "return f'''{suspend(\"a\")}\n\"{x}\" '''",
+        "return f'{suspend(x)}{ {1: 2} }'",
+        "return f'{suspend(x)}{(lambda: 1)()}\\\\'",
+        "return -suspend(x) ** -y, not suspend(x), (yield_ := suspend(x)), *items",
+        "return x[suspend(x):, ::y], x[*items, suspend(y)]",
+        "a, (b, *c) = x.y[suspend(x)] = d = suspend(y)",
+        "return {**x, suspend(x): suspend(y), **y}, {suspend(x), *y}",
+        "return lambda a, /, b=1, *, c=suspend(x), **d: a",
+        "try:\n    pass\nexcept (x,\n        y) as e:  # é\n    suspend(x)\nfinally:\n    y()",
+        "global g\ng = suspend(x)\ng += suspend(y)",
+        "assert suspend(x), f'{y}'",
+        "match x:\n    case (1 |\n      2) as n if suspend(n):\n        pass\n    case 3, 4:\n        y()",
+        "x.y: int = suspend(x)\nz: str\nsuspend(y)",
+        "raise suspend(x) from suspend(y)",
+        "del x[suspend(x)], (y, items[suspend(y)])",
+        "for x.y, [x[suspend(x)], z] in suspend(items): break\nelse: suspend(y)",
+        "return 1 .real + suspend(x), (1).real, 1.5.real",
+        "@x\nclass C(suspend(x), metaclass=suspend(y)):\n    '''Doc\n  it.'''\n    a = 1",
+        "@suspend(x)\ndef g(a=suspend(x)):\n    # own\n    return a",
+        "return [suspend(a) for a, b in items for c in b if c if suspend(c)], [a for a in y(x)]",
+        "if x:\n    pass\nelif y:\n    while x: x -= 1; suspend(x)\n    else: pass",
+        "return x if suspend(x) else (y\n  if y else\n  suspend(y))",
+        "x = 'a' 'b' \"c\" + suspend(x) + '''d\n  e'''",
+        "return x(\\\n    suspend(y), \\\n  1)",
+    ],
+)
+def test_text_of_odd_statements_is_what_runs(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["def f(x, y, items):", *(f"    {each}" for each in text.split("\n")), ""]
+
+    assert_text_is_what_runs(flow("\n".join(lines)), monkeypatch)
+
+
+def test_everything_is_pure_text(tmp_path: Path) -> None:
+    compiled = flow("def f():\n    suspend('a')\n", str(tmp_path / "nowhere.py"))
+
+    assert ast.parse(render_flow(compiled))

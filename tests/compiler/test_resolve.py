@@ -1,0 +1,257 @@
+"""Imported names are judged by source as the running application judges them by value."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from longterm_compiler import Verdict
+from longterm_compiler.cli.targets import find_target
+from longterm_compiler.modules import Located, locate, root_of
+from longterm_compiler.pipeline import compile_flow
+from longterm_compiler.resolve import SourceResolver
+
+FILES = {
+    "market/__init__.py": """
+from market.flows import approve
+from .flows import Shop as Store, plain
+from . import deep
+""",
+    "market/flows.py": """
+import functools
+import time
+from longterm import deflow, respond, suspend
+from longterm.ops import call as dial
+
+@deflow
+def approve(x):
+    return suspend("x")
+
+def plain(x):
+    return x
+
+def decorated(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+    return inner
+
+@decorated
+@deflow
+def wrapped(x):
+    return suspend("x")
+
+@functools.lru_cache
+def cached(x):
+    return x
+
+class Base:
+    @deflow
+    def inherited(self):
+        return suspend("x")
+
+    @staticmethod
+    @deflow
+    def static():
+        return suspend("x")
+
+class Shop(Base):
+    @deflow
+    def sell(self):
+        return suspend("x")
+
+    def look(self):
+        return 1
+
+    open = sell
+    number = 5
+
+    class Till:
+        @classmethod
+        @deflow
+        def ring(cls):
+            return suspend("x")
+
+class Broken(ValueError):
+    pass
+
+alias = approve
+also: object = plain
+short = lambda: 1
+number = 5
+table = {"a": approve}
+shop = Shop()
+
+if number:
+    chosen = approve
+else:
+    chosen = plain
+
+try:
+    from not_installed_anywhere import maybe
+except ImportError:
+    maybe = None
+""",
+    "market/deep/__init__.py": "",
+    "market/deep/inner.py": """
+from ..flows import approve as renamed
+from ..flows import *
+from market import flows
+import market.flows as m
+import os.path
+""",
+    "market/deep/again.py": """
+from .inner import renamed as twice, m, alias
+from market.deep import inner
+""",
+    "market/circle_a.py": "from market.circle_b import around\n",
+    "market/circle_b.py": "from market.circle_a import around\n",
+    "market/unreadable.py": "def broken(:\n",
+}
+
+ORDINARY = [
+    ("market", ("approve",)),
+    ("market", ("Store", "sell")),
+    ("market", ("Store", "inherited")),
+    ("market", ("Store", "static")),
+    ("market", ("Store", "look")),
+    ("market", ("Store", "Till", "ring")),
+    ("market", ("Store", "nothing")),
+    ("market", ("Store",)),
+    ("market", ("plain",)),
+    ("market", ("deep",)),
+    ("market", ("flows", "approve")),
+    ("market", ("deep", "inner", "renamed")),
+    ("market", ("nothing",)),
+    ("market.flows", ("wrapped",)),
+    ("market.flows", ("cached",)),
+    ("market.flows", ("alias",)),
+    ("market.flows", ("also",)),
+    ("market.flows", ("short",)),
+    ("market.flows", ("number",)),
+    ("market.flows", ("table",)),
+    ("market.flows", ("shop",)),
+    ("market.flows", ("shop", "sell")),
+    ("market.flows", ("chosen",)),
+    ("market.flows", ("maybe",)),
+    ("market.flows", ("suspend",)),
+    ("market.flows", ("dial",)),
+    ("market.flows", ("respond",)),
+    ("market.flows", ("deflow",)),
+    ("market.flows", ("time", "sleep")),
+    ("market.flows", ("Broken", "sell")),
+    ("market.deep.inner", ("renamed",)),
+    ("market.deep.inner", ("alias",)),
+    ("market.deep.inner", ("m", "Shop", "sell")),
+    ("market.deep.inner", ("os", "path", "join")),
+    ("market.deep.again", ("twice",)),
+    ("market.deep.again", ("m", "approve")),
+    ("market.deep.again", ("alias",)),
+    ("market.deep.again", ("inner", "flows", "plain")),
+    ("longterm", ("start_flow",)),
+    ("longterm", ("Engine",)),
+    ("longterm.ops", ("suspend",)),
+    ("longterm", ("ops", "call")),
+    ("dataclasses", ("dataclass",)),
+    ("datetime", ("datetime",)),
+    ("json", ("dumps",)),
+    ("math", ("sqrt",)),
+    ("not_installed_anywhere", ("x",)),
+]
+
+
+@pytest.fixture
+def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package on `sys.path`, forgotten afterwards."""
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for name in [each for each in sys.modules if each.partition(".")[0] == "market"]:
+        del sys.modules[name]
+
+
+def ordinary(case: tuple[str, tuple[str, ...]]) -> str:
+    return ".".join([case[0], *case[1]])
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(("module", "path"), ORDINARY, ids=[ordinary(each) for each in ORDINARY])
+def test_source_is_judged_as_the_live_module_is(module: str, path: tuple[str, ...]) -> None:
+    resolve = SourceResolver(sys.path)
+    shown = resolve(module, path)
+    for name in ("market.deep.again", module):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            assert module == "not_installed_anywhere"
+
+    assert shown is live(module, path)
+
+
+def live(module: str, path: tuple[str, ...]) -> Verdict:
+    """What the runtime says of a name."""
+    from longterm.judge import judge
+
+    return Verdict(judge(module, path))
+
+
+@pytest.mark.usefixtures("market")
+def test_nothing_is_imported() -> None:
+    resolve = SourceResolver(sys.path)
+
+    verdict = resolve("market.deep.again", ("twice",))
+
+    assert verdict is Verdict.SUSPENDS
+    assert not [each for each in sys.modules if each.partition(".")[0] == "market"]
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize("module", ["market.circle_a", "market.unreadable", "market.deep.nothing"])
+def test_what_cannot_be_told_may_suspend(module: str) -> None:
+    assert SourceResolver(sys.path)(module, ("around",)) is Verdict.MAY
+
+
+def test_module_is_found_without_running_its_parents(market: Path) -> None:
+    (market / "market" / "__init__.py").write_text("raise SystemExit\n")
+
+    located = locate("market.deep.inner", [str(market)])
+
+    path = market / "market" / "deep" / "inner.py"
+    assert located == Located(path, "market.deep.inner", "market.deep")
+    assert Located.of_file(path) == located
+    assert root_of(path) == market
+
+
+def test_package_is_its_init_file(market: Path) -> None:
+    path = market / "market" / "deep" / "__init__.py"
+
+    assert locate("market.deep", [str(market)]) == Located(path, "market.deep", "market.deep")
+    assert Located.of_file(path) == Located(path, "market.deep", "market.deep")
+
+
+@pytest.mark.parametrize("module", ["math", "sys", "nowhere_at_all", "os.nothing.more"])
+def test_module_without_source_is_not_found(module: str) -> None:
+    assert locate(module, sys.path) is None
+
+
+def test_flow_of_another_module_is_a_point(market: Path) -> None:
+    (market / "orders.py").write_text(
+        "import market.deep.inner\nfrom market import Store, plain\nfrom longterm import deflow\n"
+        "@deflow\ndef order(x):\n"
+        "    return [plain(x), market.deep.inner.renamed(x), Store.static(), len(x)]\n"
+    )
+
+    target = find_target(str(market / "orders.py"))
+    compiled = compile_flow(target.flows[0], target.names)
+
+    assert [(each.callee, each.suspends) for each in compiled.points] == [
+        (("market", "deep", "inner", "renamed"), True),
+        (("Store", "static"), True),
+    ]
