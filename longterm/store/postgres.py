@@ -7,13 +7,12 @@ decodes them; the runs are in the table `longterm.runs`.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, LiteralString, Self
+from typing import Final, LiteralString, Self
 
-from longterm.clock import Clock, SystemClock
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
+from longterm.store._rows import BYTES, COLUMNS, row_of, run_of
 
 try:
     from longterm.store._postgres_pool import PostgresPool
@@ -25,24 +24,27 @@ except ImportError as error:
 
 __all__ = ["PostgresStore", "schema_sql"]
 
-_COLUMNS: Final = "id, flow, state, turn, waiting_for, stack, response, result, error"
+_NAMES: Final[LiteralString] = ", ".join(COLUMNS)
+# As text, the facts come back as they went in, and are read in one place for all stores.
+_SELECTED: Final[LiteralString] = _NAMES.replace("facts", "facts::text")
+_VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
+_CHANGES: Final[LiteralString] = ", ".join(
+    [name + " = " + value for name, value in zip(COLUMNS[2:], _VALUES[2:], strict=True)]
+)
 
 _CREATE: Final[LiteralString] = (
-    f"INSERT INTO longterm.runs ({_COLUMNS}, created_at, updated_at)"
-    " VALUES (%s, %s, %s, %s, %s, %b, %b, %b, %s, %s, %s)"
+    f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
     " ON CONFLICT (id) DO NOTHING RETURNING turn"
 )
-_GET: Final[LiteralString] = f"SELECT {_COLUMNS} FROM longterm.runs WHERE id = %s"
+_GET: Final[LiteralString] = f"SELECT {_SELECTED} FROM longterm.runs WHERE id = %s"
 # A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
 # live on, and the next one would be given the same turn: the fence between the two would be gone.
 _CLAIM: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, updated_at = %s"
-    " WHERE id = %s AND waiting_for = %s AND state = 'suspended'"
-    f" RETURNING {_COLUMNS}"
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1"
+    f" WHERE id = %s AND waiting_for = %s AND state = 'suspended' RETURNING {_SELECTED}"
 )
 _SAVE: Final[LiteralString] = (
-    "UPDATE longterm.runs SET flow = %s, state = %s, waiting_for = %s, stack = %b, response = %b,"
-    " result = %b, error = %s, updated_at = %s"
+    f"UPDATE longterm.runs SET {_CHANGES}"
     " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
 )
 
@@ -61,7 +63,6 @@ class PostgresStore:
         max_connections: int = 10,
         wait_seconds: float = 30.0,
         migrate: bool = True,
-        clock: Clock | None = None,
     ) -> None:
         """Note where the runs are; the server is asked when they are first needed.
 
@@ -70,9 +71,7 @@ class PostgresStore:
             max_connections: how many this process may have open at once.
             wait_seconds: how long a step tries to reach a server that is away.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
-            clock: where `created_at` and `updated_at` come from.
         """
-        self._clock = SystemClock() if clock is None else clock
         self._pool = PostgresPool(
             conninfo,
             max_connections=max_connections,
@@ -82,12 +81,7 @@ class PostgresStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        now = self._clock.now()
-        row = (
-            *(run.id, run.flow, run.state.value, run.turn, run.waiting_for, run.stack),
-            *(run.encoded_response, run.encoded_result, run.error, now, now),
-        )
-        answer = self._pool.execute(_CREATE, row, f"create run {run.id!r}")
+        answer = self._pool.execute(_CREATE, row_of(run), f"create run {run.id!r}")
         if not answer.rows and not (answer.is_repeated and self._is_stored(run)):
             raise RunExists(run.id)
         return run
@@ -96,13 +90,13 @@ class PostgresStore:
         answer = self._pool.execute(_GET, (run_id,), f"get run {run_id!r}")
         if not answer.rows:
             raise UnknownRun(run_id)
-        return _run(answer.rows[0])
+        return run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         asked = f"claim run {run_id!r}"
-        answer = self._pool.execute(_CLAIM, (self._clock.now(), run_id, event_id), asked)
+        answer = self._pool.execute(_CLAIM, (run_id, event_id), asked)
         if answer.rows:
-            return _run(answer.rows[0])
+            return run_of(answer.rows[0])
         stored = self.get(run_id)
         if answer.is_repeated and stored.state is RunState.RUNNING:
             raise StoreError(
@@ -112,12 +106,8 @@ class PostgresStore:
         return None
 
     def update(self, run: Run) -> Run:
-        row = (
-            *(run.flow, run.state.value, run.waiting_for, run.stack),
-            *(run.encoded_response, run.encoded_result, run.error, self._clock.now()),
-            *(run.id, run.turn),
-        )
-        answer = self._pool.execute(_SAVE, row, f"save run {run.id!r}")
+        run_id, turn, *changes = row_of(run)
+        answer = self._pool.execute(_SAVE, (*changes, run_id, turn), f"save run {run.id!r}")
         if not answer.rows and not (self._is_stored(run) and answer.is_repeated):
             raise ClaimLost(run.id, run.turn)
         return run
@@ -137,19 +127,3 @@ class PostgresStore:
     def _is_stored(self, run: Run) -> bool:
         """Whether a step whose answer was lost had been taken after all."""
         return self.get(run.id) == run
-
-
-def _run(row: Sequence[Any]) -> Run:
-    """Make a run of a row of `_COLUMNS`."""
-    run_id, flow, state, turn, waiting_for, stack, response, result, error = row
-    return Run(
-        id=run_id,
-        flow=flow,
-        state=RunState(state),
-        turn=turn,
-        waiting_for=waiting_for,
-        stack=stack,
-        encoded_response=response,
-        encoded_result=result,
-        error=error,
-    )

@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import os
 import weakref
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
-from longterm.clock import Clock, SystemClock
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
-from longterm.run import Run, RunState
+from longterm.run import Run
+from longterm.store._rows import COLUMNS, row_of, run_of
 from longterm.store._sqlite_file import SQLiteFile
 from longterm.store._sqlite_pool import ConnectionPool
 
-_COLUMNS: Final = "id, flow, state, turn, waiting_for, stack, response, result, error"
+_NAMES: Final = ", ".join(COLUMNS)
+_CHANGES: Final = ", ".join(f"{name} = ?" for name in COLUMNS[2:])
 
 _CREATE: Final = (
-    f"INSERT INTO runs ({_COLUMNS}, created_at, updated_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
     " ON CONFLICT (id) DO NOTHING RETURNING turn"
 )
-_GET: Final = f"SELECT {_COLUMNS} FROM runs WHERE id = ?"
+_GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
 _CLAIM: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, updated_at = ?"
-    " WHERE id = ? AND waiting_for = ? AND state = 'suspended'"
-    f" RETURNING {_COLUMNS}"
+    "UPDATE runs SET state = 'running', turn = turn + 1"
+    f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final = (
-    "UPDATE runs SET flow = ?, state = ?, waiting_for = ?, stack = ?, response = ?, result = ?,"
-    " error = ?, updated_at = ?"
-    " WHERE id = ? AND turn = ? AND state = 'running' RETURNING turn"
+    f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running' RETURNING turn"
 )
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
@@ -53,7 +50,6 @@ class SQLiteStore:
         *,
         synchronous: str = "FULL",
         busy_seconds: float = 30.0,
-        clock: Clock | None = None,
     ) -> None:
         """Note where the runs are; the file is opened, or made, when it is first needed.
 
@@ -62,7 +58,6 @@ class SQLiteStore:
             synchronous: `FULL`: a saved turn survives a power failure. `NORMAL`: the last turns
                 may be lost with the power (not with the process), and a save costs a tenth.
             busy_seconds: how long a step waits for other processes before it gives up.
-            clock: where `created_at` and `updated_at` come from.
         """
         if synchronous.upper() not in _SYNCHRONOUS:
             raise StoreError(
@@ -76,17 +71,11 @@ class SQLiteStore:
             )
         self.path = Path(path).absolute()
         self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
-        self._clock = SystemClock() if clock is None else clock
         self._pool = ConnectionPool(self._file.connect)
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        now = self._now()
-        row = (
-            *(run.id, run.flow, run.state.value, run.turn, run.waiting_for, run.stack),
-            *(run.encoded_response, run.encoded_result, run.error, now, now),
-        )
-        if not self._write(_CREATE, row, "create run", run.id):
+        if not self._write(_CREATE, _sqlite_row(run), "create run", run.id):
             raise RunExists(run.id)
         return run
 
@@ -94,23 +83,18 @@ class SQLiteStore:
         rows = self._read(_GET, (run_id,), "get run", run_id)
         if not rows:
             raise UnknownRun(run_id)
-        return _run(rows[0])
+        return run_of(rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        parameters = (self._now(), run_id, event_id)
-        rows = self._write(_CLAIM, parameters, "claim run", run_id, is_durable=False)
+        rows = self._write(_CLAIM, (run_id, event_id), "claim run", run_id, is_durable=False)
         if rows:
-            return _run(rows[0])
+            return run_of(rows[0])
         self.get(run_id)  # raises if there is no such run
         return None
 
     def update(self, run: Run) -> Run:
-        row = (
-            *(run.flow, run.state.value, run.waiting_for, run.stack),
-            *(run.encoded_response, run.encoded_result, run.error, self._now()),
-            *(run.id, run.turn),
-        )
-        if not self._write(_SAVE, row, "save run", run.id):
+        run_id, turn, *changes = _sqlite_row(run)
+        if not self._write(_SAVE, (*changes, run_id, turn), "save run", run.id):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
@@ -167,23 +151,11 @@ class SQLiteStore:
             finally:
                 self._pool.give_back(connection)
 
-    def _now(self) -> str:
-        """Return the present as text that people read and that sorts by time."""
-        now = self._clock.now().astimezone(UTC).replace(tzinfo=None)
-        return now.isoformat(timespec="microseconds") + "Z"
+
+def _sqlite_row(run: Run) -> list[Any]:
+    """Return the columns of a run, moments as text that people read and that sorts by time."""
+    return [_text(value) if isinstance(value, datetime) else value for value in row_of(run)]
 
 
-def _run(row: tuple[Any, ...]) -> Run:
-    """Make a run of a row of `_COLUMNS`."""
-    run_id, flow, state, turn, waiting_for, stack, response, result, error = row
-    return Run(
-        id=run_id,
-        flow=flow,
-        state=RunState(state),
-        turn=turn,
-        waiting_for=waiting_for,
-        stack=stack,
-        encoded_response=response,
-        encoded_result=result,
-        error=error,
-    )
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -6,6 +6,7 @@ Inherited through `longterm.testing.contract.StoreContract`.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from longterm.errors import UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
-from longterm.testing._sample_runs import claim, plain, suspended_run
+from longterm.testing._sample_runs import claim, full_run, plain, suspended_run
 
 _TEXTS = [
     pytest.param("order 17/b?c=d&e=%20", id="punctuation"),
@@ -44,6 +45,32 @@ class ExactContract:
 
     own_fields_that_change: ClassVar[frozenset[str]] = frozenset()
     """Fields of the store's own that it sets itself at each step, such as a time of change."""
+
+    def test_every_field_comes_back_from_every_step(self, store: RunStore) -> None:
+        run = full_run()
+        assert plain(store.create(run)) == plain(run)
+        assert plain(store.get("r1")) == plain(run)
+
+        claimed = claim(store)
+        begun = {"state": RunState.RUNNING, "turn": 8}
+        assert plain(claimed) == plain(run) | begun
+
+        made = {"state": RunState.SUSPENDED, "deadline": run.updated_at, "attempts": 0}
+        made |= {"updated_at": run.deadline, "delivery": "click 18", "index": {"ward": "B"}}
+        store.update(replace(claimed, **made))
+        assert plain(store.get("r1")) == plain(run) | begun | made
+
+    def test_facts_and_moments_come_back_with_their_own_types(self, store: RunStore) -> None:
+        run = full_run()
+        store.create(run)
+
+        stored = store.get("r1")
+
+        assert [type(fact) for _, fact in sorted(stored.index.items())] == [
+            type(fact) for _, fact in sorted(run.index.items())
+        ]
+        assert stored.deadline is not None
+        assert stored.deadline.utcoffset() == timedelta(0)
 
     def test_fields_come_back_with_their_own_types(self, store: RunStore) -> None:
         store.create(replace(suspended_run(), turn=2**40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from longterm.run import Run, RunState
@@ -18,6 +19,30 @@ def suspended_run(run_id: str = "r1", event_id: str = "number") -> Run:
         waiting_for=event_id,
         stack=b"frames \x00\xff",
         encoded_response=b"said \x00\xff",
+    )
+
+
+def full_run() -> Run:
+    """Return a run in which every field holds something."""
+    moment = datetime(2026, 11, 24, 8, 30, 0, 123_456, tzinfo=UTC)
+    return Run(
+        id="r1",
+        flow="shop.orders:greet",
+        state=RunState.SUSPENDED,
+        turn=7,
+        waiting_for="number",
+        stack=b"frames",
+        encoded_response=b"said",
+        encoded_result=b"a result",
+        error="Traceback:\n  no",
+        created_at=moment,
+        updated_at=moment + timedelta(days=400, microseconds=1),
+        deadline=datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        claimed_until=datetime(1970, 1, 1, tzinfo=UTC),
+        attempts=2,
+        delivery="click 17",
+        index={"patient": "Grüße \"'", "age": 41, "big": 2**60, "dose": 1.5, "sum": 1e300}
+        | {"whole": 2.0, "urgent": True, "ward": None, "": ""},
     )
 
 

@@ -1,0 +1,7 @@
+"""Run `python -m longterm.cli`."""
+
+import sys
+
+from longterm.cli import main
+
+sys.exit(main())

@@ -1,0 +1,71 @@
+"""Commands that change runs: `longterm send`, `cancel`, `retry` and `prune`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from longterm.cli.look import as_json, days
+from longterm.engine import Engine
+from longterm.run import Run
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to a parser."""
+    send = commands.add_parser("send", help="send an event to a run")
+    send.add_argument("run")
+    send.add_argument("event")
+    send.add_argument("value", nargs="?", default="null", help="the event's value as JSON")
+    send.add_argument("--key", help="a name for this delivery: the same key again changes nothing")
+    send.add_argument("--json", action="store_true")
+    send.set_defaults(command=send_event)
+    for name, command, text in (
+        ("cancel", cancel_run, "cancel a suspended run"),
+        ("retry", retry_run, "give a failed run another try"),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("run")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(command=command)
+    prune = commands.add_parser("prune", help="delete runs that ended long ago")
+    prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
+    prune.set_defaults(command=prune_runs)
+
+
+def send_event(engine: Engine, options: argparse.Namespace) -> int:
+    """Send an event whose value is JSON."""
+    try:
+        value = json.loads(options.value)
+    except ValueError as error:
+        print(f"longterm: the value {options.value!r} is not JSON: {error} (quote a string: '\"yes\"')")
+        return 2
+    return _print(engine.process_event(options.run, options.event, value, key=options.key), options)
+
+
+def cancel_run(engine: Engine, options: argparse.Namespace) -> int:
+    """Cancel a run."""
+    return _print(engine.cancel(options.run), options)
+
+
+def retry_run(engine: Engine, options: argparse.Namespace) -> int:
+    """Retry a run."""
+    return _print(engine.retry(options.run), options)
+
+
+def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
+    """Delete old runs."""
+    print(f"deleted {engine.prune(options.older_than)} runs")
+    return 0
+
+
+def _print(run: Run, options: argparse.Namespace) -> int:
+    shown = as_json(run)
+    if options.json:
+        print(json.dumps(shown))
+        return 0
+    print(f"run {run.id} is {run.state}" + (f", waiting for {run.waiting_for}" if run.waiting_for else ""))
+    for name in ("response", "result"):
+        if shown[name] is not None:
+            print(f"{name}: {json.dumps(shown[name])}")
+    return 0

@@ -1,0 +1,176 @@
+"""Commands that only look: `longterm runs` and `longterm show`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import linecache
+import re
+import sys
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+from typing import Any
+
+from longterm.codec import describe
+from longterm.engine import Engine
+from longterm.errors import CorruptData, NotAllowed
+from longterm.run import Run, RunState
+
+_COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
+_FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to a parser."""
+    runs = commands.add_parser("runs", help="list runs")
+    runs.add_argument("--state", choices=[each.value for each in RunState])
+    runs.add_argument("--flow", help="the flow's name, module:qualname")
+    runs.add_argument("--waiting-for", metavar="EVENT")
+    runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
+    runs.add_argument("--older-than", metavar="DAYS", type=days)
+    runs.add_argument("--limit", type=int, default=100)
+    runs.add_argument("--after", metavar="RUN", help="the last run of the page before")
+    runs.add_argument("--json", action="store_true", help="one JSON object a line")
+    runs.set_defaults(command=list_runs)
+    show = commands.add_parser("show", help="show one run, with its suspended stack")
+    show.add_argument("run")
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(command=show_run)
+
+
+def fact(text: str) -> tuple[str, Any]:
+    """Read `name=value`; a value that is JSON is taken as such, any other as a string."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def days(text: str) -> timedelta:
+    """Read a number of days."""
+    return timedelta(days=float(text))
+
+
+def list_runs(engine: Engine, options: argparse.Namespace) -> int:
+    """Print the runs that fit."""
+    runs = engine.find_runs(
+        state=options.state,
+        flow=options.flow,
+        waiting_for=options.waiting_for,
+        index=dict(options.index),
+        older_than=options.older_than,
+        limit=options.limit,
+        after=options.after,
+    )
+    if options.json:
+        for run in runs:
+            print(json.dumps(as_json(run)))
+        return 0
+    rows = [
+        (r.id, r.flow, str(r.state), str(r.turn), r.waiting_for or "", _moment(r.updated_at))
+        for r in runs
+    ]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    for row in (_COLUMNS, *rows):
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    if len(runs) == options.limit:
+        print(f"(there may be more: --after {runs[-1].id})", file=sys.stderr)
+    return 0
+
+
+def show_run(engine: Engine, options: argparse.Namespace) -> int:
+    """Print all that is known of a run."""
+    run = engine.get_run(options.run)
+    if options.json:
+        print(json.dumps(as_json(run), indent=2))
+        return 0
+    facts = {
+        "run": run.id,
+        "flow": run.flow,
+        "state": run.state,
+        "turn": run.turn,
+        "started": _moment(run.created_at),
+        "saved": _moment(run.updated_at),
+        "waiting for": run.waiting_for,
+        "deadline": _moment(run.deadline),
+        "claimed until": _moment(run.claimed_until),
+        "attempts": run.attempts or None,
+        "index": ", ".join(f"{name}={value!r}" for name, value in run.index.items()),
+        "response": _value(run.encoded_response),
+        "result": _value(run.encoded_result),
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            print(f"{name + ':':15}{value}")
+    if run.error:
+        print(f"\n{run.error.rstrip()}")
+    if run.stack is not None:
+        print("\nSuspended stack (outermost call first):")
+        print(_with_source(describe(run.stack)), end="")
+    return 0
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """Return a run as JSON can hold it; values that JSON has no words for are shown as text."""
+    return {
+        "id": run.id,
+        "flow": run.flow,
+        "state": run.state.value,
+        "turn": run.turn,
+        "waiting_for": run.waiting_for,
+        "deadline": _iso(run.deadline),
+        "created_at": _iso(run.created_at),
+        "updated_at": _iso(run.updated_at),
+        "attempts": run.attempts,
+        "index": dict(run.index),
+        "response": _json_value(run.encoded_response and run, "response"),
+        "result": _json_value(run.encoded_result and run, "result"),
+        "error": run.error,
+    }
+
+
+def _json_value(run: Any, name: str) -> Any:
+    if not run:
+        return None
+    try:
+        value = getattr(run, name)
+        json.dumps(value)
+    except (NotAllowed, CorruptData, TypeError, ValueError):
+        return _value(getattr(run, f"encoded_{name}"))
+    return value
+
+
+def _value(data: bytes | None) -> str | None:
+    return None if data is None else describe(data).rstrip()
+
+
+def _with_source(text: str) -> str:
+    """Put the author's line under each frame whose source can be found without importing it."""
+    lines: list[str] = []
+    for line in text.splitlines(keepends=True):
+        lines.append(line)
+        found = _FRAME.match(line)
+        source = found and _source_line(found["module"], int(found["line"]))
+        if source:
+            lines.append(f"    > {source}\n")
+    return "".join(lines)
+
+
+def _source_line(module: str, line: int) -> str:
+    known = sys.modules.get(module)
+    path = getattr(known, "__file__", None)
+    if path is None and "." not in module:
+        spec = find_spec(module)
+        path = spec.origin if spec else None
+    return linecache.getline(path, line).strip() if path else ""
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
