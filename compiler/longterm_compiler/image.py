@@ -39,13 +39,17 @@ def resume_data(flow: CompiledFlow, number: int, unbound: Iterable[str] = ()) ->
         "code": code,
         "slots": resume.slots,
         "cells": resume.cells,
-        "next_call": next_call(code),
+        "next_calls": next_calls(code, is_awaited=flow.is_awaited(number)),
         "inner": inner_places(flow.definition, code),
     }
 
 
-def next_call(code: types.CodeType) -> int:
-    """Return the offset that a traceback shows while a resume body is in `_lt_next()`."""
+def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
+    """Return the offsets that a traceback can show while a resume body is in `_lt_next()`.
+
+    There is one such call in the text, but CPython compiles a `finally` once for each way into it.
+    """
+    offsets: list[int] = []
     loaded = False
     for each in _instructions(code):
         # 3.13 joins a load with its neighbour in one instruction that has two arguments.
@@ -53,8 +57,10 @@ def next_call(code: types.CodeType) -> int:
         if "LOAD_FAST" in each.opname and NEXT in names:
             loaded = True
         elif loaded and each.opname.startswith(("CALL", "SEND")):
-            return each.offset
-    raise AssertionError("a resume body calls _lt_next")
+            offsets.append(each.offset)
+            # An awaited call waits in the SEND that follows it.
+            loaded = is_awaited and each.opname != "SEND"
+    return tuple(offsets)
 
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:

@@ -1,7 +1,9 @@
 """The compiler's passes in their order: a function in a source file in, a `Flow`'s code out.
 
-    source -> scope -> callees -> points -> lower -> codegen           (the fresh body)
-                                               |-> resume -> liveness -> codegen   (each resume body)
+    source -> scope -> callees -> points -> check -> lower -> codegen
+                                                        |-> resume -> liveness -> codegen
+
+The first line makes the fresh body, the second the resume body of a point.
 
 A resume body is made when it is first asked for, since most points of most flows are never resumed
 in a given process.
@@ -12,20 +14,26 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
 from longterm_compiler.build import at, load, store
 from longterm_compiler.callees import Callees, ModuleNames, Verdict, dotted
+from longterm_compiler.check import check_flow
 from longterm_compiler.codegen import fresh_code, resume_code
+from longterm_compiler.diagnostics import Refused
 from longterm_compiler.digest import meaning_digest
+from longterm_compiler.limits import check_depth, nested_blocks, room_for
 from longterm_compiler.liveness import live_at_entry
 from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
 from longterm_compiler.scope import Scope, bound_by, free_names, scope_of
 from longterm_compiler.source import Definition, ScopeNode
+
+_MANY_BLOCKS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,8 @@ class CompiledFlow:
     scope: Scope
     suspensions: Suspensions
     lowered: Lowered
+    depth: int = 0
+    """How deep its syntax is nested."""
 
     @cached_property
     def version(self) -> str:
@@ -135,15 +145,25 @@ class CompiledFlow:
     @cached_property
     def code(self) -> types.CodeType:
         """The code of the fresh body."""
-        return fresh_code(
-            self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
-        )
+        with self._room():
+            return fresh_code(
+                self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
+            )
+
+    def _room(self) -> AbstractContextManager[None]:
+        return room_for(self.definition, self.names.source, self.depth)
+
+    def is_awaited(self, number: int) -> bool:
+        """Tell whether the call of a point is awaited."""
+        statement = self.lowered.points[number - 1].statement
+        return isinstance(getattr(statement, "value", None), ast.Await)
 
     def resume(self, number: int) -> Resume:
         """Return what is left of the flow from a point on."""
         known = self._resumes.get(number)
         if known is None:
-            known = self._resumes[number] = self._resume(self.lowered.points[number - 1])
+            with self._room():
+                known = self._resumes[number] = self._resume(self.lowered.points[number - 1])
         return known
 
     @cached_property
@@ -170,15 +190,16 @@ class CompiledFlow:
         resume = self.resume(number)
         without = sorted(unbound)
         slots = [each for each in resume.slots if each not in without]
-        return resume_code(
-            self.definition,
-            resume.body,
-            slots,
-            without,
-            resume.cells,
-            self.names.source.path,
-            self.flags,
-        )
+        with self._room():
+            return resume_code(
+                self.definition,
+                resume.body,
+                slots,
+                without,
+                resume.cells,
+                self.names.source.path,
+                self.flags,
+            )
 
     def local_name(self, name: str) -> str:
         """Return a slot's name as a running frame spells it (private names are mangled)."""
@@ -192,11 +213,32 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
         definition: the function as written.
         names: what its module binds.
         flags: the `__future__` flags in force there.
+
+    Raises:
+        Refused: it, or a flow inside it, holds what cannot be compiled.
     """
-    scope = scope_of(definition.node)
-    suspensions = find_suspensions(definition.node, Callees(names, definition, scope))
-    lowered = lower(definition.node.body, suspensions, scope)
-    return CompiledFlow(definition, names, flags, scope, suspensions, lowered)
+    source = names.source
+    with room_for(definition, source, check_depth(definition, source)):
+        scope = scope_of(definition.node)
+        suspensions = find_suspensions(definition.node, Callees(names, definition, scope))
+        found = check_flow(definition, names, scope, suspensions)
+    if found:
+        raise Refused(found, source.text)
+    depth = check_depth(definition, source, suspensions.containing)
+    with room_for(definition, source, depth):
+        lowered = lower(definition.node.body, suspensions, scope)
+    flow = CompiledFlow(definition, names, flags, scope, suspensions, lowered, depth)
+    _prove(flow)
+    return flow
+
+
+def _prove(flow: CompiledFlow) -> None:
+    """Make now what CPython's own compiler may yet refuse, rather than when an event arrives."""
+    assert flow.code
+    if nested_blocks(flow.lowered.body) > _MANY_BLOCKS:
+        # A resume body can have more blocks inside each other than the fresh body has.
+        for each in flow.lowered.points:
+            flow.resume_code(each.number)
 
 
 def _names_around(enclosing: tuple[ScopeNode, ...]) -> set[str]:

@@ -94,6 +94,9 @@ def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
             in_comprehension = True
         if isinstance(node, _NESTED_SCOPES):
             children = _run_at_definition(node)
+        elif isinstance(node, ast.AnnAssign):
+            # The annotation of a local variable is never evaluated.
+            children = iter([node.target, *([node.value] if node.value else [])])
         else:
             children = ast.iter_child_nodes(node)
         pending.extend(

@@ -22,14 +22,20 @@ from longterm._abi import NEXT, RESERVED_PREFIX
 from longterm_compiler.build import at, call, header, load, runtime, store
 from longterm_compiler.lower import Lowered, Point
 from longterm_compiler.lower.context import Out
+from longterm_compiler.scope import declared_global, own_nodes
 
 ROUND = f"{RESERVED_PREFIX}round"
 _BLOCKS = ("body", "orelse", "finalbody")
+_DECLARATIONS = (ast.Global, ast.Nonlocal, ast.AnnAssign)
 
 
 def resume_body(lowered: Lowered, point: Point) -> list[ast.stmt]:
     """Return the statements that remain of a lowered body from a point on."""
-    return _Rest(lowered, point).of(lowered.body)
+    rest = _undeclared(_Rest(lowered, point).of(lowered.body))
+    names = sorted(declared_global(lowered.body))
+    if not names:
+        return rest
+    return [at(header(lowered.body[0]), ast.Global(names)), *rest]
 
 
 class _Rest:
@@ -87,7 +93,7 @@ class _Rest:
 
     def _of_handler(self, node: ast.ExceptHandler) -> ast.stmt:
         place = header(node)
-        raising = ast.Raise(load(self._lowered.caught[node]), None)
+        raising = ast.Expr(call(runtime("again"), load(self._lowered.caught[node])))
         handler = ast.ExceptHandler(runtime("BaseException"), node.name, self.of(node.body))
         return at(place, ast.Try([raising], [handler], [], []))
 
@@ -96,6 +102,43 @@ class _Rest:
             return self.of(node.orelse)
         again = ast.TryStar(self.of(node.body), node.handlers, node.orelse, node.finalbody)
         return [ast.copy_location(again, node)]
+
+
+def _undeclared(block: list[ast.stmt]) -> Out:
+    """Return a block without `global`, `nonlocal` and annotations.
+
+    A declaration holds for a whole function, and must come before the names are used; so a resume
+    body makes it at its top. An annotated name can be neither of these.
+    """
+    left = [_without_declarations(each) for each in block if not _only_declares(each)]
+    return left or [at(header(each), ast.Pass()) for each in block[:1]]
+
+
+def _only_declares(node: ast.stmt) -> bool:
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None and isinstance(node.target, ast.Name)
+    return isinstance(node, ast.Global | ast.Nonlocal)
+
+
+def _without_declarations(node: ast.stmt) -> ast.stmt:
+    if not any(isinstance(each, _DECLARATIONS) for each in own_nodes([node])):
+        return node
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+    fields = {
+        name: _undeclared(value) if name in _BLOCKS else value
+        for name, value in ast.iter_fields(node)
+    }
+    if isinstance(node, ast.Try | ast.TryStar):
+        fields["handlers"] = [
+            ast.copy_location(ast.ExceptHandler(h.type, h.name, _undeclared(h.body)), h)
+            for h in node.handlers
+        ]
+    elif isinstance(node, ast.Match):
+        fields["cases"] = [
+            ast.match_case(each.pattern, each.guard, _undeclared(each.body)) for each in node.cases
+        ]
+    return ast.copy_location(type(node)(**fields), node)
 
 
 def _awaiting_next(node: ast.stmt, point: ast.Call) -> ast.stmt:

@@ -116,6 +116,12 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+def declared_global(body: Iterable[ast.AST]) -> set[str]:
+    """Return the names that a function declares global."""
+    found = (each for each in own_nodes(body) if isinstance(each, ast.Global))
+    return {name for each in found for name in each.names}
+
+
 def inner_scopes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Yield the functions, lambdas and classes directly inside a scope, those in comprehensions too.
 

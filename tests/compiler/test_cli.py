@@ -276,6 +276,12 @@ def test_colours_change_no_letter(case: Path) -> None:
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == text
 
 
+def test_colours_stand_where_they_belong_below_odd_separators() -> None:
+    assert highlight('x = "\x0c\u2028"\nreturn 1') == (
+        'x = \x1b[32m"\x0c\u2028"\x1b[0m\n\x1b[35mreturn\x1b[0m \x1b[36m1\x1b[0m'
+    )
+
+
 def test_reader_that_has_enough_is_no_error() -> None:
     script = f"{sys.executable} -m longterm_compiler {CASES[0]} {CASES[1]} | head -c 10"
     environment = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from longterm_compiler import Diagnostic, Refused, Span, render, render_all
+from longterm_compiler.diagnostics import Diagnostic, Refused, Span, render, render_all
 
 SGR = re.compile(r"\x1b\[[\d;]*m")
 

@@ -79,6 +79,13 @@ def test_text_of_any_code_is_what_runs(name: str, monkeypatch: pytest.MonkeyPatc
     assert shown > 3
 
 
+def test_odd_separators_in_strings_end_no_line() -> None:
+    assert body("x = '\x0c\u2028\x85'\nreturn suspend('a')") == [
+        "x = '\x0c\u2028\x85'",
+        "return suspend('a')  # point 1, line 3",
+    ]
+
+
 def test_header_names_flow_file_version_and_nothing_of_the_machine() -> None:
     text = "def f():\n    suspend('a')\n"
 
@@ -257,7 +264,7 @@ def test_method_is_printed_on_its_own() -> None:
         "try:\n    pass\nexcept (x,\n        y) as e:  # é\n    suspend(x)\nfinally:\n    y()",
         "global g\ng = suspend(x)\ng += suspend(y)",
         "assert suspend(x), f'{y}'",
-        "match x:\n    case (1 |\n      2) as n if suspend(n):\n        pass\n    case 3, 4:\n        y()",
+        "match x:\n    case (1 |\n      2) as n if suspend(n): pass\n    case 3, 4: y()",
         "x.y: int = suspend(x)\nz: str\nsuspend(y)",
         "raise suspend(x) from suspend(y)",
         "del x[suspend(x)], (y, items[suspend(y)])",

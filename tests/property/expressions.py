@@ -210,9 +210,9 @@ class Expressions:
         return ", ".join(parts)
 
     def keywords(self, depth: int) -> str:
-        if self.chance(10):
-            return self.number(depth)
-        return f'{{"o{self.below(3)}": {self.number(depth)}}}'
+        """A mapping with a key of its own: see the counterexamples on `**` for why."""
+        self.tags += 1
+        return f'{{"o{self.tags}": {self.number(depth)}}}'
 
     # Calls of flows.
 
@@ -350,7 +350,11 @@ class Expressions:
         self.no_walrus += 1
         parameter = self.pick(["q", "x"])
         default = ""
+        names = list(self.names.numbers)
+        # The variables of a comprehension that suspends cannot be captured.
+        self.names.numbers = [each for each in names if each not in ("x", "y")]
         body = self.number(min(depth, 2) - 1)
+        self.names.numbers = names
         if self.chance(25):
             self.plain_only = before
             default = f", r={self.number(depth - 1)}"

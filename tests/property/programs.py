@@ -62,7 +62,7 @@ class _Module(Blocks):
             write(number)
             parts.append("\n".join(self.lines))
         self.lines = []
-        self.function("main", "(a, xs)", ["a"], ["xs"], 10)
+        self.function("main", "(a, xs)", ["a"], ["xs"], 7)
         parts.append("\n".join(self.lines))
         return "\n\n".join([_PRELUDE, *parts, ""])
 
@@ -71,13 +71,13 @@ class _Module(Blocks):
         callee = self.pick(self.known.flows) if self.known.flows else "len"
         given = self.chance(40)
         parameters = f"(a, b=1, f={callee})" if given else "(a, b=1)"
-        self.function(name, parameters, ["a", "b"], [], 5, callee="f" if given else "")
+        self.function(name, parameters, ["a", "b"], [], 4, callee="f" if given else "")
         self.known.flows.append(name)
         self.known.calls += [f"{name}({{}})", f"{name}({{}}, {{}})", f"{name}(b={{}}, a={{}})"]
 
     def variadic_flow(self, number: int) -> None:
         name = f"flow{number}"
-        self.function(name, "(a, /, *rest, k=2, **more)", ["a", "k"], ["rest"], 5)
+        self.function(name, "(a, /, *rest, k=2, **more)", ["a", "k"], ["rest"], 4)
         self.known.flows.append(name)
         self.known.calls += [
             f"{name}({{}}, {{}}, k={{}})", f"{name}(*[{{}}, {{}}])",
@@ -87,7 +87,7 @@ class _Module(Blocks):
     def recursive_flow(self, number: int) -> None:
         name = f"flow{number}"
         again = f"{name}(count - 1, xs)"
-        self.function(name, "(count, xs)", ["count"], ["xs"], 4, again=again)
+        self.function(name, "(count, xs)", ["count"], ["xs"], 3, again=again)
         self.known.calls += [f"{name}(1, [{{}}])", f"{name}(2, [{{}}, {{}}])"]
 
     def shop(self, number: int) -> None:
@@ -96,9 +96,9 @@ class _Module(Blocks):
         self.level = 1
         self.write("def __init__(self, v):")
         self.write("    self.v = v")
-        self.function("first", "(self, a, b=2)", ["a", "b", "self.v"], [], 4)
+        self.function("first", "(self, a, b=2)", ["a", "b", "self.v"], [], 3)
         self.known.calls.append("self.first({})")
-        self.function("second", "(self, a)", ["a"], [], 4)
+        self.function("second", "(self, a)", ["a"], [], 3)
         self.known.calls.remove("self.first({})")
         self.level = 0
         self.known.calls += [f"{name}.second({name}({{}}), {{}})", f"call({name}({{}}).first, {{}})"]

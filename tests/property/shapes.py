@@ -11,6 +11,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = Any
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")
 _ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range)
 
 
@@ -51,7 +52,7 @@ class _Walk:
 
     def of(self, value: object) -> Shape:
         if type(value) in _ATOMS:
-            return (type(value).__name__, repr(value))
+            return (type(value).__name__, _ADDRESS.sub("", repr(value)))
         if id(value) in self._seen:
             return ("again", self._seen[id(value)])
         self._seen[id(value)] = len(self._seen)
@@ -67,6 +68,8 @@ class _Walk:
             case BaseException():
                 return self._error_itself(value)
             case type() | FunctionType():
+                if value is UnboundLocalError:
+                    value = NameError
                 return (name, value.__qualname__)
             case MethodType() | BuiltinFunctionType():
                 return (name, value.__name__, self.of(value.__self__))

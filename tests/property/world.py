@@ -186,4 +186,4 @@ def show(error: BaseException | None) -> Any:
     from tests.property.shapes import error_shape
 
     log("error", error_shape(error))
-    return None if error is None else list(error.args)
+    return None if error is None or isinstance(error, NameError) else list(error.args)

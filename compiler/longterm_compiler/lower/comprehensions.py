@@ -11,6 +11,7 @@ The comprehension's own variables are renamed, since a comprehension is a scope 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from longterm_compiler.build import assign, at, call, load
@@ -113,21 +114,27 @@ def _copy(low: Lowering, node: ast.expr, renamed: dict[str, str]) -> ast.expr:
 def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
     if isinstance(node, ast.Name) and node.id in renamed:
         return ast.copy_location(ast.Name(renamed[node.id], node.ctx), node)
-    own: set[str] = set()
+    inner = renamed
     if isinstance(node, ast.Lambda):
-        own = set(parameter_names(node.args))
+        inner = _without(renamed, parameter_names(node.args))
     elif isinstance(node, _COMPREHENSIONS):
-        own = set(_targets(node))
-    inner = {old: new for old, new in renamed.items() if old not in own}
+        inner = _without(renamed, _targets(node))
     fields = {
-        name: _copied_field(low, value, inner if own else renamed)
+        name: _copied_field(low, value, renamed if name == "args" else inner)
         for name, value in ast.iter_fields(node)
     }
     new = type(node)(**fields)
+    if isinstance(node, _COMPREHENSIONS):
+        # Its first iterable is evaluated in the scope around it.
+        new.generators[0].iter = _copied(low, node.generators[0].iter, renamed)
     if "lineno" in node._attributes:
         ast.copy_location(new, node)
     low.copied(node, new)
     return new
+
+
+def _without(renamed: dict[str, str], own: Iterable[str]) -> dict[str, str]:
+    return {old: new for old, new in renamed.items() if old not in set(own)}
 
 
 def _copied_field(low: Lowering, value: object, renamed: dict[str, str]) -> object:

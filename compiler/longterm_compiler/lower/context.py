@@ -136,8 +136,7 @@ class Lowering:
             return True
         if node.id not in self.scope.always_bound or node.id in self.scope.captured:
             return False
-        walruses = (n for each in later for n in ast.walk(each) if isinstance(n, ast.NamedExpr))
-        return all(node.id != each.target.id for each in walruses)
+        return not rebinds(node.id, later)
 
     def is_late(self, callee: ast.expr) -> bool:
         """Tell whether a callee is looked up at the call: a dotted path from a module-level name.
@@ -154,12 +153,34 @@ class Lowering:
         self.points.append(Point(len(self.points) + 1, call, statement))
         out.append(statement)
 
+    def recorded(self, way: str, value: ast.expr | None = None) -> Out:
+        """Record a way out of the current statement in each block that it leaves."""
+        records: Out = []
+        for block in reversed(self.exits):
+            if block is not None:
+                block.ways.add(way)
+                if value is not None:
+                    records.append(assign(block.what, value))
+                records.append(assign(block.how, ast.Constant(way)))
+            elif way != "return":
+                break
+        return records
+
     def loop_body(self, body: Iterable[ast.stmt]) -> Out:
         """Lower the body of a loop: a `break` in it leaves no block around the loop."""
         self.exits.append(None)
         lowered = self.block(body)
         self.exits.pop()
         return lowered
+
+
+def rebinds(name: str, nodes: Iterable[ast.expr]) -> bool:
+    """Tell whether evaluating these expressions, or storing to them, may bind a name anew."""
+    return any(
+        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        for node in nodes
+        for each in ast.walk(node)
+    )
 
 
 def has_exit(node: ast.stmt) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from longterm_compiler.build import NOWHERE, assign, at, load, store
 from longterm_compiler.callees import dotted
-from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
+from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out, rebinds
 
 
 def point_call(low: Lowering, node: ast.expr, out: Out) -> tuple[ast.Call, ast.expr] | None:
@@ -23,7 +23,8 @@ def point_call(low: Lowering, node: ast.expr, out: Out) -> tuple[ast.Call, ast.e
     if not isinstance(call, ast.Call) or call not in low.suspensions.calls:
         return None
     lowered = _call(low, call, out)
-    if dotted(lowered.func) is None:
+    path = dotted(lowered.func)
+    if path is None or rebinds(path[0], [lowered]):
         # The runtime looks at the callee when the call suspends, so it must have a name.
         lowered.func = low.keep("callee", lowered.func, out)
     if isinstance(node, ast.Await):
@@ -49,8 +50,12 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
     """Python evaluates the callee, then the positional arguments, then the keywords."""
     late = low.is_late(node.func)
     first = [] if late else [node.func]
-    flat = [*first, *node.args, *(each.value for each in node.keywords)]
-    start = len(first) + len(node.args)
+    args = node.args
+    if len(args) == 1 and isinstance(args[0], ast.Starred):
+        # A single `*iterable` is unpacked by the call itself, after the keywords.
+        args = [args[0].value]
+    flat = [*first, *args, *(each.value for each in node.keywords)]
+    start = len(first) + len(args)
     mappings = {start + i for i, each in enumerate(node.keywords) if each.arg is None}
     done = low.sequence(flat, out, mappings)
     func = node.func if late else done[0]
@@ -58,7 +63,10 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
         ast.copy_location(ast.keyword(old.arg, new), old)
         for old, new in zip(node.keywords, done[start:], strict=True)
     ]
-    return ast.copy_location(ast.Call(func, done[len(first) : start], keywords), node)
+    given = done[len(first) : start]
+    if args is not node.args:
+        given = [ast.copy_location(ast.Starred(given[0], ast.Load()), node.args[0])]
+    return ast.copy_location(ast.Call(func, given, keywords), node)
 
 
 def bind(low: Lowering, name: str, node: ast.expr, out: Out) -> None:
@@ -195,6 +203,29 @@ def _dict(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     return at(node, ast.Dict(keys, values))
 
 
+def _lambda(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """The defaults of a lambda are evaluated where it is made; its body is another scope."""
+    assert isinstance(node, ast.Lambda)
+    defaults = lower_defaults(low, node.args, [], out)[1]
+    return ast.copy_location(ast.Lambda(defaults, node.body), node)
+
+
+def lower_defaults(
+    low: Lowering, args: ast.arguments, before: list[ast.expr], out: Out
+) -> tuple[list[ast.expr], ast.arguments]:
+    """Lower a signature's defaults, and what Python evaluates before them (the decorators)."""
+    named = [each for each in args.kw_defaults if each is not None]
+    done = low.sequence([*before, *args.defaults, *named], out)
+    end = len(before) + len(args.defaults)
+    keywords = iter(done[end:])
+    fields = {
+        **dict(ast.iter_fields(args)),
+        "defaults": done[len(before) : end],
+        "kw_defaults": [None if each is None else next(keywords) for each in args.kw_defaults],
+    }
+    return done[: len(before)], ast.arguments(**fields)
+
+
 def _in_order(*fields: str) -> ExpressionLowerer:
     """Lower a node whose operands are these fields (expressions or lists), evaluated in order."""
 
@@ -227,6 +258,7 @@ EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.JoinedStr: _joined_str,
     ast.FormattedValue: _formatted_value,
     ast.Dict: _dict,
+    ast.Lambda: _lambda,
     ast.BinOp: _in_order("left", "right"),
     ast.UnaryOp: _in_order("operand"),
     ast.Subscript: _in_order("value", "slice"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from longterm_compiler.build import assign, at, load
-from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
-from longterm_compiler.lower.expressions import assign_target, point_call
+from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.expressions import assign_target, lower_defaults, point_call
 
 
 def _expr(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -48,7 +48,8 @@ def _ann_assign(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.AnnAssign)
     if node.value is None:
         # `target: int` alone: Python evaluates the parts of the target and drops them.
-        low.expression(node.target, out)
+        for part in _parts(node.target):
+            low.settle(low.expression(part, out), [], out)
         return
     plain = ast.copy_location(ast.Assign([node.target], node.value), node)
     _assign(low, plain, out)
@@ -68,8 +69,7 @@ def _aug_assign(low: Lowering, node: ast.stmt, out: Out) -> None:
         _combine(node, old, value, out)
         out.append(at(node, assign(target.id, old)))
         return
-    parts = [target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])]
-    done = [low.settle(low.expression(each, out), [node.value], out) for each in parts]
+    done = [low.settle(low.expression(each, out), [node.value], out) for each in _parts(target)]
     if isinstance(target, ast.Subscript):
         reading = ast.Subscript(done[0], done[1], ast.Load())
         writing: ast.expr = ast.Subscript(done[0], done[1], ast.Store())
@@ -81,6 +81,14 @@ def _aug_assign(low: Lowering, node: ast.stmt, out: Out) -> None:
     out.append(at(node, ast.Assign([ast.copy_location(writing, target)], old)))
 
 
+def _parts(target: ast.expr) -> list[ast.expr]:
+    """Return what Python evaluates of an attribute or subscript before it reads or stores there."""
+    if isinstance(target, ast.Subscript):
+        return [target.value, target.slice]
+    assert isinstance(target, ast.Attribute)
+    return [target.value]
+
+
 def _combine(node: ast.AugAssign, old: ast.expr, value: ast.expr, out: Out) -> None:
     assert isinstance(old, ast.Name)
     out.append(at(node, ast.AugAssign(ast.Name(old.id, ast.Store()), node.op, value)))
@@ -88,13 +96,10 @@ def _combine(node: ast.AugAssign, old: ast.expr, value: ast.expr, out: Out) -> N
 
 def _return(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Return)
-    blocks = [each for each in low.exits if each is not None]
-    if blocks:
+    if any(low.exits):
         value = low.expression(node.value or at(node, ast.Constant(None)), out)
         value = low.keep("value", value, out)
-        for block in blocks:
-            out.append(at(node, assign(block.what, value)))
-            _record(node, block, "return", out)
+        out += [at(node, each) for each in low.recorded("return", value)]
         out.append(ast.copy_location(ast.Return(value), node))
         return
     assert node.value is not None
@@ -109,16 +114,8 @@ def _return(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _loop_exit(low: Lowering, node: ast.stmt, out: Out) -> None:
     """A `break` or `continue`: it leaves the blocks between it and its loop."""
     way = "break" if isinstance(node, ast.Break) else "continue"
-    for block in reversed(low.exits):
-        if block is None:
-            break
-        _record(node, block, way, out)
+    out += [at(node, each) for each in low.recorded(way)]
     out.append(node)
-
-
-def _record(node: ast.stmt, block: Exit, way: str, out: Out) -> None:
-    block.ways.add(way)
-    out.append(at(node, assign(block.how, ast.Constant(way))))
 
 
 def _raise(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -131,6 +128,14 @@ def _raise(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _delete(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Delete)
     for target in node.targets:
+        _delete_target(low, target, out)
+
+
+def _delete_target(low: Lowering, target: ast.expr, out: Out) -> None:
+    if isinstance(target, ast.Tuple | ast.List):
+        for each in target.elts:
+            _delete_target(low, each, out)
+    else:
         out.append(at(target, ast.Delete([low.expression(target, out)])))
 
 
@@ -157,20 +162,13 @@ def _if(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _function(low: Lowering, node: ast.stmt, out: Out) -> None:
     """An inner function whose decorators or defaults suspend; its body is its own."""
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    args = node.args
-    named = [each for each in args.kw_defaults if each is not None]
-    done = low.sequence([*node.decorator_list, *args.defaults, *named], out)
-    split = len(node.decorator_list)
-    positional = done[split : split + len(args.defaults)]
-    keywords = iter(done[split + len(args.defaults) :])
-    changed_args = ast.arguments(
-        **{
-            **dict(ast.iter_fields(args)),
-            "defaults": positional,
-            "kw_defaults": [None if e is None else next(keywords) for e in args.kw_defaults],
-        }
-    )
-    fields = {**dict(ast.iter_fields(node)), "decorator_list": done[:split], "args": changed_args}
+    # A decorator of the module's is looked up when it is used, as a callee is.
+    early = [each for each in node.decorator_list if not low.is_late(each)]
+    done, args = lower_defaults(low, node.args, early, out)
+    left = dict(zip(early, done, strict=True))
+    # A function's code begins at its first decorator, so a decorator keeps its place.
+    decorators = [ast.copy_location(left.get(each, each), each) for each in node.decorator_list]
+    fields = {**dict(ast.iter_fields(node)), "decorator_list": decorators, "args": args}
     out.append(ast.copy_location(type(node)(**fields), node))
 
 

@@ -16,7 +16,7 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from longterm_compiler.build import NOWHERE, assign, at, header, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, header, load, runtime
 from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
 from longterm_compiler.scope import bound_by, own_nodes
 
@@ -156,14 +156,14 @@ def _pending_finally(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> No
     run = at(place, ast.If(test, low.block(node.finalbody), []))
     guarded = ast.copy_location(ast.Try(body, [letting, catching], [], [run]), node)
     low.preludes[guarded] = start
-    low.pending[guarded] = _leave_again(node, exit_)
+    low.pending[guarded] = _leave_again(low, node, exit_)
     out += [*start, guarded]
 
 
-def _leave_again(node: ast.stmt, exit_: Exit) -> Out:
+def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Out:
     """Return statements that leave a block in the way it was left before the suspend."""
     ways: list[tuple[str, ast.stmt]] = [
-        ("raise", ast.Raise(load(exit_.what), None)),
+        ("raise", ast.Expr(call(runtime("again"), load(exit_.what)))),
         ("return", ast.Return(load(exit_.what))),
         ("break", ast.Break()),
         ("continue", ast.Continue()),
@@ -172,7 +172,10 @@ def _leave_again(node: ast.stmt, exit_: Exit) -> Out:
     for way, statement in ways:
         if way == "raise" or way in exit_.ways:
             test = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant(way)])
-            again.append(at(header(node), ast.If(test, [statement], [])))
+            # The blocks around are entered anew too, and forgot that they were being left.
+            value = load(exit_.what) if way == "return" else None
+            records = [] if way == "raise" else low.recorded(way, value)
+            again.append(at(header(node), ast.If(test, [*records, statement], [])))
     return again
 
 

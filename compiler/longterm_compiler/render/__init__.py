@@ -1,7 +1,7 @@
 """The text of a compiled flow, for people: its fresh body first, then one resume body a point.
 
-A `CompiledFlow` in, Python text out. The text parses to the very trees that run; what cannot suspend
-is the author's own text, and every resume point's statement says its number and the author's line.
+A `CompiledFlow` in, Python text out, which parses to the very trees that run. What cannot suspend
+is the author's own text; the statement of a resume point says its number and the author's line.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from longterm._abi import ABI_VERSION, NEXT
+from longterm_compiler.limits import room_for
 from longterm_compiler.pipeline import CompiledFlow, ResumePoint
 from longterm_compiler.render.author import RAW_BREAK, AuthorText, start_of
 from longterm_compiler.render.blocks import Blocks, Lines, indented
@@ -51,7 +52,7 @@ class _Flow:
             each.statement: point
             for each, point in zip(compiled.lowered.points, compiled.points, strict=True)
         }
-        self._blocks = Blocks(self._author, self._points, self._note)
+        self._blocks = Blocks(self._author, self._note)
         self._current: ResumePoint | None = None
 
     def fresh(self) -> str:
@@ -69,12 +70,18 @@ class _Flow:
         shared = [each for each in resume.cells if each != "__class__"]
         if shared:
             body.insert(0, ast.Nonlocal(shared))
-        title = f"# Point {point.number}, line {point.line}: {point.source}"
+        line = self._author.line_of_call(self._call(point))
+        title = f"# Point {point.number}, line {point.line}: {line}"
         head = _signature(f"{keyword} {node.name}", [NEXT, *resume.slots])
         return self._function([title, *head], body)
 
+    def _call(self, point: ResumePoint) -> ast.Call:
+        return self._compiled.lowered.points[point.number - 1].call
+
     def _function(self, head: Lines, body: list[ast.stmt]) -> str:
-        return "\n".join([*head, *indented(self._blocks.block(body)), ""])
+        compiled = self._compiled
+        with room_for(compiled.definition, compiled.names.source, compiled.depth):
+            return "\n".join([*head, *indented(self._blocks.block(body)), ""])
 
     def _declaration(self) -> Lines:
         author, node = self._author, self._compiled.definition.node
@@ -94,7 +101,7 @@ class _Flow:
             return _short(self._current)
         if point is None:
             return None
-        note, source = _short(point), point.source
+        note, source = _short(point), self._author.line_of_call(self._call(point))
         room = _WIDTH - 4 * depth - len(text.rpartition("\n")[2]) - len(note) - len("  : ")
         if text.partition("\n")[0] in source or room < min(_SHORTEST, len(source)):
             return note

@@ -1,4 +1,4 @@
-"""The author's text of one flow: its words by node, and its comments by the statement they stand by.
+"""The author's text of one flow: its words by node, its comments by the statements they stand by.
 
 A text in hand (`slice`) is relative: its first line's indentation is taken off every line, so that
 it can stand anywhere. A line break inside a string is written `\\r`: what follows it must not move.
@@ -60,8 +60,14 @@ class AuthorText:
             if line in layout.inside_strings:
                 pieces.append(RAW_BREAK + text)
             else:
-                pieces.append("\n" + (text.removeprefix(indent) if text.strip() else ""))
+                pieces.append("\n" + ("" if layout.is_blank(line) else text.removeprefix(indent)))
         return "".join(pieces)
+
+    def step(self, base: int, place: int) -> str:
+        """Return how much deeper the line at one place is indented than that at another."""
+        layout = self.layout
+        indent = layout.indent(layout.line_of(place))
+        return indent.removeprefix(layout.indent(layout.line_of(base)))
 
     def grouped(self, span: Span) -> Span:
         """Widen a span by the parentheses that only group it, if there are any."""
@@ -77,9 +83,9 @@ class AuthorText:
                 return start, end
             start, end = before - 1, after + 1
 
-    def owner(self, node: ast.stmt) -> ast.stmt | None:
-        """Return the author's innermost statement to whose text a lowered statement belongs."""
-        if not hasattr(node, "lineno"):
+    def owner(self, node: ast.stmt | ast.expr) -> ast.stmt | None:
+        """Return the author's innermost statement to whose text a lowered node belongs."""
+        if getattr(node, "lineno", 0) < 1:
             return None
         place = self.layout.offset(node.lineno, node.col_offset)
         number = bisect_right(self._starts, place) - 1
@@ -88,8 +94,18 @@ class AuthorText:
             found = self._around.get(found)
         return found
 
+    def line_of_call(self, call: ast.Call) -> str:
+        """Return the first line of a call's statement, or of the call itself if it stands below."""
+        owner = self.owner(call)
+        if owner is None or start_of(owner)[0] != call.lineno:
+            return self.slice(*self.span(call)).partition("\n")[0].partition(RAW_BREAK)[0]
+        start, end = self.span(owner)
+        comment = self.layout.comments.get(call.lineno)
+        line_end = self.layout.end_of(call.lineno) if comment is None else comment.offset
+        return self.layout.text[start : min(end, line_end)].rstrip()
+
     def leading(self, line: int) -> list[str]:
-        """Return the comments and blank lines right above a line that belong to what stands there."""
+        """Return the comments and blank lines right above a line that belong to what is there."""
         layout = self.layout
         above: list[str] = []
         for number in range(line - 1, 0, -1):
@@ -115,9 +131,8 @@ class AuthorText:
         lines = self._tails.get(statement, [])
         if not lines:
             return []
-        before = _end(statement)[0]
         found: list[str] = []
-        for line in range(before + 1, lines[-1] + 1):
+        for line in range(self._last_line(statement) + 1, lines[-1] + 1):
             if line in lines:
                 found.append(self.layout.comments[line].text)
             elif self.layout.is_blank(line):
@@ -125,16 +140,21 @@ class AuthorText:
         return found
 
     def whole(self, statement: ast.stmt) -> str:
-        """Return a statement's text with everything that stands by its end."""
+        """Return a statement's text with the comments behind it and at the end of its blocks."""
         start, end = self.span(statement)
         if self.trailing(statement) is not None:
             end = self.layout.end_of(_end(statement)[0])
-        inner = [self._tails[each][-1] for each in ast.walk(statement) if each in self._tails]
-        end = max([end, *(self.layout.end_of(line) for line in inner)])
-        return self.slice(start, end)
+        last = self._last_line(statement)
+        return self.slice(start, end if last == _end(statement)[0] else self.layout.end_of(last))
+
+    def _last_line(self, statement: ast.stmt) -> int:
+        """Return a statement's last line, the comments at the end of its inner blocks included."""
+        inner = [each for each in ast.walk(statement) if each is not statement]
+        lines = [self._tails[each][-1] for each in inner if each in self._tails]
+        return max([_end(statement)[0], *lines])
 
     def opening(self, first: ast.stmt) -> int:
-        """Return the line of the header (`else:`, `for …:`) right above a block's first statement."""
+        """Return the line of the header (`else:`, `for …:`) above a block's first statement."""
         layout = self.layout
         line = start_of(first)[0]
         if layout.text[layout.start_of(line) : layout.offset(*start_of(first))].strip():
@@ -201,12 +221,29 @@ class AuthorText:
         ending: dict[int, list[ast.stmt]] = {}
         for _, _, statement in self._spans:
             ending.setdefault(_end(statement)[0], []).append(statement)
-        last = set(_last_statements(self.definition.node))
+        last = set(self._last_statements())
         tails: dict[ast.AST, list[int]] = {}
         for end, statements in ending.items():
             for line, statement in self._closing(end, statements, last):
                 tails.setdefault(statement, []).append(line)
         return tails
+
+    def _last_statements(self) -> list[ast.stmt]:
+        """Return the last statement of every block of the flow; an `elif` is none of a block."""
+        blocks = [
+            value
+            for each in ast.walk(self.definition.node)
+            for _, value in ast.iter_fields(each)
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt)
+        ]
+        return [block[-1] for block in blocks if not self.is_elif(block[0])]
+
+    def is_elif(self, node: ast.stmt) -> bool:
+        """Tell whether the author wrote a statement as `elif`."""
+        found = self.node_at(node)
+        if not isinstance(found, ast.If):
+            return False
+        return self.layout.text.startswith("elif", self.span(found)[0])
 
     def _closing(
         self, end: int, statements: list[ast.stmt], last: set[ast.stmt]
@@ -228,13 +265,28 @@ class AuthorText:
         return found
 
 
-def same_tree(one: ast.AST, other: ast.AST) -> bool:
-    """Tell whether two trees are equal but for their places."""
-    return type(one) is type(other) and ast.dump(one) == ast.dump(other)
+def same_tree(one: object, other: object) -> bool:
+    """Tell whether two trees are equal but for their places. What they share is not looked at."""
+    pending = [(one, other)]
+    while pending:
+        left, right = pending.pop()
+        if left is right:
+            continue
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, ast.AST):
+            pending += [(getattr(left, f, None), getattr(right, f, None)) for f in left._fields]
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            pending += zip(left, right, strict=True)
+        elif repr(left) != repr(right):
+            return False
+    return True
 
 
 def start_of(node: ast.AST) -> tuple[int, int]:
-    """Return where a node begins, line and column: a function's or class's at its first decorator."""
+    """Return the line and column where a node begins, its decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     line: int = getattr(node, "lineno")  # noqa: B009 - not every kind of node has a place
     column: int = getattr(node, "col_offset")  # noqa: B009
@@ -248,19 +300,8 @@ def _end(node: ast.AST) -> tuple[int, int]:
 def _key(node: ast.AST) -> _Key:
     if not hasattr(node, "lineno"):
         return (type(node).__name__, 0, 0, 0, 0)
-    line, column = node.lineno, getattr(node, "col_offset")  # noqa: B009
+    line, column = getattr(node, "lineno"), getattr(node, "col_offset")  # noqa: B009
     return (type(node).__name__, line, column, *_end(node))
-
-
-def _last_statements(node: ast.AST) -> list[ast.stmt]:
-    """Return the last statement of every block inside a node."""
-    blocks = [
-        value
-        for each in ast.walk(node)
-        for _, value in ast.iter_fields(each)
-        if isinstance(value, list) and value and isinstance(value[0], ast.stmt)
-    ]
-    return [block[-1] for block in blocks]
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ stand above the first of the statements that it became, a comment behind it behi
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -28,8 +28,6 @@ class Blocks:
     """Writes the blocks of one flow."""
 
     author: AuthorText
-    points: Container[ast.stmt]
-    """The statements that are resume points."""
     note: Note
 
     @property
@@ -40,19 +38,44 @@ class Blocks:
     def block(self, body: list[ast.stmt], depth: int = 1, around: Around = frozenset()) -> Lines:
         """Write the statements of a block, not yet indented, at a depth of indentation."""
         lines: Lines = []
-        owners = [self.author.owner(node) for node in body]
+        owners = self._owners(body)
         previous: ast.stmt | None = None
         for number, node in enumerate(body):
             owner = owners[number]
             ours = owner if owner is not None and owner not in around else None
-            if ours is not None and ours is not previous:
+            is_first = ours is not None and ours is not previous
+            if ours is not None and is_first:
                 lines += self._leading(ours, at_start=not lines)
             is_last = ours is not None and ours not in owners[number + 1 : number + 2]
-            lines += self._with_notes(node, ours if is_last else None, depth, around | {owner or node})
-            if ours is not None and is_last and not self._is_verbatim(node):
-                lines += self.author.tail(ours)
+            ends = ours if is_last else None
+            written = self._with_notes(node, ends, depth, around | {owner or node})
+            if is_first and isinstance(ours, _WITH) and not isinstance(node, _WITH):
+                comment = self.author.opening_comment(ours.body[0])
+                written[-1] += "" if comment is None else f"  {comment}"
+            lines += written
+            if ends is not None:
+                lines += self.author.tail(ends)
             previous = owner
         return lines
+
+    def _owners(self, body: list[ast.stmt]) -> list[ast.stmt | None]:
+        """Return the author's statement that each belongs to.
+
+        What has no place of its own prepares the next statement, or, if it is a block, goes on
+        with the one before.
+        """
+        owners = [None if self._declares(node) else self.author.owner(node) for node in body]
+        for number in range(len(body) - 2, -1, -1):
+            if owners[number] is None and _prepares(body[number]):
+                owners[number] = owners[number + 1]
+        for number in range(1, len(body)):
+            if owners[number] is None:
+                owners[number] = owners[number - 1]
+        return owners
+
+    def _declares(self, node: ast.stmt) -> bool:
+        is_declaration = isinstance(node, ast.Global | ast.Nonlocal)
+        return is_declaration and self.author.node_at(node) is None
 
     def _leading(self, statement: ast.stmt, *, at_start: bool) -> Lines:
         above = self.author.leading(_first_line(statement))
@@ -71,9 +94,9 @@ class Blocks:
         return [*lines[:-1], "  ".join(each for each in [lines[-1], *notes] if each)]
 
     def _is_verbatim(self, node: ast.stmt) -> bool:
-        if not self.author.is_authors(node):
-            return False
-        return not any(each in self.points for each in ast.walk(node))
+        # A block that lowering made anew may hold a resume point, whose number is to be shown.
+        found = self.author.node_at(node)
+        return found is node or (not isinstance(node, _COMPOUND) and self.author.is_authors(node))
 
     def _statement(self, node: ast.stmt, depth: int, around: Around) -> Lines:
         if self._is_verbatim(node):
@@ -99,19 +122,13 @@ class Blocks:
         match node.orelse:
             case []:
                 pass
-            case [ast.If() as inner] if self._is_elif(inner):
+            case [ast.If() as inner] if self.author.is_elif(inner):
                 lines += self.author.leading(inner.lineno)
                 first, *rest = self._with_notes(inner, None, depth, around | {inner})
                 lines += [f"el{first}", *rest]
             case orelse:
                 lines += self._part("else:", orelse, "orelse", node, depth, around)
         return lines
-
-    def _is_elif(self, node: ast.If) -> bool:
-        found = self.author.node_at(node)
-        if found is None:
-            return False
-        return self.author.slice(*self.author.span(found)).startswith("elif")
 
     def _loop(self, node: _Loop, depth: int, around: Around) -> Lines:
         if isinstance(node, ast.While):
@@ -175,20 +192,25 @@ class Blocks:
         self, head: str, body: list[ast.stmt], field: str, node: ast.AST, depth: int, around: Around
     ) -> Lines:
         """Write a header and the block under it, with the comments of the author's own header."""
-        old: list[ast.stmt] = []
-        if not isinstance(node, ast.match_case):
-            old = getattr(self.author.node_at(node), field, [])
-        elif self._is_authors_block(body):
-            old = body
         above: Lines = []
+        old = self._authors_block(body, field, node)
         if old and field != "body":
             above = self.author.leading(self.author.opening(old[0]))
         comment = self.author.opening_comment(old[0]) if old else None
         first = head if comment is None else f"{head}  {comment}"
         return [*above, *first.split("\n"), *indented(self.block(body, depth + 1, around))]
 
-    def _is_authors_block(self, body: list[ast.stmt]) -> bool:
-        return self.author.node_at(body[0]) is not None
+    def _authors_block(self, body: list[ast.stmt], field: str, node: ast.AST) -> list[ast.stmt]:
+        """Return the author's block, whose header a header stands for; empty if there is none."""
+        found = self.author.node_at(node)
+        if found is None:
+            is_case = isinstance(node, ast.match_case) and self.author.node_at(body[0]) is not None
+            return body if is_case else []
+        if any(self.author.node_at(each) is found for each in body):
+            # A `try` in a `try`, both made from the author's one: the header is the inner one's.
+            return []
+        block: list[ast.stmt] = getattr(found, field, [])
+        return block
 
     def _simple(self, node: ast.stmt) -> str:
         found = self.author.node_at(node)
@@ -223,9 +245,15 @@ class Blocks:
         return self.expressions.alone(node)
 
 
+_WITH = (ast.With, ast.AsyncWith)
 _COMPOUND = (
-    ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match,
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, *_WITH, ast.Match,
 )  # fmt: skip
+
+
+def _prepares(node: ast.stmt) -> bool:
+    is_nowhere = getattr(node, "lineno", 0) < 1
+    return is_nowhere and not isinstance(node, (*_COMPOUND, ast.Global, ast.Nonlocal))
 
 
 def indented(lines: Iterable[str]) -> Lines:

@@ -33,7 +33,7 @@ class Expressions:
     author: AuthorText
 
     def text(self, node: ast.expr) -> str:
-        """Return an expression's text, which may need brackets around it if it has several lines."""
+        """Return an expression's text, which may need brackets around it if it has many lines."""
         if isinstance(node, ast.Name):
             return node.id
         found = self.author.node_at(node)
@@ -72,7 +72,8 @@ class Expressions:
         pieces: list[str] = []
         place = start
         for first, last, text in sorted(each for each in edits if each is not None):
-            pieces += [self.author.slice(place, first, start), text]
+            inner = self.author.step(start, first)
+            pieces += [self.author.slice(place, first, start), text.replace("\n", f"\n{inner}")]
             place = last
         return "".join([*pieces, self.author.slice(place, end, start)])
 
@@ -112,7 +113,8 @@ class Expressions:
     def _made(self, node: ast.expr) -> str:
         match node:
             case ast.Attribute():
-                return f"{self._atom(node.value)}.{node.attr}"
+                value = self._atom(node.value)
+                return f"({value}).{node.attr}" if value.isdigit() else f"{value}.{node.attr}"
             case ast.Call():
                 arguments = [self._in_brackets(each) for each in node.args]
                 for each in node.keywords:
@@ -161,8 +163,7 @@ class Expressions:
 
     def _atom(self, node: ast.expr) -> str:
         text = self.text(node)
-        is_number = isinstance(node, ast.Constant) and text[:1].isdigit()
-        return text if isinstance(node, _ATOMS) and not is_number else f"({text})"
+        return text if isinstance(node, _ATOMS) else f"({text})"
 
 
 def plain(node: ast.AST) -> str:
@@ -170,12 +171,12 @@ def plain(node: ast.AST) -> str:
     text = ast.unparse(node)
     pieces: list[str] = []
     place = (1, 0)
-    lines = text.splitlines(keepends=True)
+    lines = [f"{each}\n" for each in text.split("\n")]
     for each in tokenize.generate_tokens(io.StringIO(text).readline):
         if each.type == tokenize.STRING:
             pieces += [_between(lines, place, each.start), _double_quoted(each.string)]
             place = each.end
-    pieces.append(_between(lines, place, (len(lines), len(lines[-1]))))
+    pieces.append(_between(lines, place, (len(lines), len(lines[-1]) - 1)))
     return "".join(pieces)
 
 
@@ -203,8 +204,7 @@ def _f_parts(node: ast.JoinedStr) -> str:
     parts: list[str] = []
     for each in node.values:
         if isinstance(each, ast.Constant):
-            text = str(each.value).encode("unicode_escape").decode("ascii")
-            text = text if not str(each.value).isprintable() else str(each.value).replace("\\", r"\\")
+            text = _escaped(str(each.value))
             parts.append(text.replace("{", "{{").replace("}", "}}").replace('"', r"\""))
         elif isinstance(each, ast.FormattedValue):
             value = ast.unparse(each.value)
@@ -214,6 +214,12 @@ def _f_parts(node: ast.JoinedStr) -> str:
             value = f"({value})" if isinstance(each.value, ast.Lambda | ast.NamedExpr) else value
             parts.append(f"{{{' ' if value.startswith('{') else ''}{value}{conversion}{rest}}}")
     return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text.replace("\\", r"\\")
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def _parses(text: str) -> bool:

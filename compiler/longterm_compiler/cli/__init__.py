@@ -1,0 +1,126 @@
+"""The command `longterm-compile`: shows what the compiler makes of flows, and what it objects to.
+
+Arguments in; text on standard output and an exit status out: 0 if all is well, 1 if there are
+diagnostics, 2 if something was asked for that does not exist or cannot be read. The modules of the
+author are read, never imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from longterm_compiler.cli.highlight import bold, highlight, wants_colour
+from longterm_compiler.cli.points_table import points_table
+from longterm_compiler.cli.targets import BadTarget, Target, find_target
+from longterm_compiler.diagnostics import render_all
+from longterm_compiler.pipeline import compile_flow
+from longterm_compiler.problems import check_file
+from longterm_compiler.render import render_parts
+
+_OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT, _PIPE_CLOSED = 0, 1, 2, 3, 141
+_EPILOG = """\
+A target is a file (shop/orders.py), a module (shop.orders), or one flow of either
+(shop/orders.py:approve, shop.orders:Shop.approve).
+
+exit status: 0 if all is well, 1 if there are diagnostics, 2 if a target cannot be used, 3 if the
+compiler itself has failed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    points: bool
+    check: bool
+    color: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    given = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    options = _Options(given.points, given.check, given.color)
+    try:
+        status = max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="longterm-compile",
+        description="Show the code that is made of flows. Nothing of yours is imported or run.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("targets", nargs="+", metavar="TARGET", help="a file, a module, or a flow")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--points", action="store_true", help="show a table of the resume points")
+    what.add_argument("--check", action="store_true", help="show only what cannot be compiled")
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="auto (the default: on a terminal), always or never",
+    )
+    return parser
+
+
+def _run(text: str, options: _Options, *, first: bool) -> int:
+    """Do what is asked for one target, and return the exit status for it."""
+    try:
+        target = find_target(text)
+    except BadTarget as error:
+        print(f"longterm-compile: {error}", file=sys.stderr)
+        return _UNUSABLE
+    try:
+        return _show_or_refuse(target, options, first=first)
+    except BrokenPipeError:
+        raise
+    except Exception:
+        traceback.print_exc()
+        print(f"longterm-compile: internal error: please report it with {text}", file=sys.stderr)
+        return _OUR_FAULT
+
+
+def _show_or_refuse(target: Target, options: _Options, *, first: bool) -> int:
+    found = check_file(target.names, target.flows)
+    if found:
+        # They are what was asked for, or else the reason why that cannot be had.
+        stream = sys.stdout if options.check else sys.stderr
+        colour = wants_colour(options.color, stream)
+        print(render_all(found, target.names.source.text, colour=colour), end="\n\n", file=stream)
+        print(_count(len(found)), file=stream)
+        return _PROBLEMS
+    if not options.check:
+        _show_all(target, options, first=first)
+    return _OK
+
+
+def _count(problems: int) -> str:
+    return "1 problem" if problems == 1 else f"{problems} problems"
+
+
+def _show_all(target: Target, options: _Options, *, first: bool) -> None:
+    colour = wants_colour(options.color, sys.stdout)
+    for number, definition in enumerate(target.flows):
+        if not first or number:
+            sys.stdout.write("\n" if options.points else "\n\n")
+        compiled = compile_flow(definition, target.names)
+        if options.points:
+            title, *table = points_table(compiled)
+            print("\n".join([bold(title) if colour else title, *table]))
+        else:
+            for part in render_parts(compiled):
+                sys.stdout.write(highlight(part) if colour else part)

@@ -1,0 +1,48 @@
+"""The table of a flow's resume points, for `longterm-compile --points`: a flow in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from longterm_compiler.pipeline import CompiledFlow, ResumePoint
+from longterm_compiler.render.author import AuthorText
+
+_HEAD = ("point", "line", "suspends", "slots", "cells", "author's text")
+_TO_THE_RIGHT = 2
+
+
+def points_table(compiled: CompiledFlow) -> list[str]:
+    """Return the lines of the table: what it is of, the heads of the columns, a line a point."""
+    source, definition = compiled.names.source, compiled.definition
+    title = f"{definition.qualname}, {source.path}:{definition.node.lineno}"
+    title += f", version {compiled.version}"
+    if not compiled.points:
+        return [title, "never suspends"]
+    author = AuthorText(source, definition)
+    rows = [_HEAD, *(_row(compiled, author, each) for each in compiled.points)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return [title, *(_line(row, widths) for row in rows)]
+
+
+def _row(compiled: CompiledFlow, author: AuthorText, point: ResumePoint) -> tuple[str, ...]:
+    resume = compiled.resume(point.number)
+    return (
+        str(point.number),
+        str(point.line),
+        "surely" if point.suspends else "maybe",
+        _names(resume.slots),
+        _names(resume.cells),
+        author.line_of_call(compiled.lowered.points[point.number - 1].call),
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names) or "-"
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [
+        text.rjust(width) if column < _TO_THE_RIGHT else text.ljust(width)
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()

@@ -1,0 +1,141 @@
+"""What the command line is asked to look at: `shop/orders.py:approve` in, the flows of a file out.
+
+Reads files; imports and executes nothing of the author's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from longterm_compiler.callees import ModuleNames
+from longterm_compiler.modules import Located, locate, read_source, root_of
+from longterm_compiler.resolve import SourceResolver
+from longterm_compiler.source import Definition
+
+_FLOW = re.compile(r"[^\W\d][\w.<>]*")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+class BadTarget(Exception):
+    """Raised when a target does not exist, or cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A file, what its module binds, and the flows of it that were asked for."""
+
+    names: ModuleNames
+    flows: list[Definition]
+
+
+def find_target(text: str) -> Target:
+    """Find a target as written on the command line.
+
+    Raises:
+        BadTarget: it cannot be used.
+    """
+    place, flow = _split(text)
+    located = _located(place)
+    names = _names(located)
+    flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    if not flows:
+        raise BadTarget(
+            f"{names.source.path} has no flows (write `@deflow`, from longterm, above a function)"
+        )
+    return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Split off the flow's name; the colon of a drive, as in `C:/orders.py`, does not count."""
+    place, colon, flow = text.rpartition(":")
+    if not colon or not place or not _FLOW.fullmatch(flow):
+        return text, None
+    return place, flow
+
+
+def _located(place: str) -> Located:
+    path = Path(place)
+    if path.is_file():
+        return Located.of_file(path)
+    looks_like_file = place.endswith(".py") or any(each in place for each in (os.sep, "/"))
+    if path.is_dir() and looks_like_file:
+        raise BadTarget(f"{place} is a folder (name its files, as in {Path(place, '*.py')})")
+    if looks_like_file:
+        raise BadTarget(f"there is no file {place}{_did_you_mean_file(path)}")
+    if not _MODULE.fullmatch(place):
+        raise BadTarget(
+            f"{place!r} is neither a file nor a module's name (write module.py, module.py:flow, "
+            "package.module or package.module:flow)"
+        )
+    located = locate(place, [os.getcwd(), *sys.path])
+    if located is None:
+        raise BadTarget(_no_module(place))
+    return located
+
+
+def _no_module(place: str) -> str:
+    if Path(f"{place}.py").is_file():
+        return f"there is no module {place} (for the file, write {place}.py)"
+    first = place.partition(".")[0]
+    if place != first and locate(first, [os.getcwd(), *sys.path]) is not None:
+        return f"there is no module {place} written in Python, though there is a package {first}"
+    return (
+        f"there is no module {place} written in Python (run this where `import {place}` works, or "
+        "name its file)"
+    )
+
+
+def _did_you_mean_file(path: Path) -> str:
+    try:
+        near = [each.name for each in path.parent.iterdir() if each.suffix == ".py"]
+    except OSError:
+        return f" (nor a folder {path.parent})"
+    found = get_close_matches(path.name, near, n=1)
+    return f" (did you mean {path.with_name(found[0])}?)" if found else ""
+
+
+def _names(located: Located) -> ModuleNames:
+    shown = _shown(located.path)
+    try:
+        source = read_source(located.path, shown)
+    except SyntaxError as error:
+        raise BadTarget("".join(traceback.format_exception_only(error)).rstrip()) from None
+    except OSError as error:
+        raise BadTarget(f"cannot read {shown}: {error.strerror}") from None
+    except (RecursionError, MemoryError):
+        raise BadTarget(f"{shown} is nested too deeply for Python's own parser") from None
+    resolver = SourceResolver([str(root_of(located.path)), *sys.path])
+    return ModuleNames(source, located.module, located.package, resolver)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as people here would write it."""
+    if not path.is_absolute():
+        return path.as_posix()
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _named(flow: str, flows: list[Definition], path: str) -> list[Definition]:
+    exact = [each for each in flows if each.qualname == flow]
+    if exact:
+        return exact
+    short = [each for each in flows if _short(each).endswith(f".{flow}") or _short(each) == flow]
+    if short:
+        return short
+    known = [_short(each) for each in flows]
+    near = get_close_matches(flow, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+    raise BadTarget(f"{path} has no flow {flow} ({hint})")
+
+
+def _short(definition: Definition) -> str:
+    return definition.qualname.replace(".<locals>", "")

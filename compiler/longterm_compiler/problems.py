@@ -1,0 +1,30 @@
+"""All the problems of a file at once: what its module binds in, diagnostics out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from longterm_compiler.callees import ModuleNames
+from longterm_compiler.diagnostics import Diagnostic, Refused, sort_diagnostics
+from longterm_compiler.pipeline import compile_flow
+from longterm_compiler.source import Definition
+
+
+def check_file(
+    names: ModuleNames, flows: Iterable[Definition] | None = None
+) -> tuple[Diagnostic, ...]:
+    """Return what keeps the flows of a file from being compiled, in the order of the text.
+
+    Args:
+        names: the file, and what its module binds.
+        flows: only these of its functions; all of its flows unless told otherwise.
+    """
+    if flows is None:
+        flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    found: list[Diagnostic] = []
+    for each in flows:
+        try:
+            compile_flow(each, names)
+        except Refused as refused:
+            found += refused.diagnostics
+    return sort_diagnostics(found)
