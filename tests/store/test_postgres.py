@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
 from longterm.testing._race_contract import race
-from longterm.testing._sample_runs import claim, suspended_run
+from longterm.testing._sample_runs import claim, full_run, suspended_run
 from longterm.testing.contract import StoreContract
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
@@ -66,28 +65,19 @@ def refusal(url: str, **options: Any) -> str:
     return str(refused.value)
 
 
-class FakeClock:
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-
 def test_a_person_who_asks_the_database_sees_each_run_as_a_row(url: str) -> None:
-    clock = FakeClock()
-    with PostgresStore(url, clock=clock) as store:
-        store.create(suspended_run())
-        clock.moment += timedelta(days=31)
-        store.update(
-            replace(claim(store), state=RunState.COMPLETE, stack=None, encoded_result=b"\x14")
-        )
+    run = full_run()
+    with PostgresStore(url) as store:
+        store.create(run)
 
-    assert ask(url, "SELECT * FROM longterm.runs") == [
+    assert ask(
+        url,
+        "SELECT id, flow, state, turn, waiting_for, stack, response, result, error, attempts,"
+        " delivery, facts ->> 'dose', created_at, deadline FROM longterm.runs",
+    ) == [
         (
-            *("r1", "shop.orders:greet", "complete", 2, "number"),
-            *(None, b"said \x00\xff", b"\x14", None),
-            *(datetime(2026, 11, 24, 8, 30, tzinfo=UTC), clock.moment),
+            *("r1", "shop.orders:greet", "suspended", 7, "number", b"frames", b"said", b"a result"),
+            *("Traceback:\n  no", 2, "click 17", "1.5", run.created_at, run.deadline),
         )
     ]
 

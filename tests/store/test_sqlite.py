@@ -6,19 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from longterm.errors import StoreError
-from longterm.run import RunState
 from longterm.store import _sqlite_file
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._race_contract import race
-from longterm.testing._sample_runs import claim, suspended_run
+from longterm.testing._sample_runs import claim, full_run, suspended_run
 from longterm.testing.contract import StoreContract
 
 
@@ -45,16 +42,6 @@ class TestSQLiteStoreThatForgoesSyncs(StoreContract):
     def store(self, path: Path) -> Iterator[SQLiteStore]:
         with SQLiteStore(path, synchronous="NORMAL") as store:
             yield store
-
-
-class FakeClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -100,25 +87,24 @@ def test_a_relative_path_counts_from_where_the_store_was_made(
 
 
 def test_a_person_who_opens_the_file_sees_each_run_as_a_row(path: Path) -> None:
-    clock = FakeClock()
-    with SQLiteStore(path, clock=clock) as store:
-        store.create(suspended_run())
-        clock.moment += timedelta(days=31)
-        store.update(
-            replace(claim(store), state=RunState.COMPLETE, stack=None, encoded_result=b"\x14")
-        )
+    with SQLiteStore(path) as store:
+        store.create(full_run())
 
     assert rows(
         path,
         "SELECT id, flow, state, turn, waiting_for, stack, response, result, error,"
-        " created_at, updated_at FROM runs",
+        " attempts, delivery FROM runs",
     ) == [
         (
-            *("r1", "shop.orders:greet", "complete", 2, "number"),
-            *(None, b"said \x00\xff", b"\x14", None),
-            *("2026-11-24T08:30:00.000000Z", "2026-12-25T08:30:00.000000Z"),
+            *("r1", "shop.orders:greet", "suspended", 7, "number", b"frames", b"said", b"a result"),
+            *("Traceback:\n  no", 2, "click 17"),
         )
     ]
+    assert rows(path, "SELECT created_at, deadline, date(updated_at) FROM runs") == [
+        ("2026-11-24T08:30:00.123456Z", "9999-12-31T23:59:59.999999Z", "2027-12-29")
+    ]
+    facts = [f"json_extract(facts, '$.{name}')" for name in ("ward", "age", "dose")]
+    assert rows(path, f"SELECT {', '.join(facts)} FROM runs") == [(None, 41, 1.5)]
 
 
 def test_the_file_says_whose_it_is_and_which_schema_it_has(path: Path, store: SQLiteStore) -> None:
