@@ -16,6 +16,16 @@ MAY: Final = "may suspend"
 UNKNOWN: Final = "unknown"
 NEVER: Final = "never suspends"
 
+_NATIVE: Final = (
+    type,
+    types.ModuleType,
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.MethodWrapperType,
+)
+
 flow_codes: set[int] = set()
 """The identities of the code objects that are flows; kept by `longterm.flow`."""
 
@@ -35,9 +45,13 @@ def judge(module: str, path: tuple[str, ...]) -> str:
     function = function_behind(value)
     if function is not None:
         return SUSPENDS if id(function.__code__) in flow_codes else NEVER
-    if isinstance(value, type | types.BuiltinFunctionType | types.ModuleType):
-        return NEVER
-    return MAY
+    return NEVER if isinstance(value, _NATIVE) else MAY
+
+
+def is_half_loaded(module: str) -> bool:
+    """Tell whether a module is being imported at this moment."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 def function_behind(value: object) -> types.FunctionType | None:

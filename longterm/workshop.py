@@ -9,16 +9,19 @@ from __future__ import annotations
 import linecache
 import marshal
 import os
+import sys
 import types
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from longterm.cache import ModuleCache
 from longterm.errors import CompileError
 from longterm.image import FlowImage, ResumeImage
-from longterm.judge import judge
+from longterm.judge import MAY, is_half_loaded, judge
 
 if TYPE_CHECKING:
     from longterm_compiler import CompiledFlow, Definition, SourceFile, Verdict
+    from longterm_compiler.resolve import SourceResolver
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
 
@@ -120,6 +123,10 @@ class Maker:
         from longterm_compiler import Verdict
 
         verdict = judge(module, path)
+        if verdict == MAY and is_half_loaded(module):
+            # Modules that import each other are loaded in an order of chance; what a flow means
+            # must not depend on it, so the name is looked up in the module's source.
+            verdict = _source_resolver()(module, path).value
         if (module, path, verdict) not in self._asked_so_far():
             self._asked_so_far().append((module, path, verdict))
         return Verdict(verdict)
@@ -128,6 +135,13 @@ class Maker:
         asked: list[tuple[str, tuple[str, ...], str]]
         asked = self._entry["asked"] if hasattr(self, "_entry") else self._asked
         return asked
+
+
+@cache
+def _source_resolver() -> SourceResolver:
+    from longterm_compiler.resolve import SourceResolver
+
+    return SourceResolver(sys.path)
 
 
 _modules: dict[str, tuple[tuple[int, int], Module]] = {}
@@ -194,6 +208,7 @@ def _module_of(function: types.FunctionType) -> Module:
 
 
 _NO_FILE = (0, 0)
+_NO_SOURCE = ("<string>", "<stdin>")  # many texts go by these names
 
 
 def _stamp(path: str) -> tuple[int, int]:
@@ -208,7 +223,7 @@ def _text(function: types.FunctionType) -> bytes:
     """Return the text of a function's file as UTF-8, wherever its module was loaded from."""
     path = function.__code__.co_filename
     linecache.checkcache(path)  # the module may have been edited and imported again
-    text = "".join(linecache.getlines(path, function.__globals__))
+    text = "" if path in _NO_SOURCE else "".join(linecache.getlines(path, function.__globals__))
     if not text:
         raise CompileError(
             f"cannot make {function.__qualname__} a flow: its source is not to be found at {path} "

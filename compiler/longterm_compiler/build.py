@@ -17,9 +17,14 @@ N = TypeVar("N", bound=ast.AST)
 
 def at(place: ast.AST, node: N) -> N:
     """Give a new node, and whatever in it has no place yet, the place of an author's node."""
-    for each in ast.walk(node):
-        if "lineno" in each._attributes and not hasattr(each, "lineno"):
+    pending: list[ast.AST] = [node]
+    while pending:
+        each = pending.pop()
+        if "lineno" in each._attributes:
+            if hasattr(each, "lineno"):
+                continue  # an author's node, and all that is in it
             ast.copy_location(each, place)
+        pending.extend(ast.iter_child_nodes(each))
     return node
 
 

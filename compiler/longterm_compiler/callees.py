@@ -33,8 +33,9 @@ class Verdict(Enum):
 Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
 """Judges `module` and a dotted path in it: `("shop.orders", ("approve",))`."""
 
+_LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
 _FORMS = frozenset({"suspend", "call"})
-_PLAIN_FORMS = frozenset({"respond", "start_flow", "process_event", "get_run", "deflow"})
+_PLAIN_FORMS = frozenset({"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"})
 _HOME = "longterm"
 
 
@@ -145,7 +146,7 @@ class Callees:
         """Judge a call by the expression that is called."""
         path = dotted(callee)
         if path is None:
-            return Verdict.UNKNOWN
+            return _without_name(callee)
         if path[0] in self.scope.local or path[0] in self.scope.declared_nonlocal:
             return self._local(path)
         around = self._enclosing_function_that_binds(path[0])
@@ -193,6 +194,16 @@ def dotted(node: ast.expr) -> tuple[str, ...] | None:
     if not isinstance(node, ast.Name):
         return None
     return (node.id, *reversed(parts))
+
+
+def _without_name(callee: ast.expr) -> Verdict:
+    """Judge what has no dotted path; a method of a literal, `", ".join`, is no flow."""
+    match callee:
+        case ast.Attribute(value=value) if isinstance(value, _LITERALS):
+            return Verdict.NEVER
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
+            return Verdict.MAY
+    return Verdict.UNKNOWN
 
 
 def _eagerness(verdict: Verdict) -> int:

@@ -66,9 +66,25 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
     for name, value in ast.iter_fields(node):
         if name in _IGNORED or value is None or value == []:
             continue
+        if isinstance(node, ast.JoinedStr):
+            value = _merged(node.values)
         if name == "body" and isinstance(value, list) and _has_docstring(node, value):
             value = value[1:]
         yield name, value
+
+
+def _merged(values: list[ast.expr]) -> list[ast.expr]:
+    """Join the texts of an f-string, which some versions of Python cut up, or leave empty."""
+    merged: list[ast.expr] = []
+    for each in values:
+        if isinstance(each, ast.Constant) and each.value == "":
+            continue
+        last = merged[-1] if merged else None
+        if isinstance(each, ast.Constant) and isinstance(last, ast.Constant):
+            merged[-1] = ast.Constant(f"{last.value!s}{each.value!s}")
+        else:
+            merged.append(each)
+    return merged
 
 
 def _has_docstring(node: ast.AST, body: list[ast.stmt]) -> bool:

@@ -15,12 +15,18 @@ class Names:
 
     def __init__(self) -> None:
         """Start every kind of temporary at 1."""
-        self._made: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._made: set[str] = set()
 
     def fresh(self, holds: str) -> str:
         """Return a new name for a temporary that holds such a thing (`value`, `iter`, …)."""
-        self._made[holds] += 1
-        return f"{RESERVED_PREFIX}{holds}{self._made[holds]}"
+        while True:
+            self._counts[holds] += 1
+            name = f"{RESERVED_PREFIX}{holds}{self._counts[holds]}"
+            # `value1` and 1 make the same name as `value` and 11.
+            if name not in self._made:
+                self._made.add(name)
+                return name
 
 
 def is_reserved(name: str) -> bool:

@@ -31,6 +31,7 @@ from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
 from longterm_compiler.scope import Scope, bound_by, free_names, scope_of
+from longterm_compiler.supers import with_explicit_super
 from longterm_compiler.source import Definition, ScopeNode
 
 _MANY_BLOCKS = 14
@@ -171,7 +172,8 @@ class CompiledFlow:
         return {}
 
     def _resume(self, point: Point) -> Resume:
-        body = resume_body(self.lowered, point)
+        first = self.scope.parameters[0] if self.scope.parameters else None
+        body = with_explicit_super(resume_body(self.lowered, point), first)
         ours = self.scope.local - self.scope.captured
         live = {
             name: line
@@ -250,7 +252,8 @@ def _mentioned(body: list[ast.stmt]) -> set[str]:
     """Return the names that a body reads or binds in any way, the functions inside it included."""
     nodes = [each for node in body for each in ast.walk(node)]
     read = {each.id for each in nodes if isinstance(each, ast.Name)}
-    return read | {name for each in nodes for name in bound_by(each)}
+    declared = {name for each in nodes if isinstance(each, ast.Nonlocal) for name in each.names}
+    return read | declared | {name for each in nodes for name in bound_by(each)}
 
 
 def _mentions_class(node: ast.AST) -> bool:

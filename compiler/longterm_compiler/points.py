@@ -9,11 +9,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from longterm_compiler.callees import Callees, Verdict
+from longterm_compiler.callees import Callees, Verdict, dotted
+from longterm_compiler.scope import Comprehension
 from longterm_compiler.source import FunctionNode
 
-_NESTED_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_NESTED_SCOPES: tuple[type[ast.AST], ...] = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Lambda,
+    ast.ClassDef,
+)
+if hasattr(ast, "TypeAlias"):  # from 3.12 on
+    _NESTED_SCOPES = (*_NESTED_SCOPES, ast.TypeAlias)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -52,14 +61,14 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     calls: dict[ast.Call, Verdict] = {}
     containing: set[ast.AST] = set()
     parents: dict[ast.AST, ast.AST] = {}
-    for node, parent, in_comprehension in _walk(function):
+    for node, parent, around in _walk(function):
         parents[node] = parent
         if isinstance(node, _COMPREHENSIONS):
             parents[node.generators[0]] = node
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or _is_bound(node.func, around):
             continue
         verdict = callees.verdict(node.func)
-        if _is_point(verdict, certain_only=in_comprehension, whole=id(node) in whole):
+        if _is_point(verdict, certain_only=around is not None, whole=id(node) in whole):
             calls[node] = verdict
             inside: ast.AST | None = node
             while inside is not None and inside not in containing:
@@ -76,35 +85,56 @@ def _is_point(verdict: Verdict, *, certain_only: bool, whole: bool) -> bool:
     return verdict is Verdict.SUSPENDS
 
 
-def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
-    """Yield each node that runs in the function, its parent, and whether a comprehension is around.
+_Around: TypeAlias = frozenset[str] | None
+"""Where only what surely suspends is a point: the names that comprehensions bind around it."""
+
+
+def _is_bound(callee: ast.expr, around: _Around) -> bool:
+    """Tell whether a callee is a variable of a comprehension around the call."""
+    path = dotted(callee)
+    return bool(path and around and path[0] in around)
+
+
+def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, _Around]]:
+    """Yield each node that runs in the function, its parent, and what is around it.
 
     Parents come before their children.
     """
-    pending: list[tuple[ast.AST, ast.AST, bool]] = [(s, function, False) for s in function.body]
+    pending: list[tuple[ast.AST, ast.AST, _Around]] = [(s, function, None) for s in function.body]
     seen_outside: set[ast.AST] = set()
     while pending:
-        node, parent, in_comprehension = pending.pop()
-        yield node, parent, in_comprehension
+        node, parent, around = pending.pop()
+        yield node, parent, around
         if isinstance(node, _COMPREHENSIONS):
             # The first iterable is evaluated before the comprehension begins.
             first = node.generators[0]
-            pending.append((first.iter, first, in_comprehension))
+            pending.append((first.iter, first, around))
             seen_outside.add(first.iter)
-            in_comprehension = True
-        if isinstance(node, _NESTED_SCOPES):
-            children = _run_at_definition(node)
-        elif isinstance(node, ast.AnnAssign):
-            # The annotation of a local variable is never evaluated.
-            children = iter([node.target, *([node.value] if node.value else [])])
-        else:
-            children = ast.iter_child_nodes(node)
-        pending.extend(
-            (child, node, in_comprehension) for child in children if child not in seen_outside
-        )
+            around = (around or frozenset()) | _targets(node)
+        if isinstance(parent, ast.TryStar) and isinstance(node, ast.ExceptHandler):
+            around = around or frozenset()
+        children = [each for each in _children(node) if each not in seen_outside]
+        pending.extend((child, node, around) for child in children)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a node that run where it stands."""
+    if isinstance(node, _NESTED_SCOPES):
+        yield from _run_at_definition(node)
+    elif isinstance(node, ast.AnnAssign):
+        # The annotation of a local variable is never evaluated.
+        yield from (node.target, *([node.value] if node.value else []))
+    else:
+        yield from ast.iter_child_nodes(node)
+
+
+def _targets(node: Comprehension) -> set[str]:
+    parts = [part for each in node.generators for part in ast.walk(each.target)]
+    return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 def _run_at_definition(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a definition that run where it stands; of a `type` statement, none."""
     if isinstance(node, ast.ClassDef):
         yield from [*node.decorator_list, *node.bases, *node.keywords]
         return

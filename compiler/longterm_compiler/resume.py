@@ -25,6 +25,7 @@ from longterm_compiler.lower.context import Out
 from longterm_compiler.scope import declared_global, own_nodes
 
 ROUND = f"{RESERVED_PREFIX}round"
+_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _BLOCKS = ("body", "orelse", "finalbody")
 _DECLARATIONS = (ast.Global, ast.Nonlocal, ast.AnnAssign)
 
@@ -46,7 +47,9 @@ class _Rest:
 
     def of(self, block: list[ast.stmt]) -> Out:
         index = next(i for i, each in enumerate(block) if each in self._path)
-        return [*self._of_statement(block[index]), *block[index + 1 :]]
+        rest = self._of_statement(block[index])
+        # What follows a `return` is never reached.
+        return rest if isinstance(rest[-1], _LEAVES) else [*rest, *block[index + 1 :]]
 
     def _has(self, block: list[ast.stmt]) -> bool:
         return any(each in self._path for each in block)

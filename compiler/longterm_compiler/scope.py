@@ -31,6 +31,8 @@ class Scope:
     """Local names that a function or class inside reads or binds: they live in cells."""
     always_bound: frozenset[str]
     """Parameters that nothing ever unbinds: reading them cannot fail."""
+    bound: frozenset[str]
+    """Names that the body binds or unbinds; a parameter that is none of them never changes."""
 
 
 def scope_of(function: FunctionNode) -> Scope:
@@ -63,6 +65,7 @@ def scope_of(function: FunctionNode) -> Scope:
         declared_nonlocal=frozenset(nonlocals),
         captured=frozenset(local & free_inside),
         always_bound=frozenset(set(parameters) - unbound - globals_ - nonlocals),
+        bound=frozenset(bound),
     )
 
 

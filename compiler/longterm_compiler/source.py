@@ -6,11 +6,14 @@ A `Definition` is a function's tree with the scopes around it, which decide how 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
+# As Python counts lines: a form feed or a Unicode separator ends none.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 ScopeNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -70,7 +73,7 @@ class SourceFile:
     @cached_property
     def lines(self) -> list[str]:
         """The text as lines without their ends, the first at index 0."""
-        return self.text.splitlines()
+        return _LINE_END.split(self.text)
 
     @cached_property
     def definitions(self) -> list[Definition]:

@@ -132,7 +132,7 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
         record = world.start_record()
         outcome = Outcome(log=record.entries)
         engine = Engine("memory://")
-        script = iter(deepcopy(program.events))
+        script = map(deepcopy, program.events)
         try:
             run = engine.start_flow(getattr(module, program.entry), *deepcopy(program.args))
             while not record.halted and run.state is RunState.SUSPENDED:
@@ -193,7 +193,7 @@ class _ScriptedTurn:
 def _scripted(program: Program, module: types.ModuleType) -> Outcome:
     record = world.start_record()
     outcome = Outcome(log=record.entries)
-    turn = _ScriptedTurn(outcome, iter(deepcopy(program.events)))
+    turn = _ScriptedTurn(outcome, map(deepcopy, program.events))
     token = current.set(turn)
     try:
         result = getattr(module, program.entry)(*deepcopy(program.args))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -60,6 +63,24 @@ class Savings(Account):
     def deposit(self) -> int:
         total = super().deposit()
         return total + suspend("interest")
+
+
+class Late(Account):
+    @deflow
+    def deposit(self):
+        more = suspend("first")
+        return super().deposit() + more
+
+    @deflow
+    def captured_self(self):
+        mine = lambda: self.balance  # noqa: E731
+        more = suspend("first")
+        return super().fixed(more) + mine()
+
+
+def test_super_after_a_suspend_finds_the_method():
+    assert play(Late(1).deposit, events=[100, 2]).result == 106
+    assert play(Late(1).captured_self, events=[100, 2]).result == 103
 
 
 def test_name_signature_documentation_and_annotations_stay():
@@ -172,3 +193,31 @@ def test_interpret_and_play_agree_on_a_method():
     events = [3]
 
     assert interpret(Account(5).deposit, events=events) == play(Account(5).deposit, events=events)
+
+
+@pytest.mark.parametrize("first", ["circle_a", "circle_b"])
+def test_version_does_not_depend_on_the_order_of_imports(tmp_path, monkeypatch, first):
+    (tmp_path / "circle_a.py").write_text(
+        "import circle_b\nfrom longterm import deflow, suspend\n\n\n"
+        "@deflow\ndef f(x):\n    y = 1 + circle_b.helper(x)\n    return y + suspend('e')\n"
+    )
+    (tmp_path / "circle_b.py").write_text(
+        "import circle_a\n\n\ndef helper(x):\n    return x\n"
+    )
+    script = f"import {first}, circle_a; from longterm.flow import flow_of; " + (
+        "print(flow_of(circle_a.f).version)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stderr == ""
+    versions.add(done.stdout)
+    assert len(versions) == 1
+
+
+versions: set[str] = set()

@@ -136,7 +136,7 @@ class Lowering:
             return True
         if node.id not in self.scope.always_bound or node.id in self.scope.captured:
             return False
-        return not rebinds(node.id, later)
+        return node.id not in self.scope.bound or not rebinds(node.id, later)
 
     def is_late(self, callee: ast.expr) -> bool:
         """Tell whether a callee is looked up at the call: a dotted path from a module-level name.

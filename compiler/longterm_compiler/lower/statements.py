@@ -183,9 +183,13 @@ def _class(low: Lowering, node: ast.stmt, out: Out) -> None:
         ast.copy_location(ast.keyword(old.arg, new), old)
         for old, new in zip(node.keywords, done[end:], strict=True)
     ]
+    # A class's code begins at its first decorator, so a decorator keeps its place.
+    decorators = [
+        ast.copy_location(new, old) for old, new in zip(node.decorator_list, done, strict=False)
+    ]
     fields = {
         **dict(ast.iter_fields(node)),
-        "decorator_list": done[:split],
+        "decorator_list": decorators,
         "bases": done[split:end],
         "keywords": keywords,
     }
