@@ -4,8 +4,8 @@ A cache file is complete and valid or it is not used: it is written aside and mo
 it carries the digest of the source text, of the compiler and of its own content. Whatever goes
 wrong with it, the flows are compiled as if it were not there.
 
-The environment variable `LONGTERM_CACHE` moves it (a folder) or turns it off (`off`). Like byte code
-it is not written under `python -B`.
+The environment variable `LONGTERM_CACHE` moves it (a folder) or turns it off (`off`). Like byte
+code it is not written under `python -B`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class ModuleCache:
         except OSError:
             return {}
         start = len(_MAGIC)
-        key, digest = content[start : start + _DIGEST], content[start + _DIGEST : start + 2 * _DIGEST]
+        key, digest = (
+            content[start : start + _DIGEST],
+            content[start + _DIGEST : start + 2 * _DIGEST],
+        )
         payload = content[start + 2 * _DIGEST :]
         if content[:start] != _MAGIC or key != self._key:
             return {}
@@ -101,7 +104,7 @@ _fingerprint: bytes | None = None
 
 
 def compiler_fingerprint() -> bytes:
-    """Return what tells this compiler and this Python from others, without importing the compiler."""
+    """Return what tells this compiler and this Python from others, the compiler not imported."""
     global _fingerprint
     if _fingerprint is None:
         digest = hashlib.sha256(MAGIC_NUMBER + bytes([ABI_VERSION]) + sys.version.encode())

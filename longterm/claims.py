@@ -94,7 +94,10 @@ class Claims:
         if not isinstance(store, Leases):
             return
         for run_id, turn in list(self._held.items()):
-            if not store.renew(run_id, turn, until=self._until()) and self._held.get(run_id) == turn:
+            if (
+                not store.renew(run_id, turn, until=self._until())
+                and self._held.get(run_id) == turn
+            ):
                 self._held.pop(run_id, None)
 
     def _until(self) -> datetime:
@@ -107,7 +110,10 @@ class Claims:
         ended = threading.Event()
         weakref.finalize(self, ended.set)
         thread = threading.Thread(
-            target=_keep, args=(weakref.ref(self), pause, ended), name="longterm-leases", daemon=True
+            target=_keep,
+            args=(weakref.ref(self), pause, ended),
+            name="longterm-leases",
+            daemon=True,
         )
         thread.start()
 

@@ -47,9 +47,7 @@ def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> 
     return default_engine().start_flow(flow, *args, **kwargs)
 
 
-def process_event(
-    run_id: str, event_id: str, result: Any = None, *, key: str | None = None
-) -> Run:
+def process_event(run_id: str, event_id: str, result: Any = None, *, key: str | None = None) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
     return default_engine().process_event(run_id, event_id, result, key=key)
 

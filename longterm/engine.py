@@ -312,7 +312,7 @@ class Engine:
         return await _in_thread(self.get_run, run_id)
 
     def _claim(self, run_id: str, event_id: str, key: str | None = None) -> tuple[Run, Run | None]:
-        """Claim a run for an event; the second run is the outcome if the delivery is a repetition."""
+        """Claim a run for an event; the second run is the outcome of a repeated delivery."""
         if not isinstance(event_id, str) or not event_id:
             raise InvalidEventId(event_id)
         run = self._claims.claim(run_id, event_id)
@@ -359,7 +359,7 @@ class Engine:
     def _going_on(
         self, run: Run, bring: _Bring, *, is_async: bool
     ) -> tuple[list[Frame], Callable[[], Any]]:
-        """Return a claimed run's frames and what carries them on; if it cannot, let go of the run."""
+        """Return a claimed run's frames and what carries them on, or let go of the run."""
         assert run.stack is not None
         try:
             if not is_async:
@@ -411,7 +411,9 @@ def _bringing(event: Callable[[], Any]) -> _Bring:
 def _expiring(run: Run, frames: list[Frame]) -> Callable[[], Any]:
     """Return what a wait is worth whose deadline has come."""
     default = frames[-1].slots.get(DEFAULT, MISSING)
-    return event_error(Expired(run.waiting_for or "")) if default is MISSING else event_value(default)
+    return (
+        event_error(Expired(run.waiting_for or "")) if default is MISSING else event_value(default)
+    )
 
 
 def _start(frame: Frame) -> Callable[[], Any]:

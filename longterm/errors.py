@@ -204,7 +204,7 @@ class WrongEvent(LongtermError):
 
 
 class RunNotSuspended(LongtermError):
-    """Raised when an event is processed for a run that is in the middle of a turn, or has failed."""
+    """Raised when an event comes for a run that is in the middle of a turn, or has failed."""
 
     def __init__(self, run_id: str, state: str) -> None:
         """Keep the run and the state it is in."""

@@ -65,7 +65,11 @@ def function_behind(value: object) -> types.FunctionType | None:
             return None
         else:
             value = next(
-                (vars(base)["__call__"] for base in type(value).__mro__ if "__call__" in vars(base)),
+                (
+                    vars(base)["__call__"]
+                    for base in type(value).__mro__
+                    if "__call__" in vars(base)
+                ),
                 None,
             )
             if not isinstance(value, types.FunctionType):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 import uuid
 from dataclasses import replace
@@ -20,6 +21,7 @@ from longterm.turn import LiveTurn
 from longterm.unstorable import cannot_store_frames
 from longterm.wait import MISSING
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _HERE = os.path.dirname(__file__) + os.sep
 
 
@@ -92,12 +94,14 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
     if frames and frames[-1].point and run.updated_at is not None:
         age = _age(now - run.updated_at)
         at = frames[-1]
-        error.add_note(f"longterm: it was suspended {age} at {at.flow.replace(':', '.')}, line {at.line}")
+        error.add_note(
+            f"longterm: it was suspended {age} at {at.flow.replace(':', '.')}, line {at.line}"
+        )
     # The author's own lines only: not the engine's above them.
     first = error.__traceback__
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
         first = first.tb_next
-    text = "".join(traceback.format_exception(type(error), error, first))
+    text = _storable("".join(traceback.format_exception(type(error), error, first)))
     return replace(
         run,
         state=RunState.FAILED,
@@ -106,6 +110,11 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
         claimed_until=None,
         updated_at=now,
     )
+
+
+def _storable(text: str) -> str:
+    """Write out what no store can hold as text, as Python's `repr` does."""
+    return _UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def refusal(run: Run, event_id: str) -> Exception:

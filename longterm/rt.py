@@ -74,7 +74,7 @@ def let_go(manager: Any) -> None:
 
 
 def take_up(manager: Any) -> None:
-    """Tell a context manager that its flow goes on; `__resume__` is the reverse of `__suspend__`."""
+    """Tell a context manager that its flow goes on: `__resume__` reverses `__suspend__`."""
     if hasattr(type(manager), "__resume__"):
         manager.__resume__()
 
@@ -87,4 +87,6 @@ def _special(manager: Any, name: str, protocol: str) -> Callable[..., Any]:
             bind = getattr(type(found), "__get__", None)
             return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
     detail = f" (missed {name} method)" if "exit" in name else ""
-    raise TypeError(f"{kind.__qualname__!r} object does not support the {protocol} protocol{detail}")
+    raise TypeError(
+        f"{kind.__qualname__!r} object does not support the {protocol} protocol{detail}"
+    )

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from longterm.codec import decode
-
 
 Fact: TypeAlias = str | int | float | bool | None
 """What a run's index may hold."""
 
 
-class RunState(str, Enum):
+class RunState(StrEnum):
     """Where a run is in its life; the value is what stores write."""
 
     SUSPENDED = "suspended"
@@ -27,9 +26,6 @@ class RunState(str, Enum):
     COMPLETE = "complete"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 ENDED: Final = frozenset({RunState.COMPLETE, RunState.FAILED, RunState.CANCELLED})

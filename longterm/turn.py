@@ -77,7 +77,7 @@ def swallowed(pending: Suspend) -> CannotSuspend:
         code = traceback.tb_frame.f_code
         where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
     return CannotSuspend(
-        f"the suspension for event {pending.wait.event_id!r} was caught{where} and never reached the "
-        "run (let BaseException pass in plain functions: catch Exception instead, or make the "
+        f"the suspension for event {pending.wait.event_id!r} was caught{where} and never reached "
+        "the run (let BaseException pass in plain functions: catch Exception instead, or make the "
         "function a flow with @deflow)"
     )

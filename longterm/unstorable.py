@@ -47,6 +47,8 @@ def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
 
 def _path(slot: str, error: NotStorable) -> str:
     inside = error.path_in_slot.replace(".cell_contents", "")
-    return f"its {inside.lstrip('.')}" if slot.startswith(RESERVED_PREFIX) and inside else (
-        "it" if slot.startswith(RESERVED_PREFIX) else f"{slot}{inside}"
+    return (
+        f"its {inside.lstrip('.')}"
+        if slot.startswith(RESERVED_PREFIX) and inside
+        else ("it" if slot.startswith(RESERVED_PREFIX) else f"{slot}{inside}")
     )

@@ -11,6 +11,7 @@ import threading
 from datetime import timedelta
 
 from longterm.engine import Engine
+from longterm.store.base import Wakes
 
 _log = logging.getLogger("longterm")
 
@@ -30,7 +31,8 @@ class Worker:
 
         Args:
             engine: the engine; its lease is how long a dead process may hold a run.
-            poll: how long to rest when there is nothing to do.
+            poll: how long to rest when there is nothing to do. A store that wakes its workers ends
+                a rest as soon as a run is due; it needs one of at most five minutes.
             batch: how many due runs to claim at once.
             max_attempts: after how many dead turns in a row a run is failed.
         """
@@ -47,18 +49,29 @@ class Worker:
         """
         while not self._stopping.is_set():
             try:
-                found = self.run_once()
+                if self.run_once() < self._batch:
+                    self._rest()
             except Exception:
                 _log.exception("the worker could not do its round (it tries again)")
-                found = 0
-            if found < self._batch:
                 self._stopping.wait(self._poll)
+
+    def _rest(self) -> None:
+        """Wait until it is time to look again, or there is something to be found."""
+        store = self._engine.store
+        if isinstance(store, Wakes):
+            now = self._engine.clock.now()
+            until = now + timedelta(seconds=self._poll)
+            store.wait_for_work(now=now, until=until, is_stopped=self._stopping.is_set)
+        else:
+            self._stopping.wait(self._poll)
 
     def run_once(self) -> int:
         """Do one round: end the waits that are due, let go of dead turns; return how many runs."""
         released = self._engine.release_stale(max_attempts=self._max_attempts)
         for run in released:
-            _log.warning("run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state)
+            _log.warning(
+                "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
+            )
         return self._engine.expire_due(limit=self._batch) + len(released)
 
     def stop(self) -> None:

@@ -107,8 +107,9 @@ class Maker:
 
         definition = self._definition or find_definition(self.module, self._name)
         if definition is None:
+            wanted = self._name.replace("@", " at line ")
             raise CompileError(
-                f"{self.module.path} does not hold a function {self._name.replace('@', ' at line ')} "
+                f"{self.module.path} does not hold a function {wanted} "
                 "(the file has changed since it was imported: start the process again)"
             )
         module = self.module

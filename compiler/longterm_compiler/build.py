@@ -7,7 +7,7 @@ every traceback, breakpoint and line event of generated code shows the author's 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from longterm._abi import RUNTIME
@@ -28,8 +28,15 @@ def at(place: ast.AST, node: N) -> N:
     return node
 
 
+def changed(node: N, **fields: object) -> N:
+    """Return a node like another, at its place, with some fields changed."""
+    make: Callable[..., N] = type(node)
+    new = make(**{**dict(ast.iter_fields(node)), **fields})
+    return ast.copy_location(new, node) if "lineno" in node._attributes else new
+
+
 def header(place: ast.stmt | ast.ExceptHandler) -> ast.AST:
-    """Return a zero-width place at the start of a statement: the line where its block is entered."""
+    """Return a zero-width place at a statement's start: the line where its block is entered."""
     return ast.Pass(
         lineno=place.lineno,
         col_offset=place.col_offset,
@@ -69,6 +76,4 @@ def assign(name: str, value: ast.expr) -> ast.Assign:
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
     """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
-    return {
-        each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)
-    }
+    return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}

@@ -35,7 +35,9 @@ Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
 
 _LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
 _FORMS = frozenset({"suspend", "call"})
-_PLAIN_FORMS = frozenset({"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"})
+_PLAIN_FORMS = frozenset(
+    {"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"}
+)
 _HOME = "longterm"
 
 

@@ -12,7 +12,7 @@ import types
 from collections.abc import Iterable, Iterator
 
 from longterm._abi import NEXT
-from longterm_compiler.build import assign, at
+from longterm_compiler.build import assign, at, changed
 from longterm_compiler.source import Definition, FunctionNode
 
 
@@ -20,9 +20,7 @@ def fresh_code(
     definition: Definition, body: list[ast.stmt], free: Iterable[str], path: str, flags: int
 ) -> types.CodeType:
     """Compile a flow's fresh body: same signature, same names, another body."""
-    fields = {**dict(ast.iter_fields(definition.node)), "body": body}
-    node = ast.copy_location(type(definition.node)(**fields), definition.node)
-    return _compiled(definition, node, free, path, flags)
+    return _compiled(definition, changed(definition.node, body=body), free, path, flags)
 
 
 def resume_code(
@@ -57,17 +55,14 @@ def resume_code(
     if local:
         never = [ast.Assign([ast.Name(each, ast.Store())], ast.Constant(None)) for each in local]
         first.append(ast.If(ast.Constant(False), list(never), []))
-    node = type(definition.node)(
-        name=definition.node.name,
-        args=ast.arguments([], parameters, None, [], [], None, []),
+    node = changed(
+        definition.node,
+        args=at(place, ast.arguments([], parameters, None, [], [], None, [])),
         body=[*(at(place, each) for each in first), *body],
-        decorator_list=definition.node.decorator_list,
         returns=None,
-        type_comment=None,
-        **({"type_params": []} if hasattr(definition.node, "type_params") else {}),
     )
-    ast.copy_location(node, definition.node)
-    at(place, node.args)
+    if hasattr(node, "type_params"):
+        node.type_params = []
     return _compiled(definition, node, cells, path, flags)
 
 

@@ -18,7 +18,9 @@ _IGNORED = frozenset({"ctx", "type_comment", "kind", "returns", "annotation", "t
 _DIGITS = 16
 
 
-def meaning_digest(function: FunctionNode, is_deflow: Iterable[ast.expr], points: Iterable[str]) -> str:
+def meaning_digest(
+    function: FunctionNode, is_deflow: Iterable[ast.expr], points: Iterable[str]
+) -> str:
     """Return the version of a flow, 16 hexadecimal digits.
 
     Args:

@@ -18,7 +18,7 @@ InnerNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def inner_places(definition: Definition, code: types.CodeType) -> tuple[str | None, ...]:
-    """Return the place of each code object nested in a body, outer ones first; None: no function."""
+    """Return the place of each code object in a body, outer ones first; None: no function."""
     nodes = list(_inner_nodes(definition))
     return tuple(_name(nodes, each) for each in _nested(code))
 

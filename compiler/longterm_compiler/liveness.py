@@ -121,7 +121,9 @@ class _Graph:
             case ast.Match():
                 return self._match(node, after, ways)
             case ast.Return():
-                return self.add([node.value] if node.value else [], (), [ways.returned], ways.raised)
+                return self.add(
+                    [node.value] if node.value else [], (), [ways.returned], ways.raised
+                )
             case ast.Raise():
                 return self.add([node], (), [], ways.raised)
             case ast.Break() if ways.broken is not None:
@@ -209,9 +211,5 @@ def _reads(nodes: Iterable[ast.AST]) -> dict[str, int]:
 
 def _binds(node: ast.AST) -> set[str]:
     """Return the names that are surely bound when this node has run."""
-    maybe = {
-        each.target.id
-        for each in own_nodes([node])
-        if isinstance(each, ast.NamedExpr)
-    }
+    maybe = {each.target.id for each in own_nodes([node]) if isinstance(each, ast.NamedExpr)}
     return {name for each in own_nodes([node]) for name in bound_by(each)} - maybe

@@ -31,8 +31,8 @@ from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
 from longterm_compiler.scope import Scope, bound_by, free_names, scope_of
-from longterm_compiler.supers import with_explicit_super
 from longterm_compiler.source import Definition, ScopeNode
+from longterm_compiler.supers import with_explicit_super
 
 _MANY_BLOCKS = 14
 
@@ -263,11 +263,13 @@ def _mentions_class(node: ast.AST) -> bool:
 
 
 def _keep_cells(definition: Definition, names: Iterable[str]) -> ast.stmt:
-    """Return `_lt_cells = (lambda: (a, b)).__closure__`: the frame's cells, for when it is saved."""
+    """Return `_lt_cells = (lambda: (a, b)).__closure__`: the cells of the frame, to be saved."""
     node = definition.node
     place = ast.Pass(
-        lineno=node.lineno, col_offset=node.col_offset,
-        end_lineno=node.lineno, end_col_offset=node.col_offset,
+        lineno=node.lineno,
+        col_offset=node.col_offset,
+        end_lineno=node.lineno,
+        end_col_offset=node.col_offset,
     )
     empty = ast.arguments([], [], None, [], [], None, [])
     inner = ast.Lambda(empty, ast.Tuple([load(each) for each in names], ast.Load()))

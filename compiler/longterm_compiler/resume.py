@@ -3,7 +3,7 @@
 A resume body is ordinary code without a single guard. It begins inside the blocks that were open
 (`try` and `with` regions are entered anew, handlers by raising their exception again), goes on from
 the point, and finishes what remains. A loop is first finished for the round it was in, inside a
-loop of one round, so that `break` and `continue` are the language's own; then it goes on as written:
+loop of one round, so that `break` and `continue` are the language's own; then it goes on:
 
     for _lt_round in (None,):
         reply = _lt_next()              # the rest of the round that was interrupted
@@ -19,20 +19,20 @@ from __future__ import annotations
 import ast
 
 from longterm._abi import NEXT, RESERVED_PREFIX
-from longterm_compiler.build import at, call, header, load, runtime, store
+from longterm_compiler.build import at, call, changed, header, load, runtime, store
+from longterm_compiler.declarations import undeclared
 from longterm_compiler.lower import Lowered, Point
 from longterm_compiler.lower.context import Out
-from longterm_compiler.scope import declared_global, own_nodes
+from longterm_compiler.scope import declared_global
 
 ROUND = f"{RESERVED_PREFIX}round"
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _BLOCKS = ("body", "orelse", "finalbody")
-_DECLARATIONS = (ast.Global, ast.Nonlocal, ast.AnnAssign)
 
 
 def resume_body(lowered: Lowered, point: Point) -> list[ast.stmt]:
     """Return the statements that remain of a lowered body from a point on."""
-    rest = _undeclared(_Rest(lowered, point).of(lowered.body))
+    rest: Out = undeclared(_Rest(lowered, point).of(lowered.body))
     names = sorted(declared_global(lowered.body))
     if not names:
         return rest
@@ -107,43 +107,6 @@ class _Rest:
         return [ast.copy_location(again, node)]
 
 
-def _undeclared(block: list[ast.stmt]) -> Out:
-    """Return a block without `global`, `nonlocal` and annotations.
-
-    A declaration holds for a whole function, and must come before the names are used; so a resume
-    body makes it at its top. An annotated name can be neither of these.
-    """
-    left = [_without_declarations(each) for each in block if not _only_declares(each)]
-    return left or [at(header(each), ast.Pass()) for each in block[:1]]
-
-
-def _only_declares(node: ast.stmt) -> bool:
-    if isinstance(node, ast.AnnAssign):
-        return node.value is None and isinstance(node.target, ast.Name)
-    return isinstance(node, ast.Global | ast.Nonlocal)
-
-
-def _without_declarations(node: ast.stmt) -> ast.stmt:
-    if not any(isinstance(each, _DECLARATIONS) for each in own_nodes([node])):
-        return node
-    if isinstance(node, ast.AnnAssign) and node.value is not None:
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
-    fields = {
-        name: _undeclared(value) if name in _BLOCKS else value
-        for name, value in ast.iter_fields(node)
-    }
-    if isinstance(node, ast.Try | ast.TryStar):
-        fields["handlers"] = [
-            ast.copy_location(ast.ExceptHandler(h.type, h.name, _undeclared(h.body)), h)
-            for h in node.handlers
-        ]
-    elif isinstance(node, ast.Match):
-        fields["cases"] = [
-            ast.match_case(each.pattern, each.guard, _undeclared(each.body)) for each in node.cases
-        ]
-    return ast.copy_location(type(node)(**fields), node)
-
-
 def _awaiting_next(node: ast.stmt, point: ast.Call) -> ast.stmt:
     """Return the point's statement with `_lt_next()` in the place of its call."""
     value = getattr(node, "value")  # noqa: B009 - a point's statement always has a value
@@ -151,8 +114,7 @@ def _awaiting_next(node: ast.stmt, point: ast.Call) -> ast.stmt:
     ast.copy_location(going_on.func, point)  # type: ignore[attr-defined]
     if isinstance(value, ast.Await):
         going_on = ast.copy_location(ast.Await(going_on), value)
-    fields = {**dict(ast.iter_fields(node)), "value": going_on}
-    return ast.copy_location(type(node)(**fields), node)
+    return changed(node, value=going_on)
 
 
 def _path_to(body: list[ast.stmt], target: ast.stmt) -> set[ast.stmt]:

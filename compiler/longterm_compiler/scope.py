@@ -126,7 +126,7 @@ def declared_global(body: Iterable[ast.AST]) -> set[str]:
 
 
 def inner_scopes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield the functions, lambdas and classes directly inside a scope, those in comprehensions too.
+    """Yield the functions, lambdas and classes inside a scope, those in comprehensions too.
 
     A comprehension itself is not one: it has run before anything can suspend.
     """

@@ -1,13 +1,13 @@
 """Give `super()` its arguments in a resume body, whose first parameter is not the method's.
 
-    return super().approve() + x        return super(__class__, self).approve() + x
+return super().approve() + x        return super(__class__, self).approve() + x
 """
 
 from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import at, call, load
+from longterm_compiler.build import at, call, changed, load
 from longterm_compiler.scope import own_nodes
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -31,9 +31,9 @@ def _is_bare_super(node: ast.AST) -> bool:
 
 
 def _explicit(node: ast.stmt, first: str) -> ast.stmt:
-    changed = _rebuilt(node, first)
-    assert isinstance(changed, ast.stmt)
-    return changed
+    rebuilt = _rebuilt(node, first)
+    assert isinstance(rebuilt, ast.stmt)
+    return rebuilt
 
 
 def _rebuilt(node: ast.AST, first: str) -> ast.AST:
@@ -54,5 +54,4 @@ def _rebuilt(node: ast.AST, first: str) -> ast.AST:
         fields[name] = new
     if is_same:
         return node
-    changed = type(node)(**fields)
-    return ast.copy_location(changed, node) if "lineno" in node._attributes else changed
+    return changed(node, **fields)

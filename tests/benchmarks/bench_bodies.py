@@ -1,7 +1,7 @@
 """How fast flows run between suspends: fresh and resumed bodies against the undecorated function.
 
-Run `python tests/benchmarks/bench_bodies.py [--json]`. Every figure is a ratio of CPU times from one
-run, the variants interleaved; the median of the repeats, and their spread.
+Run `python tests/benchmarks/bench_bodies.py [--json]`. Every figure is a ratio of CPU times from
+one run, the variants interleaved; the median of the repeats, and their spread.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def main() -> None:
     print(f"{'flow':14}{'fresh body':>12}{'(min-max)':>16}{'resumed':>12}{'(min-max)':>16}")
     for name, row in table.items():
         cells = "".join(
-            f"{'x%.3f' % each['median']:>12}{'%.2f-%.2f' % (each['min'], each['max']):>16}"
+            f"{each['median']:>12.3f}{each['min']:>9.2f} - {each['max']:.2f}"
             for each in row.values()
         )
         print(f"{name:14}{cells}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-FLOWS = '''\
+FLOWS = """\
 from helpers import step
 from longterm import deflow, suspend
 
@@ -27,15 +27,15 @@ def outer(x):
 @deflow
 def inner(x):
     return suspend("value") * x
-'''
+"""
 
-DRIVER = '''\
+DRIVER = """\
 import sys
 import flows
 from longterm.testing import play
 result = play(flows.outer, [3], [10, 20]).result
 print(result, "longterm_compiler" in sys.modules, end="")
-'''
+"""
 
 RIGHT = "[3, 30, 80, 4]"
 

@@ -1,4 +1,4 @@
-"""Waits that end by themselves, claims that run out, deliveries that come twice, facts to find by."""
+"""Waits that end by themselves, claims that run out, deliveries that come twice, facts."""
 
 from __future__ import annotations
 

@@ -92,7 +92,10 @@ def test_url_from_the_environment_is_the_default(tmp_path):
 
     names = [
         subprocess.run(
-            [sys.executable, "-c", script], env={**os.environ, **env}, capture_output=True, text=True
+            [sys.executable, "-c", script],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
         ).stdout.strip()
         for env in ({"LONGTERM_URL": url}, {"LONGTERM_URL": ""})
     ]

@@ -193,7 +193,7 @@ def test_failure_keeps_the_frames_of_before_the_turn(engine):
     assert failed.waiting_for == "go"
     assert failed.response == []
     assert "KeyError: 'missing'" in failed.error
-    assert 'in fails_after\n    raise KeyError(value)' in failed.error
+    assert "in fails_after\n    raise KeyError(value)" in failed.error
     assert "engine.py" not in failed.error
     with pytest.raises(RunNotSuspended, match="its last turn raised"):
         engine.process_event(run.id, "go", "missing")

@@ -50,7 +50,7 @@ def fulfil(number):
     return answers, sorted(order.tags), note
 '''
 
-DRIVER = '''\
+DRIVER = """\
 import os, signal, sys
 import shop_flows
 from longterm import get_run, process_event, set_runstore, start_flow
@@ -63,7 +63,7 @@ else:
 print(run.id, run.state, run.waiting_for, run.response, run.result, sep="|", flush=True)
 if "kill" in sys.argv:
     os.kill(os.getpid(), signal.SIGKILL)
-'''
+"""
 
 
 @pytest.fixture

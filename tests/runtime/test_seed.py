@@ -202,7 +202,7 @@ def test_responses_belong_to_their_turn(engine):
 def test_mismatched_event_is_refused_and_the_run_waits_on(engine):
     run = engine.start_flow(multiply_by_user_input, 4)
 
-    with pytest.raises(WrongEvent, match="does not wait for event 'other'.*'user-number'"):
+    with pytest.raises(WrongEvent, match=r"does not wait for event 'other'.*'user-number'"):
         engine.process_event(run.id, "other", 5)
 
     assert engine.get_run(run.id) == run

@@ -191,7 +191,7 @@ def by_call(x):
 def by_partial(x):
     f = functools.partial(ask, x)
     y = f()
-    return y + call(functools.partial(f), **{})
+    return y + call(functools.partial(f))
 
 
 @deflow

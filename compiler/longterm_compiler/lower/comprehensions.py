@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from longterm_compiler.build import assign, at, call, load
+from longterm_compiler.build import assign, at, call, changed, load
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
 from longterm_compiler.scope import parameter_names
 
@@ -47,9 +47,7 @@ def _suspends_inside(low: Lowering, node: _Node | ast.GeneratorExp) -> bool:
 
 def _with_first_iterable(node: _Node | ast.GeneratorExp, first: ast.expr) -> ast.expr:
     start, *rest = node.generators
-    changed = ast.comprehension(start.target, first, start.ifs, start.is_async)
-    fields = {**dict(ast.iter_fields(node)), "generators": [changed, *rest]}
-    return ast.copy_location(type(node)(**fields), node)
+    return changed(node, generators=[changed(start, iter=first), *rest])
 
 
 def _start(node: _Node) -> tuple[str, ast.expr]:
@@ -126,7 +124,8 @@ def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
     new = type(node)(**fields)
     if isinstance(node, _COMPREHENSIONS):
         # Its first iterable is evaluated in the scope around it.
-        new.generators[0].iter = _copied(low, node.generators[0].iter, renamed)
+        assert isinstance(new, _COMPREHENSIONS)
+        new.generators[0].iter = _copy(low, node.generators[0].iter, renamed)
     if "lineno" in node._attributes:
         ast.copy_location(new, node)
     low.copied(node, new)

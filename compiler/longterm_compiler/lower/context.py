@@ -185,4 +185,6 @@ def rebinds(name: str, nodes: Iterable[ast.expr]) -> bool:
 
 def has_exit(node: ast.stmt) -> bool:
     """Tell whether a statement may leave the block it stands in by a return, break or continue."""
-    return any(isinstance(each, ast.Return | ast.Break | ast.Continue) for each in own_nodes([node]))
+    return any(
+        isinstance(each, ast.Return | ast.Break | ast.Continue) for each in own_nodes([node])
+    )

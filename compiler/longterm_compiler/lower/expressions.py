@@ -7,9 +7,8 @@ before it stands in temporaries; what is evaluated after it stays where the auth
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 
-from longterm_compiler.build import NOWHERE, assign, at, load, store
+from longterm_compiler.build import NOWHERE, assign, at, changed, load, store
 from longterm_compiler.callees import dotted
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out, rebinds
 
@@ -178,7 +177,9 @@ def _formatted_value(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     if spec is not None and low.inside(spec):
         if node.conversion != -1:
             # `!r` is applied before the format spec is evaluated.
-            value = at(node, ast.JoinedStr([at(node, ast.FormattedValue(value, node.conversion, None))]))
+            value = at(
+                node, ast.JoinedStr([at(node, ast.FormattedValue(value, node.conversion, None))])
+            )
         value = low.settle(value, [spec], out)
         spec = low.expression(spec, out)
         return at(node, ast.FormattedValue(value, -1, spec))
@@ -218,12 +219,9 @@ def lower_defaults(
     done = low.sequence([*before, *args.defaults, *named], out)
     end = len(before) + len(args.defaults)
     keywords = iter(done[end:])
-    fields = {
-        **dict(ast.iter_fields(args)),
-        "defaults": done[len(before) : end],
-        "kw_defaults": [None if each is None else next(keywords) for each in args.kw_defaults],
-    }
-    return done[: len(before)], ast.arguments(**fields)
+    kw_defaults = [None if each is None else next(keywords) for each in args.kw_defaults]
+    lowered = changed(args, defaults=done[len(before) : end], kw_defaults=kw_defaults)
+    return done[: len(before)], lowered
 
 
 def _in_order(*fields: str) -> ExpressionLowerer:
@@ -235,15 +233,13 @@ def _in_order(*fields: str) -> ExpressionLowerer:
         for part in parts:
             flat.extend(part if isinstance(part, list) else [] if part is None else [part])
         done = iter(low.sequence(flat, out))
-        changed = {
+        lowered = {
             each: [next(done) for _ in part]
             if isinstance(part, list)
             else (None if part is None else next(done))
             for each, part in zip(fields, parts, strict=True)
         }
-        others = {name: value for name, value in ast.iter_fields(node) if name not in changed}
-        make: Callable[..., ast.expr] = type(node)
-        return ast.copy_location(make(**others, **changed), node)
+        return changed(node, **lowered)
 
     return lower
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, call, header, load, runtime, store
+from longterm_compiler.build import NOWHERE, assign, at, call, changed, header, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target
 
@@ -30,15 +30,15 @@ def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
         target = at(node.target, store(name))
         assign_target(low, node.target, at(node.target, load(name)), body)
     body += low.loop_body(node.body)
-    changed = type(node)(target, iterable, body, low.block(node.orelse))
-    out.append(ast.copy_location(changed, node))
+    orelse = low.block(node.orelse)
+    out.append(changed(node, target=target, iter=iterable, body=body, orelse=orelse))
 
 
 def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.While)
     if not low.inside(node.test):
-        changed = ast.While(node.test, low.loop_body(node.body), low.block(node.orelse))
-        out.append(ast.copy_location(changed, node))
+        rounds = low.loop_body(node.body)
+        out.append(changed(node, body=rounds, orelse=low.block(node.orelse)))
         return
     body: Out = []
     test = low.expression(node.test, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import assign, at, load
+from longterm_compiler.build import assign, at, changed, load
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target, lower_defaults, point_call
 
@@ -155,8 +155,8 @@ def _assert(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _if(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.If)
     test = low.expression(node.test, out)
-    changed = ast.If(test, low.block(node.body), low.block(node.orelse))
-    out.append(ast.copy_location(changed, node))
+    body = low.block(node.body)
+    out.append(changed(node, test=test, body=body, orelse=low.block(node.orelse)))
 
 
 def _function(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -168,8 +168,7 @@ def _function(low: Lowering, node: ast.stmt, out: Out) -> None:
     left = dict(zip(early, done, strict=True))
     # A function's code begins at its first decorator, so a decorator keeps its place.
     decorators = [ast.copy_location(left.get(each, each), each) for each in node.decorator_list]
-    fields = {**dict(ast.iter_fields(node)), "decorator_list": decorators, "args": args}
-    out.append(ast.copy_location(type(node)(**fields), node))
+    out.append(changed(node, decorator_list=decorators, args=args))
 
 
 def _class(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -187,13 +186,8 @@ def _class(low: Lowering, node: ast.stmt, out: Out) -> None:
     decorators = [
         ast.copy_location(new, old) for old, new in zip(node.decorator_list, done, strict=False)
     ]
-    fields = {
-        **dict(ast.iter_fields(node)),
-        "decorator_list": decorators,
-        "bases": done[split:end],
-        "keywords": keywords,
-    }
-    out.append(ast.copy_location(ast.ClassDef(**fields), node))
+    bases = done[split:end]
+    out.append(changed(node, decorator_list=decorators, bases=bases, keywords=keywords))
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {

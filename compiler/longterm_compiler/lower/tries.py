@@ -16,7 +16,7 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from longterm_compiler.build import NOWHERE, assign, at, call, header, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, changed, header, load, runtime
 from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
 from longterm_compiler.scope import bound_by, own_nodes
 
@@ -48,8 +48,7 @@ def _protected(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
 
 
 def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
-    changed = ast.ExceptHandler(node.type, node.name, low.block(node.body))
-    return ast.copy_location(changed, node)
+    return changed(node, body=low.block(node.body))
 
 
 def guard_finally(
@@ -95,14 +94,12 @@ def _handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
     kind = node.type or at(place, runtime("BaseException"))
     body: Out = [at(place, assign(kept, load(name))), *low.block(node.body)]
     body.append(at(place, assign(kept, ast.Constant(None))))
-    changed = ast.copy_location(ast.ExceptHandler(kind, name, body), node)
-    low.caught[changed] = kept
-    return changed
+    handler = changed(node, type=kind, name=name, body=body)
+    low.caught[handler] = kept
+    return handler
 
 
-def _handler_that_rebinds(
-    low: Lowering, node: ast.ExceptHandler, kept: str
-) -> ast.ExceptHandler:
+def _handler_that_rebinds(low: Lowering, node: ast.ExceptHandler, kept: str) -> ast.ExceptHandler:
     """A handler whose body gives its exception's name another value.
 
     Python unbinds the name when the handler is left, by a suspension too, so here the name is an
@@ -122,9 +119,9 @@ def _handler_that_rebinds(
     guard_finally(low, node.body[0], low.block(node.body), unbind, body)
     body.append(at(place, assign(kept, ast.Constant(None))))
     kind = node.type or at(place, runtime("BaseException"))
-    changed = ast.copy_location(ast.ExceptHandler(kind, name, body), node)
-    low.caught[changed] = kept
-    return changed
+    handler = changed(node, type=kind, name=name, body=body)
+    low.caught[handler] = kept
+    return handler
 
 
 def _rebinds(name: str, body: Iterable[ast.stmt]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, call, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target
 
@@ -25,8 +25,7 @@ def _with(low: Lowering, node: ast.stmt, out: Out) -> None:
         _written_out(low, node, node.items, out)
         return
     first = ast.withitem(low.expression(first.context_expr, out), first.optional_vars)
-    changed = type(node)([first, *rest], low.block(node.body))
-    out.append(ast.copy_location(changed, node))
+    out.append(changed(node, items=[first, *rest], body=low.block(node.body)))
 
 
 def _written_out(
@@ -62,7 +61,7 @@ def _exiting(
     leave: str,
     body: Out,
 ) -> tuple[ast.Try, Out]:
-    """Return the `try` that runs a body and the manager's exit, and the flag that it starts with."""
+    """Return the `try` that runs a body and the manager's exit, and the flag before it."""
     owed, error = low.names.fresh("owed"), low.names.fresh("error")
     settled = at(NOWHERE, assign(owed, ast.Constant(False)))
     let_go = at(place, ast.Expr(call(runtime("let_go"), manager)))
