@@ -323,7 +323,7 @@ class Engine:
             raise refusal(stored, event_id)
         if key is not None and run.delivery == key:
             return run, self._claims.release(run)
-        return replace(run, delivery=key), None
+        return run if key == run.delivery else replace(run, delivery=key), None
 
     def _claim_waiting(self, run_id: str) -> Run:
         """Claim a suspended run, whatever it waits for."""

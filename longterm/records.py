@@ -46,8 +46,8 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run
         CannotStore: the flow holds, said or returned a value that cannot be stored.
     """
     response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
-    index = {**run.index, **turn.index} if turn.index else run.index
-    run = replace(run, index=index)
+    if turn.index:
+        run = replace(run, index={**run.index, **turn.index})
     if isinstance(outcome, Completed):
         result = _encoded(outcome.result, f"the result of {run.flow}")
         ended = ended_run(run, RunState.COMPLETE, now)
