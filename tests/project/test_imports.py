@@ -20,7 +20,7 @@ ALLOWED = {
     "psycopg": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
     "psycopg_pool": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
     "sqlite3": ("longterm/store/sqlite.py", "longterm/store/_sqlite_", "longterm/demo/table.py"),
-    "argparse": ("longterm/demo/", "compiler/longterm_compiler/cli/"),
+    "argparse": ("longterm/cli/", "longterm/demo/", "compiler/longterm_compiler/cli/"),
     "longterm_compiler": ("compiler/", "longterm/workshop.py"),
     "hypothesis": ("longterm/testing/",),
     "pytest": ("longterm/testing/",),
