@@ -95,7 +95,7 @@ _by_original: dict[int, Flow] = {}
 flow_codes.update(id(each.__code__) for each in _FORMS)
 
 
-def deflow(function: F) -> F:
+def deflow(function: F, /) -> F:
     """Make a function a flow: it may suspend for days or months and go on in any process.
 
     The function stays an ordinary one: called outside of a run it runs at native speed, and fails
@@ -107,9 +107,14 @@ def deflow(function: F) -> F:
     """
     if not isinstance(function, types.FunctionType):
         raise CompileError(_not_a_function(function))
+    _make_flow(function)
+    return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+
+
+def _make_flow(function: types.FunctionType) -> None:
     code = function.__code__
     if id(code) in _bodies:
-        return function
+        return
     flow = _by_original.get(id(code))
     if flow is None:
         maker = maker_of(function)
@@ -118,7 +123,6 @@ def deflow(function: F) -> F:
     _flows[flow.name] = flow
     flow.functions.add(function)
     function.__code__ = flow.image.code
-    return function
 
 
 def _add_flow(function: types.FunctionType, maker: Maker) -> Flow:

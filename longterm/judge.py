@@ -64,14 +64,10 @@ def function_behind(value: object) -> types.FunctionType | None:
         elif isinstance(value, type):
             return None
         else:
-            value = next(
-                (
-                    vars(base)["__call__"]
-                    for base in type(value).__mro__
-                    if "__call__" in vars(base)
-                ),
-                None,
-            )
-            if not isinstance(value, types.FunctionType):
-                return None
+            method = _call_method(type(value))
+            return method if isinstance(method, types.FunctionType) else None
     return value
+
+
+def _call_method(kind: type) -> object:
+    return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from longterm.engine import Engine
 from longterm.store.base import Wakes
@@ -48,20 +48,25 @@ class Worker:
         A store that is out of reach is logged, and tried again after the next rest.
         """
         while not self._stopping.is_set():
+            looked_at = self._engine.clock.now()
             try:
                 if self.run_once() < self._batch:
-                    self._rest()
+                    self._rest(looked_at)
             except Exception:
                 _log.exception("the worker could not do its round (it tries again)")
                 self._stopping.wait(self._poll)
 
-    def _rest(self) -> None:
+    def _rest(self, looked_at: datetime) -> None:
         """Wait until it is time to look again, or there is something to be found."""
         store = self._engine.store
         if isinstance(store, Wakes):
             now = self._engine.clock.now()
-            until = now + timedelta(seconds=self._poll)
-            store.wait_for_work(now=now, until=until, is_stopped=self._stopping.is_set)
+            store.wait_for_work(
+                looked_at=looked_at,
+                now=now,
+                until=now + timedelta(seconds=self._poll),
+                is_stopped=self._stopping.is_set,
+            )
         else:
             self._stopping.wait(self._poll)
 

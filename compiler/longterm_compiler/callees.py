@@ -162,14 +162,13 @@ class Callees:
             owner = self.definition.enclosing[-1]
             assert isinstance(owner, ast.ClassDef)
             return self.names.in_class(owner, path[1])
-        if len(path) > 1:
-            return Verdict.UNKNOWN
         return self._bound_in(self.definition.node.body, path)
 
     def _bound_in(self, body: list[ast.stmt], path: tuple[str, ...]) -> Verdict:
-        if len(path) > 1:
+        name, *attributes = path
+        if attributes:
             return Verdict.UNKNOWN
-        bindings = [n for n in own_nodes(body) if path[0] in bound_by(n)]
+        bindings = [n for n in own_nodes(body) if name in bound_by(n)]
         functions = [b for b in bindings if isinstance(b, ast.FunctionDef | ast.AsyncFunctionDef)]
         if not bindings or len(functions) < len(bindings):
             return Verdict.MAY

@@ -61,8 +61,8 @@ def resume_code(
         body=[*(at(place, each) for each in first), *body],
         returns=None,
     )
-    if hasattr(node, "type_params"):
-        node.type_params = []
+    if hasattr(node, "type_params"):  # from 3.12 on
+        node = changed(node, type_params=[])
     return _compiled(definition, node, cells, path, flags)
 
 

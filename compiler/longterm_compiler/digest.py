@@ -69,10 +69,11 @@ def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
         if name in _IGNORED or value is None or value == []:
             continue
         if isinstance(node, ast.JoinedStr):
-            value = _merged(node.values)
-        if name == "body" and isinstance(value, list) and _has_docstring(node, value):
-            value = value[1:]
-        yield name, value
+            yield name, _merged(node.values)
+        elif name == "body" and _has_docstring(node):
+            yield name, value[1:]
+        else:
+            yield name, value
 
 
 def _merged(values: list[ast.expr]) -> list[ast.expr]:
@@ -89,12 +90,7 @@ def _merged(values: list[ast.expr]) -> list[ast.expr]:
     return merged
 
 
-def _has_docstring(node: ast.AST, body: list[ast.stmt]) -> bool:
+def _has_docstring(node: ast.AST) -> bool:
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return False
-    first = body[0]
-    return (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    )
+    return ast.get_docstring(node, clean=False) is not None

@@ -228,7 +228,8 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
         raise Refused(found, source.text)
     depth = check_depth(definition, source, suspensions.containing)
     with room_for(definition, source, depth):
-        lowered = lower(definition.node.body, suspensions, scope)
+        around = frozenset(_names_around(definition.enclosing))
+        lowered = lower(definition.node.body, suspensions, scope, around)
     flow = CompiledFlow(definition, names, flags, scope, suspensions, lowered, depth)
     _prove(flow)
     return flow

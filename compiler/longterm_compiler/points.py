@@ -22,7 +22,7 @@ _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
     ast.ClassDef,
 )
 if hasattr(ast, "TypeAlias"):  # from 3.12 on
-    _NESTED_SCOPES = (*_NESTED_SCOPES, ast.TypeAlias)
+    _NESTED_SCOPES = (*_NESTED_SCOPES, getattr(ast, "TypeAlias"))  # noqa: B009
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

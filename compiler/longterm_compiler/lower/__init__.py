@@ -49,8 +49,13 @@ class Lowered:
     """How to leave a `try` again as it was left, when its `finally` has a point inside."""
 
 
-def lower(body: list[ast.stmt], suspensions: Suspensions, scope: Scope) -> Lowered:
-    """Lower the body of a flow."""
-    low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS)
+def lower(
+    body: list[ast.stmt],
+    suspensions: Suspensions,
+    scope: Scope,
+    around: frozenset[str] = frozenset(),
+) -> Lowered:
+    """Lower the body of a flow; `around` are the names of the functions around it."""
+    low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS, around)
     lowered = low.block(body)
     return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.pending)

@@ -121,13 +121,11 @@ def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
         name: _copied_field(low, value, renamed if name == "args" else inner)
         for name, value in ast.iter_fields(node)
     }
-    new = type(node)(**fields)
+    new = changed(node, **fields)
     if isinstance(node, _COMPREHENSIONS):
         # Its first iterable is evaluated in the scope around it.
         assert isinstance(new, _COMPREHENSIONS)
         new.generators[0].iter = _copy(low, node.generators[0].iter, renamed)
-    if "lineno" in node._attributes:
-        ast.copy_location(new, node)
     low.copied(node, new)
     return new
 

@@ -50,6 +50,8 @@ class Lowering:
     scope: Scope
     statements: dict[type[ast.stmt], StatementLowerer]
     expressions: dict[type[ast.expr], ExpressionLowerer]
+    around: frozenset[str] = frozenset()
+    """The names of the functions around the flow."""
     names: Names = field(default_factory=Names)
     points: list[Point] = field(default_factory=list)
     """The points so far, in the order in which they stand in the lowered text."""
@@ -146,7 +148,9 @@ class Lowering:
         path = dotted(callee)
         if path is None:
             return False
-        return path[0] not in self.scope.local and path[0] not in self.scope.declared_nonlocal
+        if path[0] in self.scope.declared_global:
+            return True
+        return path[0] not in self.scope.local and path[0] not in self.around
 
     def add_point(self, call: ast.Call, statement: ast.stmt, out: Out) -> None:
         """Add a statement whose value is a suspending call: the next resume point."""

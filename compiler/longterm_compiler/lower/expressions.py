@@ -62,7 +62,7 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
         ast.copy_location(ast.keyword(old.arg, new), old)
         for old, new in zip(node.keywords, done[start:], strict=True)
     ]
-    given = done[len(first) : start]
+    given: list[ast.expr] = done[len(first) : start]
     if args is not node.args:
         given = [ast.copy_location(ast.Starred(given[0], ast.Load()), node.args[0])]
     return ast.copy_location(ast.Call(func, given, keywords), node)
@@ -187,21 +187,47 @@ def _formatted_value(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
 
 
 def _dict(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
-    """A display evaluates key, value, key, value; `**mapping` is merged when its turn comes."""
+    """A display evaluates key, value, key, value; at each `**mapping` it is made up to there."""
     assert isinstance(node, ast.Dict)
-    flat: list[ast.expr] = []
-    mappings: set[int] = set()
-    for key, value in zip(node.keys, node.values, strict=True):
-        if key is None:
-            mappings.add(len(flat))
-        flat.extend([value] if key is None else [key, value])
-    done = iter(low.sequence(flat, out, mappings))
-    keys: list[ast.expr | None] = []
-    values: list[ast.expr] = []
-    for old in node.keys:
-        keys.append(None if old is None else next(done))
-        values.append(next(done))
-    return at(node, ast.Dict(keys, values))
+    pairs = list(zip(node.keys, node.values, strict=True))
+    last = max(i for i, pair in enumerate(pairs) if low.inside(*pair))
+    start = max((i for i, (key, _) in enumerate(pairs[: last + 1]) if key is None), default=-1)
+    made: list[ast.expr] = []
+    if start > 0:
+        so_far = at(node, ast.Dict(node.keys[:start], node.values[:start]))
+        low.mark(so_far)
+        made.append(low.keep("mapping", low.expression(so_far, out), out))
+    if start >= 0:
+        mapping = low.expression(node.values[start], out)
+        if start < last:
+            mapping = low.keep("mapping", at(mapping, ast.Dict([None], [mapping])), out)
+        made.append(mapping)
+    rest = pairs[start + 1 :]
+    flat = [each for pair in rest for each in pair if each is not None]
+    done = iter(low.sequence(flat, out))
+    keys: list[ast.expr | None] = [None for _ in made]
+    for key, _ in rest:
+        keys.append(None if key is None else next(done))
+        made.append(next(done))
+    return at(node, ast.Dict(keys, made))
+
+
+def _set(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """A display with `*items` is made at the first of them; what follows is added in its turn."""
+    assert isinstance(node, ast.Set)
+    last = max(i for i, each in enumerate(node.elts) if low.inside(each))
+    stars = [i for i, each in enumerate(node.elts[: last + 1]) if isinstance(each, ast.Starred)]
+    if not stars:
+        return at(node, ast.Set(low.sequence(node.elts, out)))
+    made: list[ast.expr] = []
+    for part in [node.elts[: stars[0]], *([each] for each in node.elts[stars[0] : last])]:
+        if part:
+            display = at(node, ast.Set(part))
+            low.mark(display)
+            kept = low.keep("set", _set(low, display, out) if low.inside(*part) else display, out)
+            made.append(at(node, ast.Starred(kept, ast.Load())))
+    made.append(low.expression(node.elts[last], out))
+    return at(node, ast.Set([*made, *node.elts[last + 1 :]]))
 
 
 def _lambda(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
@@ -254,6 +280,7 @@ EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.JoinedStr: _joined_str,
     ast.FormattedValue: _formatted_value,
     ast.Dict: _dict,
+    ast.Set: _set,
     ast.Lambda: _lambda,
     ast.BinOp: _in_order("left", "right"),
     ast.UnaryOp: _in_order("operand"),
@@ -263,7 +290,6 @@ EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.Starred: _in_order("value"),
     ast.List: _in_order("elts"),
     ast.Tuple: _in_order("elts"),
-    ast.Set: _in_order("elts"),
 }
 
 
