@@ -40,7 +40,8 @@ def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
     if slot.startswith(RESERVED_PREFIX):
         kind = re.sub(r"\d+$", "", slot.removeprefix(RESERVED_PREFIX))
         what = _TEMPORARIES.get(kind, "a value computed before the suspend")
-        return what, f"line {line} still needs it; {error.remedy}"
+        needing = f"line {line}" if line and line > 0 else "the rest of the flow"
+        return what, f"{needing} still needs it; {error.remedy}"
     because = f"live because line {line} reads it; {error.remedy}, or del {slot} before the suspend"
     return f"local {slot!r}", because
 

@@ -1,0 +1,272 @@
+"""The command `longterm`: what it prints, what it changes, and how it ends; on both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from longterm import Engine, RunState
+from longterm.cli import main
+from tests.store.conftest import fresh_database, server  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).parents[2]
+FLOWS = '''\
+"""Flows of a clinic."""
+
+import logging
+from datetime import timedelta
+
+from longterm import deflow, respond, set_index, suspend
+
+
+@deflow
+def visit(patient):
+    set_index(patient=patient, urgent=True)
+    respond(f"hello {patient}")
+    dose = ask("dose")
+    respond({"dose": 100 / dose})
+    return suspend("note", expires=timedelta(seconds=0.3), default=[])
+
+
+@deflow
+def ask(what):
+    asked = [what]
+    return suspend(what) + len(asked) - 1
+
+
+@deflow
+def overdue():
+    answer = suspend("answer", expires=timedelta(seconds=0), default="too late")
+    logging.getLogger("clinic").info("no answer: %s", answer)
+    return answer
+'''
+
+
+@pytest.fixture
+def clinic(tmp_path, monkeypatch):
+    """A module of flows in the present folder, made anew for each test."""
+    name = f"clinic_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(FLOWS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("LONGTERM_APP", name)
+    return __import__(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path, monkeypatch):
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/runs.db"
+    else:
+        server = request.getfixturevalue("server")
+        url = server.url(request.getfixturevalue("fresh_database")())
+    monkeypatch.setenv("LONGTERM_URL", url)
+    return url
+
+
+@pytest.fixture
+def engine(url):
+    engine = Engine(url)
+    yield engine
+    engine.store.close()
+
+
+@pytest.fixture
+def longterm(capsys, engine, clinic):
+    """Run a command; return its status, and what it printed and complained of."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            status = main(arguments)
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_runs_are_listed_as_a_table_and_as_json(longterm, engine, clinic):
+    runs = [engine.start_flow(clinic.visit, patient) for patient in (1, 2)]
+
+    status, out, _ = longterm("runs", "--state", "suspended")
+    assert status == 0
+    head, *lines = out.splitlines()
+    assert head.split() == ["id", "flow", "state", "turn", "waiting", "for", "saved"]
+    assert [line.split()[0] for line in lines] == sorted(run.id for run in runs)
+
+    _, out, _ = longterm("runs", "--index", "patient=2", "--index", "urgent=true", "--json")
+    (found,) = map(json.loads, out.splitlines())
+    assert (found["id"], found["waiting_for"]) == (runs[1].id, "dose")
+    assert found["index"] == {"patient": 2, "urgent": True}
+    assert longterm("runs", "--index", "urgent=1", "--json") == (0, "", "")
+
+
+def test_runs_are_listed_by_pages(longterm, engine, clinic):
+    first, second = sorted(engine.start_flow(clinic.visit, patient).id for patient in (1, 2))
+
+    _, out, err = longterm("runs", "--limit", "1")
+    assert first in out
+    assert f"--after {first}" in err
+    _, out, _ = longterm("runs", "--limit", "1", "--after", first)
+    assert second in out
+
+
+def test_a_run_is_shown_with_its_lines_and_locals(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+
+    status, out, _ = longterm("show", run.id)
+    assert status == 0
+    assert re.search(r"^waiting for: +dose$", out, re.M)
+    assert '    > dose = ask("dose")\n' in out
+    assert "    > return suspend(what) + len(asked) - 1\n    asked = ['dose']\n" in out
+
+    _, out, _ = longterm("show", run.id, "--json")
+    shown = json.loads(out)
+    assert shown["response"] == ["hello 7"]
+    assert "asked = ['dose']" in shown["stack"]
+
+
+def test_an_event_is_sent(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+
+    assert longterm("send", run.id, "dose", "4", "--key", "k1") == (
+        0,
+        f'run {run.id} is suspended, waiting for note\nresponse: [{{"dose": 25.0}}]\n',
+        "",
+    )
+    status, out, _ = longterm("send", run.id, "dose", "4", "--key", "k1", "--json")
+    assert (status, json.loads(out)["turn"]) == (0, 2)
+    assert "(default of this wait) = []" in longterm("show", run.id)[1]
+
+    status, out, _ = longterm("send", run.id, "note")
+    assert (status, out) == (0, f"run {run.id} is complete\n")
+
+
+def test_a_flow_that_fails_is_shown_and_can_be_retried(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+
+    status, out, err = longterm("send", run.id, "dose", "0")
+    assert status == 1
+    assert out == f"run {run.id} is failed, waiting for dose\n"
+    assert "longterm: the flow raised ZeroDivisionError" in err
+    assert 'respond({"dose": 100 / dose})' in err
+
+    assert longterm("retry", run.id)[:2] == (0, f"run {run.id} is suspended, waiting for dose\n")
+    assert longterm("send", run.id, "dose", "5")[0] == 0
+
+
+def test_a_run_is_cancelled_and_pruned(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+
+    assert longterm("cancel", run.id) == (0, f"run {run.id} is cancelled\n", "")
+    assert longterm("prune", "--older-than", "1") == (0, "deleted 0 runs\n", "")
+    assert longterm("prune", "--older-than", "0") == (0, "deleted 1 run\n", "")
+    assert longterm("prune", "--older-than", "0", "--json") == (0, '{"deleted": 0}\n', "")
+
+
+def test_refusals_say_why(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+
+    for arguments, status, words in (
+        (["show", "nope"], 1, "there is no run 'nope' in this store"),
+        (["send", run.id, "name"], 1, "it waits for 'dose'"),
+        (["send", run.id, "dose", "yes"], 2, "the value 'yes' is not JSON"),
+        (["--app", "no_such_module", "runs"], 2, "cannot import no_such_module"),
+        (["--store", "sqlite:///typo.db", "runs"], 1, "there is no file"),
+        (["--store", "mysql://host/shop", "runs"], 1, "no store has the URL mysql://"),
+        (["--store", "memory://", "migrate"], 1, "MemoryStore does not offer a schema to migrate"),
+        (["runs", "--limit", "0"], 2, "'0' is no number from 1 on"),
+        (["runs", "--index", "patient"], 2, "'patient' is not NAME=VALUE"),
+        (["runs", "--index", "a=[1]"], 2, "'[1]' is no plain value"),
+        (["runs", "--older-than", "long"], 2, "'long' is no number of days"),
+        (["prune", "--older-than", "-1"], 2, "'-1' is no number of days"),
+        (["worker", "--poll", "0"], 2, "'0' is no number of seconds up to 300"),
+    ):
+        found, _, err = longterm(*arguments)
+        assert (found, words in err) == (status, True), err
+        assert "Traceback" not in err
+    assert not Path("typo.db").exists()
+
+
+def test_a_missing_store_is_wrong_usage(capsys, monkeypatch):
+    monkeypatch.delenv("LONGTERM_URL", raising=False)
+
+    assert main(["runs"]) == 2
+    assert "no store (give --store" in capsys.readouterr().err
+
+
+def test_the_schema_is_made_once(longterm):
+    assert longterm("migrate") == (0, "migrated by 1 step\n", "")
+    assert longterm("migrate") == (0, "the schema is up to date\n", "")
+    assert longterm("migrate", "--sql") == (0, "-- the schema is up to date\n", "")
+
+
+def test_a_dba_can_apply_the_schema(longterm, engine, clinic, url):
+    status, sql, _ = longterm("migrate", "--sql")
+    assert status == 0
+
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect("runs.db")) as connection:
+            connection.executescript(sql)
+    else:
+        psycopg = pytest.importorskip("psycopg")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql)
+
+    assert longterm("migrate") == (0, "the schema is up to date\n", "")
+    assert engine.start_flow(clinic.visit, 1).state is RunState.SUSPENDED
+
+
+@pytest.fixture
+def worker(url, clinic):
+    """A real process that works, and its log."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longterm.cli", "worker", "--poll", "0.2"],
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_ends_waits_and_stops_when_told_to(engine, clinic, worker, number):
+    due = [engine.start_flow(clinic.overdue) for _ in range(3)]
+    stuck = engine.start_flow(clinic.visit, 1)
+    dead = Engine(engine.store, lease=timedelta(seconds=0.1))
+    dead.store.claim(stuck.id, "dose", now=dead.clock.now(), until=dead.clock.now())
+
+    wait_until(lambda: all(engine.get_run(run.id).state == "complete" for run in due))
+    wait_until(lambda: engine.get_run(stuck.id).state == "suspended")
+    worker.send_signal(number)
+    _, log = worker.communicate(timeout=20)
+
+    assert worker.returncode == 0
+    assert "worker started" in log
+    assert "worker stopped" in log
+    assert f"run={due[0].id} no answer: too late" in log
+    assert f"run {stuck.id}: its process died in turn 2; it is suspended" in log
+    assert engine.get_run(due[0].id).result == "too late"
+
+
+def wait_until(is_so, seconds=30):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
