@@ -37,7 +37,7 @@ HARMLESS_MODULES: Final = frozenset(
 
 HARMFUL: Final = frozenset(
     {
-        "operator:attrgetter", "operator:methodcaller", "operator:call",
+        "operator:attrgetter", "operator:methodcaller", "operator:call", "_io:open", "io:open",
         "_operator:attrgetter", "_operator:methodcaller", "_operator:call",
         "builtins:__import__", "builtins:breakpoint", "builtins:compile", "builtins:delattr",
         "builtins:eval", "builtins:exec", "builtins:exit", "builtins:getattr", "builtins:globals",
@@ -67,6 +67,7 @@ HARMLESS_UNDERSCORES: Final = frozenset(f"__{name}__" for name in _OPERATORS.spl
 """Methods with underscores that only compute, or change the container that they are of."""
 
 _prefixes: set[str] = set()
+_owned: set[str] = set()
 
 
 def allow(*prefixes: str) -> None:
@@ -78,6 +79,14 @@ def allow(*prefixes: str) -> None:
         if not all(part.isidentifier() for part in prefix.split(".")):
             raise ValueError(f"{prefix!r} is no module name (allow 'shop' or 'shop.orders')")
         _prefixes.add(prefix)
+
+
+def own(package: str) -> None:
+    """Take the modules of a top-level package for the application's, wherever it is installed.
+
+    Nothing of it is imported on demand.
+    """
+    _owned.add(package.partition(".")[0])
 
 
 def is_allowed_by_name(module_name: str) -> bool:
@@ -121,9 +130,9 @@ def may_be_called(name: str, owner: ModuleType) -> bool:
     return module_name == "builtins" or module_name in HARMLESS_MODULES
 
 
-def may_have_instances(cls: type, owner: ModuleType) -> bool:
-    """Return whether instances of this class may be made of stored attributes."""
-    if is_allowed_by_name(cls.__module__):
+def may_have_instances(cls: type, name: str, owner: ModuleType) -> bool:
+    """Return whether instances of the class of this name may be made of stored attributes."""
+    if is_allowed_by_name(name.partition(":")[0]):
         return True
     if any("__del__" in vars(base) for base in cls.__mro__):
         return False
@@ -131,15 +140,17 @@ def may_have_instances(cls: type, owner: ModuleType) -> bool:
         return True
     return (
         issubclass(cls, (BaseException, tuple))
-        or hasattr(cls, "__dataclass_fields__")
+        or any("__dataclass_fields__" in vars(base) for base in cls.__mro__)
         or "_member_map_" in vars(cls)
-        or f"{cls.__module__}:{cls.__qualname__}" in PLAIN_STANDARD_CLASSES
+        or name in PLAIN_STANDARD_CLASSES
     )
 
 
 def origin(owner: ModuleType) -> str:
     """Return whose a module is: "standard", "library" or "application"."""
     top = owner.__name__.partition(".")[0]
+    if top in _owned:
+        return "application"
     if top in sys.stdlib_module_names and top != "__main__":
         return "standard"
     if top == "longterm":

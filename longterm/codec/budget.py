@@ -1,7 +1,8 @@
 """How much work one decoding may do, so that few bytes cannot ask for much.
 
-Most of decoding costs what its input is long. The few makers that copy or step through a value that
-may be referred to many times spend from here.
+Most of decoding costs what its input is long. The few makers that copy a value which may be
+referred to many times, or step through it, spend from here: a step is a byte copied or an item
+passed.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 from longterm.errors import CorruptData
 
 STEPS_PER_BYTE = 20
-FREE_STEPS = 10_000
+FREE_STEPS = 1_000_000
 TRACEBACK_ENTRIES = 5_000
 PATTERN_CHARACTERS = 20_000_000
+
+
+BYTES_PER_ELEMENT = 8
+"""What an element takes in a tuple or an array of the interpreter."""
 
 
 class Budget:
@@ -26,7 +31,7 @@ class Budget:
         self.entries = TRACEBACK_ENTRIES
 
     def spend(self, steps: int) -> None:
-        """Take `steps` bytes copied or items skipped from what is left.
+        """Take steps from what is left.
 
         Raises:
             CorruptData: nothing is left, which no data that was encoded causes.

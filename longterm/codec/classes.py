@@ -8,6 +8,7 @@ the base's own descriptors, so that no code of the class runs.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
+from dataclasses import dataclass
 from datetime import tzinfo
 from types import (
     BuiltinFunctionType,
@@ -18,10 +19,10 @@ from types import (
     WrapperDescriptorType,
 )
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from longterm.codec import allowed, names
 from longterm.codec.budget import Budget
+from longterm.codec.refusal import Refused
 from longterm.errors import NotAllowed
 
 _C_DESCRIPTORS: Final = (
@@ -31,6 +32,8 @@ _C_DESCRIPTORS: Final = (
     BuiltinFunctionType,
 )
 _HEAP_TYPE: Final = 1 << 9
+
+_STRING: Final = frozenset({str})
 
 CONTENT_BASES: Final = (list, dict, set, OrderedDict, defaultdict, deque, bytearray)
 """Bases that hold content of their own, which can be filled later."""
@@ -53,8 +56,19 @@ class ClassPlan:
         self.slots = _slots_of(cls)
 
     def attributes(self, instance: object) -> dict[str, Any] | None:
-        """Return the instance's own `__dict__`, or None if it has none or an empty one."""
-        return (self.namespace.__get__(instance) or None) if self.namespace else None
+        """Return the instance's own `__dict__`, or None if it has none or an empty one.
+
+        Raises:
+            Refused: an attribute has a name that is no string.
+        """
+        attributes = self.namespace.__get__(instance) if self.namespace else None
+        if not attributes:
+            return None
+        if not _STRING.issuperset(map(type, attributes)):
+            raise Refused(
+                "an attribute of it has a name that is no string", "give it names that are strings"
+            )
+        return attributes  # type: ignore[no-any-return]
 
     def slot_values(self, instance: object) -> dict[str, Any] | None:
         """Return the values of the slots that are set."""
@@ -84,21 +98,31 @@ class ClassPlan:
                 self.slots[name].__set__(instance, value)
 
 
-_plans: WeakKeyDictionary[type, ClassPlan] = WeakKeyDictionary()
+_plans: dict[type, ClassPlan] = {}
 
 
-def plan_of(cls: type) -> ClassPlan | str:
+@dataclass(frozen=True, slots=True)
+class NoPlan:
+    """Why instances of a class cannot be stored, and what to do; both empty if it is not known."""
+
+    reason: str = ""
+    remedy: str = ""
+
+
+def plan_of(cls: type) -> ClassPlan | NoPlan:
     """Return the plan of a class, or why there is none."""
     plan = _plans.get(cls)
     if plan is not None:
         return plan
     if base_of(cls) is None:
-        return "its class is not plain, and its type is not registered"
+        return NoPlan()
     name = names.name_of(cls)
     if name is None:
-        return "its class cannot be imported by name (define it at the top of a module)"
-    if not allowed.may_have_instances(cls, allowed.module(name.partition(":")[0])):
-        return _why_no_instances(cls)
+        return NoPlan(
+            "its class cannot be imported by name", "define the class at the top of a module"
+        )
+    if not allowed.may_have_instances(cls, name, allowed.module(name.partition(":")[0])):
+        return _why_no_instances(cls, name)
     plan = _plans[cls] = ClassPlan(cls, name)
     return plan
 
@@ -113,8 +137,9 @@ def plan_named(name: str) -> ClassPlan:
     if not isinstance(cls, type):
         raise NotAllowed(name, "is not a class")
     plan = plan_of(cls)
-    if isinstance(plan, str):
-        raise NotAllowed(name, f"cannot have stored instances: {plan}")
+    if isinstance(plan, NoPlan):
+        reason = plan.reason or "its class is not plain"
+        raise NotAllowed(name, f"cannot have stored instances: {reason}")
     return plan
 
 
@@ -158,9 +183,10 @@ def _slots_of(cls: type) -> dict[str, MemberDescriptorType]:
     return slots
 
 
-def _why_no_instances(cls: type) -> str:
+def _why_no_instances(cls: type, name: str) -> NoPlan:
     if any("__del__" in vars(base) for base in cls.__mro__):
         reason = "its class has a __del__, which forged bytes could make run"
     else:
         reason = "its class is not plain data as far as is known"
-    return f"{reason} (register the type, or longterm.codec.allow({cls.__module__!r}))"
+    module_name = name.partition(":")[0]
+    return NoPlan(reason, f"register the type, or longterm.codec.allow({module_name!r})")

@@ -14,8 +14,8 @@ class collector_at_rest:
 
     __slots__ = ("was_on",)
 
-    def __init__(self, length: int) -> None:
-        """Decide by the length of the input."""
+    def __init__(self, length: int = _WORTH_IT_BYTES) -> None:
+        """Decide by the length of the input, if it is known."""
         self.was_on = length >= _WORTH_IT_BYTES and gc.isenabled()
 
     def __enter__(self) -> None:

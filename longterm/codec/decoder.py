@@ -17,7 +17,6 @@ from longterm.codec.budget import Budget
 from longterm.codec.classes import plan_named
 from longterm.codec.collector import collector_at_rest
 from longterm.codec.frames import whole_frame
-from longterm.codec.instances import TYPE
 from longterm.codec.kinds import KINDS, Kind, Parts
 from longterm.codec.knots import NEW, Filling, Shell
 from longterm.codec.patterns import read_pattern
@@ -134,7 +133,7 @@ class Reader:
         if code == wire.TAG:
             self.open_tags += 1
             return KINDS[payload[0]]
-        if code == TYPE:
+        if code == wire.TYPE:
             return plan_named(payload.decode())
         if code == wire.PATTERN:
             return read_pattern(payload, self.budget)

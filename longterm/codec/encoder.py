@@ -6,12 +6,12 @@ trees of plain values do not come here (see `plain`).
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any, Final
 
 from msgpack import Packer
 
 from longterm.codec import atoms, wire
+from longterm.codec.collector import collector_at_rest
 from longterm.codec.cycles import components, is_knot
 from longterm.codec.knots import write_knot
 from longterm.codec.survey import Survey, survey
@@ -28,10 +28,16 @@ def encode_graph(root: Any) -> bytes:
         NotStorable: a value of it cannot be stored.
     """
     try:
-        return _write(survey(root), root)
+        with collector_at_rest():
+            return _write(survey(root), root)
     except UnicodeEncodeError:
-        # A string holds half a surrogate pair, which msgpack does not write: look at every string.
+        # A string holds half a surrogate pair, which msgpack does not write: look at each.
         return _write(survey(root, reads_strings=True), root)
+    except ValueError as error:
+        # Text or bytes of more than four gigabytes, or a container of as many elements.
+        raise NotStorable(
+            f"a value is too large to be stored: {error} (keep it elsewhere)"
+        ) from error
 
 
 def _write(found: Survey, root: Any) -> bytes:
@@ -58,6 +64,9 @@ class Writer:
         """Begin with the forms of the survey."""
         self.found = found
         self.forms: dict[int, Any] = dict(found.strings)
+        """What stands for a node in those that hold it, by id; nothing if the node itself does."""
+        self.changed: set[int] = set()
+        """The ids of the nodes that hold one with a form."""
         self.heights: dict[int, int] | None = {} if found.depth > DEPTH else None
         self.count = 0
         self.packer = Packer(strict_types=True, autoreset=False, default=_default)
@@ -69,24 +78,22 @@ class Writer:
         if key in self.found.shared or self._is_too_high(key, node):
             self.define(key, form)
         elif form is not node:
-            self.forms[key] = form
+            self._stand_for(key, form)
 
     def form(self, node: Any) -> Any:
         """Return what is packed for a node: itself, or a copy with its children's forms."""
-        forms = self.forms
-        cls = type(node)
-        if cls is list:
-            if not forms or forms.keys().isdisjoint(map(id, node)):
-                return node
-            return [forms.get(id(child), child) for child in node]
-        if cls is dict:
-            ids = map(id, chain(node, node.values()))
-            return node if not forms or forms.keys().isdisjoint(ids) else self._dict_form(node)
         key = id(node)
+        forms = self.forms
+        is_changed = key in self.changed or self.found.strings
+        if type(node) is list:
+            return [forms.get(id(child), child) for child in node] if is_changed else node
+        if type(node) is dict:
+            return self._dict_form(node) if is_changed else node
         whole = self.found.forms.get(key)
         if whole is not None:
             return whole
-        return [forms.get(id(part), part) for part in self.found.parts[key]]
+        parts = self.found.parts[key]
+        return [forms.get(id(part), part) for part in parts] if is_changed else parts
 
     def _dict_form(self, node: dict[Any, Any]) -> dict[Any, Any]:
         # Forms of keys may be lists, which no dict can have as keys.
@@ -99,8 +106,15 @@ class Writer:
     def define(self, key: int, form: Any) -> None:
         """Write an item, and let its number stand for it from now on."""
         self.pack(form)
-        self.forms[key] = wire.reference(self.count)
+        self._stand_for(key, wire.reference(self.count))
         self.count += 1
+
+    def _stand_for(self, key: int, form: Any) -> None:
+        self.forms[key] = form
+        found = self.found
+        self.changed.add(found.holder[key])
+        if key in found.more_holders:
+            self.changed.update(found.more_holders[key])
 
     def pack(self, form: Any) -> None:
         """Append one msgpack value."""

@@ -94,6 +94,8 @@ def _fill_exception(value: BaseException, parts: Parts, budget: Budget) -> None:
     for name, each in state.items():
         if name == "__traceback__" and not is_a(each, TracebackType, type(None)):
             raise TypeError("an exception has a traceback or none")
+        if name in _NUMBERS and type(each) is not int:
+            raise TypeError(f"{name} of an exception is a number")
         owner = BaseException if name in _COMMON else allowed[name]
         if name in vars(owner):
             vars(owner)[name].__set__(value, each)
@@ -102,6 +104,7 @@ def _fill_exception(value: BaseException, parts: Parts, budget: Budget) -> None:
     plan_of_instance(value).set_attributes(value, attributes, slots, budget)
 
 
+_NUMBERS: Final = ("characters_written", "start", "end")
 _COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
 
 

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from msgpack import ExtType
 
-from longterm.codec.budget import Budget
+from longterm.codec import wire
+from longterm.codec.budget import BYTES_PER_ELEMENT, Budget
 from longterm.codec.classes import BARE_BASES, VALUE_BASES, ClassPlan, plan_of
 from longterm.codec.kinds import Kind, Parts
 from longterm.codec.order import in_order
-
-TYPE: Final = 20
-"""The extension code of a class as the maker of instances, which is no value itself."""
+from longterm.codec.refusal import Refused
 
 
 def take_instance(value: Any, plan: ClassPlan) -> Parts:
@@ -44,11 +43,19 @@ def take_enum(value: Any, plan: ClassPlan) -> Parts:
     name = value._name_
     if type(value)._member_map_.get(name) is value:
         return [MEMBER.tag, plan, name]
-    return [FLAGS.tag, plan, _plain_int(value._value_)]
+    if not _is_combination(type(value), value._value_):
+        raise Refused(
+            "it is no member of its enum by name or by value", "keep what it was made from"
+        )
+    return [FLAGS.tag, plan, int.__pos__(value._value_)]
 
 
-def _plain_int(value: int) -> int:
-    return int.__pos__(value)
+def _is_combination(cls: type, number: Any) -> bool:
+    """Tell whether a number is a combination of flags that can be made without code of the class.
+
+    The stock `_missing_` of Flag makes it, past one that the class defines.
+    """
+    return issubclass(cls, Flag) and type(number) is int and "__new_member__" not in vars(cls)
 
 
 _FACTORY: Final[Any] = vars(defaultdict)["default_factory"]
@@ -142,8 +149,10 @@ def _make_value_object(parts: Parts, budget: Budget) -> Any:
         raise TypeError(f"{plan.name} does not hold a {held.__name__}")
     if base is int:
         budget.spend(content.bit_length() >> 3)
-    elif expected in (str, bytes, tuple):
+    elif expected in (str, bytes):
         budget.spend(len(content))
+    elif expected is tuple:
+        budget.spend(len(content) * BYTES_PER_ELEMENT)
     return base.__new__(plan.cls, content)
 
 
@@ -166,9 +175,8 @@ def _make_flags(parts: Parts, budget: Budget) -> Any:
     known = vars(cls)["_value2member_map_"].get(number)
     if known is not None:
         return known
-    if not issubclass(cls, Flag) or type(number) is not int or "__new_member__" in vars(cls):
+    if not _is_combination(cls, number):
         raise ValueError(f"{number!r} is no member of {plan.name}")
-    # The stock `_missing_` of Flag makes the combination, past any that the class defines.
     return Flag.__dict__["_missing_"].__func__(cls, number)
 
 
@@ -186,8 +194,8 @@ def _plan(plan: Any) -> ClassPlan:
 
 
 def take_plan(plan: ClassPlan) -> ExtType:
-    """Name the class of instances."""
-    return ExtType(TYPE, plan.name.encode())
+    """Name the class that instances are made of; this is no class as a value."""
+    return ExtType(wire.TYPE, plan.name.encode())
 
 
 OBJECT: Final = Kind(20, "object", _make_object, _fill_object, needs=1)

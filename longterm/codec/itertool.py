@@ -1,6 +1,6 @@
 """Iterators of itertools, where they stand.
 
-Python 3.14 no longer tells their state; there they are refused, with what to do instead.
+As arguments and state, in the way of Python's own `__reduce__` and `__setstate__`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from fractions import Fraction
 from typing import Any, Final
 
 from longterm.codec.adaptors import AsIs
-from longterm.codec.budget import Budget
+from longterm.codec.budget import BYTES_PER_ELEMENT, Budget
+from longterm.codec.itertool_state import go_on, read
 from longterm.codec.kinds import Kind, Parts, store
-from longterm.codec.refusal import Refused
-from longterm.errors import NotAllowed
 
 _ENDED: Final = ()
 
@@ -54,7 +53,7 @@ def _of_pool(cls: Any) -> Callable[..., Any]:
         if type(pool) is not tuple or type(length) is not int:
             raise TypeError("a selection is made from a tuple")
         # What is made has as many numbers as the selection is long.
-        budget.spend(length + len(pool))
+        budget.spend((length + len(pool)) * BYTES_PER_ELEMENT)
         return cls(pool, length)
 
     return make
@@ -76,12 +75,13 @@ _MAKERS: Final[dict[str, Callable[..., Any]]] = {
     "cycle": _over_one(itertools.cycle),
     "dropwhile": _with_function(itertools.dropwhile),
     "filterfalse": _with_function(itertools.filterfalse),
+    "pairwise": lambda budget, iterator: itertools.pairwise(AsIs(iterator)),
     "islice": lambda budget, iterator, *ends: itertools.islice(
         AsIs(iterator), *map(_position, ends)
     ),
     "permutations": _of_pool(itertools.permutations),
     "product": _product,
-    "repeat": lambda budget, *arguments: itertools.repeat(*arguments),
+    "repeat": lambda budget, value, *times: itertools.repeat(value, *map(_position, times)),
     "starmap": _with_function(itertools.starmap),
     "takewhile": _with_function(itertools.takewhile),
     "zip_longest": _over_all(itertools.zip_longest),
@@ -89,14 +89,11 @@ _MAKERS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def _take(value: Any) -> Parts:
-    try:
-        with _without_warnings():
-            cls, arguments, *state = value.__reduce__()
-    except TypeError:
-        raise Refused(
-            f"this Python does not tell where an itertools.{type(value).__name__} stands",
-            "go through a list, or count on your own",
-        ) from None
+    if "__reduce__" not in vars(type(value)):
+        arguments, state = read(value)
+        return [ITERTOOL.tag, type(value).__name__, arguments, *state]
+    with _without_warnings():
+        cls, arguments, *state = value.__reduce__()
     # No state is the state of one that has not begun.
     return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
 
@@ -105,16 +102,18 @@ def _make(parts: Parts, budget: Budget) -> Any:
     name, arguments, *state = parts
     if type(arguments) is not tuple:
         raise TypeError("an iterator of itertools has arguments")
-    budget.spend(len(arguments))
+    budget.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
     made = _MAKERS[name](budget, *arguments)
-    for each in state:
-        # What is asked for its truth or its length must not be an object with code of its own.
-        if type(each) not in _STATES[name]:
-            raise TypeError(f"{name} does not stand at a {type(each).__name__}")
-        if not hasattr(made, "__setstate__"):
-            raise NotAllowed(f"itertools:{name}", "cannot be continued on this Python (3.13 can)")
-        with _without_warnings():
-            made.__setstate__(each)
+    if not state:
+        return made
+    (stands_at,) = state
+    # What is asked for its truth or its length must not be an object with code of its own.
+    if type(stands_at) not in _STATES[name]:
+        raise TypeError(f"{name} does not stand at a {type(stands_at).__name__}")
+    if not hasattr(made, "__setstate__"):
+        return go_on(name, arguments, stands_at, budget)
+    with _without_warnings():
+        made.__setstate__(stands_at)
     return made
 
 
@@ -141,6 +140,7 @@ _STATES: Final[dict[str, Any]] = {
     "cycle": (tuple,),
     "dropwhile": (bool, int),
     "islice": (int,),
+    "pairwise": (tuple,),
     "permutations": (tuple,),
     "product": (tuple,),
     "takewhile": (bool, int),
@@ -152,5 +152,6 @@ ITERTOOL: Final = Kind(48, "itertools", _make)
 
 store(
     *(getattr(itertools, name) for name in sorted(_MAKERS)),
-    take=_take, family="iterators", note="until Python 3.13; refused on 3.14",
+    take=_take, family="iterators",
+    note="Python 3.14 hides where some of them stand; those are refused there",
 )  # fmt: skip

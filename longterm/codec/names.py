@@ -29,6 +29,8 @@ CALLABLE_TYPES: Final = (
     type,
 )
 _module_namespace: Final[Any] = vars(ModuleType)["__dict__"].__get__
+_class_module: Final[Any] = vars(type)["__module__"].__get__
+_class_qualname: Final[Any] = vars(type)["__qualname__"].__get__
 _class_namespace: Final[Any] = vars(type)["__dict__"].__get__
 
 
@@ -64,8 +66,13 @@ def find_callable(name: str) -> Any:
 
 def name_of(value: Any) -> str | None:
     """Return the name under which `find` finds this very function or class, if there is one."""
-    module_name = _module_of(value)
-    qualname = getattr(value, "__qualname__", None)
+    if issubclass(type(value), type):
+        # Past the metaclass, which may compute what it is asked for.
+        module_name, qualname = _class_module(value), _class_qualname(value)
+    else:
+        owner = getattr(value, "__objclass__", value)
+        module_name = getattr(owner, "__module__", None)
+        qualname = getattr(value, "__qualname__", None)
     if not isinstance(module_name, str) or not isinstance(qualname, str):
         return None
     name = f"{module_name}:{qualname}"
@@ -104,8 +111,3 @@ def _namespace(owner: Any) -> Any:
 
 def _unwrapped(found: Any) -> Any:
     return found.__func__ if type(found) in (staticmethod, classmethod) else found
-
-
-def _module_of(value: Any) -> Any:
-    owner = getattr(value, "__objclass__", None)
-    return getattr(owner or value, "__module__", None)

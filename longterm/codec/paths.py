@@ -49,12 +49,17 @@ def between(nodes: Sequence[Any], parts: Mapping[int, list[Any]]) -> tuple[Step,
 def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) -> list[Step]:
     if type(holder) is dict:
         return [_key_step(holder, held, _is_namespace(holder, above, parts))]
+    if type(holder) is tuple and hasattr(type(above), "_fields"):
+        names = type(above)._fields
+        return [Attribute(names[next(i for i, each in enumerate(holder) if each is held)])]
     if type(holder) in (list, tuple):
         return [Item(next(i for i, each in enumerate(holder) if each is held))]
     if isinstance(holder, Frame):
         return [Attribute("slots" if held is holder.slots else "cells")]
     own = parts.get(id(holder), [])
     if type(held) is dict and _is_namespace(held, holder, parts):
+        return []
+    if type(held) is tuple and isinstance(holder, (tuple, frozenset)) and type(holder) is not tuple:
         return []
     position = next((i for i, each in enumerate(own) if each is held), 0)
     return [Attribute(_part_name(holder, position))]

@@ -13,6 +13,7 @@ from msgpack import Packer
 
 from longterm.codec import atoms
 from longterm.codec.kinds import ATOMS, TAGGED_LEAVES, TAKERS
+from longterm.codec.references import base_of_references
 from longterm.frame import Frame
 
 _EMPTY_TUPLE: Final = ()
@@ -71,7 +72,7 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
     What only its parent holds cannot be held twice, and its reference count says so. The few that
     more hold (a name of the caller, mostly) are remembered, to see whether they come again.
     """
-    dicts = []
+    scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
     has_tags = False
     # The list grows while it is gone through: it is the queue.
     for node in nodes:
@@ -82,7 +83,7 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
             values = node
         for value in values:
             cls = type(value)
-            if cls in _SCALARS:
+            if cls in scalars:
                 continue
             if cls is not dict and cls is not list:
                 if cls in ATOMS:
@@ -92,28 +93,21 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
                     continue
                 if cls not in _TAGGED:
                     return None
-            if getrefcount(value) > base:
+            if count(value) > base:
                 if id(value) in seen:
                     return None
                 seen.add(id(value))
-            nodes.append(value)
+            push(value)
     # Keys other than these could be held twice, or be written as what they are not.
     if not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
         return None
     return has_tags
 
 
-def _calibrated() -> int:
-    """Return the reference count of what only its parent holds, as the loop above sees it.
-
-    It differs between Python versions: a fixed number would miss sharing on some.
-    """
-    for base in range(1, 10):
-        seen: set[int] = set()
-        _look_over([[[[1]], {"a": [2]}, ([3],), {4}]], base, seen)
-        if not seen:
-            return base
-    raise AssertionError("reference counts are not to be relied upon here")
+def _finds_shared(tree: Any, base: int) -> bool:
+    seen: set[int] = set()
+    _look_over(tree, base, seen)
+    return bool(seen)
 
 
-_BASE: Final = _calibrated()
+_BASE: Final = base_of_references(_finds_shared)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgpack import ExtType, Unpacker
 
-from longterm.codec import instances, wire
+from longterm.codec import wire
 from longterm.codec.atoms import READERS
 from longterm.codec.decoder import check_lengths
 from longterm.codec.frames import FRAME
@@ -21,7 +21,7 @@ from longterm.errors import CorruptData
 
 _DEPTH: Final = 40
 _LONG: Final = 2_000
-_NAMED: Final = (wire.NAME, wire.MODULE, instances.TYPE, wire.ZONE)
+_NAMED: Final = (wire.NAME, wire.MODULE, wire.TYPE, wire.ZONE)
 
 
 def describe(data: bytes) -> str:
@@ -121,7 +121,8 @@ def _tagged(code: int, parts: list[Any], depth: int) -> str:
     kind = KINDS.get(code)
     if code == NEW.code:
         made = KINDS.get(parts[0])
-        return f"a {made.name if made else parts[0]} to be filled({_parts(parts[1:], depth)})"
+        rest = f" of {_parts(parts[1:], depth)}" if parts[1:] else ""
+        return f"a {made.name if made else parts[0]}{rest}, filled later"
     return f"{kind.name.replace(' ', '_') if kind else f'kind_{code}'}({_parts(parts, depth)})"
 
 

@@ -17,6 +17,10 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     ),
     "builtins.frame": ("a native frame cannot be stored", "keep what you need of it"),
     "builtins.code": ("code is never stored", "keep the function that it belongs to"),
+    "builtins.object": (
+        "a bare object is nothing but its identity",
+        "use a member of an Enum, or a class at the top of a module",
+    ),
     "builtins.super": ("it is half of a call", "call super() where it is needed"),
     "builtins.property": ("a property belongs to a class", "keep the class or the instance"),
     "weakref.ReferenceType": ("nothing would hold what it refers to", "keep the value itself"),
@@ -30,7 +34,6 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "_contextvars.Context": ("a context belongs to a process", "keep the values you need"),
     "_contextvars.ContextVar": ("it is known to its module only", "keep its value"),
     "itertools.groupby": ("where it stands cannot be read", _ITERATED),
-    "itertools.pairwise": ("where it stands cannot be read", _ITERATED),
     "itertools.batched": ("where it stands cannot be read", _ITERATED),
     "itertools._tee": ("where it stands cannot be read", _ITERATED),
 }
@@ -49,21 +52,20 @@ _BY_MODULE: Final[dict[str, tuple[str, str]]] = {
     "numpy": ("arrays are not known", "keep a list, or register the type with its tobytes"),
     "pandas": ("frames of data are not known", "keep its records, or register the type"),
 }
-_UNKNOWN: Final = (
-    "keep what it is made of and make it again after the suspend, or register its type"
+UNKNOWN: Final = (
+    "its class is not plain, and its type is not registered",
+    "keep what it is made of and make it again after the suspend, or register its type",
 )
+"""What is said of a type that nothing special is known of."""
 
 
-def remedy_for(cls: type, reason: str) -> tuple[str, str]:
-    """Return why an instance of a class cannot be stored, and what to do instead.
-
-    `reason` is what is said of classes that nothing special is known of.
-    """
-    for base in cls.__mro__[:-1]:
+def remedy_for(cls: type) -> tuple[str, str] | None:
+    """Return why an instance of a class cannot be stored and what to do, if that is known."""
+    for base in cls.__mro__[:-1] or (object,):
         name = f"{base.__module__}.{base.__qualname__}"
         if name in _BY_NAME:
             return _BY_NAME[name]
         known = _BY_MODULE.get(base.__module__.partition(".")[0])
         if known is not None:
             return known
-    return reason, _UNKNOWN
+    return None

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from sys import getrefcount
 from typing import Any, Final, TypeAlias
 
 from msgpack import ExtType
 
 from longterm.codec import atoms, paths, registered
-from longterm.codec.classes import ClassPlan, plan_of
+from longterm.codec.classes import ClassPlan, NoPlan, plan_of
 from longterm.codec.exceptions import take_exception
 from longterm.codec.instances import take_enum, take_instance, take_plan
 from longterm.codec.kinds import TAKERS, VALUES, Form, Parts
+from longterm.codec.references import base_of_references
 from longterm.codec.refusal import Refused
-from longterm.codec.remedies import remedy_for
+from longterm.codec.remedies import UNKNOWN, remedy_for
 from longterm.errors import NotStorable
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
@@ -31,20 +33,41 @@ _EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 class Survey:
     """What is known of a graph before it is written."""
 
-    __slots__ = ("depth", "forms", "is_cyclic", "leaves", "nodes", "parts", "shared", "strings")
+    __slots__ = (
+        "depth",
+        "forms",
+        "holder",
+        "is_cyclic",
+        "is_open",
+        "leaves",
+        "more_holders",
+        "nodes",
+        "parts",
+        "seen",
+        "shared",
+        "strings",
+    )
 
     def __init__(self) -> None:
         """Start with nothing seen."""
         self.nodes: list[Any] = []
         """Every node that holds nodes, children before parents (but for cycles)."""
         self.leaves: list[Any] = []
-        """The lists and dicts that hold only scalars."""
+        """The lists and dicts that hold only scalars, and may be shared."""
         self.parts: dict[int, Parts] = {}
         """The parts of the nodes that were taken apart, by id."""
         self.forms: dict[int, ExtType] = {}
         """The forms of the nodes that are whole in an extension, by id."""
         self.strings: dict[int, ExtType] = {}
         """The forms of strings that are not valid Unicode, by id."""
+        self.holder: dict[int, int] = {}
+        """Of each node, the id of the one that was first found to hold it."""
+        self.more_holders: dict[int, list[int]] = {}
+        """Of nodes that were reached again, the ids of the others that hold them."""
+        self.seen: set[int] = set()
+        """The ids of what more than its holder refers to, so that it may be reached again."""
+        self.is_open: set[int] = set()
+        """The ids of the nodes from the root to where the survey is."""
         self.shared: set[int] = set()
         """The ids of what is reached twice."""
         self.is_cyclic = False
@@ -64,45 +87,54 @@ def survey(root: Any, *, reads_strings: bool = False) -> Survey:
     Raises:
         NotStorable: a value of it cannot be stored; the error has the path to it.
     """
+    return _survey(root, SCALARS - {str} if reads_strings else SCALARS, _BASE)
+
+
+def _survey(root: Any, scalars: frozenset[type], base: int) -> Survey:
+    """Walk a graph; what has no more references than `base` is held by its holder alone."""
     found = Survey()
-    scalars = SCALARS - {str} if reads_strings else SCALARS
-    path: Path = []
-    # Whether a node is finished, by id; one that is not is on the path.
-    is_done: dict[int, bool] = {}
-    holder = [root]
-    path.append((holder, iter(holder)))
+    seen, count, holders = found.seen, getrefcount, found.holder
+    above = [root]
+    path: Path = [(above, iter(above), id(above))]
     while path:
-        node, children = path[-1]
+        node, children, holder = path[-1]
         for child in children:
             if type(child) in scalars:
                 continue
             key = id(child)
-            if key in is_done:
-                _meet_again(child, is_done[key], found)
+            may_be_shared = count(child) > base
+            if may_be_shared:
+                if key in seen:
+                    _meet_again(child, holder, found)
+                    continue
+                seen.add(key)
+            if _is_leaf(child, scalars):
+                if may_be_shared:
+                    holders[key] = holder
+                    found.leaves.append(child)
             elif type(child) is str:
                 found.add_string(child)
-            elif _is_leaf(child, scalars):
-                is_done[key] = True
-                found.leaves.append(child)
             else:
-                path.append((child, _open(child, found, path, scalars)))
-                is_done[key] = False
+                holders[key] = holder
+                path.append((child, _open(child, found, path, scalars), key))
+                found.is_open.add(key)
                 break
         else:
-            if len(path) > found.depth:
-                found.depth = len(path)
+            found.depth = max(found.depth, len(path))
             path.pop()
-            is_done[id(node)] = True
+            found.is_open.discard(holder)
             found.nodes.append(node)
     found.nodes.pop()
     return found
 
 
-Path: TypeAlias = list[tuple[Any, Iterator[Any]]]
+Path: TypeAlias = list[tuple[Any, Iterator[Any], int]]
+"""The nodes from the root to where the survey is, each with its remaining children and its id."""
 
 
-def _meet_again(value: Any, is_done: bool, found: Survey) -> None:
-    if not is_done:
+def _meet_again(value: Any, holder: int, found: Survey) -> None:
+    found.more_holders.setdefault(id(value), []).append(holder)
+    if id(value) in found.is_open:
         found.is_cyclic = True
     # The empty ones are a single object in every process: sharing says nothing of them.
     elif type(value) in VALUES or value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET:
@@ -132,7 +164,7 @@ def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> It
         form = take(value)
     except Refused as refused:
         raise _not_storable(value, refused, path, found) from refused
-    if type(form) is ExtType:
+    if isinstance(form, ExtType):
         found.forms[id(value)] = form
         return iter(())
     found.parts[id(value)] = form
@@ -157,8 +189,9 @@ def take(value: Any) -> Form:
     if isinstance(value, type):
         return TAKERS[type](value)
     plan = plan_of(cls)
-    if isinstance(plan, str):
-        raise Refused(*remedy_for(cls, plan))
+    if isinstance(plan, NoPlan):
+        known = (plan.reason, plan.remedy) if plan.reason else UNKNOWN
+        raise Refused(*(remedy_for(cls) or known))
     if hasattr(cls, "_member_map_"):
         return take_enum(value, plan)
     if isinstance(value, BaseException):
@@ -167,7 +200,15 @@ def take(value: Any) -> Form:
 
 
 def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:
-    nodes = [node for node, _ in path[1:]] + [value]
+    nodes = [node for node, _, _ in path[1:]] + [value]
     return NotStorable.at(
         paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy
     )
+
+
+def _finds_shared(tree: Any, base: int) -> bool:
+    # The tree itself has a name here, so that it is no measure of what only its holder refers to.
+    return not _survey(tree, SCALARS, base).seen <= {id(tree)}
+
+
+_BASE: Final = base_of_references(_finds_shared)

@@ -47,6 +47,7 @@ PATTERN: Final = 16
 PATH: Final = 17
 IP: Final = 18
 ZONE: Final = 19
+TYPE: Final = 20
 
 
 def reference(number: int) -> ExtType:

@@ -64,7 +64,9 @@ def fill(kind: str, node: Any, children: list[Any], names: list[Any]) -> None:
             setattr(node, name, child)
     elif kind == "frame":
         node.slots.update((f"x{i}", child) for i, child in enumerate(children))
-        node.cells.update((f"c{i}", each) for i, each in enumerate(children) if type(each) is CellType)
+        node.cells.update(
+            (f"c{i}", each) for i, each in enumerate(children) if type(each) is CellType
+        )
     else:
         for i, child in enumerate(children):
             object.__setattr__(node, "contents" if kind == "parcel" else f"a{i}", child)
@@ -79,7 +81,9 @@ def freeze(kind: str, children: list[Any]) -> Any:
     if kind == "frozenset":
         return frozenset(child for child in children if type(child) in (int, str, bytes))
     first, second, *_ = [*children, 1, 2]
-    return {"pair": models.Pair, "point": models.Point, "typed": models.Typed, "slice": slice}[kind](first, second)
+    return {"pair": models.Pair, "point": models.Point, "typed": models.Typed, "slice": slice}[
+        kind
+    ](first, second)
 
 
 @st.composite
@@ -98,6 +102,8 @@ def graphs(draw: st.DrawFn) -> Any:
     anything = st.one_of(SCALARS, st.sampled_from(nodes))
     for kind, node in open_nodes:
         children = draw(st.lists(anything, max_size=4))
-        names = draw(st.lists(HASHABLE, min_size=len(children), max_size=len(children), unique=True))
+        names = draw(
+            st.lists(HASHABLE, min_size=len(children), max_size=len(children), unique=True)
+        )
         fill(kind, node, children, names)
     return draw(st.permutations(nodes)) if draw(st.booleans()) else nodes[0]

@@ -85,7 +85,9 @@ def parts(value: Any) -> Iterator[tuple[str, Any]]:
             yield f"[{index}]", each
     elif isinstance(value, (set, frozenset)):
         base = set if isinstance(value, set) else frozenset
-        yield from ((f"{{{i}}}", each) for i, each in enumerate(sorted(base.__iter__(value), key=order)))
+        yield from (
+            (f"{{{i}}}", each) for i, each in enumerate(sorted(base.__iter__(value), key=order))
+        )
     elif isinstance(value, (list, tuple, deque)):
         base = next(each for each in (list, tuple, deque) if isinstance(value, each))
         yield from ((f"[{i}]", each) for i, each in enumerate(base.__iter__(value)))
@@ -109,11 +111,17 @@ def order(value: Any) -> tuple[str, str]:
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what an instance holds by name."""
     if isinstance(value, (OrderedDict, SimpleNamespace)) or hasattr(value, "__dict__"):
-        yield from ((f".{name}", each) for name, each in object.__getattribute__(value, "__dict__").items())
+        yield from (
+            (f".{name}", each) for name, each in object.__getattribute__(value, "__dict__").items()
+        )
     for base in type(value).__mro__:
         slots = vars(base).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
-            full = f"_{base.__name__}{name}" if name.startswith("__") and not name.endswith("__") else name
+            full = (
+                f"_{base.__name__}{name}"
+                if name.startswith("__") and not name.endswith("__")
+                else name
+            )
             if full not in ("__dict__", "__weakref__"):
                 try:
                     yield f".{name}", object.__getattribute__(value, full)

@@ -30,7 +30,10 @@ def caught(function: Any) -> Any:
 
 
 MEMBERS: list[tuple[BaseException, list[str]]] = [
-    (FileNotFoundError(2, "no such", "a.txt", None, "b.txt"), ["errno", "strerror", "filename", "filename2"]),
+    (
+        FileNotFoundError(2, "no such", "a.txt", None, "b.txt"),
+        ["errno", "strerror", "filename", "filename2"],
+    ),
     (models.OwnOSError("here"), ["errno", "filename", "where"]),
     (StopIteration(5), ["value"]),
     (SystemExit(3), ["code"]),
@@ -39,10 +42,19 @@ MEMBERS: list[tuple[BaseException, list[str]]] = [
     (AttributeError("m", name="n", obj=[1]), ["name", "obj"]),
     (NameError("m", name="n"), ["name"]),
     (KeyError("k"), []),
-    (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "why"), ["encoding", "object", "start", "end", "reason"]),
-    (UnicodeEncodeError("ascii", "é", 0, 1, "why"), ["encoding", "object", "start", "end", "reason"]),
+    (
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "why"),
+        ["encoding", "object", "start", "end", "reason"],
+    ),
+    (
+        UnicodeEncodeError("ascii", "é", 0, 1, "why"),
+        ["encoding", "object", "start", "end", "reason"],
+    ),
     (UnicodeTranslateError("é", 0, 1, "why"), ["object", "start", "end", "reason"]),
-    (caught(lambda: compile("x = = 1", "f.py", "exec")), ["msg", "filename", "lineno", "offset", "text", "end_lineno"]),
+    (
+        caught(lambda: compile("x = = 1", "f.py", "exec")),
+        ["msg", "filename", "lineno", "offset", "text", "end_lineno"],
+    ),
     (models.Overdrawn(account="a", missing=3), ["account", "missing"]),
     (KeyboardInterrupt(), []),
     (BlockingIOError(11, "busy", 7), ["characters_written"]),
@@ -50,13 +62,17 @@ MEMBERS: list[tuple[BaseException, list[str]]] = [
 
 
 @pytest.mark.parametrize(("error", "names"), MEMBERS, ids=lambda value: type(value).__name__)
-def test_what_an_exception_holds_besides_its_arguments_is_kept(error: Any, names: list[str]) -> None:
+def test_what_an_exception_holds_besides_its_arguments_is_kept(
+    error: Any, names: list[str]
+) -> None:
     back = again(error)
     for name in names:
         assert getattr(back, name) == getattr(error, name)
 
 
-@pytest.mark.parametrize("name", sorted(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__))
+@pytest.mark.parametrize(
+    "name", sorted(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
+)
 def test_every_builtin_exception_is_stored(name: str) -> None:
     cls = getattr(sys.modules["builtins"], name)
     if not (isinstance(cls, type) and issubclass(cls, BaseException)):
@@ -122,8 +138,12 @@ def test_a_traceback_prints_as_before_but_for_the_carets() -> None:
     before = [line for line in traceback.format_exception(error) if line.strip()]
     after = [line for line in traceback.format_exception(back) if line.strip()]
     assert [_without_carets(line) for line in after] == [_without_carets(line) for line in before]
-    rows = [(row.filename, row.lineno, row.name) for row in traceback.extract_tb(back.__traceback__)]
-    assert rows == [(row.filename, row.lineno, row.name) for row in traceback.extract_tb(error.__traceback__)]
+    rows = [
+        (row.filename, row.lineno, row.name) for row in traceback.extract_tb(back.__traceback__)
+    ]
+    assert rows == [
+        (row.filename, row.lineno, row.name) for row in traceback.extract_tb(error.__traceback__)
+    ]
     assert rows[-1][2] == "fail"
 
 

@@ -36,7 +36,10 @@ def test_encoding_changes_nothing(graph: Any) -> None:
 
 def test_two_names_for_one_list_are_one_list_after() -> None:
     rows = [1]
-    frames = [Frame("m:f", "v", 1, 2, {"a": rows}), Frame("m:g", "v", 1, 2, {"b": rows, "c": (rows,)})]
+    frames = [
+        Frame("m:f", "v", 1, 2, {"a": rows}),
+        Frame("m:g", "v", 1, 2, {"b": rows, "c": (rows,)}),
+    ]
     outer, inner = decode(encode(frames))
     outer.slots["a"].append(2)
     assert inner.slots["b"] == [1, 2]

@@ -1,0 +1,57 @@
+"""Bytes that were stored once are decoded for ever, and values are still written as they were.
+
+`--update-golden` writes files that are missing; it never changes one, since stored runs do not
+change either.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longterm.codec import decode, describe, encode
+from tests.codec.corpus import values
+from tests.codec.shapes import assert_same
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "wire" / "v1"
+# Iterators, functions and cyclic exceptions have no shape that can be compared from outside.
+COMPARABLE = {
+    "scalars", "containers", "frames", "plain-frames", "plain", "tagged-plain", "instances", "deep",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", values())
+def test_what_was_stored_is_decoded(name: str, update_golden: bool) -> None:
+    path = FOLDER / f"{name}.msgpack"
+    value: Any = values()[name]
+    if update_golden and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(value))
+        path.with_suffix(".txt").write_text(
+            describe(encode(value)), encoding="utf-8", errors="replace"
+        )
+    data = path.read_bytes()
+    back = decode(data)
+    if name in COMPARABLE:
+        assert_same(value, back)
+    else:
+        assert repr(type(back)) == repr(type(value))
+        assert len(back) == len(value)
+
+
+@pytest.mark.parametrize("name", values())
+def test_values_are_written_as_they_were(name: str) -> None:
+    assert encode(values()[name]) == (FOLDER / f"{name}.msgpack").read_bytes()
+
+
+@pytest.mark.parametrize("name", values())
+def test_the_text_beside_each_file_is_what_it_holds(name: str) -> None:
+    path = FOLDER / f"{name}.msgpack"
+    text = path.with_suffix(".txt").read_text(encoding="utf-8")
+    assert describe(path.read_bytes()).encode("utf-8", "replace").decode() == text
+
+
+def test_no_file_is_forgotten() -> None:
+    assert {path.stem for path in FOLDER.glob("*.msgpack")} == set(values())
