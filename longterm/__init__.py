@@ -4,6 +4,7 @@ A function decorated with `@deflow` may `suspend`; its stack is then stored, and
 goes on from there in any process, any month. Nothing is replayed.
 """
 
+from longterm.codec import allow, describe, register_type, set_seal, storable
 from longterm.default import (
     acancel,
     aget_run,
@@ -35,6 +36,7 @@ from longterm.errors import (
     InvalidFact,
     LongtermError,
     NotAFlow,
+    NotAllowed,
     NotInRun,
     NotStorable,
     NotSupported,
@@ -67,6 +69,7 @@ __all__ = [
     "InvalidFact",
     "LongtermError",
     "NotAFlow",
+    "NotAllowed",
     "NotInRun",
     "NotStorable",
     "NotSupported",
@@ -82,20 +85,25 @@ __all__ = [
     "WrongEvent",
     "acancel",
     "aget_run",
+    "allow",
     "aprocess_event",
     "astart_flow",
     "athrow",
     "call",
     "cancel",
     "deflow",
+    "describe",
     "find_runs",
     "get_run",
     "process_event",
+    "register_type",
     "respond",
     "retry",
     "set_index",
     "set_runstore",
+    "set_seal",
     "start_flow",
+    "storable",
     "suspend",
     "throw",
 ]

@@ -11,11 +11,22 @@ import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from longterm.engine import Engine
+from longterm.codec import register_type
+from longterm.engine import Engine, reading
 from longterm.run import Run
 from longterm.store.base import RunStore
 
 P = ParamSpec("P")
+
+
+def _stored_run(run_id: str) -> Run:
+    return (reading.get() or default_engine()).get_run(run_id)
+
+
+# A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
+register_type(
+    Run, name="longterm.run", encode=lambda run: run.id, decode=_stored_run, subclasses=True
+)
 _lock = threading.Lock()
 _engine: Engine | None = None
 

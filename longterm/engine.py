@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -49,6 +50,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _log = logging.getLogger("longterm")
 _PRUNED_AT_ONCE = 1000
+
+reading: ContextVar[Engine | None] = ContextVar("longterm.reading", default=None)
+"""The engine whose stored values are being decoded: a run among them is read from its store."""
 
 
 class Engine:
@@ -364,13 +368,21 @@ class Engine:
         try:
             if not is_async:
                 _refuse_async(flow_named(run.flow), "process_event")
-            frames: list[Frame] = decode(run.stack)
+            frames = self._frames(run.stack)
             if frames[0].point == 0:
                 return frames, _start(frames[0])
             return frames, rebuild(frames, bring(frames))
         except BaseException:
             self._claims.release(run)
             raise
+
+    def _frames(self, stack: bytes) -> list[Frame]:
+        token = reading.set(self)
+        try:
+            frames: list[Frame] = decode(stack)
+            return frames
+        finally:
+            reading.reset(token)
 
     @contextmanager
     def _recording_failure(

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from longterm import ops, rt
 from longterm._abi import RUNTIME
+from longterm.codec.allowed import own
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 from longterm.image import FlowImage, ResumeImage
 from longterm.judge import flow_codes, function_behind
@@ -120,6 +121,7 @@ def _make_flow(function: types.FunctionType) -> None:
         maker = maker_of(function)
         _check(function, maker.image)
         flow = _by_original[id(code)] = _add_flow(function, maker)
+    own(function.__module__)
     _flows[flow.name] = flow
     flow.functions.add(function)
     function.__code__ = flow.image.code

@@ -44,7 +44,8 @@ def helper(text):
 def starts_another(engine_url):
     inner = Engine(engine_url).start_flow(greet, "inner")
     respond(inner.response)
-    return suspend("outer"), inner.waiting_for
+    event = inner.waiting_for
+    return suspend("outer"), event
 
 
 @pytest.fixture
@@ -200,3 +201,25 @@ def test_result_and_response_are_copies():
     run.response.append("mine")
 
     assert "mine" not in run.response
+
+
+@deflow
+def holds_a_run(name):
+    child = start_inner(name)
+    answer = suspend("after")
+    return child, answer
+
+
+def start_inner(name):
+    return start_flow(greet, name)
+
+
+def test_run_in_a_flow_is_stored_by_id_and_read_as_it_is_then(default_store):
+    run = start_flow(holds_a_run, "Ann")
+    (child_id,) = {each.id for each in longterm.find_runs(waiting_for="mood")}
+    process_event(child_id, "mood", "fine")
+
+    child, answer = process_event(run.id, "after", 1).result
+
+    assert (child.id, child.state, child.result) == (child_id, RunState.COMPLETE, ("fine", "Ann"))
+    assert answer == 1
