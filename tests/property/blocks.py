@@ -10,8 +10,8 @@ COMPOUND = [
     (2, "match_block"), (2, "function_block"), (1, "groups_block"),
 ]  # fmt: skip
 _HANDLED = [
-    "ValueError", "KeyError", "Oops", "Worse", "(TypeError, ValueError)", "Exception", "LookupError",
-    "BaseException", "ArithmeticError",
+    "ValueError", "KeyError", "Oops", "Worse", "(TypeError, ValueError)", "Exception",
+    "LookupError", "BaseException", "ArithmeticError",
 ]  # fmt: skip
 
 
@@ -199,7 +199,9 @@ class Blocks(Statements):
         self.write(f"log({self.suspending()})")
         self.level -= 1
         self.block(depth - 1, 2)
-        self.write(f"except* {self.pick(['ValueError', 'Oops', '(KeyError, TypeError)'])} as group:")
+        self.write(
+            f"except* {self.pick(['ValueError', 'Oops', '(KeyError, TypeError)'])} as group:"
+        )
         self.level += 1
         self.plain_only, before = True, self.plain_only
         self.write(f"log({self.number(2)}, group)")
@@ -253,7 +255,8 @@ class Blocks(Statements):
             [
                 self.number(3), self.items(3), f"Point({self.number(2)}, {self.items(2)})",
                 f'{{"k": {self.number(2)}, "m": {self.items(2)}}}',
-                f"[{self.number(2)}, [{self.number(1)}, 2]]", f"({self.number(2)}, {self.number(2)})",
+                f"[{self.number(2)}, [{self.number(1)}, 2]]",
+                f"({self.number(2)}, {self.number(2)})",
             ]
         )  # fmt: skip
 
@@ -325,4 +328,6 @@ class Blocks(Statements):
         """Declare a name of the function around as nonlocal; the others are only read."""
         names = [each for each in self.names.numbers if each not in ("a", "c", "x", "y")]
         if names and self.chance(60):
-            self.write(f"nonlocal {self.pick(names)}")
+            name = self.pick(names)
+            self.rebound.add(name)
+            self.write(f"nonlocal {name}")

@@ -1,4 +1,4 @@
-"""Where the generator's decisions come from: Hypothesis, which can shrink them, or a seeded stream."""
+"""Where the generator's decisions come from: Hypothesis, which can shrink them, or a seed."""
 
 from __future__ import annotations
 

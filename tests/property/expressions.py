@@ -7,30 +7,7 @@ place where the order of evaluation shows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from tests.property.choices import Choices
-
-
-@dataclass
-class Names:
-    """The names that a function can use, by kind."""
-
-    numbers: list[str] = field(default_factory=list)
-    lists: list[str] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
-    boxes: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    plain: list[str] = field(default_factory=list)
-    """Functions of one argument that cannot suspend."""
-    flows: list[str] = field(default_factory=list)
-    """Flows of one argument."""
-    calls: list[str] = field(default_factory=list)
-    """Templates of flow calls, with `{}` for each argument."""
-
-    def copy(self) -> Names:
-        return Names(*(list(each) for each in vars(self).values()))
-
+from tests.property.writer import Writer
 
 NUMBERS = [
     (6, "suspending"), (4, "logged"), (3, "arithmetic"), (2, "entry"), (2, "attribute"),
@@ -49,46 +26,13 @@ CONDITIONS = [
 ]  # fmt: skip
 VALUES = [
     (6, "number"), (3, "items"), (2, "text"), (2, "table"), (1, "condition"), (1, "set_display"),
-    (1, "tuple_display"), (1, "box"), (1, "lambda_"), (1, "slice_object"), (1, "dict_comprehension"),
-    (1, "set_comprehension"),
+    (1, "tuple_display"), (1, "box"), (1, "lambda_"), (1, "slice_object"),
+    (1, "dict_comprehension"), (1, "set_comprehension"),
 ]  # fmt: skip
 
 
-class Expressions:
+class Expressions(Writer):
     """Writes expressions as text, parenthesised."""
-
-    def __init__(self, choices: Choices) -> None:
-        self.choices = choices
-        self.names = Names()
-        self.events = 0
-        self.tags = 0
-        self.made = 0
-        self.in_class = ""
-        self.plain_only = False
-        """Whether what is written must not suspend: the body of a plain function."""
-        self.no_walrus = 0
-
-    def below(self, limit: int) -> int:
-        return self.choices.below(limit)
-
-    def chance(self, percent: int) -> bool:
-        return self.below(100) >= 100 - percent
-
-    def pick(self, options: list[str]) -> str:
-        return options[self.below(len(options))]
-
-    def of(self, table: list[tuple[int, str]], depth: int) -> str:
-        number = self.below(sum(weight for weight, _ in table))
-        for weight, name in table:
-            if number < weight:
-                written: str = getattr(self, name)(depth)
-                return written
-            number -= weight
-        raise AssertionError
-
-    def fresh(self, kind: str) -> str:
-        self.made += 1
-        return f"{kind}{self.made}"
 
     # Leaves.
 

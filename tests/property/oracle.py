@@ -25,6 +25,7 @@ import longterm
 from longterm import flow, inner, judge, workshop
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
+from longterm.testing import Throw
 from longterm.turn import current
 from longterm.wait import Wait
 from tests.property import world
@@ -94,9 +95,7 @@ def compare(program: Program, plain: Outcome, other: Outcome, way: str) -> None:
     if plain.halted or (way == "stored" and plain.asked):
         return
     if plain.tracebacks != other.tracebacks:
-        raise Mismatch(
-            _difference(program, way, "tracebacks", plain.tracebacks, other.tracebacks)
-        )
+        raise Mismatch(_difference(program, way, "tracebacks", plain.tracebacks, other.tracebacks))
 
 
 def _difference(program: Program, way: str, name: str, left: object, right: object) -> str:
@@ -139,7 +138,11 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
                 assert run.waiting_for is not None
                 outcome.responses.append(shape_of(run.response))
                 outcome.asked.append(run.waiting_for)
-                run = engine.process_event(run.id, run.waiting_for, next(script))
+                value = next(script)
+                if isinstance(value, Throw):
+                    run = engine.throw(run.id, value.error)
+                else:
+                    run = engine.process_event(run.id, run.waiting_for, value)
             outcome.responses.append(shape_of(run.response))
             _ended(outcome, module, run.result)
         except (world.Halted, StopIteration):
@@ -182,6 +185,8 @@ class _ScriptedTurn:
         self.finish()
         self._outcome.asked.append(wait.event_id)
         for value in self._script:
+            if isinstance(value, Throw):
+                raise value.error
             return value
         raise world.halt()
 

@@ -1,7 +1,7 @@
 """Whole random programs: a module of several flows that call each other, and a script of events.
 
-The files beside this one write the parts: `expressions`, `statements`, `blocks`. Every program ends,
-since loops are bounded, recursion counts down, and the world it lives in has only so much patience.
+The files beside this one write the parts: `expressions`, `statements`, `blocks`. Every program
+ends, since loops are bounded, recursion counts down, and the world has only so much patience.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from longterm.testing import Throw
 from tests.property.blocks import Blocks
 from tests.property.choices import Choices, Drawn, Seeded
-from tests.property.expressions import Names
 from tests.property.oracle import Program
+from tests.property.world import Oops
+from tests.property.writer import Names
 
 _PRELUDE = """\
 import sys
@@ -24,6 +26,7 @@ from tests.property.world import Box, Managed, Oops, Point, Row, Worse, fail, lo
 G_total = 0
 """
 _EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, -1, 7, "s", None, [1, 2], []]
+_EVENTS += [Throw(Oops("thrown")), Throw(ValueError("thrown"))]
 
 
 @st.composite
@@ -101,7 +104,10 @@ class _Module(Blocks):
         self.function("second", "(self, a)", ["a"], [], 3)
         self.known.calls.remove("self.first({})")
         self.level = 0
-        self.known.calls += [f"{name}.second({name}({{}}), {{}})", f"call({name}({{}}).first, {{}})"]
+        self.known.calls += [
+            f"{name}.second({name}({{}}), {{}})",
+            f"call({name}({{}}).first, {{}})",
+        ]
         self.known.flows += [f"{name}(1).second", f"{name}(2).first"]
 
     def function(

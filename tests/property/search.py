@@ -1,4 +1,4 @@
-"""Searches for a program that behaves differently when it is compiled: `python -m tests.property.search`.
+"""Searches for a program that behaves differently when it is compiled.
 
 The programs of a seed are the same in every process, so that several can share a long search:
 

@@ -1,4 +1,4 @@
-"""What can be seen of a value: its structure and its aliasing, as plain data that compares with `==`.
+"""What can be seen of a value: its structure and its aliasing, as plain data to compare.
 
 No addresses and no set order occur in it, so that two runs of a program can be compared.
 """
@@ -11,6 +11,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = Any
+_COMPREHENSION = re.compile(r"<(list|set|dict)comp>\.(<locals>\.)?")
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 _ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range)
 
@@ -53,13 +54,16 @@ class _Walk:
     def of(self, value: object) -> Shape:
         if type(value) in _ATOMS:
             return (type(value).__name__, _ADDRESS.sub("", repr(value)))
+        if type(value) is tuple:
+            # Nothing depends on whether two equal tuples are one; what they hold is told apart.
+            return ("tuple", [self.of(each) for each in value])
         if id(value) in self._seen:
             return ("again", self._seen[id(value)])
         self._seen[id(value)] = len(self._seen)
         self._alive.append(value)
         name = type(value).__name__
         match value:
-            case list() | tuple():
+            case list():
                 return (name, [self.of(each) for each in value])
             case set() | frozenset():
                 return (name, sorted(repr(shape_of(each)) for each in value))
@@ -70,7 +74,8 @@ class _Walk:
             case type() | FunctionType():
                 if value is UnboundLocalError:
                     value = NameError
-                return (name, value.__qualname__)
+                # Before 3.12 a comprehension is a function around those in it.
+                return (name, _COMPREHENSION.sub("", value.__qualname__))
             case MethodType() | BuiltinFunctionType():
                 return (name, value.__name__, self.of(value.__self__))
             case slice():

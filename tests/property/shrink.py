@@ -45,14 +45,15 @@ def _candidates(program: Program) -> Iterator[Program]:
 
 
 def _changes(tree: ast.Module) -> Iterator[Callable[[ast.Module], None]]:
-    """Yield changes, each of which finds its node anew by its place in the walk: large ones first."""
+    """Yield changes, large ones first; each finds its node anew by its place in the walk."""
     nodes = list(ast.walk(tree))
     for number, node in enumerate(nodes):
         for name in _BLOCKS:
             block = getattr(node, name, None)
             if isinstance(block, list):
-                for place in range(len(block)):
-                    yield _without(number, name, place)
+                for place, each in enumerate(block):
+                    if not isinstance(each, ast.Import | ast.ImportFrom):
+                        yield _without(number, name, place)
     for number, node in enumerate(nodes):
         for name in _BLOCKS[:3]:
             block = getattr(node, name, None)
@@ -71,7 +72,12 @@ def _simpler_fields(number: int, node: ast.AST) -> Iterator[Callable[[ast.Module
             for child in ast.iter_child_nodes(value):
                 if isinstance(child, ast.expr):
                     yield _replaced(number, name, None, child)
-        elif name != "decorator_list" and isinstance(value, list) and value and isinstance(value[0], ast.expr | ast.keyword):
+        elif (
+            name != "decorator_list"
+            and isinstance(value, list)
+            and value
+            and isinstance(value[0], ast.expr | ast.keyword)
+        ):
             for place, each in enumerate(value):
                 yield _without(number, name, place)
                 if isinstance(each, ast.expr):

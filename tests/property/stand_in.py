@@ -1,4 +1,4 @@
-"""A stand-in for the codec: whatever is stored is copied as one graph, and shares nothing with before.
+"""A stand-in for the codec: what is stored is copied as one graph, and shares nothing with before.
 
 Plain data, objects, exceptions with their chains, cells, inner functions, bound methods and
 iterators are copied; classes, modules and module-level functions are the application's own.
@@ -17,7 +17,19 @@ from unittest.mock import patch
 
 from longterm import codec
 
-_ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range, type, ModuleType)
+_ATOMS = (
+    int,
+    str,
+    bytes,
+    bool,
+    float,
+    complex,
+    type(None),
+    type(Ellipsis),
+    range,
+    type,
+    ModuleType,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +124,10 @@ class Copier:
             return function
         cells = tuple(CellType() for _ in function.__closure__ or ())
         made = FunctionType(
-            function.__code__, function.__globals__, function.__name__, None,
+            function.__code__,
+            function.__globals__,
+            function.__name__,
+            None,
             tuple(self._early_cell(each) for each in function.__closure__ or cells),
         )
         self._keep(function, made)

@@ -1,4 +1,4 @@
-"""Writes random simple statements: assignments to all kinds of targets, deletions, raises and so on."""
+"""Writes random simple statements: assignments to all targets, deletions, raises and so on."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Statements(Expressions):
         self.budget = 0
         """How many more statements the current function may have."""
         self.has_global = False
+        self.rebound: set[str] = set()
+        """The names that some inner function declares nonlocal."""
 
     def write(self, text: str) -> None:
         self.lines.append("    " * self.level + text)
@@ -114,7 +116,9 @@ class Statements(Expressions):
 
     def unpack(self, depth: int) -> str:
         if self.chance(30):
-            value = f"{self.number(depth - 1)}, [{self.number(depth - 1)}, {self.number(depth - 1)}]"
+            value = (
+                f"{self.number(depth - 1)}, [{self.number(depth - 1)}, {self.number(depth - 1)}]"
+            )
             return f"{self.target(depth)}, ({self.target(depth)}, {self.target(1)}) = {value}"
         if self.chance(40):
             value = self.items(depth)
@@ -153,7 +157,10 @@ class Statements(Expressions):
 
     def annotated(self, depth: int) -> str:
         value = self.number(depth)
-        return f"{self.target(depth)}: int = {value}"
+        target = self.target(depth)
+        # A nonlocal name cannot be annotated, unless it is in parentheses.
+        target = f"({target})" if target in self.rebound else target
+        return f"{target}: int = {value}"
 
     def bare_annotation(self, depth: int) -> str:
         return f"{self.box(depth)}[{self.number(depth - 1)}]: int"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import longterm
 import pytest
 
+import longterm
 from tests.property.oracle import Mismatch, Program, check, file_of, module_of
 
 _FOLDER = Path(__file__).parents[2] / "fixtures" / "counterexamples"
@@ -23,7 +23,11 @@ def _plays() -> list[Any]:
     for path in sorted(_FOLDER.glob("*.py")):
         text = path.read_text()
         program = Program(text)
-        with file_of(program), patch.object(longterm, "deflow", lambda f: f), module_of(program) as m:
+        with (
+            file_of(program),
+            patch.object(longterm, "deflow", lambda f: f),
+            module_of(program) as m,
+        ):
             plays, reason = m.PLAYS, getattr(m, "OPEN", None)
         for number, (entry, args, events) in enumerate(plays):
             marks = [pytest.mark.xfail(reason=reason, raises=Mismatch)] if reason else []

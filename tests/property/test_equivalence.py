@@ -1,7 +1,7 @@
 """Random programs behave the same uncompiled, compiled, and stored at every suspend.
 
-`LONGTERM_PROFILE=long` tries many more; `python -m tests.property.search` goes on for as long as one
-likes, at a higher speed, and `python -m tests.property.coverage` shows what the programs contain.
+`LONGTERM_PROFILE=long` tries many more; `python -m tests.property.search` goes on for as long as
+one likes, and `python -m tests.property.coverage` shows what the programs contain.
 """
 
 from __future__ import annotations

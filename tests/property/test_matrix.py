@@ -1,4 +1,4 @@
-"""Every construct that can be left in several ways: suspended in each of its parts, left in each way.
+"""What can be left in several ways is suspended in each of its parts, and left in each way.
 
 The programs are made from the lists below, so that none is missing; each runs in all three ways.
 """
@@ -43,7 +43,7 @@ def indented(lines: list[str], levels: int = 1) -> list[str]:
 
 
 def try_block(name: str, part: str, completion: str, inside: list[str]) -> list[str]:
-    """Write a `try` that suspends in each part; one part holds more, and is left in a certain way."""
+    """Write a `try` that suspends in each part, one of which holds more and is left in some way."""
 
     def contents(this: str) -> list[str]:
         lines = [f"log('{name} {this}', suspend('{name} {this}'))"]
@@ -121,4 +121,5 @@ def test_with_inside_every_part_of_a_try(part: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_try_inside_a_with_is_left_in_every_way(part: str) -> None:
     for swallows, completion in product([False, True], COMPLETIONS):
-        run(["with Managed('around', %s):" % swallows, *indented(try_block("i", part, completion, []))])
+        inside = try_block("inner", part, completion, [])
+        run([f"with Managed('around', {swallows}):", *indented(inside)])

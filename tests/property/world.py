@@ -1,4 +1,4 @@
-"""What generated programs live in: a log of all that happens, and classes whose every act is logged.
+"""What generated programs live in: a log of what happens, and classes whose every act is logged.
 
 A program imports these names. Everything here can be stored in a frame, the log itself aside,
 which no program can reach.
