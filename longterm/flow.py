@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -69,7 +70,7 @@ class Flow:
         return known
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Body:
     """One code object of a flow: the fresh body, or the resume body of a point."""
 
@@ -77,6 +78,11 @@ class Body:
     code: types.CodeType
     point: int | None = None
     resume: ResumeImage | None = None
+
+    @cached_property
+    def positions(self) -> list[tuple[int | None, int | None, int | None, int | None]]:
+        """The source range of each code unit: line, end line, column, end column."""
+        return list(self.code.co_positions())
 
     @property
     def inner(self) -> dict[str, types.CodeType]:

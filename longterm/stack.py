@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import inspect
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from opcode import opname
 from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -91,7 +91,7 @@ def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
     if body.resume is not None and entry.tb_lasti in body.resume.next_calls:
         assert body.point is not None
         return body.point
-    end = _call_end(body.code, entry.tb_lasti)
+    end = _call_end(body, entry.tb_lasti)
     point = None if end is None else body.flow.image.points.get(end)
     target = inner[0].tb_frame.f_code
     if target is not _SUSPEND and target is not _CALL and body_of(target) is None:
@@ -129,21 +129,16 @@ def _callee(native: FrameType, path: tuple[str, ...], body: Body) -> object:
     return value
 
 
-@lru_cache(maxsize=4096)
-def _positions(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
-    return list(code.co_positions())
-
-
-def _call_end(code: CodeType, offset: int) -> tuple[int, int] | None:
+def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
     """Return where the call at an instruction ends in the source; None if it is no call."""
-    operations = code.co_code
+    operations = body.code.co_code
     start = offset
     while start > 0 and opname[operations[start]] == "CACHE":
         start -= 2
     name = opname[operations[start]]
     if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
         return None
-    _, line, _, column = _positions(code)[offset // 2]
+    _, line, _, column = body.positions[offset // 2]
     return None if line is None or column is None else (line, column)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from longterm_compiler.callees import Callees, ModuleNames
 from longterm_compiler.checks.captures import check_captures
+from longterm_compiler.checks.comprehensions import check_comprehensions
 from longterm_compiler.checks.decorators import check_decorators
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.checks.generators import check_generators
@@ -27,6 +28,7 @@ _CHECKS = (
     check_generators,
     check_places,
     check_captures,
+    check_comprehensions,
     check_introspection,
     check_reserved,
 )

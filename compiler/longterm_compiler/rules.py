@@ -145,6 +145,13 @@ CAPTURE_FROM_PLAIN_FUNCTION: Final = Rule(
     "the variable lives in this process only: `{outer}` is no flow, so its frame is not stored",
     "pass `{name}` to the flow as an argument, or put `@deflow` on `{outer}`",
 )
+CAPTURED_COMPREHENSION_VARIABLE: Final = Rule(
+    "captured-comprehension-variable",
+    "a lambda cannot capture `{name}`, the variable of a comprehension that suspends",
+    "this lambda uses `{name}`",
+    "the comprehension becomes a loop of the flow, whose variable is one for all its runs",
+    "give the lambda the value as a default: `lambda {name}={name}: …`",
+)
 DECORATOR_ORDER: Final = Rule(
     "decorator-order",
     "`@deflow` is above `@{name}`",
