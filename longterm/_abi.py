@@ -37,6 +37,7 @@ RUNTIME_NAMES: Final = frozenset(
         "exit",
         "iter",
         "let_go",
+        "merged",
         "slice",
         "take_up",
         "type",

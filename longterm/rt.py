@@ -41,6 +41,33 @@ def again(error: BaseException) -> None:
         error.__traceback__ = traceback
 
 
+def merged(function: Any, mapping: Any, *earlier: str | dict[str, Any]) -> dict[str, Any]:
+    """Return a `**mapping` argument as a dict, checked against the keywords given before it.
+
+    Args:
+        function: what will be called, for the words of an error.
+        mapping: the argument.
+        earlier: names of keywords, and mappings that were merged before.
+    """
+    if not hasattr(mapping, "keys"):
+        kind = type(mapping).__name__
+        raise TypeError(f"{_named(function)} argument after ** must be a mapping, not {kind}")
+    found = {**mapping}
+    for name in found:
+        if any(name in ((each,) if isinstance(each, str) else each) for each in earlier):
+            raise TypeError(f"{_named(function)} got multiple values for keyword argument {name!r}")
+    return found
+
+
+def _named(function: Any) -> str:
+    """Return a function's name as CPython's own errors about its arguments show it."""
+    qualname = getattr(function, "__qualname__", None)
+    if qualname is None:
+        return str(function)
+    module = getattr(function, "__module__", None)
+    return f"{qualname}()" if module in (None, "builtins") else f"{module}.{qualname}()"
+
+
 def enter(manager: Any) -> Callable[[], Any]:
     """Return a context manager's bound `__enter__`, looked up on its type as `with` does."""
     return _special(manager, "__enter__", "context manager")

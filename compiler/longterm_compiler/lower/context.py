@@ -6,8 +6,9 @@ A construct's own file takes a `Lowering`, the author's node and the list of sta
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 from longterm_compiler.build import NOWHERE, assign, at, call, load, runtime
@@ -18,6 +19,9 @@ from longterm_compiler.scope import Scope, own_nodes
 
 Out: TypeAlias = list[ast.stmt]
 StatementLowerer: TypeAlias = Callable[["Lowering", ast.stmt, Out], None]
+Merge: TypeAlias = Callable[[ast.expr, list[ast.expr]], ast.expr]
+"""Makes the merging of a `**mapping`, from it and from what was evaluated before it."""
+_NO_MERGES: Mapping[int, Merge] = MappingProxyType({})
 ExpressionLowerer: TypeAlias = Callable[["Lowering", ast.expr, Out], ast.expr]
 
 
@@ -94,12 +98,12 @@ class Lowering:
         return self.expressions[type(node)](self, node, out)
 
     def sequence(
-        self, nodes: list[ast.expr], out: Out, mappings: Container[int] = ()
+        self, nodes: list[ast.expr], out: Out, merges: Mapping[int, Merge] = _NO_MERGES
     ) -> list[ast.expr]:
         """Lower expressions that Python evaluates from left to right.
 
-        Whatever stands before a suspending one is evaluated, and kept, before it. `mappings` are
-        the places of `**mapping` entries, which Python merges when their turn comes.
+        Whatever stands before a suspending one is evaluated, and kept, before it. `merges` are the
+        places of `**mapping` arguments, which Python merges when their turn comes.
         """
         last = max((i for i, node in enumerate(nodes) if self.inside(node)), default=-1)
         done: list[ast.expr] = []
@@ -107,8 +111,8 @@ class Lowering:
             left = self.expression(node, out)
             if number >= last:
                 done.append(left)
-            elif number in mappings:
-                done.append(self.keep("mapping", at(node, ast.Dict([None], [left])), out))
+            elif number in merges:
+                done.append(self.keep("mapping", at(node, merges[number](left, done)), out))
             else:
                 done.append(self.settle(left, nodes[number + 1 : last + 1], out))
         return done

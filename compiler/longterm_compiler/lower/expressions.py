@@ -7,8 +7,9 @@ before it stands in temporaries; what is evaluated after it stays where the auth
 from __future__ import annotations
 
 import ast
+from functools import partial
 
-from longterm_compiler.build import NOWHERE, assign, at, changed, load, store
+from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime, store
 from longterm_compiler.callees import dotted
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out, rebinds
 
@@ -55,8 +56,12 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
         args = [args[0].value]
     flat = [*first, *args, *(each.value for each in node.keywords)]
     start = len(first) + len(args)
-    mappings = {start + i for i, each in enumerate(node.keywords) if each.arg is None}
-    done = low.sequence(flat, out, mappings)
+    merges = {
+        start + number: partial(_merge, node, start, number, late)
+        for number, each in enumerate(node.keywords)
+        if each.arg is None
+    }
+    done = low.sequence(flat, out, merges)
     func = node.func if late else done[0]
     keywords = [
         ast.copy_location(ast.keyword(old.arg, new), old)
@@ -66,6 +71,17 @@ def _call(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
     if args is not node.args:
         given = [ast.copy_location(ast.Starred(given[0], ast.Load()), node.args[0])]
     return ast.copy_location(ast.Call(func, given, keywords), node)
+
+
+def _merge(
+    node: ast.Call, start: int, number: int, late: bool, mapping: ast.expr, done: list[ast.expr]
+) -> ast.expr:
+    """Merge a `**mapping` into the keywords before it; an error names the function, as Python's."""
+    earlier = [
+        done[start + i] if each.arg is None else ast.Constant(each.arg)
+        for i, each in enumerate(node.keywords[:number])
+    ]
+    return call(runtime("merged"), node.func if late else done[0], mapping, *earlier)
 
 
 def bind(low: Lowering, name: str, node: ast.expr, out: Out) -> None:
