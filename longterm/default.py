@@ -12,15 +12,16 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from longterm.codec import register_type
-from longterm.engine import Engine, reading
+from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
+from longterm.turns import reading
 
 P = ParamSpec("P")
 
 
 def _stored_run(run_id: str) -> Run:
-    return (reading.get() or default_engine()).get_run(run_id)
+    return (reading.get() or default_engine().store).get(run_id)
 
 
 # A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.

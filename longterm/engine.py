@@ -7,52 +7,26 @@ before the save, the run stays as it was, and the caller is told.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec
 
-import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
-from longterm._abi import DEFAULT
 from longterm.claims import Claims
 from longterm.clock import Clock, SystemClock
-from longterm.codec import decode
-from longterm.errors import (
-    AsyncFlow,
-    Cancelled,
-    CannotSuspend,
-    Expired,
-    InvalidEventId,
-    NotSupported,
-)
-from longterm.flow import Flow, flow_named, flow_of
-from longterm.frame import Frame
-from longterm.loop import arun_turn, event_error, event_value, run_turn
-from longterm.records import (
-    after_turn,
-    ended_run,
-    failed_run,
-    new_run,
-    refusal,
-    released_run,
-)
+from longterm.errors import Cancelled, NotSupported
+from longterm.flow import flow_of
+from longterm.loop import event_error, event_value
+from longterm.records import released_run
 from longterm.run import Fact, Run, RunState
-from longterm.stack import rebuild
 from longterm.store import open_store
 from longterm.store.base import Deletion, Query, RunStore, Search
-from longterm.turn import LiveTurn
-from longterm.wait import MISSING
+from longterm.turns import Turns, bringing, expiring, in_thread
 
 P = ParamSpec("P")
-R = TypeVar("R")
 _log = logging.getLogger("longterm")
 _PRUNED_AT_ONCE = 1000
-
-reading: ContextVar[Engine | None] = ContextVar("longterm.reading", default=None)
-"""The engine whose stored values are being decoded: a run among them is read from its store."""
 
 
 class Engine:
@@ -80,6 +54,7 @@ class Engine:
         self.store: RunStore = open_store(store) if isinstance(store, str) else store
         self.clock: Clock = clock or SystemClock()
         self._claims = Claims(self.store, self.clock, lease)
+        self._turns = Turns(self.store, self.clock, self._claims)
 
     def start_flow(self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Start a run of a flow and carry it to its first suspend, or to its end.
@@ -91,13 +66,7 @@ class Engine:
                 was created.
             Exception: what the flow itself raised; the run is stored as failed.
         """
-        _refuse_async(flow_of(flow), "start_flow")
-        run = new_run(flow_of(flow), args, kwargs, self.clock.now())
-        turn = LiveTurn(run)
-        with self._recording_failure(run, [], self.store.create):
-            outcome = run_turn(turn, partial(flow, *args, **kwargs))
-            done = after_turn(run, turn, outcome, self.clock.now())
-        return self.store.create(done)
+        return self._turns.start(flow, args, kwargs)
 
     def process_event(
         self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
@@ -123,8 +92,8 @@ class Engine:
 
         After any of these but the last the run waits on as it was.
         """
-        claimed, repeated = self._claim(run_id, event_id, key)
-        return repeated or self._carry_on(claimed, _bringing(event_value(result)))
+        claimed, repeated = self._turns.claim(run_id, event_id, key)
+        return repeated or self._turns.carry_on(claimed, bringing(event_value(result)))
 
     def throw(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -136,7 +105,7 @@ class Engine:
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        return self._carry_on(self._claim_waiting(run_id), _bringing(event_error(error)))
+        return self._turns.carry_on(self._turns.claim_waiting(run_id), bringing(event_error(error)))
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
@@ -148,14 +117,14 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        run = self._claim_waiting(run_id)
+        run = self._turns.claim_waiting(run_id)
         cancelled = Cancelled(run_id)
         try:
-            return self._carry_on(run, _bringing(event_error(cancelled)))
+            return self._turns.carry_on(run, bringing(event_error(cancelled)))
         except Cancelled as error:
             if error is not cancelled:
                 raise
-            return self._claims.save(ended_run(run, RunState.CANCELLED, self.clock.now()))
+            return self._turns.cancelled(run)
 
     def expire(self, run_id: str) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -166,8 +135,8 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        run = self._claim_waiting(run_id)
-        return self._carry_on(run, partial(_expiring, run))
+        run = self._turns.claim_waiting(run_id)
+        return self._turns.carry_on(run, partial(expiring, run))
 
     def retry(self, run_id: str) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
@@ -183,7 +152,7 @@ class Engine:
         run = self._claims.revive(run_id)
         if run.waiting_for is not None:
             return self._claims.save(released_run(replace(run, error=None)))
-        return self._carry_on(replace(run, error=None), _bringing(event_value(None)))
+        return self._turns.carry_on(replace(run, error=None), bringing(event_value(None)))
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -255,7 +224,7 @@ class Engine:
         due = self._claims.claim_due(limit)
         for run in due:
             try:
-                self._carry_on(run, partial(_expiring, run))
+                self._turns.carry_on(run, partial(expiring, run))
             except Exception as error:
                 _log.warning("run %s: its wait ended, and its turn failed: %s", run.id, error)
         return len(due)
@@ -278,172 +247,31 @@ class Engine:
 
         The store, and a flow that is no `async def`, run in a thread.
         """
-        if not flow_of(flow).is_async:
-            return await _in_thread(self.start_flow, flow, *args, **kwargs)
-        run = new_run(flow_of(flow), args, kwargs, self.clock.now())
-        turn = LiveTurn(run)
-        with self._recording_failure(run, [], self.store.create):
-            outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
-            done = after_turn(run, turn, outcome, self.clock.now())
-        return await _in_thread(self.store.create, done)
+        return await self._turns.astart(flow, args, kwargs)
 
     async def aprocess_event(
         self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        claimed, repeated = await _in_thread(self._claim, run_id, event_id, key)
-        return repeated or await self._acarry_on(claimed, _bringing(event_value(result)))
+        claimed, repeated = await in_thread(self._turns.claim, run_id, event_id, key)
+        return repeated or await self._turns.acarry_on(claimed, bringing(event_value(result)))
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        run = await _in_thread(self._claim_waiting, run_id)
-        return await self._acarry_on(run, _bringing(event_error(error)))
+        run = await in_thread(self._turns.claim_waiting, run_id)
+        return await self._turns.acarry_on(run, bringing(event_error(error)))
 
     async def acancel(self, run_id: str) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
-        run = await _in_thread(self._claim_waiting, run_id)
+        run = await in_thread(self._turns.claim_waiting, run_id)
         cancelled = Cancelled(run_id)
         try:
-            return await self._acarry_on(run, _bringing(event_error(cancelled)))
+            return await self._turns.acarry_on(run, bringing(event_error(cancelled)))
         except Cancelled as error:
             if error is not cancelled:
                 raise
-            done = ended_run(run, RunState.CANCELLED, self.clock.now())
-            return await _in_thread(self._claims.save, done)
+            return await in_thread(self._turns.cancelled, run)
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
-        return await _in_thread(self.get_run, run_id)
-
-    def _claim(self, run_id: str, event_id: str, key: str | None = None) -> tuple[Run, Run | None]:
-        """Claim a run for an event; the second run is the outcome of a repeated delivery."""
-        if not isinstance(event_id, str) or not event_id:
-            raise InvalidEventId(event_id)
-        run = self._claims.claim(run_id, event_id)
-        if run is None:
-            stored = self.store.get(run_id)
-            if key is not None and stored.delivery == key and stored.state is not RunState.RUNNING:
-                return stored, stored
-            raise refusal(stored, event_id)
-        if key is not None and run.delivery == key:
-            return run, self._claims.release(run)
-        return run if key == run.delivery else replace(run, delivery=key), None
-
-    def _claim_waiting(self, run_id: str) -> Run:
-        """Claim a suspended run, whatever it waits for."""
-        run = self.store.get(run_id)
-        if run.state is not RunState.SUSPENDED or run.waiting_for is None:
-            raise refusal(run, "")
-        return self._claim(run_id, run.waiting_for)[0]
-
-    def _carry_on(self, run: Run, bring: _Bring) -> Run:
-        frames, going_on = self._going_on(run, bring, is_async=False)
-        turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
-            done = after_turn(run, turn, run_turn(turn, going_on), self.clock.now())
-        return self._claims.save(done)
-
-    async def _acarry_on(self, run: Run, bring: _Bring) -> Run:
-        if not self._is_async(run):
-            return await _in_thread(self._carry_on, run, bring)
-        frames, going_on = self._going_on(run, bring, is_async=True)
-        turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
-            outcome = await arun_turn(turn, going_on)
-            done = after_turn(run, turn, outcome, self.clock.now())
-        return await _in_thread(self._claims.save, done)
-
-    def _is_async(self, run: Run) -> bool:
-        try:
-            return flow_named(run.flow).is_async
-        except BaseException:
-            self._claims.release(run)
-            raise
-
-    def _going_on(
-        self, run: Run, bring: _Bring, *, is_async: bool
-    ) -> tuple[list[Frame], Callable[[], Any]]:
-        """Return a claimed run's frames and what carries them on, or let go of the run."""
-        assert run.stack is not None
-        try:
-            if not is_async:
-                _refuse_async(flow_named(run.flow), "process_event")
-            frames = self._frames(run.stack)
-            if frames[0].point == 0:
-                return frames, _start(frames[0])
-            return frames, rebuild(frames, bring(frames))
-        except BaseException:
-            self._claims.release(run)
-            raise
-
-    def _frames(self, stack: bytes) -> list[Frame]:
-        token = reading.set(self)
-        try:
-            frames: list[Frame] = decode(stack)
-            return frames
-        finally:
-            reading.reset(token)
-
-    @contextmanager
-    def _recording_failure(
-        self,
-        run: Run,
-        frames: list[Frame],
-        save: Callable[[Run], Run],
-        release: Callable[[Run], object] = lambda run: None,
-    ) -> Iterator[None]:
-        """Store a run as failed when the author's code raises; undo the turn if it was refused.
-
-        An interrupt (Ctrl-C, a cancelled task) is nobody's failure: the turn is undone too.
-        """
-        try:
-            yield
-        except CannotSuspend:
-            release(run)
-            raise
-        except Cancelled:
-            # The caller who cancelled the run saves how it ended.
-            raise
-        except Exception as error:
-            save(failed_run(run, error, frames, self.clock.now()))
-            raise
-        except BaseException:
-            release(run)
-            raise
-
-
-_Bring: TypeAlias = Callable[[list[Frame]], Callable[[], Any]]
-"""Makes what a continuation goes on with, from its frames."""
-
-
-def _bringing(event: Callable[[], Any]) -> _Bring:
-    return lambda frames: event
-
-
-def _expiring(run: Run, frames: list[Frame]) -> Callable[[], Any]:
-    """Return what a wait is worth whose deadline has come."""
-    default = frames[-1].slots.get(DEFAULT, MISSING)
-    return (
-        event_error(Expired(run.waiting_for or "")) if default is MISSING else event_value(default)
-    )
-
-
-def _start(frame: Frame) -> Callable[[], Any]:
-    """Return the call that starts a flow, from the frame that was kept of it."""
-    flow = flow_named(frame.flow, frame.version)
-    args, kwargs = frame.slots["args"], frame.slots["kwargs"]
-    assert isinstance(args, tuple)
-    assert isinstance(kwargs, dict)
-    return partial(next(iter(flow.functions)), *args, **kwargs)
-
-
-def _refuse_async(flow: Flow, entry: str) -> None:
-    if flow.is_async:
-        raise AsyncFlow(flow.name, entry)
-
-
-async def _in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
-    import asyncio
-
-    return await asyncio.to_thread(function, *args, **kwargs)
+        return await in_thread(self.get_run, run_id)

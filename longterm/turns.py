@@ -1,0 +1,209 @@
+"""Turns on a store: claim a run, carry it on, and save it, or leave it as it was.
+
+The engine says what to bring to a run; here it is brought. Each way of carrying on exists for plain
+code and for asynchronous code, over the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
+from longterm._abi import DEFAULT
+from longterm.claims import Claims
+from longterm.clock import Clock
+from longterm.codec import decode
+from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
+from longterm.flow import Flow, flow_named, flow_of
+from longterm.frame import Frame
+from longterm.loop import arun_turn, event_error, event_value, run_turn
+from longterm.records import after_turn, ended_run, failed_run, new_run, refusal
+from longterm.run import Run, RunState
+from longterm.stack import rebuild
+from longterm.store.base import RunStore
+from longterm.turn import LiveTurn
+from longterm.wait import MISSING
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Bring: TypeAlias = Callable[[list[Frame]], Callable[[], Any]]
+"""Makes what a continuation goes on with, from its frames."""
+
+reading: ContextVar[RunStore | None] = ContextVar("longterm.reading", default=None)
+"""The store whose values are being decoded: a run among them is read from it."""
+
+
+class Turns:
+    """Runs the turns of one engine."""
+
+    def __init__(self, store: RunStore, clock: Clock, claims: Claims) -> None:
+        """Run turns on a store, under claims."""
+        self._store = store
+        self._clock = clock
+        self._claims = claims
+
+    def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        """Run the first turn of a flow, and create its run as it is then."""
+        refuse_async(flow_of(flow), "start_flow")
+        run = new_run(flow_of(flow), args, kwargs, self._clock.now())
+        turn = LiveTurn(run)
+        with self._recording_failure(run, [], self._store.create):
+            outcome = run_turn(turn, partial(flow, *args, **kwargs))
+            done = after_turn(run, turn, outcome, self._clock.now())
+        return self._store.create(done)
+
+    async def astart(
+        self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Run:
+        """Run the first turn of a flow from asynchronous code."""
+        if not flow_of(flow).is_async:
+            return await in_thread(self.start, flow, args, kwargs)
+        run = new_run(flow_of(flow), args, kwargs, self._clock.now())
+        turn = LiveTurn(run)
+        with self._recording_failure(run, [], self._store.create):
+            outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
+            done = after_turn(run, turn, outcome, self._clock.now())
+        return await in_thread(self._store.create, done)
+
+    def claim(self, run_id: str, event_id: str, key: str | None = None) -> tuple[Run, Run | None]:
+        """Claim a run for an event; the second run is the outcome of a repeated delivery."""
+        if not isinstance(event_id, str) or not event_id:
+            raise InvalidEventId(event_id)
+        run = self._claims.claim(run_id, event_id)
+        if run is None:
+            stored = self._store.get(run_id)
+            if key is not None and stored.delivery == key and stored.state is not RunState.RUNNING:
+                return stored, stored
+            raise refusal(stored, event_id)
+        if key is not None and run.delivery == key:
+            return run, self._claims.release(run)
+        return run if key == run.delivery else replace(run, delivery=key), None
+
+    def claim_waiting(self, run_id: str) -> Run:
+        """Claim a suspended run, whatever it waits for."""
+        run = self._store.get(run_id)
+        if run.state is not RunState.SUSPENDED or run.waiting_for is None:
+            raise refusal(run, "")
+        return self.claim(run_id, run.waiting_for)[0]
+
+    def carry_on(self, run: Run, bring: Bring) -> Run:
+        """Run one turn of a claimed run and save it."""
+        frames, going_on = self._going_on(run, bring, is_async=False)
+        turn = LiveTurn(run)
+        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+            done = after_turn(run, turn, run_turn(turn, going_on), self._clock.now())
+        return self._claims.save(done)
+
+    async def acarry_on(self, run: Run, bring: Bring) -> Run:
+        """Run one turn of a claimed run from asynchronous code."""
+        if not self._is_async(run):
+            return await in_thread(self.carry_on, run, bring)
+        frames, going_on = self._going_on(run, bring, is_async=True)
+        turn = LiveTurn(run)
+        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+            outcome = await arun_turn(turn, going_on)
+            done = after_turn(run, turn, outcome, self._clock.now())
+        return await in_thread(self._claims.save, done)
+
+    def cancelled(self, run: Run) -> Run:
+        """Save a claimed run as cancelled."""
+        return self._claims.save(ended_run(run, RunState.CANCELLED, self._clock.now()))
+
+    def _is_async(self, run: Run) -> bool:
+        try:
+            return flow_named(run.flow).is_async
+        except BaseException:
+            self._claims.release(run)
+            raise
+
+    def _going_on(
+        self, run: Run, bring: Bring, *, is_async: bool
+    ) -> tuple[list[Frame], Callable[[], Any]]:
+        """Return a claimed run's frames and what carries them on, or let go of the run."""
+        assert run.stack is not None
+        try:
+            if not is_async:
+                refuse_async(flow_named(run.flow), "process_event")
+            frames = self._frames(run.stack)
+            if frames[0].point == 0:
+                return frames, _start(frames[0])
+            return frames, rebuild(frames, bring(frames))
+        except BaseException:
+            self._claims.release(run)
+            raise
+
+    def _frames(self, stack: bytes) -> list[Frame]:
+        token = reading.set(self._store)
+        try:
+            frames: list[Frame] = decode(stack)
+            return frames
+        finally:
+            reading.reset(token)
+
+    @contextmanager
+    def _recording_failure(
+        self,
+        run: Run,
+        frames: list[Frame],
+        save: Callable[[Run], Run],
+        release: Callable[[Run], object] = lambda run: None,
+    ) -> Iterator[None]:
+        """Store a run as failed when the author's code raises; undo the turn if it was refused.
+
+        An interrupt (Ctrl-C, a cancelled task) is nobody's failure: the turn is undone too.
+        """
+        try:
+            yield
+        except CannotSuspend:
+            release(run)
+            raise
+        except Cancelled:
+            # The caller who cancelled the run saves how it ended.
+            raise
+        except Exception as error:
+            save(failed_run(run, error, frames, self._clock.now()))
+            raise
+        except BaseException:
+            release(run)
+            raise
+
+
+def bringing(event: Callable[[], Any]) -> Bring:
+    """Bring the same event whatever the frames are."""
+    return lambda frames: event
+
+
+def expiring(run: Run, frames: list[Frame]) -> Callable[[], Any]:
+    """Return what a wait is worth whose deadline has come."""
+    default = frames[-1].slots.get(DEFAULT, MISSING)
+    return (
+        event_error(Expired(run.waiting_for or "")) if default is MISSING else event_value(default)
+    )
+
+
+def _start(frame: Frame) -> Callable[[], Any]:
+    """Return the call that starts a flow, from the frame that was kept of it."""
+    flow = flow_named(frame.flow, frame.version)
+    args, kwargs = frame.slots["args"], frame.slots["kwargs"]
+    assert isinstance(args, tuple)
+    assert isinstance(kwargs, dict)
+    return partial(next(iter(flow.functions)), *args, **kwargs)
+
+
+def refuse_async(flow: Flow, entry: str) -> None:
+    """Refuse to run an `async def` flow from plain code."""
+    if flow.is_async:
+        raise AsyncFlow(flow.name, entry)
+
+
+async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
+    import asyncio
+
+    return await asyncio.to_thread(function, *args, **kwargs)
