@@ -8,10 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
-from longterm.cli import change, look, work
+from longterm.cli import change, look, schema, work
+from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
-from longterm.errors import LongtermError
+from longterm.errors import LongtermError, StoreError
+from longterm.logs import RunFilter
+from longterm.store import RunStore, open_store
 
 _EPILOG = """\
 The store is given by --store, else by LONGTERM_URL. Commands that run flows (send, cancel, retry,
@@ -21,28 +25,59 @@ worker) import the modules that --app names first (or LONGTERM_APP, separated by
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status: 0, 1 for a refusal, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    url = options.store or os.environ.get("LONGTERM_URL")
-    if not url:
-        print("longterm: no store (give --store sqlite:///runs.db, or set LONGTERM_URL)", file=sys.stderr)
-        return 2
+    _log_to_stderr()
     try:
+        engine = Engine(_open(options))
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
-        return command(Engine(url), options)
+        return command(engine, options)
+    except WrongUsage as error:
+        print(f"longterm: {error}", file=sys.stderr)
+        return 2
     except LongtermError as error:
         print(f"longterm: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()
+        # Python would complain again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _open(options: argparse.Namespace) -> RunStore:
+    url = options.store or os.environ.get("LONGTERM_URL")
+    if not url:
+        raise WrongUsage("no store (give --store sqlite:///runs.db, or set LONGTERM_URL)")
+    store = open_store(url)
+    path = getattr(store, "path", None)
+    # A file that a typing error names is not to be made by a look at it.
+    if isinstance(path, Path) and not path.exists() and not options.makes_store:
+        raise StoreError(
+            f"there is no file {path} (check the URL, or run `longterm migrate` first)"
+        )
+    return store
 
 
 def _import_application(names: str | None) -> None:
     sys.path.insert(0, os.getcwd())
     for name in (names or os.environ.get("LONGTERM_APP", "")).split(","):
         if name.strip():
-            import_module(name.strip())
+            try:
+                import_module(name.strip())
+            except ImportError as error:
+                raise WrongUsage(
+                    f"cannot import {name.strip()}: {error} "
+                    "(--app names modules as an `import` statement would, found from this folder)"
+                ) from error
+
+
+def _log_to_stderr() -> None:
+    """Log with the run that a record belongs to, the author's own records too."""
+    handler = logging.StreamHandler()
+    handler.addFilter(RunFilter())
+    form = "%(asctime)s %(levelname)s %(name)s run=%(run_id)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", metavar="URL", help="where the runs are")
     parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (look.add_commands, change.add_commands, work.add_commands):
+    parser.set_defaults(makes_store=False)
+    for add in (look.add_commands, change.add_commands, work.add_commands, schema.add_commands):
         add(commands)
     return parser

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from typing import Any
 
-from longterm.cli.look import as_json, days
+from longterm.cli.arguments import WrongUsage, days
+from longterm.cli.look import as_json
 from longterm.engine import Engine
-from longterm.run import Run
+from longterm.errors import LongtermError
+from longterm.run import Run, RunState
 
 
 def add_commands(commands: Any) -> None:
@@ -30,6 +34,7 @@ def add_commands(commands: Any) -> None:
         parser.set_defaults(command=command)
     prune = commands.add_parser("prune", help="delete runs that ended long ago")
     prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
+    prune.add_argument("--json", action="store_true")
     prune.set_defaults(command=prune_runs)
 
 
@@ -38,25 +43,49 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
     try:
         value = json.loads(options.value)
     except ValueError as error:
-        print(f"longterm: the value {options.value!r} is not JSON: {error} (quote a string: '\"yes\"')")
-        return 2
-    return _print(engine.process_event(options.run, options.event, value, key=options.key), options)
+        raise WrongUsage(
+            f"the value {options.value!r} is not JSON: {error} (quote a string twice: '\"yes\"')"
+        ) from None
+    return _outcome(
+        engine,
+        options,
+        lambda: engine.process_event(options.run, options.event, value, key=options.key),
+    )
 
 
 def cancel_run(engine: Engine, options: argparse.Namespace) -> int:
     """Cancel a run."""
-    return _print(engine.cancel(options.run), options)
+    return _outcome(engine, options, lambda: engine.cancel(options.run))
 
 
 def retry_run(engine: Engine, options: argparse.Namespace) -> int:
     """Retry a run."""
-    return _print(engine.retry(options.run), options)
+    return _outcome(engine, options, lambda: engine.retry(options.run))
 
 
 def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
     """Delete old runs."""
-    print(f"deleted {engine.prune(options.older_than)} runs")
+    deleted = engine.prune(options.older_than)
+    if options.json:
+        print(json.dumps({"deleted": deleted}))
+    else:
+        print(f"deleted {deleted} run{'s' * (deleted != 1)}")
     return 0
+
+
+def _outcome(engine: Engine, options: argparse.Namespace, step: Callable[[], Run]) -> int:
+    """Take a step of a run and print how it stands then; 1 if its flow has failed."""
+    try:
+        return _print(step(), options)
+    except LongtermError:
+        raise
+    except Exception as error:
+        run = engine.get_run(options.run)
+        if run.state is not RunState.FAILED:
+            raise
+        _print(run, options)
+        print(f"longterm: the flow raised {type(error).__name__}\n{run.error}", file=sys.stderr)
+        return 1
 
 
 def _print(run: Run, options: argparse.Namespace) -> int:
@@ -64,7 +93,10 @@ def _print(run: Run, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(shown))
         return 0
-    print(f"run {run.id} is {run.state}" + (f", waiting for {run.waiting_for}" if run.waiting_for else ""))
+    print(
+        f"run {run.id} is {run.state}"
+        + (f", waiting for {run.waiting_for}" if run.waiting_for else "")
+    )
     for name in ("response", "result"):
         if shown[name] is not None:
             print(f"{name}: {json.dumps(shown[name])}")

@@ -7,10 +7,12 @@ import json
 import linecache
 import re
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
 
+from longterm._abi import DEFAULT
+from longterm.cli.arguments import count, days, fact
 from longterm.codec import describe
 from longterm.engine import Engine
 from longterm.errors import CorruptData, NotAllowed
@@ -28,7 +30,7 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--waiting-for", metavar="EVENT")
     runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--older-than", metavar="DAYS", type=days)
-    runs.add_argument("--limit", type=int, default=100)
+    runs.add_argument("--limit", metavar="N", type=count, default=100, help="100 by default")
     runs.add_argument("--after", metavar="RUN", help="the last run of the page before")
     runs.add_argument("--json", action="store_true", help="one JSON object a line")
     runs.set_defaults(command=list_runs)
@@ -36,22 +38,6 @@ def add_commands(commands: Any) -> None:
     show.add_argument("run")
     show.add_argument("--json", action="store_true")
     show.set_defaults(command=show_run)
-
-
-def fact(text: str) -> tuple[str, Any]:
-    """Read `name=value`; a value that is JSON is taken as such, any other as a string."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def days(text: str) -> timedelta:
-    """Read a number of days."""
-    return timedelta(days=float(text))
 
 
 def list_runs(engine: Engine, options: argparse.Namespace) -> int:
@@ -75,7 +61,9 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
     ]
     widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
     for row in (_COLUMNS, *rows):
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        )
     if len(runs) == options.limit:
         print(f"(there may be more: --after {runs[-1].id})", file=sys.stderr)
     return 0
@@ -85,7 +73,8 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     """Print all that is known of a run."""
     run = engine.get_run(options.run)
     if options.json:
-        print(json.dumps(as_json(run), indent=2))
+        stack = None if run.stack is None else _with_source(describe(run.stack))
+        print(json.dumps({**as_json(run), "stack": stack}, indent=2))
         return 0
     facts = {
         "run": run.id,
@@ -122,6 +111,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "turn": run.turn,
         "waiting_for": run.waiting_for,
         "deadline": _iso(run.deadline),
+        "claimed_until": _iso(run.claimed_until),
         "created_at": _iso(run.created_at),
         "updated_at": _iso(run.updated_at),
         "attempts": run.attempts,
@@ -151,7 +141,7 @@ def _with_source(text: str) -> str:
     """Put the author's line under each frame whose source can be found without importing it."""
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
-        lines.append(line)
+        lines.append(line.replace(DEFAULT, "(default of this wait)", 1))
         found = _FRAME.match(line)
         source = found and _source_line(found["module"], int(found["line"]))
         if source:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-from datetime import timedelta
 from typing import Any
 
+from longterm.cli.arguments import count, seconds
 from longterm.engine import Engine
 from longterm.worker import Worker
 
@@ -17,16 +17,26 @@ _log = logging.getLogger("longterm")
 def add_commands(commands: Any) -> None:
     """Add the command to a parser."""
     worker = commands.add_parser("worker", help="end waits that are due, take up dead turns")
-    worker.add_argument("--poll", metavar="SECONDS", type=float, default=1.0)
-    worker.add_argument("--max-attempts", type=int, default=5)
-    worker.set_defaults(command=run_worker)
+    worker.add_argument(
+        "--poll",
+        metavar="SECONDS",
+        type=seconds,
+        default="1",
+        help="how long to rest when nothing is due: at most 300, 1 by default",
+    )
+    worker.add_argument(
+        "--max-attempts",
+        metavar="N",
+        type=count,
+        default=5,
+        help="after how many dead turns in a row a run is failed: 5 by default",
+    )
+    worker.set_defaults(command=run_worker, makes_store=True)
 
 
 def run_worker(engine: Engine, options: argparse.Namespace) -> int:
     """Work until SIGTERM or SIGINT; the run in progress is finished first."""
-    worker = Worker(
-        engine, poll=timedelta(seconds=options.poll), max_attempts=options.max_attempts
-    )
+    worker = Worker(engine, poll=options.poll, max_attempts=options.max_attempts)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: worker.stop())
     _log.info("worker started")

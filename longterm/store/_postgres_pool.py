@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 from weakref import WeakSet
 
 import psycopg
@@ -25,6 +25,8 @@ from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _RETRY_SECONDS = 0.05
+
+_T = TypeVar("_T")
 
 _pools: WeakSet[PostgresPool] = WeakSet()
 _inherited: list[object] = []
@@ -50,7 +52,7 @@ class PostgresPool:
         *,
         max_connections: int,
         wait_seconds: float,
-        prepare: Callable[[Connection, str], None],
+        prepare: Callable[[Connection, str], object],
     ) -> None:
         """Note where the database is; `prepare` is called with the first connection."""
         self.place = place(conninfo)
@@ -69,8 +71,17 @@ class PostgresPool:
         self._pool: ConnectionPool[Connection] | None = None
         self._opening = threading.Lock()
 
-    def execute(self, statement: LiteralString, parameters: Sequence[object], asked: str) -> Answer:
+    def execute(
+        self,
+        statement: LiteralString,
+        parameters: Sequence[object],
+        asked: str,
+        *,
+        is_prepared: bool | None = None,
+    ) -> Answer:
         """Send a statement that is atomic in itself until the server has answered it.
+
+        Unless told otherwise by `is_prepared`, psycopg prepares what is sent again and again.
 
         Raises:
             StoreError: it failed, or the server could not be reached for `wait_seconds`.
@@ -81,7 +92,8 @@ class PostgresPool:
         is_repeated = False
         while True:
             try:
-                return Answer(_send(pool, statement, parameters, deadline), is_repeated)
+                rows = _send(pool, statement, parameters, deadline, is_prepared)
+                return Answer(rows, is_repeated)
             except PoolTimeout as error:
                 raise self._unavailable(error, asked) from error
             except (psycopg.Error, UnicodeEncodeError) as error:
@@ -90,6 +102,18 @@ class PostgresPool:
                     raise as_store_error(error, asked) from error
                 is_repeated = is_repeated or is_lost(error)
             time.sleep(_RETRY_SECONDS)
+
+    def aside(self, step: Callable[[Connection, str], _T], asked: str) -> _T:
+        """Take a step on a connection of its own, before the schema is looked at.
+
+        Raises:
+            StoreError: the step failed, or the server cannot be reached.
+        """
+        try:
+            with self.connect() as connection:
+                return step(connection, self.place)
+        except psycopg.Error as error:
+            raise as_store_error(error, f"{asked} of {self.place}") from error
 
     def close(self) -> None:
         """End every session."""
@@ -111,7 +135,7 @@ class PostgresPool:
             if self._pool is None:
                 # A connection outside the pool: the pool would only say that time ran out.
                 try:
-                    with self._connect() as connection:
+                    with self.connect() as connection:
                         self._prepare(connection, self.place)
                 except psycopg.Error as error:
                     raise as_store_error(error, f"open the store for: {asked}") from error
@@ -126,13 +150,14 @@ class PostgresPool:
                 )
             return self._pool
 
-    def _connect(self) -> Connection:
+    def connect(self) -> Connection:
+        """Open a connection that is not of the pool; the schema is not looked at."""
         return psycopg.connect(self._conninfo, **self._options)
 
     def _unavailable(self, error: PoolTimeout, asked: str) -> StoreError:
         """Find out why there was no connection to be had."""
         try:
-            self._connect().close()
+            self.connect().close()
         except psycopg.Error as reason:
             return as_store_error(reason, asked)
         return StoreError(
@@ -146,10 +171,13 @@ def _send(
     statement: LiteralString,
     parameters: Sequence[object],
     deadline: float,
+    is_prepared: bool | None,
 ) -> list[tuple[Any, ...]]:
     connection = pool.getconn(timeout=max(0.1, deadline - time.monotonic()))
     try:
-        return connection.execute(statement, parameters, binary=True).fetchall()
+        return connection.execute(
+            statement, parameters, prepare=is_prepared, binary=True
+        ).fetchall()
     finally:
         pool.putconn(connection)
 

@@ -34,35 +34,40 @@ _MAKE_MIGRATIONS: Final = (
 _NOTE: Final = "INSERT INTO longterm.migrations VALUES ({version}, '{name}', now())"
 
 
-def ensure_schema(connection: Connection[Any], place: str, *, migrate: bool) -> None:
-    """Make the schema or bring it up to date; without `migrate`, only check it.
+def ensure_schema(connection: Connection[Any], place: str, *, migrate: bool) -> int:
+    """Make the schema or bring it up to date; return how many steps that took.
+
+    Without `migrate`, only check it.
 
     Raises:
         StoreError: the schema is another application's, is newer than this longterm, or is older
             and may not be migrated.
     """
-    version = _version(connection, place)
+    version = schema_version(connection, place)
     if version == len(MIGRATIONS):
-        return
+        return 0
     if not migrate:
         raise StoreError(
             f"cannot use {place}: schema longterm has version {version}, and this longterm needs "
-            f"{len(MIGRATIONS)} (apply what `longterm.store.postgres.schema_sql({version})` "
-            "returns, or leave out migrate=no)"
+            f"{len(MIGRATIONS)} (apply what `longterm migrate --sql` prints, or leave out "
+            "migrate=no)"
         )
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         # Another process may have done it while this one waited for the lock.
-        version = _version(connection, place)
+        version = schema_version(connection, place)
         for statement in _steps(version, has_schema=_standing(connection)[0]):
             connection.execute(_trusted(statement))
+    return len(MIGRATIONS) - version
 
 
 def schema_sql(from_version: int = 0) -> str:
     """Return the SQL that brings the schema from a version to this longterm's, for a DBA to apply.
 
-    Version 0 is a database without the schema.
+    Version 0 is a database without the schema. If it is up to date, nothing is returned.
     """
+    if from_version == len(MIGRATIONS):
+        return ""
     steps = _steps(from_version, has_schema=from_version > 0)
     return "\n".join(
         ["BEGIN;", *(f"{step.rstrip().rstrip(';')};\n" for step in steps), "COMMIT;\n"]
@@ -82,7 +87,7 @@ def _steps(version: int, *, has_schema: bool) -> list[str]:
     return steps
 
 
-def _version(connection: Connection[Any], place: str) -> int:
+def schema_version(connection: Connection[Any], place: str) -> int:
     """Return how many migrations the schema has had, 0 if it is not there or is empty."""
     _, has_migrations, has_tables, encoding = _standing(connection)
     if encoding != "UTF8":

@@ -5,12 +5,12 @@ Knows no database. A moment may come back as a datetime or as text, as the datab
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
 
 from longterm.run import Run, RunState
+from longterm.store.facts import read_facts, write_facts
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("id", "turn", "flow", "state", "waiting_for", "deadline", "claimed_until", "attempts"),
@@ -28,12 +28,12 @@ def row_of(run: Run) -> tuple[Any, ...]:
         *(run.id, run.turn, run.flow, run.state.value, run.waiting_for),
         *(run.deadline, run.claimed_until, run.attempts, run.delivery),
         *(run.stack, run.encoded_response, run.encoded_result, run.error),
-        *(json.dumps(dict(run.index), ensure_ascii=False), run.created_at, run.updated_at),
+        *(write_facts(run.index), run.created_at, run.updated_at),
     )
 
 
 def run_of(row: Sequence[Any]) -> Run:
-    """Return the run of a row."""
+    """Return the run of a row, whose facts are a list of texts."""
     column = dict(zip(COLUMNS, row, strict=True))
     return Run(
         id=column["id"],
@@ -51,8 +51,13 @@ def run_of(row: Sequence[Any]) -> Run:
         claimed_until=_moment(column["claimed_until"]),
         attempts=column["attempts"],
         delivery=column["delivery"],
-        index=json.loads(column["facts"]),
+        index=read_facts(column["facts"]),
     )
+
+
+def in_order_of_deadlines(runs: Iterable[Run]) -> list[Run]:
+    """Sort due runs, the longest overdue first; a database returns changed rows in any order."""
+    return sorted(runs, key=lambda run: (run.deadline, run.id))
 
 
 def _moment(stored: datetime | str | None) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -64,6 +65,23 @@ class SQLiteFile:
             connection.close()
             raise
         return connection
+
+    def version(self) -> int:
+        """Return how many migrations the file has had, 0 if there is none; changes nothing.
+
+        Raises:
+            StoreError: the file cannot be read, or is not one of this longterm's.
+        """
+        self._check_place()
+        if not self.path.exists():
+            return 0
+        asked = f"open {self.path}"
+        try:
+            connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+        except sqlite3.Error as error:
+            raise self.error(error, asked) from error
+        with closing(connection):
+            return self.retrying(lambda: _version(connection, self.path), asked)
 
     def retrying(self, step: Callable[[], _T], asked: str) -> _T:
         """Take a step that is atomic in itself, again and again while others are in its way.
@@ -148,26 +166,38 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the file.
-        for name in MIGRATIONS[_version(connection, path) :]:
-            for statement in _statements(name):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        for statement in _steps(_version(connection, path)):
+            connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
         raise
 
 
-def _statements(name: str) -> Iterator[str]:
-    """Yield the statements of a migration.
+def schema_sql(from_version: int) -> str:
+    """Return the SQL that brings a file from a version to this longterm's, 0 being a new file.
+
+    If the file is up to date, nothing is returned.
+    """
+    if from_version == len(MIGRATIONS):
+        return ""
+    return "".join(
+        ["PRAGMA journal_mode = WAL;\nBEGIN IMMEDIATE;\n", *_steps(from_version), "COMMIT;\n"]
+    )
+
+
+def _steps(version: int) -> Iterator[str]:
+    """Yield what is to be executed in one transaction, from a version on.
 
     `executescript` would not do: it commits the open transaction before it begins.
     """
-    script = (files("longterm.store") / "sql" / "sqlite" / name).read_text(encoding="utf-8")
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+    for name in MIGRATIONS[version:]:
+        script = (files("longterm.store") / "sql" / "sqlite" / name).read_text(encoding="utf-8")
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                yield statement
+                statement = ""
+    yield f"PRAGMA application_id = {APPLICATION_ID};\n"
+    yield f"PRAGMA user_version = {len(MIGRATIONS)};\n"

@@ -6,10 +6,10 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from longterm.run import Fact, Run, RunState
 
@@ -77,13 +77,17 @@ class RunStore(Protocol):
 
 @runtime_checkable
 class Leases(Protocol):
-    """A store whose claims hold for a limited time, so that a dead process holds no run for ever."""
+    """A store whose claims hold for a limited time, so that a dead process holds no run for ever.
+
+    A claim that ran out does not lose its holder the run: it can still be saved, renewed, or taken
+    over, whichever comes first. All moments come from the caller's clock.
+    """
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         """Claim a run like `unsuspend`, until a moment.
 
         A run whose former claim ran out before `now` counts as suspended, as it was before the
-        turn that died; its attempts go up by one.
+        turn that died; its attempts go up by one. A claim by `unsuspend` never runs out.
 
         Raises:
             UnknownRun: no run has this id.
@@ -91,7 +95,7 @@ class Leases(Protocol):
         ...
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        """Make a claim hold longer; False if it is not the newest claim any more."""
+        """Make a claim hold until a moment; False if it is not the newest claim any more."""
         ...
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
@@ -105,8 +109,9 @@ class Leases(Protocol):
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         """Let go of the runs whose claims ran out before `now`, and return them as they are then.
 
-        Each is suspended again, as it was before the turn that died, with one attempt more; the
-        one that reaches `max_attempts` is failed, with an error that says so.
+        Each is then as `died_run` says: suspended again, as it was before the turn that died, with
+        one attempt more; the one that reaches `max_attempts`, or that waits for no event, is
+        failed, with an error that says so. Of several callers exactly one lets go of each.
         """
         ...
 
@@ -114,19 +119,18 @@ class Leases(Protocol):
 def died_run(run: Run, max_attempts: int) -> Run:
     """Return a run as it is after the turn that held it died with its process."""
     attempts = run.attempts + 1
-    if attempts < max_attempts:
-        return replace(run, state=RunState.SUSPENDED, claimed_until=None, attempts=attempts)
-    return replace(
-        run, state=RunState.FAILED, claimed_until=None, attempts=attempts, error=died_error(attempts)
-    )
+    run = replace(run, claimed_until=None, attempts=attempts)
+    # A run that waits for nothing was in its first turn, so no event could ever carry it on.
+    if attempts < max_attempts and run.waiting_for is not None:
+        return replace(run, state=RunState.SUSPENDED)
+    return replace(run, state=RunState.FAILED, error=f"{attempts}{DIED}")
 
 
-def died_error(attempts: int) -> str:
-    """Return the error of a run whose turns died too often."""
-    return (
-        f"{attempts} turns in a row died with their process and never ended "
-        "(find out why, for example what kills the process; then retry the run)"
-    )
+DIED: Final = (
+    " turns in a row died with their process and never ended "
+    "(find out why, for example what kills the process; then retry the run)"
+)
+"""The error of a run whose turns died too often, after their number."""
 
 
 @runtime_checkable
@@ -134,7 +138,11 @@ class Deadlines(Protocol):
     """A store that finds the runs whose waits have ended by themselves."""
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
-        """Claim suspended runs whose deadline is not after `now`, the longest overdue first."""
+        """Claim suspended runs whose deadline is not after `now`, the longest overdue first.
+
+        Each becomes as `Leases.claim` makes it. Several callers at once get different runs, and
+        none waits for another.
+        """
         ...
 
 
@@ -146,6 +154,8 @@ class Query:
     flow: str | None = None
     waiting_for: str | None = None
     index: Mapping[str, Fact] = field(default_factory=dict)
+    """Facts of the run's index. Type and value count: `1`, `1.0`, `True` and `"1"` are four facts
+    (two are the same if `longterm.store.facts` writes them the same)."""
     saved_before: datetime | None = None
     """Only runs that were last saved before this moment."""
     limit: int = 100
@@ -164,8 +174,42 @@ class Search(Protocol):
 
 @runtime_checkable
 class Deletion(Protocol):
-    """A store that can forget runs that have ended."""
+    """A store that can forget runs that are complete, failed or cancelled."""
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        """Delete complete, failed and cancelled runs last saved before a moment; return how many."""
+        """Delete runs that have ended, last saved before a moment; return how many."""
+        ...
+
+
+@runtime_checkable
+class Wakes(Protocol):
+    """A store that tells a resting worker when there is work, so that it need not look so often."""
+
+    def wait_for_work(
+        self,
+        *,
+        looked_at: datetime,
+        now: datetime,
+        until: datetime,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Wait until a run is due, at the latest until a moment, or until told to stop.
+
+        Only deadlines after `looked_at` count: what was due then is known to the caller, who may
+        be unable to carry it on. Those that others save meanwhile count too, if they are at most
+        five minutes off. To return sooner is allowed. `is_stopped` is asked at least once a second.
+        """
+        ...
+
+
+@runtime_checkable
+class Migrates(Protocol):
+    """A store with a schema that is brought up to date step by step as longterm grows."""
+
+    def migrate(self) -> int:
+        """Make the schema or bring it up to date; return how many steps that took."""
+        ...
+
+    def migration_sql(self) -> str:
+        """Return the SQL of the steps that are to be taken, for somebody else to apply."""
         ...

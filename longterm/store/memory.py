@@ -12,6 +12,7 @@ from threading import Lock
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store.base import Query, died_run
+from longterm.store.facts import write_facts
 
 
 class MemoryStore:
@@ -103,7 +104,7 @@ class MemoryStore:
             ended = [
                 each.id
                 for each in self._runs.values()
-                if each.state in ENDED and each.updated_at and each.updated_at < saved_before
+                if each.state in ENDED and _is_saved_before(each, saved_before)
             ][:limit]
             for run_id in ended:
                 del self._runs[run_id]
@@ -128,8 +129,8 @@ class MemoryStore:
 
 
 def _is_stale(run: Run, now: datetime) -> bool:
-    is_claimed = run.state is RunState.RUNNING and run.claimed_until is not None
-    return is_claimed and run.claimed_until < now  # type: ignore[operator]
+    until = run.claimed_until
+    return run.state is RunState.RUNNING and until is not None and until < now
 
 
 def _fits(run: Run, query: Query) -> bool:
@@ -137,7 +138,11 @@ def _fits(run: Run, query: Query) -> bool:
         query.state in (None, run.state)
         and query.flow in (None, run.flow)
         and query.waiting_for in (None, run.waiting_for)
-        and all(name in run.index and run.index[name] == v for name, v in query.index.items())
-        and (query.saved_before is None or bool(run.updated_at and run.updated_at < query.saved_before))
+        and set(write_facts(query.index)) <= set(write_facts(run.index))
+        and (query.saved_before is None or _is_saved_before(run, query.saved_before))
         and (query.after is None or run.id > query.after)
     )
+
+
+def _is_saved_before(run: Run, moment: datetime) -> bool:
+    return run.updated_at is not None and run.updated_at < moment

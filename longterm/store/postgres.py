@@ -1,22 +1,28 @@
 """The store in a Postgres database: each operation is one statement, one round trip.
 
-For many machines. Every statement touches one row, by its key. Holds bytes and text, and never
-decodes them; the runs are in the table `longterm.runs`.
+For many machines. Offers leases, deadlines, search, deletion, and workers that are woken. Each
+statement of a turn touches one row, by its key. Holds bytes and text, and never decodes them; the
+runs are in the table `longterm.runs`.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
-from longterm.store._rows import BYTES, COLUMNS, row_of, run_of
+from longterm.store._rows import BYTES, COLUMNS, in_order_of_deadlines, row_of, run_of
+from longterm.store.base import DIED, Query
 
 try:
+    from longterm.store._postgres_find import find_statement
+    from longterm.store._postgres_listener import Listener
     from longterm.store._postgres_pool import PostgresPool
-    from longterm.store._postgres_schema import ensure_schema, schema_sql
+    from longterm.store._postgres_schema import ensure_schema, schema_sql, schema_version
 except ImportError as error:
     raise StoreError(
         f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
@@ -25,27 +31,70 @@ except ImportError as error:
 __all__ = ["PostgresStore", "schema_sql"]
 
 _NAMES: Final[LiteralString] = ", ".join(COLUMNS)
-# As text, the facts come back as they went in, and are read in one place for all stores.
-_SELECTED: Final[LiteralString] = _NAMES.replace("facts", "facts::text")
+_QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
 _CHANGES: Final[LiteralString] = ", ".join(
     [name + " = " + value for name, value in zip(COLUMNS[2:], _VALUES[2:], strict=True)]
 )
 
+# Workers look at least every five minutes; of what is due later they need not be told.
+_WAKE_WORKERS: Final[LiteralString] = (
+    "CASE WHEN state = 'suspended' AND deadline < updated_at + interval '5 minutes'"
+    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
+)
 _CREATE: Final[LiteralString] = (
     f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
-    " ON CONFLICT (id) DO NOTHING RETURNING turn"
+    f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
 )
-_GET: Final[LiteralString] = f"SELECT {_SELECTED} FROM longterm.runs WHERE id = %s"
+_GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
 # A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
 # live on, and the next one would be given the same turn: the fence between the two would be gone.
-_CLAIM: Final[LiteralString] = (
+_UNSUSPEND: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1"
-    f" WHERE id = %s AND waiting_for = %s AND state = 'suspended' RETURNING {_SELECTED}"
+    f" WHERE id = %s AND waiting_for = %s AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final[LiteralString] = (
     f"UPDATE longterm.runs SET {_CHANGES}"
+    f" WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn, {_WAKE_WORKERS}"
+)
+_CLAIM: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s,"
+    " attempts = attempts + (state = 'running')::integer WHERE id = %s AND waiting_for = %s"
+    " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
+    f" RETURNING {_NAMES}"
+)
+_RENEW: Final[LiteralString] = (
+    "UPDATE longterm.runs SET claimed_until = %s"
     " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
+)
+_REVIVE: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s, attempts = 0"
+    f" WHERE id = %s AND state = 'failed' RETURNING {_NAMES}"
+)
+# The expressions on the right see the row as it was. Rows that somebody has in hand are skipped:
+# another worker lets go of them, or their holder renews or saves.
+_RELEASE_STALE: Final[LiteralString] = (
+    "WITH stale AS MATERIALIZED (SELECT id, attempts + 1 < %s AND waiting_for IS NOT NULL AS again"
+    " FROM longterm.runs WHERE state = 'running' AND claimed_until < %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE longterm.runs SET claimed_until = NULL, attempts = attempts + 1,"
+    " state = CASE WHEN stale.again THEN 'suspended' ELSE 'failed' END,"
+    " error = CASE WHEN stale.again THEN error ELSE (attempts + 1)::text || %s END"
+    f" FROM stale WHERE runs.id = stale.id RETURNING {_QUALIFIED}"
+)
+_CLAIM_DUE: Final[LiteralString] = (
+    "WITH due AS MATERIALIZED (SELECT id FROM longterm.runs WHERE state = 'suspended'"
+    " AND deadline <= %s ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s"
+    f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
+)
+_NEXT_DEADLINE: Final[LiteralString] = (
+    "SELECT min(deadline) FROM longterm.runs WHERE state = 'suspended' AND deadline > %s"
+)
+_DELETE_ENDED: Final[LiteralString] = (
+    "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
+    " WHERE state IN ('complete', 'failed', 'cancelled') AND updated_at < %s"
+    " LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
 )
 
 
@@ -78,11 +127,12 @@ class PostgresStore:
             wait_seconds=wait_seconds,
             prepare=partial(ensure_schema, migrate=migrate),
         )
-        self._at_exit = weakref.finalize(self, self._pool.close)
+        self._listener = Listener(self._pool.connect, self._pool.place)
+        self._at_exit = weakref.finalize(self, _close, self._pool, self._listener)
 
     def create(self, run: Run) -> Run:
         answer = self._pool.execute(_CREATE, row_of(run), f"create run {run.id!r}")
-        if not answer.rows and not (answer.is_repeated and self._is_stored(run)):
+        if not answer.rows and not (answer.is_repeated and self._is_created(run)):
             raise RunExists(run.id)
         return run
 
@@ -93,24 +143,78 @@ class PostgresStore:
         return run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        asked = f"claim run {run_id!r}"
-        answer = self._pool.execute(_CLAIM, (run_id, event_id), asked)
-        if answer.rows:
-            return run_of(answer.rows[0])
-        stored = self.get(run_id)
-        if answer.is_repeated and stored.state is RunState.RUNNING:
-            raise StoreError(
-                f"cannot {asked} in {self._pool.place}: the connection was lost, and the run is "
-                "now claimed, by this attempt or by another (get_run shows how the run stands)"
-            )
-        return None
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
         run_id, turn, *changes = row_of(run)
-        answer = self._pool.execute(_SAVE, (*changes, run_id, turn), f"save run {run.id!r}")
-        if not answer.rows and not (self._is_stored(run) and answer.is_repeated):
-            raise ClaimLost(run.id, run.turn)
-        return run
+        asked = f"save run {run.id!r}"
+        answer = self._pool.execute(_SAVE, (*changes, run_id, turn), asked)
+        if answer.rows:
+            return run
+        stored = self.get(run.id)
+        if answer.is_repeated and stored == run:
+            return run
+        if answer.is_repeated and stored.turn > run.turn:
+            raise StoreError(
+                f"cannot tell whether turn {run.turn} was saved: {asked} in {self._pool.place}: "
+                "the connection was lost, and the run has gone on since "
+                "(get_run shows how the run stands)"
+            )
+        raise ClaimLost(run.id, run.turn)
+
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id)
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        asked = f"renew the claim on run {run_id!r}"
+        return bool(self._pool.execute(_RENEW, (until, run_id, turn), asked).rows)
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_REVIVE, (until, run_id), run_id)
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        parameters = (max_attempts, now, DIED)
+        answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
+        return [run_of(row) for row in answer.rows]
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        answer = self._pool.execute(_CLAIM_DUE, (now, limit, until), "claim due runs")
+        return in_order_of_deadlines(map(run_of, answer.rows))
+
+    def find(self, query: Query) -> list[Run]:
+        statement, parameters = find_statement(query)
+        # Each query is planned for its own values: some events are waited for by all runs.
+        answer = self._pool.execute(statement, parameters, "find runs", is_prepared=False)
+        return [run_of(row) for row in answer.rows]
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        parameters = (saved_before, limit)
+        return len(self._pool.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
+
+    def wait_for_work(
+        self,
+        *,
+        looked_at: datetime,
+        now: datetime,
+        until: datetime,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        # Whoever listens before it asks misses no deadline that is saved in between.
+        self._listener.listen()
+        asked = "find the next deadline"
+        ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), asked).rows
+        self._listener.wait(
+            looked_at=looked_at,
+            now=now,
+            until=until if deadline is None else min(until, deadline),
+            is_stopped=is_stopped,
+        )
+
+    def migrate(self) -> int:
+        return self._pool.aside(partial(ensure_schema, migrate=True), "migrate the schema")
+
+    def migration_sql(self) -> str:
+        return schema_sql(self._pool.aside(schema_version, "read the schema's version"))
 
     def close(self) -> None:
         """End every session; every later step raises. Closing twice is allowed."""
@@ -124,6 +228,29 @@ class PostgresStore:
         """End every session."""
         self.close()
 
-    def _is_stored(self, run: Run) -> bool:
-        """Whether a step whose answer was lost had been taken after all."""
-        return self.get(run.id) == run
+    def _claim_one(
+        self, statement: LiteralString, parameters: tuple[object, ...], run_id: str
+    ) -> Run | None:
+        asked = f"claim run {run_id!r}"
+        answer = self._pool.execute(statement, parameters, asked)
+        if answer.rows:
+            return run_of(answer.rows[0])
+        stored = self.get(run_id)
+        if answer.is_repeated and stored.state is RunState.RUNNING:
+            raise StoreError(
+                f"cannot {asked} in {self._pool.place}: the connection was lost, and the run is "
+                "now claimed, by this attempt or by another (get_run shows how the run stands)"
+            )
+        return None
+
+    def _is_created(self, run: Run) -> bool:
+        """Whether a creation whose answer was lost had been done; the run may have gone on."""
+        stored = self.get(run.id)
+        return (stored.flow, stored.created_at) == (run.flow, run.created_at) and (
+            stored == run or run.created_at is not None
+        )
+
+
+def _close(pool: PostgresPool, listener: Listener) -> None:
+    listener.close()
+    pool.close()

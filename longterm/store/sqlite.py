@@ -1,11 +1,13 @@
 """The store in one SQLite file: each operation is one statement, and so one transaction.
 
-For one machine: any number of threads and processes may share the file. Holds bytes and text,
-and never decodes them; `sqlite3 runs.db 'SELECT * FROM runs'` shows all there is.
+For one machine: any number of threads and processes may share the file. Offers leases, deadlines,
+search and deletion. Holds bytes and text, and never decodes them; all there is can be seen with
+`sqlite3 runs.db 'SELECT * FROM runs'`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
 from datetime import UTC, datetime
@@ -14,24 +16,58 @@ from typing import Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run
-from longterm.store._rows import COLUMNS, row_of, run_of
-from longterm.store._sqlite_file import SQLiteFile
+from longterm.store._rows import COLUMNS, in_order_of_deadlines, row_of, run_of
+from longterm.store._sqlite_file import SQLiteFile, schema_sql
+from longterm.store._sqlite_find import find_statement
 from longterm.store._sqlite_pool import ConnectionPool
+from longterm.store.base import DIED, Query
 
 _NAMES: Final = ", ".join(COLUMNS)
 _CHANGES: Final = ", ".join(f"{name} = ?" for name in COLUMNS[2:])
+_FACTS: Final = COLUMNS.index("facts")
 
 _CREATE: Final = (
     f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
     " ON CONFLICT (id) DO NOTHING RETURNING turn"
 )
 _GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
-_CLAIM: Final = (
+_UNSUSPEND: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1"
     f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final = (
     f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running' RETURNING turn"
+)
+_CLAIM: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
+    " attempts = attempts + (state = 'running') WHERE id = ? AND waiting_for = ?"
+    " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
+    f" RETURNING {_NAMES}"
+)
+_RENEW: Final = (
+    "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
+    " RETURNING turn"
+)
+_REVIVE: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?, attempts = 0"
+    f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
+)
+# SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
+# The expressions on the right see the row as it was.
+_RELEASE_STALE: Final = (
+    "UPDATE runs INDEXED BY runs_claimed SET claimed_until = NULL, attempts = attempts + 1,"
+    " state = iif(attempts + 1 < ?1 AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
+    " error = iif(attempts + 1 < ?1 AND waiting_for IS NOT NULL, error, (attempts + 1) || ?2)"
+    f" WHERE state = 'running' AND claimed_until < ?3 RETURNING {_NAMES}"
+)
+_CLAIM_DUE: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ? WHERE id IN"
+    " (SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
+    f" ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
+)
+_DELETE_ENDED: Final = (
+    "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
+    " WHERE state IN ('complete', 'failed', 'cancelled') AND updated_at < ? LIMIT ?) RETURNING turn"
 )
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
@@ -75,29 +111,65 @@ class SQLiteStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._write(_CREATE, _sqlite_row(run), "create run", run.id):
+        if not self._write(_CREATE, _sqlite_row(run), f"create run {run.id!r}"):
             raise RunExists(run.id)
         return run
 
     def get(self, run_id: str) -> Run:
-        rows = self._read(_GET, (run_id,), "get run", run_id)
+        rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
         if not rows:
             raise UnknownRun(run_id)
-        return run_of(rows[0])
+        return _run_of(rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        rows = self._write(_CLAIM, (run_id, event_id), "claim run", run_id, is_durable=False)
-        if rows:
-            return run_of(rows[0])
-        self.get(run_id)  # raises if there is no such run
-        return None
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
         run_id, turn, *changes = _sqlite_row(run)
-        if not self._write(_SAVE, (*changes, run_id, turn), "save run", run.id):
+        if not self._write(_SAVE, (*changes, run_id, turn), f"save run {run.id!r}"):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
+
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        asked = f"renew the claim on run {run_id!r}"
+        return bool(self._write(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        parameters = (max_attempts, DIED, _text(now))
+        rows = self._write(_RELEASE_STALE, parameters, "release stale claims", is_durable=False)
+        return [_run_of(row) for row in rows]
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        parameters = (_text(until), _text(now), limit)
+        rows = self._write(_CLAIM_DUE, parameters, "claim due runs", is_durable=False)
+        return in_order_of_deadlines(map(_run_of, rows))
+
+    def find(self, query: Query) -> list[Run]:
+        statement, parameters = find_statement(query)
+        rows = self._read(
+            statement,
+            tuple(_text(each) if isinstance(each, datetime) else each for each in parameters),
+            "find runs",
+        )
+        return [_run_of(row) for row in rows]
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        return len(self._write(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs"))
+
+    def migrate(self) -> int:
+        before = self._file.version()
+        self._pool.give_back(self._pool.lend())  # whoever opens the file migrates it
+        return self._file.version() - before
+
+    def migration_sql(self) -> str:
+        return schema_sql(self._file.version())
 
     def close(self) -> None:
         """Close the file; every later step raises. Closing twice is allowed."""
@@ -111,14 +183,19 @@ class SQLiteStore:
         """Close the file."""
         self.close()
 
-    def _read(
-        self, statement: str, parameters: tuple[object, ...], asked: str, run_id: str
-    ) -> list[Any]:
+    def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
+        rows = self._write(statement, parameters, f"claim run {run_id!r}", is_durable=False)
+        if rows:
+            return _run_of(rows[0])
+        self.get(run_id)  # raises if there is no such run
+        return None
+
+    def _read(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
         connection = self._pool.lend()
         try:
             return self._file.retrying(
                 lambda: connection.execute(statement, parameters).fetchall(),
-                f"{asked} {run_id!r} in {self.path}",
+                f"{asked} in {self.path}",
             )
         finally:
             self._pool.give_back(connection)
@@ -128,7 +205,6 @@ class SQLiteStore:
         statement: str,
         parameters: tuple[object, ...],
         asked: str,
-        run_id: str,
         *,
         is_durable: bool = True,
     ) -> list[Any]:
@@ -147,14 +223,24 @@ class SQLiteStore:
         with self._pool.writing:
             connection = self._pool.lend()
             try:
-                return self._file.retrying(step, f"{asked} {run_id!r} in {self.path}")
+                return self._file.retrying(step, f"{asked} in {self.path}")
             finally:
                 self._pool.give_back(connection)
 
 
 def _sqlite_row(run: Run) -> tuple[Any, ...]:
     """Return the columns of a run, moments as text that people read and that sorts by time."""
-    return tuple(_text(value) if isinstance(value, datetime) else value for value in row_of(run))
+    return tuple(_storable(value) for value in row_of(run))
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, datetime):
+        return _text(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+
+def _run_of(row: tuple[Any, ...]) -> Run:
+    return run_of([*row[:_FACTS], json.loads(row[_FACTS]), *row[_FACTS + 1 :]])
 
 
 def _text(moment: datetime) -> str:

@@ -6,49 +6,33 @@ Inherited through `longterm.testing.contract.StoreContract`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 from longterm.errors import ClaimLost, RunExists
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
+from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, plain, suspended_run
 
 _CALLERS = 8
 _ROUNDS = 20
-
-_T = TypeVar("_T")
-
-
-def race(steps: Sequence[Callable[[], _T]]) -> list[_T | Exception]:
-    """Take all steps at the same moment, a thread each; return what each returned or raised."""
-    start = threading.Barrier(len(steps))
-
-    def take(step: Callable[[], _T]) -> _T | Exception:
-        start.wait()
-        try:
-            return step()
-        except Exception as error:
-            return error
-
-    with ThreadPoolExecutor(len(steps)) as threads:
-        return list(threads.map(take, steps))
 
 
 class RaceContract:
     """Whatever several threads do at the same moment, it is as if they had taken turns."""
 
     def test_one_of_many_creators_of_an_id_wins(self, store: RunStore) -> None:
-        runs = [replace(suspended_run(), flow=f"m:flow_{caller}") for caller in range(_CALLERS)]
+        for number in range(_ROUNDS):
+            run = suspended_run(f"r{number}")
+            runs = [replace(run, flow=f"m:flow_{caller}") for caller in range(_CALLERS)]
 
-        outcomes = race([partial(store.create, run) for run in runs])
+            outcomes = race([partial(store.create, run) for run in runs])
 
-        (winner,) = [outcome for outcome in outcomes if isinstance(outcome, Run)]
-        assert sum(isinstance(outcome, RunExists) for outcome in outcomes) == _CALLERS - 1
-        assert plain(store.get("r1")) == plain(winner)
+            (winner,) = [outcome for outcome in outcomes if isinstance(outcome, Run)]
+            assert sum(isinstance(outcome, RunExists) for outcome in outcomes) == _CALLERS - 1
+            assert plain(store.get(run.id)) == plain(winner)
 
     def test_one_of_many_claims_wins(self, store: RunStore) -> None:
         store.create(suspended_run())

@@ -10,6 +10,10 @@ from typing import Any, Final
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 
+NOON: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LATER: Final = NOON + timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
+
 _FACTS: Final[Mapping[str, Fact]] = {
     "patient": "Grüße \"'",
     "age": 41,

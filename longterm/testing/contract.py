@@ -1,7 +1,7 @@
-"""The store contract as tests: every promise of `longterm.store.base.RunStore`.
+"""The store contract as tests: every promise of `longterm.store.base`, of each capability too.
 
 The author of a store writes one fixture and inherits the rest; a test of something that the store
-does not offer is skipped and says so. Knows nothing of how a store works.
+does not offer is skipped and says so (`pytest -rs`). Knows nothing of how a store works.
 
     class TestFolderStore(StoreContract):
         @pytest.fixture
@@ -20,10 +20,13 @@ import pytest
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
+from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
+from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._race_contract import RaceContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
+from longterm.testing._search_contract import SearchContract
 
 __all__ = ["StoreContract"]
 
@@ -31,8 +34,13 @@ _ENDED = [RunState.COMPLETE, RunState.FAILED, RunState.CANCELLED]
 _NOT_SUSPENDED = [RunState.RUNNING, *_ENDED]
 
 
-class StoreContract(ExactContract, RaceContract, DurableContract):
+class StoreContract(
+    ExactContract, RaceContract, DurableContract, LeaseContract, DeadlineContract, SearchContract
+):
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
+
+    What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
+    `Search`, `Deletion` and `Wakes`; the tests of the others are skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

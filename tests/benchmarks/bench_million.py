@@ -96,9 +96,12 @@ def postgres_stores(sizes: list[int], durable: bool, opened: ExitStack) -> Itera
             with connection.cursor().copy(copy) as sink:
                 for number in range(1, size):
                     sink.write_row(row_of(suspended(number)))
-            connection.execute("VACUUM ANALYZE longterm.runs")
+            connection.execute("VACUUM ANALYZE longterm.runs, longterm.facts")
             connection.execute("CHECKPOINT")
-            ((total,),) = connection.execute("SELECT pg_total_relation_size('longterm.runs')")
+            ((total,),) = connection.execute(
+                "SELECT pg_total_relation_size('longterm.runs')"
+                " + pg_total_relation_size('longterm.facts')"
+            )
         yield store, total
 
 
@@ -180,9 +183,7 @@ def main() -> None:
             filled = list(postgres_stores(sizes, options.durable, opened))
         bytes_a_run = [round(total / size) for (_, total), size in zip(filled, sizes, strict=True)]
         rows = compare([store for store, _ in filled], sizes, options.turns)
-    print(
-        f"{options.store}: {sizes} runs, bytes a run {bytes_a_run} (of these, stack and response 800)"
-    )
+    print(f"{options.store}: {sizes} runs, bytes a run {bytes_a_run} (of these 800 encoded)")
     print(f"{'':26}{'few: median, p99 us':>24}{'many: median, p99 us':>24}{'ratios':>16}")
     for row in rows:
         print(f"{row['step']!s:26}{row['few_us']!s:>24}{row['many_us']!s:>24}{row['ratio']!s:>16}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import Run, RunState
+from longterm.store.base import Query, died_run
 from longterm.store.memory import MemoryStore
 from longterm.testing.contract import StoreContract
 
@@ -143,6 +145,82 @@ class ForgetsTheError(MemoryStore):
 
 class ForgetsWhenClosed(MemoryStore):
     """Not durable, though its contract class says that it can be opened again."""
+
+
+class TakesOverLiveClaims(MemoryStore):
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        later = now + timedelta(days=1)
+        return super().claim(run_id, event_id, now=later, until=until)
+
+
+class CountsNoAttempts(MemoryStore):
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        claimed = super().claim(run_id, event_id, now=now, until=until)
+        if claimed is not None:
+            claimed = self._runs[run_id] = replace(claimed, attempts=0)
+        return claimed
+
+
+class RenewsAnyClaim(MemoryStore):
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        return super().renew(run_id, self.get(run_id).turn, until=until)
+
+
+class ParksNobody(MemoryStore):
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        return super().release_stale(now=now, max_attempts=max_attempts + 99)
+
+
+class ReleasesInTwoSteps(MemoryStore):
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        stale = [
+            run for run in self._runs.values() if run.claimed_until and run.claimed_until < now
+        ]
+        threading.Event().wait(0.001)
+        released = [died_run(run, max_attempts) for run in stale]
+        self._runs.update((run.id, run) for run in released)
+        return released
+
+
+class ClaimsDueRunsInAnyOrder(MemoryStore):
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        return super().claim_due(now=now, until=until, limit=limit)[::-1]
+
+
+class ClaimsWhatIsNotDue(MemoryStore):
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        return super().claim_due(now=now + timedelta(seconds=1), until=until, limit=limit)
+
+
+class TakesOneForTrue(MemoryStore):
+    def find(self, query: Query) -> list[Run]:
+        wanted = query.index.items()
+        return [
+            run for run in super().find(replace(query, index={})) if wanted <= run.index.items()
+        ]
+
+
+class FindsInTheOrderOfCreation(MemoryStore):
+    def find(self, query: Query) -> list[Run]:
+        found = {run.id for run in super().find(query)}
+        return [run for run in self._runs.values() if run.id in found]
+
+
+class ForgetsTheLimit(MemoryStore):
+    def find(self, query: Query) -> list[Run]:
+        return super().find(replace(query, limit=10**6))
+
+
+class DeletesWhatIsUnderWay(MemoryStore):
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        old = [
+            run.id
+            for run in self._runs.values()
+            if run.updated_at and run.updated_at < saved_before
+        ]
+        for run_id in old[:limit]:
+            del self._runs[run_id]
+        return len(old[:limit])
 
 
 BROKEN: list[Any] = [

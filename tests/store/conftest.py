@@ -10,8 +10,9 @@ import pytest
 
 from tests.store.postgres_server import PostgresServer, find_binaries
 
-for part in ("contract", "_exact_contract", "_race_contract", "_durable_contract", "_sample_runs"):
-    pytest.register_assert_rewrite(f"longterm.testing.{part}")
+for part in ("exact", "race", "durable", "lease", "deadline", "search"):
+    pytest.register_assert_rewrite(f"longterm.testing._{part}_contract")
+pytest.register_assert_rewrite("longterm.testing.contract", "longterm.testing._sample_runs")
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 NOBODY = 65534
@@ -58,6 +60,23 @@ class PostgresServer:
         """Stop the server: `immediate` is as if it had been killed, `fast` ends its sessions."""
         self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
 
+    def kill(self) -> None:
+        """Kill the server by `kill -9`; its sessions end when they notice."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+    def start_again(self, seconds: float = 60) -> None:
+        """Start after a kill, as soon as the last session of before has ended."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                self.start()
+                return
+            except subprocess.CalledProcessError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
     def remove(self) -> None:
         if (self.folder / "data" / "postmaster.pid").exists():
             self.stop()
@@ -70,6 +89,7 @@ class PostgresServer:
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             **self._common,  # type: ignore[call-overload]
         )
 

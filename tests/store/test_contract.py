@@ -23,7 +23,7 @@ def test_a_store_that_breaks_a_promise_fails_the_contract() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "COLUMNS": "200"},
     )
 

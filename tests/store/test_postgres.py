@@ -15,7 +15,7 @@ import pytest
 from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
-from longterm.testing._race_contract import race
+from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, full_run, suspended_run
 from longterm.testing.contract import StoreContract
 
@@ -41,7 +41,7 @@ def common_url(server: PostgresServer) -> str:
 class TestPostgresStore(StoreContract):
     @pytest.fixture
     def store(self, common_url: str) -> Iterator[PostgresStore]:
-        ask(common_url, "TRUNCATE longterm.runs")
+        ask(common_url, "TRUNCATE longterm.runs, longterm.facts")
         with PostgresStore(common_url) as store:
             yield store
 
@@ -73,11 +73,11 @@ def test_a_person_who_asks_the_database_sees_each_run_as_a_row(url: str) -> None
     assert ask(
         url,
         "SELECT id, flow, state, turn, waiting_for, stack, response, result, error, attempts,"
-        " delivery, facts ->> 'dose', created_at, deadline FROM longterm.runs",
+        " delivery, 'dose=1.5' = ANY (facts), created_at, deadline FROM longterm.runs",
     ) == [
         (
             *("r1", "shop.orders:greet", "suspended", 7, "number", b"frames", b"said", b"a result"),
-            *("Traceback:\n  no", 2, "click 17", "1.5", run.created_at, run.deadline),
+            *("Traceback:\n  no", 2, "click 17", True, run.created_at, run.deadline),
         )
     ]
 

@@ -15,7 +15,7 @@ import pytest
 
 from longterm.errors import RunExists, StoreError
 from longterm.run import RunState
-from longterm.testing._race_contract import race
+from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, plain, suspended_run
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")

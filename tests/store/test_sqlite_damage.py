@@ -112,7 +112,7 @@ def test_a_migration_that_fails_leaves_the_file_empty(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements = ["CREATE TABLE runs (id TEXT) STRICT", "CREATE TABLE runs (id TEXT) STRICT"]
-    monkeypatch.setattr(_sqlite_file, "_statements", lambda name: iter(statements))
+    monkeypatch.setattr(_sqlite_file, "_steps", lambda version: iter(statements))
     assert "cannot open" in refusal(path)
     monkeypatch.undo()
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,21 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from fixtures.folder_store import FolderStore
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
-from longterm.store.base import RunStore
+from longterm.store.base import Deadlines, Deletion, Leases, Query, RunStore, Search
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
-from longterm.testing._sample_runs import plain
+from longterm.testing._sample_runs import NOON, plain
 
 RUN_IDS = st.sampled_from(["a", "b", "A", "ä", ""])
 EVENTS = st.sampled_from(["number", "name", "Name", "", "10"])
 TEXTS = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 BYTES = st.none() | st.binary(max_size=50)
 STATES = st.sampled_from(list(RunState))
+FLOWS = st.sampled_from(["m:f", "m:g"])
+MOMENTS = st.integers(0, 5).map(lambda hours: NOON + hours * HOUR)
+FACTS = st.sampled_from([1, 1.0, True, "1", None, 0, -0.0, "a=b"])
+INDEXES = st.dictionaries(st.sampled_from(["ward", "a=b", ""]), FACTS, max_size=2)
+HOUR = timedelta(hours=1)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -48,7 +54,7 @@ class StoreMachine(RuleBasedStateMachine):
         if isinstance(self.store, SQLiteStore):
             self.store.close()
 
-    def both(self, ask: Callable[[RunStore], Run | None]) -> tuple[Run | None, Run | None]:
+    def both(self, ask: Callable[[Any], object]) -> tuple[Run | None, Run | None]:
         """Ask both, compare their answers or errors, and return the answers."""
         expected, answer = (outcome(ask, one) for one in (self.model, self.store))
         if isinstance(expected, Run) and isinstance(answer, Run):
@@ -57,15 +63,18 @@ class StoreMachine(RuleBasedStateMachine):
         assert answer == expected
         return None, None
 
-    @rule(run_id=RUN_IDS, state=STATES, event_id=st.none() | EVENTS, stack=BYTES, error=TEXTS)
-    def create(
-        self, run_id: str, state: RunState, event_id: str | None, stack: bytes, error: str
-    ) -> None:
-        run = Run(
-            id=run_id, flow="m:f", state=state, waiting_for=event_id, stack=stack, error=error
-        )
+    @rule(
+        run_id=RUN_IDS,
+        event_id=st.none() | EVENTS,
+        facts=st.fixed_dictionaries(
+            {"flow": FLOWS, "state": STATES, "stack": BYTES, "error": TEXTS, "index": INDEXES}
+            | {name: st.none() | MOMENTS for name in ("deadline", "claimed_until", "updated_at")}
+        ),
+    )
+    def create(self, run_id: str, event_id: str | None, facts: dict[str, Any]) -> None:
+        run = Run(id=run_id, waiting_for=event_id, **facts)
         model_run, stored_run = self.both(lambda store: store.create(run))
-        if model_run and stored_run and state is RunState.RUNNING:
+        if model_run and stored_run and run.state is RunState.RUNNING:
             self.claimed.append((model_run, stored_run))
 
     @rule(run_id=RUN_IDS)
@@ -79,15 +88,69 @@ class StoreMachine(RuleBasedStateMachine):
             self.claimed.append((model_run, stored_run))
 
     @precondition(lambda self: self.claimed)
-    @rule(choose=st.data(), state=STATES, event_id=st.none() | EVENTS, made=BYTES, error=TEXTS)
-    def update(
-        self, choose: Any, state: RunState, event_id: str | None, made: bytes, error: str
-    ) -> None:
+    @rule(
+        choose=st.data(),
+        event_id=st.none() | EVENTS,
+        made=BYTES,
+        facts=st.fixed_dictionaries(
+            {"state": STATES, "error": TEXTS, "index": INDEXES}
+            | {name: st.none() | MOMENTS for name in ("deadline", "claimed_until", "updated_at")}
+        ),
+    )
+    def update(self, choose: Any, event_id: str | None, made: bytes, facts: dict[str, Any]) -> None:
         pair = choose.draw(st.sampled_from(self.claimed))
-        changes = {"state": state, "waiting_for": event_id, "error": error}
+        changes = {"waiting_for": event_id, **facts}
         changes |= {"stack": made, "encoded_response": made, "encoded_result": made}
         model_run, stored_run = (replace(run, **changes) for run in pair)
         self.both(lambda store: store.update(model_run if store is self.model else stored_run))
+
+    @precondition(lambda self: isinstance(self.store, Leases))
+    @rule(run_id=RUN_IDS, event_id=EVENTS, now=MOMENTS)
+    def claim(self, run_id: str, event_id: str, now: datetime) -> None:
+        self.keep(self.both(lambda one: one.claim(run_id, event_id, now=now, until=now + HOUR)))
+
+    @precondition(lambda self: isinstance(self.store, Leases))
+    @rule(run_id=RUN_IDS, now=MOMENTS)
+    def revive(self, run_id: str, now: datetime) -> None:
+        self.keep(self.both(lambda one: one.revive(run_id, now=now, until=now + HOUR)))
+
+    @precondition(lambda self: self.claimed and isinstance(self.store, Leases))
+    @rule(choose=st.data(), until=MOMENTS)
+    def renew(self, choose: Any, until: datetime) -> None:
+        run, _ = choose.draw(st.sampled_from(self.claimed))
+        self.both(lambda one: one.renew(run.id, run.turn, until=until))
+
+    @precondition(lambda self: isinstance(self.store, Leases))
+    @rule(now=MOMENTS, max_attempts=st.integers(1, 3))
+    def release_stale(self, now: datetime, max_attempts: int) -> None:
+        self.both(lambda one: by_id(one.release_stale(now=now, max_attempts=max_attempts)))
+
+    @precondition(lambda self: isinstance(self.store, Deadlines))
+    @rule(now=MOMENTS, limit=st.integers(1, 3))
+    def claim_due(self, now: datetime, limit: int) -> None:
+        self.both(lambda one: listed(one.claim_due(now=now, until=now + HOUR, limit=limit)))
+
+    @precondition(lambda self: isinstance(self.store, Search))
+    @rule(
+        state=st.none() | STATES,
+        flow=st.none() | FLOWS,
+        event_id=st.none() | EVENTS,
+        index=INDEXES,
+        saved_before=st.none() | MOMENTS,
+        limit=st.integers(1, 3),
+        after=st.none() | RUN_IDS,
+    )
+    def find(self, event_id: str | None, **wanted: Any) -> None:
+        self.both(lambda one: listed(one.find(Query(waiting_for=event_id, **wanted))))
+
+    @precondition(lambda self: isinstance(self.store, Deletion))
+    @rule(saved_before=MOMENTS)
+    def delete_ended(self, saved_before: datetime) -> None:
+        self.both(lambda one: one.delete_ended(saved_before=saved_before, limit=99))
+
+    def keep(self, pair: tuple[Run | None, Run | None]) -> None:
+        if pair[0] and pair[1]:
+            self.claimed.append((pair[0], pair[1]))
 
     @rule()
     def reopen(self) -> None:
@@ -95,7 +158,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = self.open()
 
 
-def outcome(ask: Callable[[RunStore], Run | None], store: RunStore) -> object:
+def listed(runs: list[Run]) -> list[dict[str, Any]]:
+    return [plain(run) for run in runs]
+
+
+def by_id(runs: list[Run]) -> list[dict[str, Any]]:
+    return listed(sorted(runs, key=lambda run: run.id))
+
+
+def outcome(ask: Callable[[Any], object], store: RunStore) -> object:
     try:
         return ask(store)
     except LongtermError as error:

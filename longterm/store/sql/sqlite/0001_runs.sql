@@ -12,7 +12,41 @@ CREATE TABLE runs (
     response      BLOB,              -- what the last turn said, encoded
     result        BLOB,              -- what the flow returned, encoded
     error         TEXT,              -- why a failed run failed
-    facts         TEXT NOT NULL,     -- the facts by which it can be found, as JSON
+    facts         TEXT NOT NULL,     -- the facts by which it can be found, like ["patient=4711"]
     created_at    TEXT,              -- moments are UTC, like 2026-11-24T08:30:00.000000Z
     updated_at    TEXT               -- when its last turn was saved
 ) STRICT;
+
+-- What a worker looks for; only few runs are in these, however many are suspended.
+CREATE INDEX runs_due ON runs (deadline, id) WHERE state = 'suspended' AND deadline IS NOT NULL;
+CREATE INDEX runs_claimed ON runs (claimed_until)
+    WHERE state = 'running' AND claimed_until IS NOT NULL;
+CREATE INDEX runs_ended ON runs (updated_at) WHERE state IN ('complete', 'failed', 'cancelled');
+
+-- What people look for, in the order of ids, so that a page of many is found as fast as a few.
+CREATE INDEX runs_by_event ON runs (waiting_for, id) WHERE waiting_for IS NOT NULL;
+CREATE INDEX runs_by_flow ON runs (flow, id);
+CREATE INDEX runs_by_state ON runs (state, id, updated_at);
+
+-- The facts of all runs. The triggers keep them, so that a save is still one statement.
+CREATE TABLE facts (
+    fact TEXT NOT NULL,  -- like patient=4711 or ward="B": the name, and the value as JSON
+    run  TEXT NOT NULL,
+    PRIMARY KEY (fact, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER facts_of_created_run AFTER INSERT ON runs WHEN NEW.facts <> '[]'
+BEGIN
+    INSERT INTO facts SELECT value, NEW.id FROM json_each(NEW.facts);
+END;
+
+CREATE TRIGGER facts_of_saved_run AFTER UPDATE OF facts ON runs WHEN NEW.facts <> OLD.facts
+BEGIN
+    DELETE FROM facts WHERE run = OLD.id AND fact IN (SELECT value FROM json_each(OLD.facts));
+    INSERT INTO facts SELECT value, NEW.id FROM json_each(NEW.facts);
+END;
+
+CREATE TRIGGER facts_of_deleted_run AFTER DELETE ON runs WHEN OLD.facts <> '[]'
+BEGIN
+    DELETE FROM facts WHERE run = OLD.id AND fact IN (SELECT value FROM json_each(OLD.facts));
+END;

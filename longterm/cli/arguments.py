@@ -1,0 +1,57 @@
+"""How arguments of the command line are read: text in, a value or a clear refusal out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import timedelta
+from typing import Any
+
+
+class WrongUsage(Exception):
+    """Raised when a command is told what makes no sense; the message says what to write."""
+
+
+def fact(text: str) -> tuple[str, Any]:
+    """Read `name=value`; a value that is JSON is taken as such, any other as a string."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE (write patient=4711)")
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return name, value
+    if isinstance(found, (list, dict)):
+        raise argparse.ArgumentTypeError(f"{value!r} is no plain value (write ward=B)")
+    return name, found
+
+
+def days(text: str) -> timedelta:
+    """Read a number of days."""
+    try:
+        duration = timedelta(days=float(text))
+    except (ValueError, OverflowError):
+        duration = timedelta(-1)
+    if duration < timedelta(0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days (write 30, or 0.5)")
+    return duration
+
+
+def seconds(text: str) -> timedelta:
+    """Read a number of seconds, more than none and at most five minutes."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 300:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds up to 300 (write 1, or 0.2)"
+        )
+    return timedelta(seconds=number)
+
+
+def count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on (write 100)")
+    return int(text)

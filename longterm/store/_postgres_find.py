@@ -1,0 +1,37 @@
+"""How Postgres finds runs: a query in, one SELECT and its parameters out.
+
+Postgres knows how often a value occurs, and chooses the index itself. Each is in the order of ids,
+so that a page ends early.
+"""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from longterm.store._rows import COLUMNS
+from longterm.store.base import Query
+from longterm.store.facts import write_facts
+
+_NAMES: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
+_RUNS: Final[LiteralString] = "longterm.runs"
+_RUNS_WITH_FACT: Final[LiteralString] = "longterm.facts JOIN longterm.runs ON runs.id = facts.run"
+
+
+def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
+    """Return the statement that finds what a query asks for, and its parameters in order."""
+    facts = write_facts(query.index)
+    first, more = (facts[0], facts[1:]) if facts else (None, [])
+    source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
+    asked: list[tuple[LiteralString, object]] = [
+        ("facts.fact = %s", first),
+        ("runs.facts @> %s::text[]", more or None),
+        ("runs.state = %s", query.state and query.state.value),
+        ("runs.flow = %s", query.flow),
+        ("runs.waiting_for = %s", query.waiting_for),
+        ("runs.updated_at < %s", query.saved_before),
+        (key + " > %s", query.after),
+    ]
+    conditions: list[LiteralString] = [each for each, value in asked if value is not None]
+    where: LiteralString = " AND ".join(conditions) or "TRUE"
+    statement = f"SELECT {_NAMES} FROM {source} WHERE {where} ORDER BY {key} LIMIT %s"
+    return statement, [*(value for _, value in asked if value is not None), query.limit]

@@ -1,0 +1,98 @@
+"""What a resting worker hears from Postgres: that somebody saved a run that will be due soon.
+
+A connection of its own listens on the channel `longterm`; a message is a deadline in seconds since
+1970. Needs a connection that stays with its session, so no pooler that shares sessions.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from longterm.errors import StoreError
+from longterm.store._postgres_errors import as_store_error
+from longterm.store._postgres_pool import Connection
+
+_SLICE_SECONDS: Final = 0.25
+"""How long to listen before asking again whether to stop."""
+
+
+class Listener:
+    """Listens while a worker rests; opens its connection when it first does."""
+
+    def __init__(self, connect: Callable[[], Connection], place: str) -> None:
+        """Note how to connect."""
+        self._connect = connect
+        self._place = place
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._pid = 0
+
+    def listen(self) -> None:
+        """Begin to listen; what is heard from now on ends the next `wait`, or shortens it.
+
+        Raises:
+            StoreError: the server cannot be reached.
+        """
+        if not self._lock.acquire(blocking=False):
+            return  # another worker of this process is listening
+        try:
+            if self._connection is None or self._pid != os.getpid():
+                # After a fork the connection is the parent's, so it is left open.
+                self._connection, self._pid = self._connect(), os.getpid()
+                self._connection.execute("LISTEN longterm")
+        except Exception as error:
+            raise self._lost(error) from error
+        finally:
+            self._lock.release()
+
+    def wait(
+        self,
+        *,
+        looked_at: datetime,
+        now: datetime,
+        until: datetime,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Wait until a moment, or until the soonest deadline that is heard of meanwhile.
+
+        Deadlines that are not after `looked_at` are passed over.
+        """
+        seconds = (until - now).total_seconds()
+        begin = time.monotonic()
+        # One worker listens at a time; another of the same process rests without.
+        is_listening = self._lock.acquire(blocking=False)
+        try:
+            while (left := begin + seconds - time.monotonic()) > 0 and not is_stopped():
+                if not is_listening:
+                    time.sleep(min(left, _SLICE_SECONDS))
+                    continue
+                for deadline in self._heard(min(left, _SLICE_SECONDS)):
+                    if deadline > looked_at.timestamp():
+                        seconds = min(seconds, deadline - now.timestamp())
+        finally:
+            if is_listening:
+                self._lock.release()
+
+    def close(self) -> None:
+        """Stop listening."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pid == os.getpid():
+            connection.close()
+
+    def _heard(self, seconds: float) -> list[float]:
+        if self._connection is None:
+            raise StoreError("the store is closed (open it again with `open_store`)")
+        try:
+            heard = self._connection.notifies(timeout=seconds, stop_after=1)
+            return [float(each.payload) for each in heard]
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> StoreError:
+        self.close()
+        return as_store_error(error, f"listen for work in {self._place}")

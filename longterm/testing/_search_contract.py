@@ -1,0 +1,214 @@
+"""The part of the store contract about finding runs and deleting those that have ended.
+
+Inherited through `longterm.testing.contract.StoreContract`; skipped for a store without `Search`
+or `Deletion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from longterm.errors import UnknownRun
+from longterm.run import ENDED, Fact, RunState
+from longterm.store.base import Deletion, Query, RunStore, Search
+from longterm.testing._sample_runs import LATER, MINUTE, NOON, claim, full_run, plain, suspended_run
+
+_ALIKE: tuple[Fact, ...] = (
+    *(1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", None, "None", "null", ""),
+    *(2**60, 2**60 + 1, float(2**60), 2**90, 2**90 + 1, 0.1, 0.1 + 2**-56, 1e300, 5e-324),
+    *(float("inf"), "a", "A", "a ", "ä", "a\N{COMBINING DIAERESIS}", "a=b", '"', "%", "a\0", "\\"),
+    *("\ud800", "東京", "'); DROP TABLE runs; --"),
+)
+_NAMES = ("patient", "Patient", "a=b", "a", "", "%", "%003d", "ü", 'quote"', "with space", "$.x")
+_BOTH: Mapping[str, Fact] = {"ward": "B", "urgent": True}
+_QUERIES: list[Any] = [
+    pytest.param(Query(), "abcdef", id="everything"),
+    pytest.param(Query(state=RunState.SUSPENDED), "abef", id="state"),
+    pytest.param(Query(state=RunState.FAILED), "d", id="rare-state"),
+    pytest.param(Query(flow="m:f"), "abcd", id="flow"),
+    pytest.param(Query(flow="m:f", state=RunState.SUSPENDED), "ab", id="flow-and-state"),
+    pytest.param(Query(flow="m:f", state=RunState.FAILED), "d", id="flow-and-rare-state"),
+    pytest.param(Query(waiting_for="number"), "ade", id="event"),
+    pytest.param(Query(waiting_for="number", flow="m:g"), "e", id="event-and-flow"),
+    pytest.param(Query(waiting_for=""), "f", id="empty-event"),
+    pytest.param(Query(index={"ward": "B"}), "bce", id="fact"),
+    pytest.param(Query(index={"ward": "B", "urgent": True}), "ce", id="facts"),
+    pytest.param(Query(index={"urgent": True, "ward": "B"}, flow="m:f"), "c", id="facts-and-flow"),
+    pytest.param(Query(index={"ward": "B"}, state=RunState.COMPLETE), "c", id="fact-and-state"),
+    pytest.param(Query(index={"ward": "B"}, waiting_for="name"), "b", id="fact-and-event"),
+    pytest.param(Query(index={"ward": None}), "", id="absent-is-not-none"),
+    pytest.param(Query(saved_before=NOON + 2 * MINUTE), "ab", id="saved-before"),
+    pytest.param(
+        Query(saved_before=NOON + 9 * MINUTE, state=RunState.SUSPENDED), "abe", id="saved-and-state"
+    ),
+    pytest.param(Query(index={"ward": "B"}, saved_before=NOON + 3 * MINUTE), "bc", id="saved-fact"),
+    pytest.param(Query(flow="no:flow"), "", id="nothing"),
+]
+
+
+class SearchContract:
+    """Runs are found by what is known of them, page by page; ended ones can be deleted."""
+
+    @pytest.fixture
+    def search(self, store: RunStore) -> Search:
+        """Return the store, if it can search."""
+        if not isinstance(store, Search):
+            pytest.skip("the store offers no search (find)")
+        return store
+
+    @pytest.fixture
+    def deletion(self, store: RunStore) -> Deletion:
+        """Return the store, if it can delete."""
+        if not isinstance(store, Deletion):
+            pytest.skip("the store offers no deletion (delete_ended)")
+        return store
+
+    @pytest.mark.parametrize(("query", "expected"), _QUERIES)
+    def test_runs_are_found_by_what_is_known_of_them(
+        self, store: RunStore, search: Search, query: Query, expected: str
+    ) -> None:
+        _create_six(store)
+
+        found = search.find(query)
+
+        assert "".join(run.id for run in found) == expected
+        for run in found:
+            assert plain(run) == plain(store.get(run.id))
+
+    @pytest.mark.parametrize(("query", "expected"), _QUERIES)
+    def test_pages_together_are_the_whole(
+        self, store: RunStore, search: Search, query: Query, expected: str
+    ) -> None:
+        _create_six(store)
+        found, after = "", None
+
+        while page := search.find(replace(query, limit=2, after=after)):
+            assert len(page) <= 2
+            found += "".join(run.id for run in page)
+            after = page[-1].id
+
+        assert found == expected
+
+    def test_pages_are_in_the_order_of_code_points(self, store: RunStore, search: Search) -> None:
+        run_ids = ["", "10", "9", "A", "Z", "_", "a", "ä", "\uffee", "\N{GRINNING FACE}"]
+        for run_id in reversed(run_ids):
+            store.create(suspended_run(run_id))
+
+        assert [run.id for run in search.find(Query())] == run_ids
+        assert [run.id for run in search.find(Query(after="a"))] == run_ids[7:]
+        assert [run.id for run in search.find(Query(after="b", limit=1))] == ["ä"]
+
+    def test_facts_that_look_alike_are_different(self, store: RunStore, search: Search) -> None:
+        for number, fact in enumerate(_ALIKE):
+            store.create(replace(suspended_run(f"r{number}"), index={"fact": fact}))
+
+        for number, fact in enumerate(_ALIKE):
+            (found,) = search.find(Query(index={"fact": fact}))
+            assert found.id == f"r{number}"
+            assert repr(found.index["fact"]) == repr(fact)
+
+    def test_names_that_look_alike_are_different(self, store: RunStore, search: Search) -> None:
+        for number, name in enumerate(_NAMES):
+            store.create(replace(suspended_run(f"r{number}"), index={name: 'c="d"'}))
+
+        for number, name in enumerate(_NAMES):
+            (found,) = search.find(Query(index={name: 'c="d"'}))
+            assert found.id == f"r{number}"
+            assert found.index == {name: 'c="d"'}
+
+    def test_facts_follow_each_save(self, store: RunStore, search: Search) -> None:
+        store.create(replace(suspended_run(), index={"ward": "A", "urgent": True}))
+        claimed = claim(store)
+        assert [run.turn for run in search.find(Query(index={"ward": "A"}))] == [2]
+
+        store.update(replace(claimed, state=RunState.SUSPENDED, index={"ward": "B", "age": 1}))
+
+        assert search.find(Query(index={"ward": "A"})) == []
+        assert search.find(Query(index={"urgent": True})) == []
+        assert [run.id for run in search.find(Query(index={"ward": "B"}))] == ["r1"]
+        assert [run.id for run in search.find(Query(index={"age": 1}))] == ["r1"]
+
+    def test_a_refused_step_leaves_the_facts_alone(self, store: RunStore, search: Search) -> None:
+        run = replace(suspended_run(), index={"ward": "A"})
+        store.create(run)
+
+        for step in (store.create, store.update):
+            with pytest.raises(Exception, match="r1"):
+                step(replace(run, index={"ward": "B"}))
+
+        assert [run.id for run in search.find(Query(index={"ward": "A"}))] == ["r1"]
+        assert search.find(Query(index={"ward": "B"})) == []
+
+    # -- deletion --------------------------------------------------------------------------------
+
+    def test_only_ended_runs_that_are_old_are_deleted(
+        self, store: RunStore, deletion: Deletion
+    ) -> None:
+        for state in RunState:
+            for name, moment in (("old", NOON), ("new", LATER), ("never", None)):
+                run = replace(full_run(), id=f"{state} {name}", state=state, updated_at=moment)
+                store.create(run)
+
+        deleted = deletion.delete_ended(saved_before=NOON + MINUTE, limit=99)
+
+        assert deleted == len(ENDED)
+        for state in RunState:
+            for name in ("old", "new", "never"):
+                if name == "old" and state in ENDED:
+                    with pytest.raises(UnknownRun):
+                        store.get(f"{state} {name}")
+                else:
+                    assert store.get(f"{state} {name}").state is state
+
+    def test_what_is_deleted_is_found_no_more(
+        self, store: RunStore, deletion: Deletion, search: Search
+    ) -> None:
+        run = replace(full_run(), state=RunState.COMPLETE, updated_at=NOON)
+        store.create(run)
+
+        assert deletion.delete_ended(saved_before=LATER, limit=9) == 1
+
+        assert search.find(Query(index=run.index)) == []
+        store.create(replace(run, index={}))
+        assert search.find(Query(index=run.index)) == []
+
+    def test_runs_are_deleted_some_at_a_time(self, store: RunStore, deletion: Deletion) -> None:
+        for number in range(5):
+            run = replace(suspended_run(f"r{number}"), state=RunState.FAILED, updated_at=NOON)
+            store.create(run)
+
+        counts = [deletion.delete_ended(saved_before=LATER, limit=2) for _ in range(4)]
+
+        assert counts == [2, 2, 1, 0]
+
+    def test_a_run_is_not_deleted_at_the_very_moment(
+        self, store: RunStore, deletion: Deletion
+    ) -> None:
+        store.create(replace(suspended_run(), state=RunState.COMPLETE, updated_at=NOON))
+
+        assert deletion.delete_ended(saved_before=NOON, limit=9) == 0
+
+
+def _create_six(store: RunStore) -> None:
+    """Create runs a to f, in no order."""
+    base = replace(suspended_run(), flow="m:f", updated_at=NOON)
+    for run in (
+        replace(base, id="e", flow="m:g", updated_at=NOON + 8 * MINUTE, index=_BOTH),
+        replace(base, id="b", waiting_for="name", index={"ward": "B", "urgent": False}),
+        replace(
+            base,
+            id="c",
+            state=RunState.COMPLETE,
+            waiting_for=None,
+            updated_at=NOON + 2 * MINUTE,
+            index=_BOTH,
+        ),
+        replace(base, id="a", index={"ward": "b", "bed": "B"}),
+        replace(base, id="d", state=RunState.FAILED, updated_at=LATER),
+        replace(base, id="f", flow="m:F", waiting_for="", updated_at=None),
+    ):
+        store.create(run)

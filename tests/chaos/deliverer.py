@@ -1,0 +1,97 @@
+"""A process that delivers events to whatever runs there are, until it is killed; keeps a diary.
+
+A line of the diary is written before each delivery, and another when it was acknowledged or
+refused, so that the judge knows what was promised to whom.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from longterm import Engine, LongtermError, Run, RunState
+from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
+from longterm.store import open_store
+from tests.chaos.faulty_store import FaultyStore
+from tests.chaos.flows import collect
+
+LEASE = timedelta(seconds=1.5)
+PATIENCE = 2.0
+_UNTOUCHED = (ClaimLost, RunNotSuspended, WrongEvent)
+"""Refusals that promise that nothing was changed."""
+
+
+def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None) -> None:
+    """Deliver until killed; `fault` is a method, `before` or `after`, and which of its calls."""
+    draw = random.Random(name)
+    log = os.open(diary / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(*words: object) -> None:
+        os.write(log, ("|".join(map(str, words)) + "\n").encode())
+
+    engine = Engine(FaultyStore(open_store(url), _killing(fault)), lease=LEASE)
+    for number in range(10**9):
+        try:
+            _step(engine, draw, f"{name}.{number}", write)
+        except StoreError:
+            time.sleep(0.05)
+
+
+def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., None]) -> None:
+    chance = draw.random()
+    if chance < 0.03:
+        write("started", engine.start_flow(collect, PATIENCE).id)
+    elif chance < 0.08:
+        engine.release_stale(max_attempts=10**6)
+        engine.expire_due(limit=5)
+    else:
+        after = f"{draw.getrandbits(128):032x}"
+        runs = engine.find_runs(state="suspended", after=after, limit=1)
+        if not runs and chance < 0.3:
+            runs = engine.find_runs(state="running", limit=3)[-1:]
+        if runs:
+            _send(engine, runs[0], token, write)
+
+
+def _send(engine: Engine, run: Run, token: str, write: Callable[..., None]) -> None:
+    event_id = run.waiting_for
+    assert event_id is not None
+    write("sent", run.id, event_id, token)
+    try:
+        done = engine.process_event(run.id, event_id, token)
+    except _UNTOUCHED as error:
+        write("refused", token, type(error).__name__)
+    except StoreError:
+        raise
+    except (LongtermError, AssertionError) as error:
+        write("wrong", token, repr(error))
+    else:
+        write("acknowledged", run.id, event_id, token)
+        said: list[Any] = done.response
+        if done.turn <= run.turn:
+            write("wrong", token, f"turn {done.turn} after {run.turn}")
+        if said != [f"{event_id}: {token}"] or done.state not in (
+            RunState.SUSPENDED,
+            RunState.COMPLETE,
+        ):
+            write("wrong", token, f"said {said} in state {done.state}")
+
+
+def _killing(fault: tuple[str, str, int] | None) -> Callable[..., None]:
+    """Return a fault that kills this process at a certain call of the store."""
+    left = fault[2] if fault else 0
+
+    def kill(method: str, when: str, step: object) -> None:
+        nonlocal left
+        if fault and (method, when) == fault[:2]:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return kill
