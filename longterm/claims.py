@@ -12,7 +12,7 @@ import weakref
 from datetime import datetime, timedelta
 
 from longterm.clock import Clock
-from longterm.errors import NotSupported, RunNotSuspended
+from longterm.errors import NotSupported, RunNotFailed
 from longterm.records import released_run
 from longterm.run import Run
 from longterm.store.base import Deadlines, Leases, RunStore
@@ -66,7 +66,7 @@ class Claims:
         now = self._clock.now()
         run = self._leases.revive(run_id, now=now, until=now + self._lease)
         if run is None:
-            raise RunNotSuspended(run_id, self._store.get(run_id).state)
+            raise RunNotFailed(run_id, self._store.get(run_id).state)
         self.hold(run)
         return run
 

@@ -27,6 +27,7 @@ from longterm.turns import Turns, bringing, expiring, in_thread
 P = ParamSpec("P")
 _log = logging.getLogger("longterm")
 _PRUNED_AT_ONCE = 1000
+_PARKED_FOR = timedelta(minutes=1)
 
 
 class Engine:
@@ -146,7 +147,7 @@ class Engine:
 
         Raises:
             UnknownRun: the store has no such run.
-            RunNotSuspended: the run has not failed.
+            RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.
         """
         run = self._claims.revive(run_id)
@@ -213,21 +214,36 @@ class Engine:
             deleted += count
         return deleted
 
-    def expire_due(self, *, limit: int = 100) -> int:
+    def expire_due(
+        self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
+    ) -> int:
         """End the waits whose deadlines have passed, some of them at a time; return how many.
 
-        A flow that fails then is stored as failed, and no exception comes here.
+        A flow that fails then is stored as failed, and no exception comes here. A run that cannot
+        go on in this process (its flow is not known here, or has changed) is parked: it waits on,
+        `error` says why, and it is looked at again after a minute.
+
+        Args:
+            limit: how many to claim at once.
+            is_stopped: asked before each run; once it says yes, the rest is let go of.
 
         Raises:
             NotSupported: the store has no deadlines.
         """
         due = self._claims.claim_due(limit)
         for run in due:
+            if is_stopped():
+                self._claims.release(run)
+                continue
             try:
-                self._turns.carry_on(run, partial(expiring, run))
+                self._turns.carry_on(run, partial(expiring, run), self._park)
             except Exception as error:
                 _log.warning("run %s: its wait ended, and its turn failed: %s", run.id, error)
         return len(due)
+
+    def _park(self, run: Run, error: BaseException) -> None:
+        later = self.clock.now() + _PARKED_FOR
+        self._claims.save(replace(released_run(run), deadline=later, error=str(error)))
 
     def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.

@@ -218,6 +218,16 @@ class RunNotSuspended(LongtermError):
         super().__init__(f"run {run_id!r} is {state} and takes no event now ({cause})")
 
 
+class RunNotFailed(LongtermError):
+    """Raised when a run is to be retried that has not failed."""
+
+    def __init__(self, run_id: str, state: str) -> None:
+        """Keep the run and the state it is in."""
+        self.run_id = run_id
+        self.state = state
+        super().__init__(f"run {run_id!r} is {state}: there is nothing to retry (see get_run)")
+
+
 class RunComplete(RunNotSuspended):
     """Raised when an event is processed for a run that has reached its end."""
 

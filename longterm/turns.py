@@ -35,6 +35,9 @@ R = TypeVar("R")
 Bring: TypeAlias = Callable[[list[Frame]], Callable[[], Any]]
 """Makes what a continuation goes on with, from its frames."""
 
+LetGo: TypeAlias = Callable[[Run, BaseException], None]
+"""Gives a claimed run back when its turn is refused, and is told why."""
+
 reading: ContextVar[RunStore | None] = ContextVar("longterm.reading", default=None)
 """The store whose values are being decoded: a run among them is read from it."""
 
@@ -92,11 +95,12 @@ class Turns:
             raise refusal(run, "")
         return self.claim(run_id, run.waiting_for)[0]
 
-    def carry_on(self, run: Run, bring: Bring) -> Run:
-        """Run one turn of a claimed run and save it."""
-        frames, going_on = self._going_on(run, bring, is_async=False)
+    def carry_on(self, run: Run, bring: Bring, let_go: LetGo | None = None) -> Run:
+        """Run one turn of a claimed run and save it; if it is refused, let go of the run."""
+        let_go = let_go or self._let_go
+        frames, going_on = self._going_on(run, bring, let_go, is_async=False)
         turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+        with self._recording_failure(run, frames, self._claims.save, let_go):
             done = after_turn(run, turn, run_turn(turn, going_on), self._clock.now())
         return self._claims.save(done)
 
@@ -104,9 +108,9 @@ class Turns:
         """Run one turn of a claimed run from asynchronous code."""
         if not self._is_async(run):
             return await in_thread(self.carry_on, run, bring)
-        frames, going_on = self._going_on(run, bring, is_async=True)
+        frames, going_on = self._going_on(run, bring, self._let_go, is_async=True)
         turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, self._claims.release):
+        with self._recording_failure(run, frames, self._claims.save, self._let_go):
             outcome = await arun_turn(turn, going_on)
             done = after_turn(run, turn, outcome, self._clock.now())
         return await in_thread(self._claims.save, done)
@@ -122,8 +126,11 @@ class Turns:
             self._claims.release(run)
             raise
 
+    def _let_go(self, run: Run, error: BaseException) -> None:
+        self._claims.release(run)
+
     def _going_on(
-        self, run: Run, bring: Bring, *, is_async: bool
+        self, run: Run, bring: Bring, let_go: LetGo, *, is_async: bool
     ) -> tuple[list[Frame], Callable[[], Any]]:
         """Return a claimed run's frames and what carries them on, or let go of the run."""
         assert run.stack is not None
@@ -134,8 +141,8 @@ class Turns:
             if frames[0].point == 0:
                 return frames, _start(frames[0])
             return frames, rebuild(frames, bring(frames))
-        except BaseException:
-            self._claims.release(run)
+        except BaseException as error:
+            let_go(run, error)
             raise
 
     def _frames(self, stack: bytes) -> list[Frame]:
@@ -152,7 +159,7 @@ class Turns:
         run: Run,
         frames: list[Frame],
         save: Callable[[Run], Run],
-        release: Callable[[Run], object] = lambda run: None,
+        let_go: LetGo = lambda run, error: None,
     ) -> Iterator[None]:
         """Store a run as failed when the author's code raises; undo the turn if it was refused.
 
@@ -160,8 +167,8 @@ class Turns:
         """
         try:
             yield
-        except CannotSuspend:
-            release(run)
+        except CannotSuspend as error:
+            let_go(run, error)
             raise
         except Cancelled:
             # The caller who cancelled the run saves how it ended.
@@ -169,8 +176,8 @@ class Turns:
         except Exception as error:
             save(failed_run(run, error, frames, self._clock.now()))
             raise
-        except BaseException:
-            release(run)
+        except BaseException as error:
+            let_go(run, error)
             raise
 
 

@@ -77,7 +77,8 @@ class Worker:
             _log.warning(
                 "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
             )
-        return self._engine.expire_due(limit=self._batch) + len(released)
+        ended = self._engine.expire_due(limit=self._batch, is_stopped=self._stopping.is_set)
+        return ended + len(released)
 
     def stop(self) -> None:
         """Finish the present run, and end `run`."""

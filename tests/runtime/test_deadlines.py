@@ -11,6 +11,7 @@ from longterm import (
     Expired,
     InvalidDeadline,
     InvalidFact,
+    RunNotFailed,
     RunNotSuspended,
     RunState,
     deflow,
@@ -18,6 +19,7 @@ from longterm import (
     set_index,
     suspend,
 )
+from longterm.flow import _flows as flows
 from longterm.testing import EXPIRE, FakeClock, interpret, play
 
 DAY = timedelta(days=1)
@@ -249,8 +251,37 @@ def test_failed_start_is_started_again(engine, monkeypatch):
 def test_run_that_has_not_failed_cannot_be_retried(engine):
     run = engine.start_flow(counts)
 
-    with pytest.raises(RunNotSuspended):
+    with pytest.raises(RunNotFailed, match="nothing to retry"):
         engine.retry(run.id)
+
+
+def test_due_run_of_an_unknown_flow_is_parked_with_the_reason(engine, clock):
+    run = engine.start_flow(until, clock.now() + DAY)
+    clock.advance(DAY)
+    flow = flows.pop(run.flow)
+    assert engine.expire_due() == 1
+
+    parked = engine.get_run(run.id)
+    assert parked.state is RunState.SUSPENDED
+    assert "is not known in this process" in parked.error
+    assert engine.expire_due() == 0
+
+    flows[run.flow] = flow
+    clock.advance(timedelta(minutes=1))
+    assert engine.expire_due() == 1
+    done = engine.get_run(run.id)
+    assert (done.state, done.result, done.error) == (RunState.COMPLETE, "late", None)
+
+
+def test_worker_that_is_stopped_lets_go_of_the_rest(engine, clock):
+    runs = [engine.start_flow(until, clock.now() + DAY) for _ in range(3)]
+    clock.advance(DAY)
+    asked = iter([False, True, True])
+
+    engine.expire_due(is_stopped=lambda: next(asked))
+
+    states = sorted(engine.get_run(each.id).state for each in runs)
+    assert states == ["complete", "suspended", "suspended"]
 
 
 def test_failure_says_how_long_the_run_had_waited(engine, clock):

@@ -29,7 +29,7 @@ class Handle(Logged):
     """Holds a file while it is entered, and lets go of it while its flow waits."""
 
     def __enter__(self):
-        self.file = open(__file__)  # noqa: SIM115 - it is closed by the methods below
+        self.file = open(__file__)
         return super().__enter__()
 
     def __exit__(self, *exception):
