@@ -1,7 +1,8 @@
 """How long flows take to compile, cold, and how that grows with their length.
 
-Run `python tests/benchmarks/bench_compile.py [--json]`. For each length the median of the repeats,
-in milliseconds, of parsing, all passes, the fresh body and the version; and of one resume body more.
+Run `python tests/benchmarks/bench_compile.py [--json]`. For each length the median of the
+repeats, in milliseconds, of parsing, all passes, the fresh body and the version; and of one resume
+body more.
 """
 
 from __future__ import annotations
