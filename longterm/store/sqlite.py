@@ -56,9 +56,9 @@ _REVIVE: Final = (
 # The expressions on the right see the row as it was.
 _RELEASE_STALE: Final = (
     "UPDATE runs INDEXED BY runs_claimed SET claimed_until = NULL, attempts = attempts + 1,"
-    " state = iif(attempts + 1 < ?1 AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
-    " error = iif(attempts + 1 < ?1 AND waiting_for IS NOT NULL, error, (attempts + 1) || ?2)"
-    f" WHERE state = 'running' AND claimed_until < ?3 RETURNING {_NAMES}"
+    " state = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
+    " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?)"
+    f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
 )
 _CLAIM_DUE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ? WHERE id IN"
@@ -142,7 +142,7 @@ class SQLiteStore:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        parameters = (max_attempts, DIED, _text(now))
+        parameters = (max_attempts, max_attempts, DIED, _text(now))
         rows = self._write(_RELEASE_STALE, parameters, "release stale claims", is_durable=False)
         return [_run_of(row) for row in rows]
 
