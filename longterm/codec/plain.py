@@ -6,6 +6,7 @@ Most stored runs are such trees, and this costs little more than msgpack alone.
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from sys import getrefcount
 from typing import Any, Final
 
@@ -22,17 +23,21 @@ _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
 
 
+class _Holds(Enum):
+    """What a tree has, besides lists and dicts."""
+
+    SCALARS = auto()
+    ATOMS = auto()
+    TAGS = auto()
+
+
 class _NotPlain(Exception):
     """A value turned up that the whole encoder must see."""
 
 
 def pack_tree(root: Any) -> tuple[bytes, bool] | None:
     """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
-    has_tags = _look_over([[root]], _BASE, set())
-    if has_tags is None:
-        return None
-    packed = _pack(root)
-    return None if packed is None else (packed, has_tags)
+    return _packed(root, _look_over([[root]], _BASE, set()))
 
 
 def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
@@ -40,21 +45,30 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
-    has_tags = _look_over([frame.slots for frame in frames], _BASE, set())
-    if has_tags is None:
+    rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
+    return _packed(rows, _look_over([frame.slots for frame in frames], _BASE, set()))
+
+
+def _packed(value: Any, holds: _Holds | None) -> tuple[bytes, bool] | None:
+    if holds is None:
         return None
-    packed = _pack(
-        [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
-    )
-    return None if packed is None else (packed, has_tags)
-
-
-def _pack(value: Any) -> bytes | None:
+    default = _integer if holds is _Holds.SCALARS else _default
     try:
-        return Packer(strict_types=True, default=_default).pack(value)  # type: ignore[no-any-return]
+        packed: bytes = Packer(strict_types=True, default=default).pack(value)
     except (_NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
+    return packed, holds is _Holds.TAGS
+
+
+def _integer(value: Any) -> Any:
+    """Pack a big integer, all that msgpack asks about where containers hold only scalars.
+
+    Anything else is a key that the whole encoder must see, so keys need no look of their own.
+    """
+    if type(value) is int:
+        return atoms.integer(value)
+    raise _NotPlain
 
 
 def _default(value: Any) -> Any:
@@ -66,14 +80,14 @@ def _default(value: Any) -> Any:
     raise _NotPlain
 
 
-def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
-    """Return whether there are tuples or sets in trees; None if they are no trees of plain values.
+def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
+    """Return what is in trees; None if they are no trees of plain values.
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
     more hold (a name of the caller, mostly) are remembered, to see whether they come again.
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
-    has_tags = False
+    holds = _Holds.SCALARS
     # The list grows while it is gone through: it is the queue.
     for node in nodes:
         if type(node) is dict:
@@ -87,8 +101,9 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
                 continue
             if cls is not dict and cls is not list:
                 if cls in ATOMS:
+                    holds = holds if holds is _Holds.TAGS else _Holds.ATOMS
                     continue
-                has_tags = True
+                holds = _Holds.TAGS
                 if cls in TAGGED_LEAVES or value is _EMPTY_TUPLE:
                     continue
                 if cls not in _TAGGED:
@@ -98,10 +113,11 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> bool | None:
                     return None
                 seen.add(id(value))
             push(value)
-    # Keys other than these could be held twice, or be written as what they are not.
-    if not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
+    # Keys other than these could be held twice, or be written as what they are not. Where only
+    # scalars are held, packing finds them by itself.
+    if holds is not _Holds.SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
         return None
-    return has_tags
+    return holds
 
 
 def _finds_shared(tree: Any, base: int) -> bool:
