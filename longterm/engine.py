@@ -238,7 +238,9 @@ class Engine:
             try:
                 self._turns.carry_on(run, partial(expiring, run), self._park)
             except Exception as error:
-                _log.warning("run %s: its wait ended, and its turn failed: %s", run.id, error)
+                # The words of an exception can hold what users said, so they stay below INFO.
+                _log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
+                _log.debug("run %s: %s", run.id, error)
         return len(due)
 
     def _park(self, run: Run, error: BaseException) -> None:
