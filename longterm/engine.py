@@ -94,7 +94,7 @@ class Engine:
         After any of these but the last the run waits on as it was.
         """
         claimed, repeated = self._turns.claim(run_id, event_id, key)
-        return repeated or self._turns.carry_on(claimed, bringing(event_value(result)))
+        return repeated or self._turns.carry_on(claimed, bringing(event_value(result)), key=key)
 
     def throw(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -272,7 +272,8 @@ class Engine:
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         claimed, repeated = await in_thread(self._turns.claim, run_id, event_id, key)
-        return repeated or await self._turns.acarry_on(claimed, bringing(event_value(result)))
+        bring = bringing(event_value(result))
+        return repeated or await self._turns.acarry_on(claimed, bring, key=key)
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""

@@ -86,7 +86,7 @@ class Turns:
             raise refusal(stored, event_id)
         if key is not None and run.delivery == key:
             return run, self._claims.release(run)
-        return run if key == run.delivery else replace(run, delivery=key), None
+        return run, None
 
     def claim_waiting(self, run_id: str) -> Run:
         """Claim a suspended run, whatever it waits for."""
@@ -95,24 +95,32 @@ class Turns:
             raise refusal(run, "")
         return self.claim(run_id, run.waiting_for)[0]
 
-    def carry_on(self, run: Run, bring: Bring, let_go: LetGo | None = None) -> Run:
-        """Run one turn of a claimed run and save it; if it is refused, let go of the run."""
-        let_go = let_go or self._let_go
+    def carry_on(
+        self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None
+    ) -> Run:
+        """Run one turn of a claimed run and save it; if it is refused, let go of the run.
+
+        A delivery's key is saved with what came of it, and only then: a refused one may come again.
+        """
+        let_go = partial(let_go or self._let_go, run)
         frames, going_on = self._going_on(run, bring, let_go, is_async=False)
-        turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, let_go):
-            done = after_turn(run, turn, run_turn(turn, going_on), self._clock.now())
+        begun = _begun(run, key)
+        turn = LiveTurn(begun)
+        with self._recording_failure(begun, frames, self._claims.save, let_go):
+            done = after_turn(begun, turn, run_turn(turn, going_on), self._clock.now())
         return self._claims.save(done)
 
-    async def acarry_on(self, run: Run, bring: Bring) -> Run:
+    async def acarry_on(self, run: Run, bring: Bring, *, key: str | None = None) -> Run:
         """Run one turn of a claimed run from asynchronous code."""
         if not self._is_async(run):
-            return await in_thread(self.carry_on, run, bring)
-        frames, going_on = self._going_on(run, bring, self._let_go, is_async=True)
-        turn = LiveTurn(run)
-        with self._recording_failure(run, frames, self._claims.save, self._let_go):
+            return await in_thread(self.carry_on, run, bring, key=key)
+        let_go = partial(self._let_go, run)
+        frames, going_on = self._going_on(run, bring, let_go, is_async=True)
+        begun = _begun(run, key)
+        turn = LiveTurn(begun)
+        with self._recording_failure(begun, frames, self._claims.save, let_go):
             outcome = await arun_turn(turn, going_on)
-            done = after_turn(run, turn, outcome, self._clock.now())
+            done = after_turn(begun, turn, outcome, self._clock.now())
         return await in_thread(self._claims.save, done)
 
     def cancelled(self, run: Run) -> Run:
@@ -130,7 +138,7 @@ class Turns:
         self._claims.release(run)
 
     def _going_on(
-        self, run: Run, bring: Bring, let_go: LetGo, *, is_async: bool
+        self, run: Run, bring: Bring, let_go: Callable[[BaseException], None], *, is_async: bool
     ) -> tuple[list[Frame], Callable[[], Any]]:
         """Return a claimed run's frames and what carries them on, or let go of the run."""
         assert run.stack is not None
@@ -142,7 +150,7 @@ class Turns:
                 return frames, _start(frames[0])
             return frames, rebuild(frames, bring(frames))
         except BaseException as error:
-            let_go(run, error)
+            let_go(error)
             raise
 
     def _frames(self, stack: bytes) -> list[Frame]:
@@ -159,7 +167,7 @@ class Turns:
         run: Run,
         frames: list[Frame],
         save: Callable[[Run], Run],
-        let_go: LetGo = lambda run, error: None,
+        let_go: Callable[[BaseException], None] = lambda error: None,
     ) -> Iterator[None]:
         """Store a run as failed when the author's code raises; undo the turn if it was refused.
 
@@ -168,7 +176,7 @@ class Turns:
         try:
             yield
         except CannotSuspend as error:
-            let_go(run, error)
+            let_go(error)
             raise
         except Cancelled:
             # The caller who cancelled the run saves how it ended.
@@ -177,8 +185,12 @@ class Turns:
             save(failed_run(run, error, frames, self._clock.now()))
             raise
         except BaseException as error:
-            let_go(run, error)
+            let_go(error)
             raise
+
+
+def _begun(run: Run, key: str | None) -> Run:
+    return run if key == run.delivery else replace(run, delivery=key)
 
 
 def bringing(event: Callable[[], Any]) -> Bring:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from longterm import (
+    CannotStore,
     Engine,
     Expired,
     InvalidDeadline,
@@ -177,6 +179,33 @@ def test_same_delivery_twice_is_one_turn(engine):
 
     assert (again.state, again.response) == (first.state, [3])
     assert engine.process_event(run.id, "number", 4, key="click-2").response == [7]
+
+
+@deflow
+def cannot_wait_for(text):
+    total = int(suspend("number"))
+    lock = threading.Lock() if total > 5 else None
+    suspend("more")
+    return total, lock
+
+
+def test_refused_delivery_may_come_again_under_its_key(engine):
+    run = engine.start_flow(cannot_wait_for, "x")
+    with pytest.raises(CannotStore):
+        engine.process_event(run.id, "number", 9, key="click")
+    assert engine.get_run(run.id).delivery is None
+
+    again = engine.process_event(run.id, "number", 3, key="click")
+
+    assert (again.waiting_for, again.delivery) == ("more", "click")
+
+
+def test_failed_delivery_is_remembered(engine):
+    run = engine.start_flow(divides)
+    with pytest.raises(ZeroDivisionError):
+        engine.process_event(run.id, "divisor", 0, key="click")
+
+    assert engine.process_event(run.id, "divisor", 0, key="click").state is RunState.FAILED
 
 
 def test_same_delivery_after_the_end_returns_the_result(engine):
