@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dis
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from longterm._abi import NEXT
@@ -51,7 +51,7 @@ def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
     """
     offsets: list[int] = []
     loaded = False
-    for each in _instructions(code):
+    for each in dis.get_instructions(code):
         # 3.13 joins a load with its neighbour in one instruction that has two arguments.
         names = each.argval if isinstance(each.argval, tuple) else (each.argval,)
         if "LOAD_FAST" in each.opname and NEXT in names:
@@ -61,7 +61,3 @@ def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
             # An awaited call waits in the SEND that follows it.
             loaded = is_awaited and each.opname != "SEND"
     return tuple(offsets)
-
-
-def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
-    return dis.get_instructions(code)
