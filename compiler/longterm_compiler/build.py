@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from longterm._abi import RUNTIME
+from longterm_compiler.tree import children
 
 N = TypeVar("N", bound=ast.AST)
 
@@ -24,7 +25,7 @@ def at(place: ast.AST, node: N) -> N:
             if hasattr(each, "lineno"):
                 continue  # an author's node, and all that is in it
             ast.copy_location(each, place)
-        pending.extend(ast.iter_child_nodes(each))
+        pending += children(each)
     return node
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import TypeAlias
 
-from longterm_compiler.scope import Scope, bound_by, own_nodes
+from longterm_compiler.scope import Bindings, Scope, bindings_of, own_nodes, scope_of
 from longterm_compiler.source import Definition, FunctionNode, SourceFile
 
 
@@ -43,30 +43,30 @@ _HOME = "longterm"
 
 @dataclass(frozen=True, eq=False)
 class ModuleNames:
-    """What the top level of one file binds, as far as its text tells."""
+    """What the top level of one file binds, and its functions, as far as its text tells."""
 
     source: SourceFile
     module: str
     package: str
     resolve: Resolver
+    _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def _bindings(self) -> dict[str, list[ast.AST]]:
-        found: dict[str, list[ast.AST]] = {}
-        for node in own_nodes(self.source.tree.body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for alias in node.names:
-                    for name in bound_by(alias):
-                        found.setdefault(name, []).append(node)
-            elif not isinstance(node, ast.alias):
-                for name in bound_by(node):
-                    found.setdefault(name, []).append(node)
-        return found
+    def bindings(self) -> Bindings:
+        """The nodes that bind each name of the module."""
+        return bindings_of(own_nodes(self.source.tree.body))
+
+    def scope_of(self, function: FunctionNode) -> Scope:
+        """Return the scope of a function of the file; it is found once."""
+        known = self._scopes.get(function)
+        if known is None:
+            known = self._scopes[function] = scope_of(function)
+        return known
 
     def verdict(self, path: tuple[str, ...]) -> Verdict:
         """Judge a dotted path that begins with a global or builtin name."""
         name, rest = path[0], path[1:]
-        bindings = self._bindings.get(name, [])
+        bindings = self.bindings.get(name, [])
         if not bindings:
             return Verdict.NEVER if hasattr(builtins, name) else Verdict.MAY
         if len(bindings) > 1:
@@ -128,7 +128,7 @@ class ModuleNames:
             return False
         if path[-1] == "deflow":
             return True
-        for binding in self._bindings.get(path[0], []):
+        for binding in self.bindings.get(path[0], []):
             if isinstance(binding, ast.ImportFrom) and len(path) == 1:
                 for alias in binding.names:
                     if alias.asname == path[0] and alias.name == "deflow":
@@ -153,7 +153,7 @@ class Callees:
             return self._local(path)
         around = self._enclosing_function_that_binds(path[0])
         if around is not None and path[0] not in self.scope.declared_global:
-            return self._bound_in(around.body, path)
+            return self._bound_in(around, path)
         return self.names.verdict(path)
 
     def _local(self, path: tuple[str, ...]) -> Verdict:
@@ -162,27 +162,25 @@ class Callees:
             owner = self.definition.enclosing[-1]
             assert isinstance(owner, ast.ClassDef)
             return self.names.in_class(owner, path[1])
-        return self._bound_in(self.definition.node.body, path)
+        return self._bound_in(self.scope, path)
 
-    def _bound_in(self, body: list[ast.stmt], path: tuple[str, ...]) -> Verdict:
+    def _bound_in(self, scope: Scope, path: tuple[str, ...]) -> Verdict:
         name, *attributes = path
         if attributes:
             return Verdict.UNKNOWN
-        bindings = [n for n in own_nodes(body) if name in bound_by(n)]
+        bindings = scope.bindings.get(name, [])
         functions = [b for b in bindings if isinstance(b, ast.FunctionDef | ast.AsyncFunctionDef)]
         if not bindings or len(functions) < len(bindings):
             return Verdict.MAY
         flows = [self.names.is_flow(each) for each in functions]
         return Verdict.SUSPENDS if any(flows) else Verdict.NEVER
 
-    def _enclosing_function_that_binds(self, name: str) -> FunctionNode | None:
-        for scope in reversed(self.definition.enclosing):
-            if isinstance(scope, ast.ClassDef):
-                continue
-            names = {each for node in own_nodes(scope.body) for each in bound_by(node)}
-            arguments = ast.walk(scope.args)
-            if name in names | {a.arg for a in arguments if isinstance(a, ast.arg)}:
-                return scope
+    def _enclosing_function_that_binds(self, name: str) -> Scope | None:
+        for each in reversed(self.definition.enclosing):
+            if not isinstance(each, ast.ClassDef):
+                scope = self.names.scope_of(each)
+                if name in scope.bindings or name in scope.parameters:
+                    return scope
         return None
 
 

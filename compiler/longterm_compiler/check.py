@@ -20,7 +20,7 @@ from longterm_compiler.checks.places import check_places
 from longterm_compiler.checks.reserved import check_reserved
 from longterm_compiler.diagnostics import Diagnostic, sort_diagnostics
 from longterm_compiler.points import Suspensions, find_suspensions
-from longterm_compiler.scope import Scope, scope_of
+from longterm_compiler.scope import Scope
 from longterm_compiler.source import Definition
 
 _CHECKS = (
@@ -43,16 +43,13 @@ def check_flow(
 
 
 def _inner_flows(definition: Definition, names: ModuleNames) -> Iterator[CheckedFlow]:
+    inside = names.scope_of(definition.node).nodes
     if not any(
-        isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) for each in _inside(definition)
+        isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for n in inside
     ):
         return
     for each in names.source.definitions:
         if definition.node in each.enclosing and names.is_flow(each.node):
-            scope = scope_of(each.node)
+            scope = names.scope_of(each.node)
             suspensions = find_suspensions(each.node, Callees(names, each, scope))
             yield CheckedFlow(each, names, scope, suspensions)
-
-
-def _inside(definition: Definition) -> Iterator[ast.AST]:
-    return (each for each in ast.walk(definition.node) if each is not definition.node)

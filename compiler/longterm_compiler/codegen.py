@@ -74,15 +74,17 @@ def _compiled(
     if classes:
         tree = _class(classes[-1].name, tree)
     names = sorted(set(free) - {"__class__"})
-    if names:
-        tree = _function("scope", [*(assign(each, ast.Constant(None)) for each in names), tree])
-    module = ast.fix_missing_locations(ast.Module([tree], []))
-    outer = compile(module, path, "exec", flags=flags, dont_inherit=True)
+    if names or len(definition.enclosing) > len(classes):
+        bound = [at(node, assign(each, ast.Constant(None))) for each in names]
+        tree = _function("scope", [*bound, tree])
+    outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
     code = next(
         each
         for each in _codes(outer)
         if each.co_name == node.name and each.co_firstlineno == definition.first_line
     )
+    if code.co_qualname == definition.qualname:
+        return code
     return _requalified(code, len(code.co_qualname), definition.qualname)
 
 
@@ -94,8 +96,9 @@ def _class(name: str, body: ast.stmt) -> ast.stmt:
 
 
 def _function(name: str, body: list[ast.stmt]) -> ast.stmt:
-    tree = ast.parse(f"def {name}(): pass").body[0]
-    assert isinstance(tree, ast.FunctionDef)
+    # Asynchronous, since an inner flow may `await` where it is defined, as in a default.
+    tree = ast.parse(f"async def {name}(): pass").body[0]
+    assert isinstance(tree, ast.AsyncFunctionDef)
     tree.body = body
     return tree
 

@@ -7,18 +7,20 @@ can be neither of these.
 from __future__ import annotations
 
 import ast
+from operator import is_
 
 from longterm_compiler.build import at, changed, header
-from longterm_compiler.scope import own_nodes
+from longterm_compiler.tree import block_fields
 
-_DECLARATIONS = (ast.Global, ast.Nonlocal, ast.AnnAssign)
-_BLOCKS = ("body", "orelse", "finalbody")
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def undeclared(block: list[ast.stmt]) -> list[ast.stmt]:
-    """Return a block without declarations."""
+    """Return a block without declarations; one that has none is the block itself."""
     left = [_without_declarations(each) for each in block if not _only_declares(each)]
-    return left or [at(header(each), ast.Pass()) for each in block[:1]]
+    if len(left) == len(block) and all(map(is_, left, block)):
+        return block
+    return left or [at(header(block[0]), ast.Pass())]
 
 
 def _only_declares(node: ast.stmt) -> bool:
@@ -28,16 +30,10 @@ def _only_declares(node: ast.stmt) -> bool:
 
 
 def _without_declarations(node: ast.stmt) -> ast.stmt:
-    if not any(isinstance(each, _DECLARATIONS) for each in own_nodes([node])):
+    if isinstance(node, _SCOPES):
         return node
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         return ast.copy_location(ast.Assign([node.target], node.value), node)
-    fields: dict[str, object] = {
-        name: undeclared(value) if name in _BLOCKS else value
-        for name, value in ast.iter_fields(node)
-    }
-    if isinstance(node, ast.Try | ast.TryStar):
-        fields["handlers"] = [changed(h, body=undeclared(h.body)) for h in node.handlers]
-    elif isinstance(node, ast.Match):
-        fields["cases"] = [changed(each, body=undeclared(each.body)) for each in node.cases]
-    return changed(node, **fields)
+    blocks = {name: getattr(node, name) for name in block_fields(node)}
+    left = {name: undeclared(block) for name, block in blocks.items()}
+    return node if all(left[name] is blocks[name] for name in blocks) else changed(node, **left)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 
 from longterm._abi import ABI_VERSION
 from longterm_compiler.source import FunctionNode
@@ -29,51 +30,57 @@ def meaning_digest(
         points: a description of each resume point, in order.
     """
     ignored = set(is_deflow)
-    digest = hashlib.sha256()
-    for piece in (f"abi {ABI_VERSION}", *_describe(function, ignored), *points):
-        digest.update(piece.encode("utf-8", "surrogatepass"))
-        digest.update(b"\0")
-    return digest.hexdigest()[:_DIGITS]
+    pieces = [f"abi {ABI_VERSION}", *_describe(function, ignored), *points, ""]
+    return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
-def _describe(node: ast.AST, ignored: set[ast.expr]) -> Iterator[str]:
-    """Yield the structure of a tree in a spelling of our own, without recursion."""
+def _describe(node: ast.AST, ignored: set[ast.expr]) -> list[str]:
+    """Return the structure of a tree in a spelling of our own, found without recursion."""
+    described: list[str] = []
     pending: list[object] = [node]
     while pending:
         current = pending.pop()
         if isinstance(current, ast.AST):
-            if current in ignored:
-                continue
-            yield f"({type(current).__name__}"
-            pending.append(_CLOSE)
-            for name, value in reversed(list(_fields(current))):
-                pending.extend([value, _Label(name)])
-        elif isinstance(current, list):
-            yield f"[{len(current)}"
-            pending.extend(reversed(current))
+            if current not in ignored:
+                described.append(f"({type(current).__name__}")
+                pending.append(_CLOSE)
+                for label in _labels(current._fields):
+                    value = _value(current, label)
+                    if value is not None and value != []:
+                        pending += (value, label)
         elif isinstance(current, _Label):
-            yield str(current)
+            described.append(current)
+        elif isinstance(current, list):
+            described.append(f"[{len(current)}")
+            pending += reversed(current)
         else:
-            yield f"{type(current).__name__} {current!r}"
+            described.append(f"{type(current).__name__} {current!r}")
+    return described
 
 
 class _Label(str):
     """A field's name, told apart from a value that is text."""
 
+    __slots__ = ()
+
 
 _CLOSE = _Label(")")
 
 
-def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    for name, value in ast.iter_fields(node):
-        if name in _IGNORED or value is None or value == []:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            yield name, _merged(node.values)
-        elif name == "body" and _has_docstring(node):
-            yield name, value[1:]
-        else:
-            yield name, value
+@cache
+def _labels(fields: tuple[str, ...]) -> list[_Label]:
+    """Return those of a node's fields that count, the last one first."""
+    return [_Label(each) for each in reversed(fields) if each not in _IGNORED]
+
+
+def _value(node: ast.AST, field: str) -> object:
+    if field == "values" and isinstance(node, ast.JoinedStr):
+        return _merged(node.values)
+    value: object = getattr(node, field, None)
+    if field == "body" and _has_docstring(node):
+        assert isinstance(value, list)
+        return value[1:]
+    return value
 
 
 def _merged(values: list[ast.expr]) -> list[ast.expr]:

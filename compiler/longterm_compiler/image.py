@@ -5,16 +5,20 @@ The same data comes fresh from the compiler or from the cache on disk. `longterm
 
 from __future__ import annotations
 
-import dis
 import types
 from collections.abc import Iterable
+from opcode import opmap
 from typing import Any, TypeAlias
 
-from longterm._abi import NEXT
 from longterm_compiler.inner import inner_places
 from longterm_compiler.pipeline import CompiledFlow
 
 Data: TypeAlias = dict[str, Any]
+_LOADS = frozenset(opmap[each] for each in opmap if "LOAD_FAST" in each)
+_PAIRS = frozenset(opmap[each] for each in opmap if each.endswith("_FAST_LOAD_FAST"))
+"""From 3.13 on: a load joined with its neighbour, each with half of the argument's bits."""
+_CALLS = frozenset(opmap[each] for each in opmap if each.startswith(("CALL", "SEND")))
+_SEND, _CACHE, _EXTENDED = opmap["SEND"], opmap["CACHE"], opmap["EXTENDED_ARG"]
 
 
 def flow_data(flow: CompiledFlow) -> Data:
@@ -48,16 +52,21 @@ def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
     """Return the offsets that a traceback can show while a resume body is in `_lt_next()`.
 
     There is one such call in the text, but CPython compiles a `finally` once for each way into it.
+    `_lt_next` is the first parameter, and so the local variable of number 0.
     """
     offsets: list[int] = []
     loaded = False
-    for each in dis.get_instructions(code):
-        # 3.13 joins a load with its neighbour in one instruction that has two arguments.
-        names = each.argval if isinstance(each.argval, tuple) else (each.argval,)
-        if "LOAD_FAST" in each.opname and NEXT in names:
-            loaded = True
-        elif loaded and each.opname.startswith(("CALL", "SEND")):
-            offsets.append(each.offset)
-            # An awaited call waits in the SEND that follows it.
-            loaded = is_awaited and each.opname != "SEND"
+    before = 0
+    pairs = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+    for number, (each, argument) in enumerate(pairs):
+        if each in _LOADS and before != _EXTENDED:
+            halves = divmod(argument, 16) if each in _PAIRS else (argument,)
+            loaded = loaded or 0 in halves
+        elif loaded and each in _CALLS:
+            offsets.append(2 * number)
+            # An awaited call waits in the SEND that follows it; CPython 3.12 tells of its cache.
+            if each == _SEND and code.co_code[2 * number + 2] == _CACHE:
+                offsets.append(2 * number + 2)
+            loaded = is_awaited and each != _SEND
+        before = each
     return tuple(offsets)

@@ -13,25 +13,27 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from longterm_compiler.source import Definition
+from longterm_compiler.tree import walk
 
 InnerNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def inner_places(definition: Definition, code: types.CodeType) -> tuple[str | None, ...]:
     """Return the place of each code object in a body, outer ones first; None: no function."""
-    nodes = list(_inner_nodes(definition))
-    return tuple(_name(nodes, each) for each in _nested(code))
+    codes = list(_nested(code))
+    nodes = _inner_nodes(definition) if codes else []
+    return tuple(_name(nodes, each) for each in codes)
 
 
-def _inner_nodes(definition: Definition) -> Iterator[InnerNode]:
-    """Yield the functions inside a flow in the order of the text."""
+def _inner_nodes(definition: Definition) -> list[InnerNode]:
+    """Return the functions inside a flow in the order of the text."""
     inside = [
         node
         for statement in definition.node.body
-        for node in ast.walk(statement)
+        for node in walk(statement)
         if isinstance(node, InnerNode)
     ]
-    yield from sorted(inside, key=lambda node: (_first_line(node), node.col_offset))
+    return sorted(inside, key=lambda node: (_first_line(node), node.col_offset))
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:

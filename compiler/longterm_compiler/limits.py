@@ -16,9 +16,10 @@ from typing import Final
 from longterm_compiler.diagnostics import Refused, Span
 from longterm_compiler.rules import TOO_DEEP, TOO_MANY_NESTED_BLOCKS
 from longterm_compiler.source import Definition, SourceFile
+from longterm_compiler.tree import children, in_blocks
 
 DEEPEST: Final = 1200
-"""The levels of syntax that a flow may have: an arm of `elif` is one, a chained call is two."""
+"""The levels of syntax of a flow, its `def` included: an `elif` is one, a chained call is two."""
 
 _SHALLOW = 40
 """Up to this depth Python's own recursion limit is left alone."""
@@ -44,15 +45,17 @@ def check_depth(
     """
     depth = 0
     place: ast.stmt | ast.expr = definition.node
-    pending: list[tuple[ast.AST, int, ast.stmt | ast.expr]] = [(place, 0, place)]
+    pending: list[tuple[ast.AST, int, ast.stmt | ast.expr]] = [(place, 1, place)]
     while pending:
         node, level, place = pending.pop()
-        place = node if isinstance(node, ast.stmt | ast.expr) else place
-        depth = max(depth, level)
-        if level > DEEPEST:
-            raise _too_deep(definition, source, place)
-        step = _levels(node) if node in suspending else 1
-        pending.extend((each, level + step, place) for each in ast.iter_child_nodes(node))
+        if isinstance(node, ast.stmt | ast.expr):
+            place = node
+        if level > depth:
+            depth = level
+            if level > DEEPEST:
+                raise _too_deep(definition, source, place)
+        level += _levels(node) if node in suspending else 1
+        pending += [(each, level, place) for each in children(node)]
     return depth
 
 
@@ -128,5 +131,4 @@ def _blocks(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, int]]:
             count += 1
         if isinstance(node, ast.stmt):
             yield node, count
-        inside = (e for e in ast.iter_child_nodes(node) if not isinstance(e, ast.expr))
-        pending.extend((each, count) for each in inside)
+        pending += [(each, count) for each in in_blocks(node)]

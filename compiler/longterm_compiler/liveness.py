@@ -11,12 +11,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from longterm_compiler.scope import (
-    bound_by,
-    free_in_comprehension,
-    free_names,
-    own_nodes,
-)
+from longterm_compiler.scope import bound_by, free_in_comprehension, free_names, own_nodes
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -40,7 +35,7 @@ class _Step:
     """One step of control: what it reads, what it surely binds, where it goes."""
 
     reads: dict[str, int] = field(default_factory=dict)
-    binds: frozenset[str] = frozenset()
+    binds: set[str] = field(default_factory=set)
     after: list[int] = field(default_factory=list)
     raised: int | None = None
 
@@ -62,41 +57,44 @@ class _Graph:
 
     def add(
         self,
-        reads: Iterable[ast.AST] = (),
-        binds: Iterable[str] = (),
+        node: ast.AST | None = None,
         after: Iterable[int] = (),
         raised: int | None = None,
     ) -> int:
-        step = _Step(_reads(reads), frozenset(binds), list(after), raised)
+        """Add a step that runs a node, if there is one, and return its number."""
+        reads, binds = ({}, set()) if node is None else _uses(node)
+        return self._append(_Step(reads, binds, list(after), raised))
+
+    def _append(self, step: _Step) -> int:
         self._steps.append(step)
         return len(self._steps) - 1
 
     def solve(self) -> list[dict[str, int]]:
-        """Return what is live before each step."""
+        """Return what is live before each step.
+
+        Steps are added after those that they lead to, loops aside: few rounds settle them all.
+        """
         live: list[dict[str, int]] = [{} for _ in self._steps]
-        before: list[list[int]] = [[] for _ in self._steps]
-        for number, step in enumerate(self._steps):
-            for target in [*step.after, *([] if step.raised is None else [step.raised])]:
-                before[target].append(number)
-        pending = list(range(len(self._steps)))
-        while pending:
-            number = pending.pop()
-            found = self._before(self._steps[number], live)
-            if found.keys() != live[number].keys():
-                live[number] = found
-                pending.extend(before[number])
+        settled = False
+        while not settled:
+            settled = True
+            for number, step in enumerate(self._steps):
+                found = self._before(step, live)
+                if found.keys() != live[number].keys():
+                    live[number] = found
+                    settled = False
         return live
 
     @staticmethod
     def _before(step: _Step, live: list[dict[str, int]]) -> dict[str, int]:
         found: dict[str, int] = {}
         for target in step.after:
-            found.update(
-                (name, line) for name, line in live[target].items() if name not in step.binds
-            )
+            found |= live[target]
+        for name in step.binds:
+            found.pop(name, None)
         if step.raised is not None:
-            found.update(live[step.raised])
-        found.update(step.reads)
+            found |= live[step.raised]
+        found |= step.reads
         return found
 
     def block(self, body: list[ast.stmt], after: int, ways: _Ways) -> int:
@@ -109,7 +107,7 @@ class _Graph:
             case ast.If():
                 then = self.block(node.body, after, ways)
                 otherwise = self.block(node.orelse, after, ways)
-                return self.add([node.test], (), [then, otherwise], ways.raised)
+                return self.add(node.test, [then, otherwise], ways.raised)
             case ast.While():
                 return self._while(node, after, ways)
             case ast.For() | ast.AsyncFor():
@@ -121,19 +119,17 @@ class _Graph:
             case ast.Match():
                 return self._match(node, after, ways)
             case ast.Return():
-                return self.add(
-                    [node.value] if node.value else [], (), [ways.returned], ways.raised
-                )
+                return self.add(node.value, [ways.returned], ways.raised)
             case ast.Raise():
-                return self.add([node], (), [], ways.raised)
+                return self.add(node, [], ways.raised)
             case ast.Break() if ways.broken is not None:
                 return self.add(after=[ways.broken])
             case ast.Continue() if ways.continued is not None:
                 return self.add(after=[ways.continued])
-        return self.add([node], _binds(node), [after], ways.raised)
+        return self.add(node, [after], ways.raised)
 
     def _while(self, node: ast.While, after: int, ways: _Ways) -> int:
-        head = self.add([node.test], raised=ways.raised)
+        head = self.add(node.test, raised=ways.raised)
         body = self.block(node.body, head, replace(ways, broken=after, continued=head))
         self._steps[head].after.append(body)
         if not (isinstance(node.test, ast.Constant) and node.test.value):
@@ -146,9 +142,9 @@ class _Graph:
             return self.block(node.body, finished, replace(ways, broken=after, continued=finished))
         head = self.add(raised=ways.raised)
         body = self.block(node.body, head, replace(ways, broken=after, continued=head))
-        bind = self.add([node.target], _binds(node.target), [body], ways.raised)
+        bind = self.add(node.target, [body], ways.raised)
         self._steps[head].after += [bind, finished]
-        return self.add([node.iter], (), [head], ways.raised)
+        return self.add(node.iter, [head], ways.raised)
 
     def _try(self, node: ast.Try | ast.TryStar, after: int, ways: _Ways) -> int:
         inner = ways
@@ -163,13 +159,12 @@ class _Graph:
                 None if ways.broken is None else final,
                 None if ways.continued is None else final,
             )
-        caught = self.add(after=[inner.raised])
+        clauses: list[int] = []
         for handler in node.handlers:
             entry = self.block(handler.body, after, inner)
-            names = [handler.name] if handler.name else []
-            bind = self.add((), names, [entry])
-            test = self.add([handler.type] if handler.type else [], (), [bind], inner.raised)
-            self._steps[caught].after.append(test)
+            bind = self._append(_Step({}, set(bound_by(handler)), [entry]))
+            clauses.append(self.add(handler.type, [bind], inner.raised))
+        caught = self.add(after=[inner.raised, *clauses])
         otherwise = self.block(node.orelse, after, inner)
         return self.block(node.body, otherwise, replace(inner, raised=caught))
 
@@ -178,9 +173,8 @@ class _Graph:
         entry = self.block(node.body, after, replace(ways, raised=swallowed))
         for item in reversed(node.items):
             if item.optional_vars is not None:
-                target = item.optional_vars
-                entry = self.add([target], _binds(target), [entry], swallowed)
-            entry = self.add([item.context_expr], (), [entry], swallowed)
+                entry = self.add(item.optional_vars, [entry], swallowed)
+            entry = self.add(item.context_expr, [entry], swallowed)
         return entry
 
     def _match(self, node: ast.Match, after: int, ways: _Ways) -> int:
@@ -188,28 +182,29 @@ class _Graph:
         for case in reversed(node.cases):
             taken = self.block(case.body, after, ways)
             if case.guard is not None:
-                taken = self.add([case.guard], (), [taken, entry], ways.raised)
-            bind = self.add((), _binds(case.pattern), [taken])
-            entry = self.add([case.pattern], (), [bind, entry], ways.raised)
-        return self.add([node.subject], (), [entry], ways.raised)
+                taken = self.add(case.guard, [taken, entry], ways.raised)
+            reads, binds = _uses(case.pattern)
+            bind = self._append(_Step({}, binds, [taken]))
+            entry = self._append(_Step(reads, set(), [bind, entry], ways.raised))
+        return self.add(node.subject, [entry], ways.raised)
 
 
-def _reads(nodes: Iterable[ast.AST]) -> dict[str, int]:
-    """Return the names that are read when these nodes run, each with its line."""
-    found: dict[str, int] = {}
-    for node in own_nodes(nodes):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-            found[node.id] = node.lineno
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            found[node.target.id] = node.lineno
-        elif isinstance(node, _COMPREHENSIONS):
-            found.update(dict.fromkeys(free_in_comprehension(node), node.lineno))
-        elif isinstance(node, _SCOPES):
-            found.update(dict.fromkeys(free_names(node), node.lineno))
-    return found
-
-
-def _binds(node: ast.AST) -> set[str]:
-    """Return the names that are surely bound when this node has run."""
-    maybe = {each.target.id for each in own_nodes([node]) if isinstance(each, ast.NamedExpr)}
-    return {name for each in own_nodes([node]) for name in bound_by(each)} - maybe
+def _uses(node: ast.AST) -> tuple[dict[str, int], set[str]]:
+    """Return the names that are read when a node runs, each with its line, and the surely bound."""
+    reads: dict[str, int] = {}
+    binds: set[str] = set()
+    maybe: set[str] = set()
+    for each in own_nodes([node]):
+        binds.update(bound_by(each))
+        if isinstance(each, ast.Name):
+            if not isinstance(each.ctx, ast.Store):
+                reads[each.id] = each.lineno
+        elif isinstance(each, ast.NamedExpr):
+            maybe.add(each.target.id)
+        elif isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
+            reads[each.target.id] = each.lineno
+        elif isinstance(each, _COMPREHENSIONS):
+            reads.update(dict.fromkeys(free_in_comprehension(each), each.lineno))
+        elif isinstance(each, _SCOPES):
+            reads.update(dict.fromkeys(free_names(each), each.lineno))
+    return reads, binds - maybe

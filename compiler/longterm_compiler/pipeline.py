@@ -30,9 +30,10 @@ from longterm_compiler.liveness import live_at_entry
 from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
-from longterm_compiler.scope import Scope, bound_by, free_names, scope_of
-from longterm_compiler.source import Definition, ScopeNode
+from longterm_compiler.scope import OF_THE_CLASS, Scope, bound_by, free_names
+from longterm_compiler.source import Definition
 from longterm_compiler.supers import with_explicit_super
+from longterm_compiler.tree import walk
 
 _MANY_BLOCKS = 14
 
@@ -99,7 +100,7 @@ class CompiledFlow:
         text = lines[call.lineno - 1].strip() if call.lineno <= len(lines) else ""
         callee = dotted(call.func)
         assert callee is not None
-        verdict = self.suspensions.calls.get(call, self._verdict(call))
+        verdict = self.suspensions.calls.get(call) or self._verdict(call)
         return ResumePoint(
             point.number,
             call.lineno,
@@ -116,11 +117,20 @@ class CompiledFlow:
     def shared(self) -> tuple[str, ...]:
         """The names that live in cells: captured by inner functions, or from functions around."""
         node = self.definition.node
-        free = free_names(node) & _names_around(self.definition.enclosing)
+        around = self._names_around
+        free = free_names(node) & around if around else set()
         shared = set(self.scope.captured) | free
-        if self.definition.class_name is not None and _mentions_class(node):
+        if self.definition.class_name is not None and self._mentions_class:
             shared.add("__class__")
         return tuple(sorted(shared, key=self.local_name))
+
+    @cached_property
+    def _mentions_class(self) -> bool:
+        return not free_names(self.definition.node).isdisjoint(OF_THE_CLASS)
+
+    @property
+    def _names_around(self) -> frozenset[str]:
+        return _names_around(self.definition, self.names)
 
     @cached_property
     def free(self) -> tuple[str, ...]:
@@ -173,14 +183,16 @@ class CompiledFlow:
 
     def _resume(self, point: Point) -> Resume:
         first = self.scope.parameters[0] if self.scope.parameters else None
-        body = with_explicit_super(resume_body(self.lowered, point), first)
+        body = resume_body(self.lowered, point, self.scope)
+        if first is not None and self._mentions_class:
+            body = with_explicit_super(body, first)
         ours = self.scope.local - self.scope.captured
         live = {
             name: line
             for name, line in live_at_entry(body, ROUND).items()
             if name in ours or (name.startswith(RESERVED_PREFIX) and name != NEXT)
         }
-        used = _mentioned(body)
+        used = _mentioned(body) if self.shared else set()
         used |= {"__class__"} if "super" in used else set()
         cells = tuple(each for each in self.shared if each in used)
         if cells:
@@ -221,14 +233,14 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
     """
     source = names.source
     with room_for(definition, source, check_depth(definition, source)):
-        scope = scope_of(definition.node)
+        scope = names.scope_of(definition.node)
         suspensions = find_suspensions(definition.node, Callees(names, definition, scope))
         found = check_flow(definition, names, scope, suspensions)
     if found:
         raise Refused(found, source.text)
     depth = check_depth(definition, source, suspensions.containing)
     with room_for(definition, source, depth):
-        around = frozenset(_names_around(definition.enclosing))
+        around = _names_around(definition, names)
         lowered = lower(definition.node.body, suspensions, scope, around)
     flow = CompiledFlow(definition, names, flags, scope, suspensions, lowered, depth)
     _prove(flow)
@@ -244,23 +256,17 @@ def _prove(flow: CompiledFlow) -> None:
             flow.resume_code(each.number)
 
 
-def _names_around(enclosing: tuple[ScopeNode, ...]) -> set[str]:
-    functions = [each for each in enclosing if not isinstance(each, ast.ClassDef)]
-    return {name for each in functions for name in scope_of(each).local}
+def _names_around(definition: Definition, names: ModuleNames) -> frozenset[str]:
+    functions = [each for each in definition.enclosing if not isinstance(each, ast.ClassDef)]
+    return frozenset(name for each in functions for name in names.scope_of(each).local)
 
 
 def _mentioned(body: list[ast.stmt]) -> set[str]:
     """Return the names that a body reads or binds in any way, the functions inside it included."""
-    nodes = [each for node in body for each in ast.walk(node)]
+    nodes = [each for node in body for each in walk(node)]
     read = {each.id for each in nodes if isinstance(each, ast.Name)}
     declared = {name for each in nodes if isinstance(each, ast.Nonlocal) for name in each.names}
     return read | declared | {name for each in nodes for name in bound_by(each)}
-
-
-def _mentions_class(node: ast.AST) -> bool:
-    return any(
-        isinstance(each, ast.Name) and each.id in ("super", "__class__") for each in ast.walk(node)
-    )
 
 
 def _keep_cells(definition: Definition, names: Iterable[str]) -> ast.stmt:

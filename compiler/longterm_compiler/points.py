@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from longterm_compiler.callees import Callees, Verdict, dotted
-from longterm_compiler.scope import Comprehension
+from longterm_compiler.scope import Comprehension, comprehension_variables
 from longterm_compiler.source import FunctionNode
+from longterm_compiler.tree import children
 
 _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
     ast.FunctionDef,
@@ -38,6 +39,12 @@ class Suspensions:
         """Tell whether any of these nodes contains a suspending call."""
         return any(node in self.containing for node in nodes)
 
+    def inside_rounds(self, node: Comprehension) -> bool:
+        """Tell whether a comprehension's rounds suspend: its first iterable comes before them."""
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        first, *rest = node.generators
+        return self.inside(*elements, first.target, *first.ifs, *rest)
+
     def copied(self, old: ast.AST, new: ast.AST) -> None:
         """Take a copy of a node for what the node is."""
         if isinstance(old, ast.Call) and isinstance(new, ast.Call) and old in self.calls:
@@ -49,7 +56,7 @@ class Suspensions:
         """Enter what contains a suspending call in a tree of new nodes around known ones."""
         if node in self.containing:
             return True
-        found = [self.mark(child) for child in ast.iter_child_nodes(node)]
+        found = [self.mark(child) for child in children(node)]
         if any(found):
             self.containing.add(node)
         return any(found)
@@ -57,7 +64,6 @@ class Suspensions:
 
 def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     """Return the suspending calls of a function's own body."""
-    whole = {id(value) for value in _whole_values(function)}
     calls: dict[ast.Call, Verdict] = {}
     containing: set[ast.AST] = set()
     parents: dict[ast.AST, ast.AST] = {}
@@ -68,7 +74,8 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
         if not isinstance(node, ast.Call) or _is_bound(node.func, around):
             continue
         verdict = callees.verdict(node.func)
-        if _is_point(verdict, certain_only=around is not None, whole=id(node) in whole):
+        whole = _is_whole_value(node, parents)
+        if _is_point(verdict, certain_only=around is not None, whole=whole):
             calls[node] = verdict
             inside: ast.AST | None = node
             while inside is not None and inside not in containing:
@@ -110,49 +117,40 @@ def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, _Around]]:
             first = node.generators[0]
             pending.append((first.iter, first, around))
             seen_outside.add(first.iter)
-            around = (around or frozenset()) | _targets(node)
-        if isinstance(parent, ast.TryStar) and isinstance(node, ast.ExceptHandler):
+            around = (around or frozenset()).union(comprehension_variables(node))
+        elif isinstance(parent, ast.TryStar) and isinstance(node, ast.ExceptHandler):
             around = around or frozenset()
-        children = [each for each in _children(node) if each not in seen_outside]
-        pending.extend((child, node, around) for child in children)
+        pending += [(part, node, around) for part in _parts(node) if part not in seen_outside]
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of a node that run where it stands."""
+def _parts(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node that run where it stands."""
     if isinstance(node, _NESTED_SCOPES):
-        yield from _run_at_definition(node)
-    elif isinstance(node, ast.AnnAssign):
+        return _run_at_definition(node)
+    if isinstance(node, ast.AnnAssign):
         # The annotation of a local variable is never evaluated.
-        yield from (node.target, *([node.value] if node.value else []))
-    else:
-        yield from ast.iter_child_nodes(node)
+        return [node.target, *([node.value] if node.value else [])]
+    return children(node)
 
 
-def _targets(node: Comprehension) -> set[str]:
-    parts = [part for each in node.generators for part in ast.walk(each.target)]
-    return {part.id for part in parts if isinstance(part, ast.Name)}
-
-
-def _run_at_definition(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of a definition that run where it stands; of a `type` statement, none."""
+def _run_at_definition(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a definition that run where it stands; of a `type` statement, none."""
     if isinstance(node, ast.ClassDef):
-        yield from [*node.decorator_list, *node.bases, *node.keywords]
-        return
+        return [*node.decorator_list, *node.bases, *node.keywords]
+    found: list[ast.AST] = []
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        yield from node.decorator_list
+        found += node.decorator_list
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        yield from node.args.defaults
-        yield from (each for each in node.args.kw_defaults if each is not None)
+        found += node.args.defaults
+        found += [each for each in node.args.kw_defaults if each is not None]
+    return found
 
 
-def _whole_values(function: FunctionNode) -> Iterator[ast.expr]:
-    """Yield each call, awaited or not, that is the whole value of a simple statement."""
-    for node, _, _ in _walk(function):
-        match node:
-            case ast.Expr(value=value) | ast.Return(value=ast.expr() as value):
-                pass
-            case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
-                pass
-            case _:
-                continue
-        yield value.value if isinstance(value, ast.Await) else value
+def _is_whole_value(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Tell whether a call, awaited or not, is the whole value of a simple statement."""
+    value: ast.expr = call
+    around = parents[call]
+    if isinstance(around, ast.Await):
+        value, around = around, parents[around]
+    simple = ast.Expr | ast.Return | ast.Assign | ast.AnnAssign
+    return isinstance(around, simple) and around.value is value

@@ -145,13 +145,8 @@ class _Module:
                 values.update((each, node.value) for each in node.targets)
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 values[node.target] = node.value
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                for alias in node.names:
-                    for name in bound_by(alias):
-                        found.setdefault(name, []).append(node)
-            elif not isinstance(node, ast.alias):
-                for name in bound_by(node):
-                    found.setdefault(name, []).append(values.get(node, node))
+            for name in bound_by(node):
+                found.setdefault(name, []).append(values.get(node, node))
         return found
 
     @cached_property

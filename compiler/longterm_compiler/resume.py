@@ -23,17 +23,17 @@ from longterm_compiler.build import at, call, changed, header, load, runtime, st
 from longterm_compiler.declarations import undeclared
 from longterm_compiler.lower import Lowered, Point
 from longterm_compiler.lower.context import Out
-from longterm_compiler.scope import declared_global
+from longterm_compiler.scope import Scope
+from longterm_compiler.tree import in_blocks
 
 ROUND = f"{RESERVED_PREFIX}round"
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-_BLOCKS = ("body", "orelse", "finalbody")
 
 
-def resume_body(lowered: Lowered, point: Point) -> list[ast.stmt]:
+def resume_body(lowered: Lowered, point: Point, scope: Scope) -> list[ast.stmt]:
     """Return the statements that remain of a lowered body from a point on."""
     rest: Out = undeclared(_Rest(lowered, point).of(lowered.body))
-    names = sorted(declared_global(lowered.body))
+    names = sorted(scope.declared_global)
     if not names:
         return rest
     return [at(header(lowered.body[0]), ast.Global(names)), *rest]
@@ -117,23 +117,17 @@ def _awaiting_next(node: ast.stmt, point: ast.Call) -> ast.stmt:
     return changed(node, value=going_on)
 
 
-def _path_to(body: list[ast.stmt], target: ast.stmt) -> set[ast.stmt]:
+def _path_to(body: list[ast.stmt], target: ast.stmt) -> set[ast.AST]:
     """Return a statement and all the statements that it stands in."""
-    pending: list[tuple[ast.stmt, tuple[ast.stmt, ...]]] = [(each, ()) for each in body]
-    while pending:
-        node, around = pending.pop()
-        if node is target:
-            return {node, *around}
-        pending.extend((child, (*around, node)) for child in _statements_in(node))
-    raise AssertionError("the point is not in its own flow")
-
-
-def _statements_in(node: ast.stmt) -> list[ast.stmt]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return []
-    inside = [child for name in _BLOCKS for child in getattr(node, name, [])]
-    if isinstance(node, ast.Try | ast.TryStar):
-        inside += [child for handler in node.handlers for child in handler.body]
-    elif isinstance(node, ast.Match):
-        inside += [child for case in node.cases for child in case.body]
-    return inside
+    around: dict[ast.AST, ast.AST] = {}
+    pending: list[ast.AST] = [*body]
+    for each in pending:
+        inside = in_blocks(each)
+        around.update(dict.fromkeys(inside, each))
+        pending += inside
+    path: set[ast.AST] = {target}
+    node: ast.AST = target
+    while node in around:
+        node = around[node]
+        path.add(node)
+    return path

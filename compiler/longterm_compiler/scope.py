@@ -7,15 +7,20 @@ objects count the variables of inlined comprehensions as the function's own from
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from longterm_compiler.source import FunctionNode
+from longterm_compiler.tree import children, walk
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Bindings: TypeAlias = dict[str, list[ast.AST]]
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+OF_THE_CLASS = frozenset({"super", "__class__"})
+"""The names that stand for the class around, in the functions right inside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +38,22 @@ class Scope:
     """Parameters that nothing ever unbinds: reading them cannot fail."""
     bound: frozenset[str]
     """Names that the body binds or unbinds; a parameter that is none of them never changes."""
+    bindings: Bindings = field(repr=False)
+    """The nodes that bind each name in the body."""
+    nodes: list[ast.AST] = field(repr=False)
+    """The nodes that run in the function, as `own_nodes` finds them."""
 
 
 def scope_of(function: FunctionNode) -> Scope:
     """Return the scope of a function, from its tree alone."""
     parameters = tuple(parameter_names(function.args))
-    bound: set[str] = set()
-    unbound: set[str] = set()
-    globals_: set[str] = set()
-    nonlocals: set[str] = set()
-    for node in own_nodes(function.body):
-        match node:
-            case ast.Global(names=names):
-                globals_.update(names)
-            case ast.Nonlocal(names=names):
-                nonlocals.update(names)
-            case ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-                unbound.add(name)
-            case ast.Name(id=name, ctx=ast.Del()):
-                bound.add(name)
-                unbound.add(name)
-            case _:
-                bound.update(bound_by(node))
-    local = (bound | set(parameters)) - globals_ - nonlocals
+    nodes = own_nodes(function.body)
+    bindings = bindings_of(nodes)
+    unbound = _deleted(nodes)
+    unbound |= {each.name for each in nodes if isinstance(each, ast.ExceptHandler) and each.name}
+    globals_ = {name for each in nodes if isinstance(each, ast.Global) for name in each.names}
+    nonlocals = {name for each in nodes if isinstance(each, ast.Nonlocal) for name in each.names}
+    local = {*bindings, *unbound, *parameters} - globals_ - nonlocals
     free_inside = {name for inner in inner_scopes(function.body) for name in free_names(inner)}
     return Scope(
         parameters=parameters,
@@ -65,7 +62,9 @@ def scope_of(function: FunctionNode) -> Scope:
         declared_nonlocal=frozenset(nonlocals),
         captured=frozenset(local & free_inside),
         always_bound=frozenset(set(parameters) - unbound - globals_ - nonlocals),
-        bound=frozenset(bound),
+        bound=frozenset(unbound.union(bindings)),
+        bindings=bindings,
+        nodes=nodes,
     )
 
 
@@ -76,127 +75,147 @@ def parameter_names(args: ast.arguments) -> list[str]:
     return names
 
 
-def bound_by(node: ast.AST) -> Iterator[str]:
-    """Yield the names that this very node binds in its scope (a deletion is not a binding)."""
+def bindings_of(nodes: Iterable[ast.AST]) -> Bindings:
+    """Return the names that nodes bind, each with those nodes in their order."""
+    found: Bindings = {}
+    for node in nodes:
+        for name in bound_by(node):
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def bound_by(node: ast.AST) -> tuple[str, ...]:
+    """Return the names that this very node binds in its scope (a deletion is not a binding)."""
     match node:
-        case ast.Name(id=name, ctx=ast.Store()):
-            yield name
+        case ast.Name():
+            return (node.id,) if isinstance(node.ctx, ast.Store) else ()
+        case ast.expr():
+            return ()
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.alias(name=name, asname=asname):
-            if name != "*":
-                yield asname or name.partition(".")[0]
+            return (name,)
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return tuple(imported_name(each) for each in aliases if each.name != "*")
         case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-            yield name
+            return (name,)
         case ast.MatchMapping(rest=str(name)):
-            yield name
+            return (name,)
         case ast.ExceptHandler(name=str(name)):
-            yield name
+            return (name,)
+    return ()
 
 
-def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield the nodes that run in the scope of `body`, in no particular order.
+def imported_name(alias: ast.alias) -> str:
+    """Return the name under which something is imported."""
+    return alias.asname or alias.name.partition(".")[0]
 
-    A function or class inside is yielded, for the name it binds, with its decorators, defaults and
+
+def comprehension_variables(node: Comprehension) -> list[str]:
+    """Return the names that a comprehension binds as its own, in order.
+
+    `for a[i] in xs` has none: it stores to what `a` is outside.
+    """
+    targets = [part for each in node.generators for part in walk(each.target)]
+    return list(dict.fromkeys(name for each in targets for name in bound_by(each)))
+
+
+def own_nodes(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """Return the nodes that run in the scope of `body`, in no particular order.
+
+    A function or class inside is one, for the name it binds, with its decorators, defaults and
     bases; its body is another scope. Of a comprehension only the first iterable and the walrus
     targets belong here.
     """
+    found: list[ast.AST] = []
     pending = list(body)
     while pending:
         node = pending.pop()
-        yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            pending.extend(node.decorator_list)
-            pending.extend(_outside_arguments(node.args))
-        elif isinstance(node, ast.Lambda):
-            pending.extend(_outside_arguments(node.args))
-        elif isinstance(node, ast.ClassDef):
-            pending.extend([*node.decorator_list, *node.bases, *node.keywords])
+        found.append(node)
+        if isinstance(node, _SCOPES):
+            pending += _outside(node)
         elif isinstance(node, _COMPREHENSIONS):
             pending.append(node.generators[0].iter)
-            pending.extend(_walrus_targets(node))
+            pending += _walrus_targets(node)
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending += children(node)
+    return found
 
 
-def declared_global(body: Iterable[ast.AST]) -> set[str]:
-    """Return the names that a function declares global."""
-    found = (each for each in own_nodes(body) if isinstance(each, ast.Global))
-    return {name for each in found for name in each.names}
-
-
-def inner_scopes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield the functions, lambdas and classes inside a scope, those in comprehensions too.
+def inner_scopes(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """Return the functions, lambdas and classes inside a scope, those in comprehensions too.
 
     A comprehension itself is not one: it has run before anything can suspend.
     """
+    found: list[ast.AST] = []
     pending = list(body)
     while pending:
         node = pending.pop()
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            yield node
-            if isinstance(node, ast.Lambda):
-                pending.extend(_outside_arguments(node.args))
-            elif isinstance(node, ast.ClassDef):
-                pending.extend([*node.decorator_list, *node.bases, *node.keywords])
-            else:
-                pending.extend([*node.decorator_list, *_outside_arguments(node.args)])
+        if isinstance(node, _SCOPES):
+            found.append(node)
+            pending += _outside(node)
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending += children(node)
+    return found
 
 
 def free_names(scope: ast.AST) -> set[str]:
     """Return the names that a function, lambda or class uses of the scopes around it."""
-    if isinstance(scope, ast.Lambda):
-        body: list[ast.AST] = [scope.body]
-        bound = set(parameter_names(scope.args))
-    elif isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
-        body = list(scope.body)
-        bound = set(parameter_names(scope.args))
-    elif isinstance(scope, ast.ClassDef):
-        body = list(scope.body)
-        bound = set()
-    else:
-        raise TypeError(f"not a scope: {type(scope).__name__}")
-    own = list(own_nodes(body))
-    used = {each.id for each in own if isinstance(each, ast.Name)}
+    match scope:
+        case ast.Lambda():
+            own, bound = own_nodes([scope.body]), set(parameter_names(scope.args))
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            own, bound = own_nodes(scope.body), set(parameter_names(scope.args))
+        case ast.ClassDef():
+            own, bound = own_nodes(scope.body), set()
+        case _:
+            raise TypeError(f"not a scope: {type(scope).__name__}")
     declared = {name for each in own if isinstance(each, ast.Nonlocal) for name in each.names}
     globals_ = {name for each in own if isinstance(each, ast.Global) for name in each.names}
-    if not isinstance(scope, ast.ClassDef):
-        bound.update(name for each in own for name in bound_by(each))
-        bound.update(e.id for e in own if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Del))
-    for each in own:
-        if isinstance(each, _COMPREHENSIONS):
-            used |= free_in_comprehension(each)
-    for inner in _directly_inside(own):
-        used |= free_names(inner)
+    if isinstance(scope, ast.ClassDef):
+        used = _used(own, of_functions=OF_THE_CLASS)
+    else:
+        used = _used(own)
+        bound |= {name for each in own for name in bound_by(each)} | _deleted(own)
     return ((used - bound) | declared) - globals_
-
-
-def _directly_inside(own: list[ast.AST]) -> Iterator[ast.AST]:
-    return (each for each in own if isinstance(each, (*_FUNCTIONS, ast.ClassDef)))
 
 
 def free_in_comprehension(node: Comprehension) -> set[str]:
     """Return the names that a comprehension uses of its surroundings, its first iterable aside."""
-    elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    parts: list[ast.AST] = list(elements)
+    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     for number, generator in enumerate(node.generators):
         parts += [generator.target, *generator.ifs, *([generator.iter] if number else [])]
-    own = list(own_nodes(parts))
-    targets = {
-        each.id
-        for generator in node.generators
-        for each in ast.walk(generator.target)
-        if isinstance(each, ast.Name)
-    }
+    return _used(own_nodes(parts)).difference(comprehension_variables(node))
+
+
+def _used(own: list[ast.AST], *, of_functions: frozenset[str] = frozenset()) -> set[str]:
+    """Return the names that the nodes of one scope use, and the scopes inside use of it.
+
+    What it has only for the functions inside, those do not use of the scopes around it.
+    """
     used = {each.id for each in own if isinstance(each, ast.Name)}
     for each in own:
         if isinstance(each, _COMPREHENSIONS):
             used |= free_in_comprehension(each)
-    for inner in _directly_inside(own):
-        used |= free_names(inner)
-    return used - targets
+        elif isinstance(each, ast.ClassDef):
+            used |= free_names(each)
+        elif isinstance(each, _SCOPES):
+            used |= free_names(each) - of_functions
+    return used
+
+
+def _deleted(own: list[ast.AST]) -> set[str]:
+    return {e.id for e in own if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Del)}
+
+
+def _outside(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a function, lambda or class that run where it is defined."""
+    match node:
+        case ast.Lambda():
+            return _outside_arguments(node.args)
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return [*node.decorator_list, *_outside_arguments(node.args)]
+        case ast.ClassDef():
+            return [*node.decorator_list, *node.bases, *node.keywords]
+    raise TypeError(f"not a scope: {type(node).__name__}")
 
 
 def _outside_arguments(args: ast.arguments) -> list[ast.AST]:
@@ -208,8 +227,4 @@ def _outside_arguments(args: ast.arguments) -> list[ast.AST]:
 
 def _walrus_targets(node: Comprehension) -> list[ast.AST]:
     """Return the names that walruses in a comprehension bind in the function around it."""
-    return [
-        each.target
-        for each in ast.walk(node)
-        if isinstance(each, ast.NamedExpr) and not isinstance(each.target, ast.expr_context)
-    ]
+    return [each.target for each in walk(node) if isinstance(each, ast.NamedExpr)]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
+from longterm_compiler.tree import in_blocks
+
 # As Python counts lines: a form feed or a Unicode separator ends none.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -101,5 +103,4 @@ def _definitions(node: ast.AST, enclosing: tuple[ScopeNode, ...]) -> Iterator[De
             yield Definition(current, scopes)
         if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             scopes = (*scopes, current)
-        children = [c for c in ast.iter_child_nodes(current) if not isinstance(c, ast.expr)]
-        pending.extend((child, scopes) for child in reversed(children))
+        pending.extend((each, scopes) for each in reversed(in_blocks(current)))

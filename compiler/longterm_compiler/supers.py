@@ -13,9 +13,9 @@ from longterm_compiler.scope import own_nodes
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-def with_explicit_super(body: list[ast.stmt], first: str | None) -> list[ast.stmt]:
+def with_explicit_super(body: list[ast.stmt], first: str) -> list[ast.stmt]:
     """Return a body in which `super()` names the class and the method's first parameter."""
-    if first is None or not any(_is_bare_super(each) for each in own_nodes(body)):
+    if not any(_is_bare_super(each) for each in own_nodes(body)):
         return body
     return [_explicit(each, first) for each in body]
 

@@ -19,8 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from longterm_compiler.scope import free_names, scope_of
+from longterm_compiler.scope import (
+    comprehension_variables,
+    free_in_comprehension,
+    free_names,
+    scope_of,
+)
 from longterm_compiler.source import Definition, SourceFile
+from longterm_compiler.tree import children, in_blocks
 
 _LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 _FOLDERS = [
@@ -33,6 +39,7 @@ _FOLDERS = [
     "importlib",
     "json",
 ]
+_IN_BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _FOLDERS += ["logging", "multiprocessing", "unittest", "urllib", "xml/dom", "xml/sax"]
 
 
@@ -131,3 +138,33 @@ def definition_name(definition: Definition, name: str) -> str:
     if owner is None or not name.startswith("__") or name.endswith("__"):
         return name
     return f"_{owner.lstrip('_')}{name}" if owner.strip("_") else name
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "free"),
+    [
+        ("[a for a in xs]", ["a"], set()),
+        ("[f(a, b) for a, (b, *c) in xs for d in b]", ["a", "b", "c", "d"], {"f"}),
+        ("[0 for a[i] in xs]", [], {"a", "i"}),
+        ("[i for a.b, i in xs]", ["i"], {"a"}),
+        ("{i: 0 for a[i], i in xs}", ["i"], {"a"}),
+    ],
+)
+def test_comprehension_binds_the_names_that_it_stores_to(
+    text: str, variables: list[str], free: set[str]
+) -> None:
+    node = ast.parse(text, mode="eval").body
+    assert isinstance(node, ast.ListComp | ast.DictComp)
+
+    assert comprehension_variables(node) == variables
+    assert free_in_comprehension(node) == free
+
+
+def test_parts_are_the_child_nodes_without_operators_and_contexts() -> None:
+    nothing = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            parts = [each for each in ast.iter_child_nodes(node) if not isinstance(each, nothing)]
+            assert children(node) == parts, path
+            if isinstance(node, ast.stmt):
+                assert in_blocks(node) == [e for e in parts if isinstance(e, _IN_BLOCKS)], path

@@ -14,6 +14,7 @@ from collections import Counter
 from tests.property.programs import seeded_program
 
 _FORMS = ("suspend", "call")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Counts:
@@ -28,23 +29,23 @@ class Counts:
         """Count a program."""
         tree = ast.parse(source)
         flows = {
-            each.name
-            for each in ast.walk(tree)
-            if isinstance(each, ast.FunctionDef) and _is_flow(each)
+            each.name for each in ast.walk(tree) if isinstance(each, _FUNCTIONS) and _is_flow(each)
         }
         for each in ast.walk(tree):
-            if isinstance(each, ast.FunctionDef) and _is_flow(each):
+            if isinstance(each, _FUNCTIONS) and _is_flow(each):
                 for statement in each.body:
                     self._visit(statement, flows)
 
     def _visit(self, node: ast.AST, flows: set[str]) -> bool:
         """Count a node and what is in it; tell whether it suspends."""
         name = type(node).__name__
+        if isinstance(node, ast.comprehension) and node.is_async:
+            name = "async comprehension"
         found = isinstance(node, ast.Call) and _suspends(node, flows)
         for field, value in ast.iter_fields(node):
             children = value if isinstance(value, list) else [value]
             inside = [self._visit(each, flows) for each in children if isinstance(each, ast.AST)]
-            if any(inside) and not (isinstance(node, ast.FunctionDef) and field == "body"):
+            if any(inside) and not (isinstance(node, _FUNCTIONS) and field == "body"):
                 self.fields[f"{name}.{field}"] += 1
                 found = True
         self.nodes[name] += 1
@@ -52,7 +53,7 @@ class Counts:
         return found
 
 
-def _is_flow(node: ast.FunctionDef) -> bool:
+def _is_flow(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(isinstance(each, ast.Name) and each.id == "deflow" for each in node.decorator_list)
 
 

@@ -7,13 +7,19 @@ place where the order of evaluation shows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from tests.property.writer import Writer
+
+Writing: TypeAlias = Callable[[int], str]
 
 NUMBERS = [
     (6, "suspending"), (4, "logged"), (3, "arithmetic"), (2, "entry"), (2, "attribute"),
     (2, "flow_call"), (2, "if_else"), (2, "either"), (1, "walrus"), (1, "unary"),
     (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
     (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
+    (3, "awaited"), (1, "own_attribute"),
 ]  # fmt: skip
 LISTS = [
     (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "slice_of"),
@@ -128,11 +134,24 @@ class Expressions(Writer):
         method = self.pick(["count", "count", "index"])
         return f"{self.list_name(depth)}.{method}({self.number(depth - 1)})"
 
+    def awaited(self, depth: int) -> str:
+        """An ordinary await, which ends within the turn."""
+        if not self.is_async:
+            return self.logged(depth)
+        if self.names.coroutines and self.chance(50):
+            return f"(await {self.pick(self.names.coroutines)}({self.number(depth - 1)}))"
+        return f"(await alog({self.tag()}, {self.number(depth - 1)}))"
+
+    def own_attribute(self, depth: int) -> str:
+        """What only a method can read: a private attribute, and its class."""
+        if self.own and self.chance(60):
+            return f"{self.own}.{self.pick(['v', '__hidden', '__hidden'])}"
+        return "len(__class__.__name__)" if self.in_class else self.leaf()
+
     def generator(self, depth: int) -> str:
-        self.plain_only, before = True, self.plain_only
         self.no_walrus += 1
-        element = self.number(1)
-        self.plain_only = before
+        with self.plainly():
+            element = self.number(1)
         written = f"sum({element} for x in {self.items(depth - 1)})"
         self.no_walrus -= 1
         return written
@@ -161,15 +180,22 @@ class Expressions(Writer):
     # Calls of flows.
 
     def flow_call(self, depth: int) -> str:
-        if self.plain_only or not self.names.calls:
+        templates = self.names.calls + (self.names.awaits if self.is_async else [])
+        if self.in_comprehension or not self.own:
+            # Before 3.12 a comprehension is a function, in which `super()` finds no `self`.
+            templates = [each for each in templates if "super()" not in each]
+        if self.plain_only or not templates:
             return self.suspending()
-        template = self.pick(self.names.calls)
+        template = self.pick(templates)
         return template.format(*(self.number(depth - 1) for _ in range(template.count("{}"))))
 
     def form_call(self, depth: int) -> str:
-        if self.plain_only or not self.names.flows:
+        flows, wait = self.names.flows, ""
+        if self.is_async and self.names.async_flows:
+            flows, wait = self.names.async_flows, "await "
+        if self.plain_only or not flows:
             return self.suspending()
-        return f"call({self.pick(self.names.flows)}, {self.number(depth - 1)})"
+        return f"({wait}call({self.pick(flows)}, {self.number(depth - 1)}))"
 
     # Conditions.
 
@@ -290,21 +316,18 @@ class Expressions(Writer):
     # Functions and comprehensions.
 
     def lambda_(self, depth: int) -> str:
-        self.plain_only, before = True, self.plain_only
         self.no_walrus += 1
         parameter = self.pick(["q", "x"])
-        default = ""
         names = list(self.names.numbers)
         # The variables of a comprehension that suspends cannot be captured.
         self.names.numbers = [each for each in names if each not in ("x", "y")]
-        body = self.number(min(depth, 2) - 1)
+        with self.plainly():
+            first = self.leaf()
+            body = self.number(min(depth, 2) - 1)
         self.names.numbers = names
-        if self.chance(25):
-            self.plain_only = before
-            default = f", r={self.number(depth - 1)}"
-        self.plain_only = before
+        default = f", r={self.number(depth - 1)}" if self.chance(25) else ""
         self.no_walrus -= 1
-        return f"(lambda {parameter}={self.leaf()}{default}: ({parameter}, {body})[1])"
+        return f"(lambda {parameter}={first}{default}: ({parameter}, {body})[1])"
 
     def clauses(self, depth: int) -> tuple[str, list[str]]:
         """The `for` and `if` clauses of a comprehension, and the names that they bind."""
@@ -313,21 +336,25 @@ class Expressions(Writer):
         for number in range(1 + (self.below(5) == 4)):
             # What binds a name outside must not stand in an iterable.
             self.no_walrus += 1
-            iterable = self.items(depth - 1)
+            each = "for"
+            if self.is_async and self.chance(30):
+                each = "async for"
+                iterable = f"Stream({self.number(depth - 1)}, {self.number(depth - 1)})"
+            else:
+                iterable = self.items(depth - 1)
             self.no_walrus -= 1
             name = ["x", "y"][number]
             bound.append(name)
             self.names.numbers.append(name)
-            clauses.append(f"for {name} in {iterable}")
+            clauses.append(f"{each} {name} in {iterable}")
             if self.chance(40):
                 clauses.append(f"if {self.guarded(bound, self.condition, depth - 1)}")
         return " ".join(clauses), bound
 
-    def guarded(self, bound: list[str], write: object, depth: int) -> str:
+    def guarded(self, bound: list[str], write: Writing, depth: int) -> str:
         """Write a part of a comprehension; a walrus there must not bind its own variables."""
         self.no_walrus += 1
-        assert callable(write)
-        written: str = write(depth)
+        written = write(depth)
         self.no_walrus -= 1
         if self.chance(15) and not self.no_walrus and len(self.names.numbers) > len(bound):
             outer = [each for each in self.names.numbers if each not in ("x", "y")]
@@ -336,23 +363,20 @@ class Expressions(Writer):
         return written
 
     def comprehension(self, depth: int) -> str:
-        before = list(self.names.numbers)
-        clauses, bound = self.clauses(depth)
-        element = self.guarded(bound, self.value, depth - 1)
-        self.names.numbers = before
-        return f"[{element} {clauses}]"
+        return f"[{self.comprehended(depth, self.value)}]"
 
     def set_comprehension(self, depth: int) -> str:
-        before = list(self.names.numbers)
-        clauses, bound = self.clauses(depth)
-        element = self.guarded(bound, self.number, depth - 1)
-        self.names.numbers = before
-        return f"{{{element} {clauses}}}"
+        return f"{{{self.comprehended(depth, self.number)}}}"
 
     def dict_comprehension(self, depth: int) -> str:
-        before = list(self.names.numbers)
+        return f"{{{self.comprehended(depth, self.value, key=True)}}}"
+
+    def comprehended(self, depth: int, write: Writing, *, key: bool = False) -> str:
+        """Write the element of a comprehension and its clauses."""
+        names, around = list(self.names.numbers), self.in_comprehension
+        self.in_comprehension = True
         clauses, bound = self.clauses(depth)
-        key = self.guarded(bound, self.number, depth - 1)
-        value = self.guarded(bound, self.value, depth - 1)
-        self.names.numbers = before
-        return f"{{{key}: {value} {clauses}}}"
+        first = f"{self.guarded(bound, self.number, depth - 1)}: " if key else ""
+        element = self.guarded(bound, write, depth - 1)
+        self.names.numbers, self.in_comprehension = names, around
+        return f"{first}{element} {clauses}"

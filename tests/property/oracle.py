@@ -13,16 +13,18 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import longterm
-from longterm import flow, inner, judge, workshop
+from longterm import engine as engines
+from longterm import flow, inner, judge, turns, workshop
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
@@ -130,10 +132,13 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
     with module_of(program) as module, copying() if copied else nullcontext():
         record = world.start_record()
         outcome = Outcome(log=record.entries)
-        engine = Engine("memory://")
+        entry = getattr(module, program.entry)
+        engine: Engine | _Driven = Engine("memory://")
+        if iscoroutinefunction(entry):
+            engine = _Driven(Engine("memory://"))
         script = map(deepcopy, program.events)
         try:
-            run = engine.start_flow(getattr(module, program.entry), *deepcopy(program.args))
+            run = engine.start_flow(entry, *deepcopy(program.args))
             while not record.halted and run.state is RunState.SUSPENDED:
                 assert run.waiting_for is not None
                 outcome.responses.append(shape_of(run.response))
@@ -154,6 +159,47 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
             del outcome.responses[len(outcome.asked) :]
         outcome.halted = record.halted
         return outcome
+
+
+class _Driven:
+    """The asynchronous half of an engine, called as the other half is; nothing runs in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def start_flow(self, *args: Any) -> Run:
+        return self._do(self._engine.astart_flow, *args)
+
+    def process_event(self, *args: Any) -> Run:
+        return self._do(self._engine.aprocess_event, *args)
+
+    def throw(self, *args: Any) -> Run:
+        return self._do(self._engine.athrow, *args)
+
+    @staticmethod
+    def _do(method: Callable[..., Any], *args: Any) -> Run:
+        with (
+            patch.object(turns, "in_thread", _at_once),
+            patch.object(engines, "in_thread", _at_once),
+        ):
+            run = driven(method(*args))
+        assert isinstance(run, Run)
+        return run
+
+
+async def _at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def driven(result: object) -> object:
+    """Return the result of a coroutine, whose awaits need no event loop; or what is none."""
+    if not isinstance(result, Coroutine):
+        return result
+    try:
+        while True:
+            result.send(None)
+    except StopIteration as stop:
+        return stop.value
 
 
 def _ended(outcome: Outcome, module: types.ModuleType, result: object) -> None:
@@ -201,7 +247,7 @@ def _scripted(program: Program, module: types.ModuleType) -> Outcome:
     turn = _ScriptedTurn(outcome, map(deepcopy, program.events))
     token = current.set(turn)
     try:
-        result = getattr(module, program.entry)(*deepcopy(program.args))
+        result = driven(getattr(module, program.entry)(*deepcopy(program.args)))
         turn.finish()
         _ended(outcome, module, result)
     except world.Halted:

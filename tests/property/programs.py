@@ -6,27 +6,32 @@ ends, since loops are bounded, recursion counts down, and the world has only so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypothesis import strategies as st
 
 from longterm.testing import Throw
-from tests.property.blocks import Blocks
 from tests.property.choices import Choices, Drawn, Seeded
+from tests.property.inner import Inner
 from tests.property.oracle import Program
-from tests.property.world import Oops
+from tests.property.world import Oops, Worse
 from tests.property.writer import Names
 
 _PRELUDE = """\
 import sys
 from longterm import call, deflow, respond, suspend
-from tests.property.world import Box, Managed, Oops, Point, Row, Worse, fail, log, show
+from tests.property.world import (
+    AsyncManaged, Box, Kinds, Managed, Mark, Oops, Point, Root, Row, Stream, Worse,
+    alog, fail, group, log, show,
+)
 
 G_total = 0
 """
-_EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, -1, 7, "s", None, [1, 2], []]
-_EVENTS += [Throw(Oops("thrown")), Throw(ValueError("thrown"))]
+_EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, 1, 7, 2, 0, 1, 3, -1, 1]
+_EVENTS += ["s", None, [1, 2], [], Throw(Oops("thrown")), Throw(ValueError("thrown"))]
+_EVENTS += [Throw(ExceptionGroup("thrown", [ValueError(1), Worse(2)])), 2, 1, 0, 3, 1]
 
 
 @st.composite
@@ -48,13 +53,14 @@ def program(choices: Choices) -> Program:
     return Program(source, "main", (module.below(3), [1, 2]), events)
 
 
-class _Module(Blocks):
+class _Module(Inner):
     """Writes the flows of a module, callees first."""
 
     def __init__(self, choices: Choices) -> None:
         super().__init__(choices)
         self.known = Names()
         """What every function of the module can call."""
+        self.has_async = self.chance(50)
 
     def written(self) -> str:
         parts: list[str] = []
@@ -62,69 +68,111 @@ class _Module(Blocks):
             kind = self.below(4)
             write = [self.simple_flow, self.variadic_flow, self.recursive_flow, self.shop][kind]
             self.lines = []
+            self.is_async = self.has_async and self.chance(70)
             write(number)
             parts.append("\n".join(self.lines))
         self.lines = []
-        self.function("main", "(a, xs)", ["a"], ["xs"], 7)
+        self.is_async = self.has_async
+        self.function("main", "(a, xs)", ["a"], ["xs"], 5)
         parts.append("\n".join(self.lines))
         return "\n\n".join([_PRELUDE, *parts, ""])
 
     def simple_flow(self, number: int) -> None:
         name = f"flow{number}"
-        callee = self.pick(self.known.flows) if self.known.flows else "len"
+        is_async = self.is_async and bool(self.known.async_flows) and self.chance(70)
+        flows = self.known.async_flows if is_async else self.known.flows
+        callee = self.pick(flows) if flows else "len"
         given = self.chance(40)
         parameters = f"(a, b=1, f={callee})" if given else "(a, b=1)"
-        self.function(name, parameters, ["a", "b"], [], 4, callee="f" if given else "")
-        self.known.flows.append(name)
-        self.known.calls += [f"{name}({{}})", f"{name}({{}}, {{}})", f"{name}(b={{}}, a={{}})"]
+        with self.knowing():
+            if given:
+                self.known.add_flow("f", "f({})", is_async=is_async)
+            self.function(name, parameters, ["a", "b"], [], 3)
+        calls = f"{name}({{}})", f"{name}({{}}, {{}})", f"{name}(b={{}}, a={{}})"
+        self.known.add_flow(name, *calls, is_async=self.is_async)
 
     def variadic_flow(self, number: int) -> None:
         name = f"flow{number}"
-        self.function(name, "(a, /, *rest, k=2, **more)", ["a", "k"], ["rest"], 4)
-        self.known.flows.append(name)
-        self.known.calls += [
+        self.function(name, "(a, /, *rest, k=2, **more)", ["a", "k"], ["rest"], 3)
+        calls = [
             f"{name}({{}}, {{}}, k={{}})", f"{name}(*[{{}}, {{}}])",
             f"{name}({{}}, **{{{{'k': {{}}}}}})", f"{name}({{}}, *({{}},), m={{}})",
         ]  # fmt: skip
+        self.known.add_flow(name, *calls, is_async=self.is_async)
 
     def recursive_flow(self, number: int) -> None:
         name = f"flow{number}"
-        again = f"{name}(count - 1, xs)"
-        self.function(name, "(count, xs)", ["count"], ["xs"], 3, again=again)
-        self.known.calls += [f"{name}(1, [{{}}])", f"{name}(2, [{{}}, {{}}])"]
+        wait = "await " if self.is_async else ""
+        again = f"{wait}{name}(count - 1, xs)"
+        self.function(name, "(count, xs)", ["count"], ["xs"], 2, again=again)
+        calls = f"{name}(1, [{{}}])", f"{name}(2, [{{}}, {{}}])"
+        self.known.add_flow("", *calls, is_async=self.is_async)
 
     def shop(self, number: int) -> None:
-        name = f"Shop{number}"
-        self.write(f"class {name}:")
+        """A class that inherits from another, with methods of every kind."""
+        name, base = f"Shop{number}", f"Base{number}"
+        self.in_class = True
+        self.write(f"class {base}:")
         self.level = 1
         self.write("def __init__(self, v):")
-        self.write("    self.v = v")
-        self.function("first", "(self, a, b=2)", ["a", "b", "self.v"], [], 3)
-        self.known.calls.append("self.first({})")
-        self.function("second", "(self, a)", ["a"], [], 3)
-        self.known.calls.remove("self.first({})")
+        self.write("    self.v = self.__hidden = v")
+        with self.knowing():
+            self.method_flow("first", "(self, a, b=2)", ["a", "b"])
+            self.level = 0
+            self.write(f"class {name}({base}):")
+            self.level = 1
+            self.write("def __init__(self, v):")
+            self.write("    super().__init__(v)")
+            self.write(f"    self.__hidden = {self.below(3)}")
+            self.known.add_flow("", "super().first({})", is_async=self.is_async)
+            self.method_flow("__second", "(self, a)", ["a"])
+            self.known.add_flow("", "self.__second({})", "self.first({})", is_async=self.is_async)
+            if self.chance(50):
+                self.method_flow("first", "(self, a, b=1)", ["a", "b"])
+                self.known.awaits = [e for e in self.known.awaits if "self.first" not in e]
+                self.known.calls = [e for e in self.known.calls if "self.first" not in e]
+            self.method_flow("third", "(self, a)", ["a"])
+        if kind := self.pick(["", "classmethod", "staticmethod"]):
+            self.write(f"@{kind}")
+            self.method_flow(
+                "fourth", "(cls, a)" if kind == "classmethod" else "(a)", ["a"], own=""
+            )
         self.level = 0
-        self.known.calls += [
-            f"{name}.second({name}({{}}), {{}})",
-            f"call({name}({{}}).first, {{}})",
-        ]
-        self.known.flows += [f"{name}(1).second", f"{name}(2).first"]
+        self.in_class = False
+        calls = [f"{name}.third({name}({{}}), {{}})", f"{name}.first({name}({{}}), {{}})"]
+        if kind:
+            calls.append(f"{name}.fourth({{}})")
+        self.known.add_flow(f"{name}(1).first", *calls, is_async=self.is_async)
+
+    def method_flow(
+        self, name: str, parameters: str, numbers: list[str], *, own: str = "self"
+    ) -> None:
+        self.own = own
+        self.function(name, parameters, numbers, [], 1)
+        self.own = ""
+
+    @contextmanager
+    def knowing(self) -> Iterator[None]:
+        """Make some flows known for a while."""
+        before, self.known = self.known, self.known.copy()
+        yield
+        self.known = before
 
     def function(
         self, name: str, parameters: str, numbers: list[str], lists: list[str], budget: int,
-        *, again: str = "", callee: str = "",
+        *, again: str = "",
     ) -> None:  # fmt: skip
         self.names = self.known.copy()
-        self.names.numbers += [each for each in numbers if "." not in each]
+        self.names.numbers += numbers
         self.names.lists += lists
         self.budget = budget
         self.write("@deflow")
-        self.write(f"def {name}{parameters}:")
+        self.write(f"{'async ' if self.is_async else ''}def {name}{parameters}:")
         self.level += 1
         self.has_global = self.chance(40)
         if self.has_global:
             self.write("global G_total")
-        self.beginning(callee)
+        self.beginning()
         if again:
             self.write(f"if count > 0: {self.number_target()} = log({self.tag()}, {again})")
         self.level -= 1
@@ -133,7 +181,7 @@ class _Module(Blocks):
         self.write(f"return [{', '.join(self.result(numbers, lists))}]")
         self.level -= 1
 
-    def beginning(self, callee: str) -> None:
+    def beginning(self) -> None:
         """Bind a name of most kinds, so that there is something to work with."""
         self.write(f"n0 = {self.below(3)}")
         self.names.numbers.append("n0")
@@ -146,9 +194,6 @@ class _Module(Blocks):
         if self.chance(50):
             self.write(f"d0 = {{0: {self.pick(['1', 'xs'])}, 1: 2}}")
             self.names.tables.append("d0")
-        if callee:
-            self.names.flows.append(callee)
-            self.names.calls.append(f"{callee}({{}})")
 
     def result(self, numbers: list[str], lists: list[str]) -> list[str]:
         shown = [*numbers, *lists, "n0"]

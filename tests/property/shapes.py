@@ -42,7 +42,7 @@ def _lines(traceback: TracebackType | None, path: str) -> Iterable[tuple[str, in
         code = traceback.tb_frame.f_code
         # Before 3.12 a comprehension has a frame of its own; a lowered one has none.
         if code.co_filename == path and not code.co_name.endswith("comp>"):
-            yield code.co_qualname, traceback.tb_lineno
+            yield _COMPREHENSION.sub("", code.co_qualname), traceback.tb_lineno
         traceback = traceback.tb_next
 
 

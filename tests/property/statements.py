@@ -12,7 +12,20 @@ SIMPLE = [
     (1, "annotated"), (1, "delete_name"), (1, "delete_entry"), (1, "delete_several"),
     (1, "assertion"), (1, "global_total"), (1, "respond_statement"), (1, "assign_table"),
     (1, "assign_text"), (1, "alias"), (1, "assign_dynamic"), (1, "new_box"), (1, "bare_annotation"),
+    (1, "import_statement"), (1, "assign_own"),
 ]  # fmt: skip
+
+
+_MODULES = [
+    ("import operator as {0}", "{0}.neg"),
+    ("from operator import neg as {0}", "{0}"),
+    ("from builtins import bool as {0}", "{0}"),
+    ("import operator as {0}, math", "{0}.truth"),
+    ("from tests.property.world import log as {0}, show as {0}_show", "{0}"),
+    ("import tests.property.world", "tests.property.world.log"),
+    ("import tests.property.world as {0}", "{0}.log"),
+]
+"""Imports, and what they make known: a function of one argument."""
 
 
 class Statements(Expressions):
@@ -27,6 +40,8 @@ class Statements(Expressions):
         self.has_global = False
         self.rebound: set[str] = set()
         """The names that some inner function declares nonlocal."""
+        self.errors: list[str] = []
+        """The names of the exceptions that are being handled."""
 
     def write(self, text: str) -> None:
         self.lines.append("    " * self.level + text)
@@ -86,12 +101,31 @@ class Statements(Expressions):
 
     def assign_dynamic(self, depth: int) -> str:
         """A call of a callee that the compiler cannot know, which is a point as a statement."""
-        if self.plain_only or not self.names.flows:
+        flows, wait = self.names.flows, ""
+        if self.is_async and self.names.async_flows and self.chance(70):
+            flows, wait = self.names.async_flows, "await "
+        if self.plain_only or not flows:
             return self.assign_number(depth)
-        callee = f"[{self.pick(self.names.flows)}][0]"
+        callee = f"[{self.pick(flows)}][0]"
         if self.chance(40):
-            callee = f"({self.pick(self.names.flows)} if {self.condition(1)} else len)"
-        return f"{self.number_target()} = {callee}({self.number(depth - 1)})"
+            other = "alog" if wait else "len"
+            callee = f"({self.pick(flows)} if {self.condition(1)} else {other})"
+        return f"{self.number_target()} = {wait}{callee}({self.number(depth - 1)})"
+
+    def import_statement(self, depth: int) -> str:
+        statement, function = self.pick_import()
+        self.names.plain.append(function)
+        return statement
+
+    def pick_import(self) -> tuple[str, str]:
+        statement, function = _MODULES[self.below(len(_MODULES))]
+        name = self.fresh("m")
+        return statement.format(name), function.format(name)
+
+    def assign_own(self, depth: int) -> str:
+        if not self.own:
+            return self.assign_attribute(depth)
+        return f"{self.own}.__hidden {self.pick(['=', '+='])} {self.number(depth)}"
 
     def target(self, depth: int) -> str:
         """One assignment target, with suspends inside it now and then."""
@@ -200,8 +234,13 @@ class Statements(Expressions):
         kind = self.pick(["ValueError", "KeyError", "Oops", "Worse", "TypeError"])
         return f"{kind}({self.number(depth)})"
 
+    def group(self, depth: int) -> str:
+        parts = [self.number(depth) for _ in range(1 + self.below(4))]
+        return f"group({', '.join(parts)})"
+
     def raise_statement(self, depth: int = 2) -> str:
-        if self.chance(25):
-            cause = self.exception(depth - 1) if self.chance(60) else "None"
-            return f"raise {self.exception(depth)} from {cause}"
-        return f"raise {self.exception(depth)}"
+        error = self.group(depth) if self.chance(15) else self.exception(depth)
+        if not self.chance(30):
+            return f"raise {error}"
+        causes = [self.exception(depth - 1), "None", *self.errors]
+        return f"raise {error} from {self.pick(causes)}"

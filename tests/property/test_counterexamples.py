@@ -13,9 +13,11 @@ from unittest.mock import patch
 import pytest
 
 import longterm
+from longterm import CompileError
 from tests.property.oracle import Mismatch, Program, check, file_of, module_of
 
 _FOLDER = Path(__file__).parents[2] / "fixtures" / "counterexamples"
+_OPEN = (Mismatch, CompileError)
 
 
 def _plays() -> list[Any]:
@@ -30,7 +32,7 @@ def _plays() -> list[Any]:
         ):
             plays, reason = m.PLAYS, getattr(m, "OPEN", None)
         for number, (entry, args, events) in enumerate(plays):
-            marks = [pytest.mark.xfail(reason=reason, raises=Mismatch)] if reason else []
+            marks = [pytest.mark.xfail(reason=reason, raises=_OPEN)] if reason else []
             play = Program(text, entry, tuple(args), tuple(events))
             found.append(pytest.param(play, id=f"{path.stem}-{number}", marks=marks))
     return found

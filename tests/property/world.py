@@ -6,7 +6,7 @@ which no program can reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from tests.property.shapes import Shape, shape_of
@@ -158,10 +158,92 @@ class Managed(_Shown):
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
         self.inside -= 1
-        log("exit", self.name, self.inside, kind, error, traceback is None)
+        # A group that `except*` has put together comes out of it without a traceback in Python,
+        # and with one when a suspend in `finally` has held it up.
+        is_bare = traceback is None and not isinstance(error, BaseExceptionGroup)
+        log("exit", self.name, self.inside, kind, error, is_bare)
         if "exit" in self.fails:
             raise Worse("exit", self.name)
         return self.swallows
+
+
+class Turn(_Shown):
+    """An awaitable that gives way once, as a coroutine does that waits for its event loop."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def alog(*values: Any) -> Any:
+    """Give way, then record some values; return the last."""
+    await Turn()
+    return log(*values)
+
+
+class AsyncManaged(Managed):
+    """The same as an asynchronous manager."""
+
+    async def __aenter__(self) -> list[str]:
+        await Turn()
+        return self.__enter__()
+
+    async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+        await Turn()
+        return self.__exit__(kind, error, traceback)
+
+
+class Stream(Row):
+    """An asynchronous iterable, whose iterator can be stored too."""
+
+    def __aiter__(self) -> StreamIterator:
+        log("aiter")
+        return StreamIterator(self)
+
+
+class StreamIterator(RowIterator):
+    def __aiter__(self) -> StreamIterator:
+        return self
+
+    async def __anext__(self) -> Any:
+        await Turn()
+        try:
+            return self.__next__()
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
+class Root(_Shown):
+    """A base for classes that are made inside flows; making a subclass is logged."""
+
+    def __init__(self, v: Any = 0) -> None:
+        self.v = v
+        self.__hidden = v
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        log("subclass", cls.__name__, keywords)
+
+    def get(self, more: Any = 0) -> Any:
+        """Return what the root hides."""
+        return log("get", [self.__hidden, more])
+
+
+class Mark(_Shown):
+    """A decorator that records what it is put on."""
+
+    def __init__(self, tag: str, value: Any = None) -> None:
+        self.tag = tag
+        log("mark", tag, value)
+
+    def __call__(self, what: Any) -> Any:
+        log("marked", self.tag, what.__name__)
+        return what
+
+
+class Kinds:
+    """Names for value patterns."""
+
+    ONE = 1
+    TEXT = "s"
 
 
 class Point(_Shown):
@@ -179,6 +261,16 @@ def fail(value: Any) -> Any:
     log("fail", value)
     kinds = [ValueError, KeyError, Oops, Worse, TypeError]
     raise kinds[value % len(kinds) if isinstance(value, int) else 0]("failed", value)
+
+
+def group(*values: Any) -> BaseException:
+    """Return an exception group, nested for a longer list of values."""
+    log("group", values)
+    kinds = [ValueError, KeyError, Oops, Worse, TypeError]
+    parts = [kinds[v % 5 if isinstance(v, int) else 0](v) for v in values]
+    if len(parts) > 2:
+        return ExceptionGroup("outer", [parts[0], ExceptionGroup("inner", parts[1:])])
+    return ExceptionGroup("flat", parts or [Oops("none")])
 
 
 def show(error: BaseException | None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.property.choices import Choices
@@ -18,13 +20,28 @@ class Names:
     texts: list[str] = field(default_factory=list)
     plain: list[str] = field(default_factory=list)
     """Functions of one argument that cannot suspend."""
+    coroutines: list[str] = field(default_factory=list)
+    """The same, but `async def`."""
     flows: list[str] = field(default_factory=list)
     """Flows of one argument."""
+    async_flows: list[str] = field(default_factory=list)
+    """The same, but `async def`."""
     calls: list[str] = field(default_factory=list)
     """Templates of flow calls, with `{}` for each argument."""
+    awaits: list[str] = field(default_factory=list)
+    """The same for flows that are `async def`, with the `await`."""
 
     def copy(self) -> Names:
         return Names(*(list(each) for each in vars(self).values()))
+
+    def add_flow(self, name: str, *templates: str, is_async: bool = False) -> None:
+        """Make a flow known: by name if it takes one argument, and by templates of calls."""
+        if is_async:
+            self.async_flows += [name] if name else []
+            self.awaits += [f"(await {each})" for each in templates]
+        else:
+            self.flows += [name] if name else []
+            self.calls += templates
 
 
 class Writer:
@@ -36,10 +53,24 @@ class Writer:
         self.events = 0
         self.tags = 0
         self.made = 0
-        self.in_class = ""
+        self.in_class = False
+        """Whether `__class__` has a value."""
+        self.own = ""
+        """How the method that is written calls its first parameter."""
+        self.in_comprehension = False
+        self.is_async = False
+        """Whether what is written may hold an `await`."""
         self.plain_only = False
         """Whether what is written must not suspend: the body of a plain function."""
         self.no_walrus = 0
+
+    @contextmanager
+    def plainly(self, *, is_async: bool = False) -> Iterator[None]:
+        """Write what must not suspend: the body of a plain function."""
+        before = self.plain_only, self.is_async
+        self.plain_only, self.is_async = True, is_async
+        yield
+        self.plain_only, self.is_async = before
 
     def below(self, limit: int) -> int:
         return self.choices.below(limit)

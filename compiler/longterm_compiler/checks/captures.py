@@ -15,8 +15,8 @@ from longterm_compiler.callees import Verdict
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import CAPTURE_FROM_PLAIN_FUNCTION
-from longterm_compiler.scope import scope_of
 from longterm_compiler.source import FunctionNode
+from longterm_compiler.tree import children, walk
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -28,7 +28,7 @@ def check_captures(flow: CheckedFlow) -> Iterator[Diagnostic]:
         return
     first: dict[str, tuple[Span, int]] = {}
     for call, path in _certain_suspends(flow):
-        for node in (each for rest in _rest(call, path) for each in ast.walk(rest)):
+        for node in (each for rest in _rest(call, path) for each in walk(rest)):
             if isinstance(node, ast.Name) and node.id in owners:
                 use = Span.of(node), call.lineno
                 first[node.id] = min(use, first.get(node.id, use))
@@ -49,7 +49,7 @@ def _owners(flow: CheckedFlow) -> dict[str, FunctionNode]:
     owners: dict[str, FunctionNode] = {}
     for scope in flow.definition.enclosing:
         if not isinstance(scope, ast.ClassDef):
-            for name in free & scope_of(scope).local:
+            for name in free & flow.names.scope_of(scope).local:
                 owners[name] = scope
     return {name: owners[name] for name in sorted(owners) if not flow.names.is_flow(owners[name])}
 
@@ -64,7 +64,7 @@ def _certain_suspends(flow: CheckedFlow) -> Iterator[tuple[ast.Call, list[ast.AS
         node, around = pending.pop()
         if isinstance(node, ast.Call) and flow.suspensions.calls.get(node) is Verdict.SUSPENDS:
             yield node, [flow.definition.node, *around]
-        inside = [each for each in ast.iter_child_nodes(node) if each in containing]
+        inside = [each for each in children(node) if each in containing]
         pending.extend((each, [*around, node]) for each in inside)
 
 
@@ -82,7 +82,7 @@ def _rest(call: ast.Call, path: list[ast.AST]) -> Iterator[ast.AST]:
     elif isinstance(innermost, ast.AnnAssign | ast.AugAssign | ast.For | ast.AsyncFor):
         yield innermost.target
     end = (call.end_lineno or 0, call.end_col_offset or 0)
-    for node in ast.walk(innermost):
+    for node in walk(innermost):
         if isinstance(node, ast.Name) and (node.lineno, node.col_offset) >= end:
             yield node
 

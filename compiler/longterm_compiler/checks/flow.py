@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
 
 from longterm_compiler.callees import ModuleNames, dotted
 from longterm_compiler.points import Suspensions
-from longterm_compiler.scope import Scope, bound_by, own_nodes
+from longterm_compiler.scope import Bindings, Scope
 from longterm_compiler.source import Definition
-
-Bindings: TypeAlias = dict[str, list[ast.AST]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +35,10 @@ class CheckedFlow:
         path = dotted(expression)
         if path is None:
             return None
+        if path[0] in self.scope.parameters:
+            return None
         if path[0] in self.scope.local:
-            return _origin(path, _bindings_in(self.definition.node))
+            return _origin(path, self.scope.bindings)
         if path[0] in self.scope.declared_nonlocal or self._is_bound_around(path[0]):
             return None
         return self.module_origin(expression)
@@ -51,34 +48,15 @@ class CheckedFlow:
         path = dotted(expression)
         if path is None:
             return None
-        bindings = _bindings_in(self.names.source.tree)
+        bindings = self.names.bindings
         if path[0] not in bindings:
             return ".".join(("builtins", *path)) if hasattr(builtins, path[0]) else None
         return _origin(path, bindings)
 
     def _is_bound_around(self, name: str) -> bool:
         functions = [e for e in self.definition.enclosing if not isinstance(e, ast.ClassDef)]
-        return any(name in _bindings_in(each) for each in functions)
-
-
-@lru_cache(maxsize=64)
-def _bindings_in(scope: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Bindings:
-    """Return what a module or function binds: for an imported name, its import statement."""
-    found: Bindings = {}
-    for node in own_nodes(scope.body):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                _add(found, bound_by(alias), node)
-        elif not isinstance(node, ast.alias):
-            _add(found, bound_by(node), node)
-    if not isinstance(scope, ast.Module):
-        _add(found, (a.arg for a in ast.walk(scope.args) if isinstance(a, ast.arg)), scope.args)
-    return found
-
-
-def _add(found: Bindings, names: Iterable[str], node: ast.AST) -> None:
-    for name in names:
-        found.setdefault(name, []).append(node)
+        scopes = [self.names.scope_of(each) for each in functions]
+        return any(name in each.bindings or name in each.parameters for each in scopes)
 
 
 def _origin(path: tuple[str, ...], bindings: Bindings) -> str | None:

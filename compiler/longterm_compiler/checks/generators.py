@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import ASYNC_GENERATOR_FLOW, GENERATOR_FLOW
-from longterm_compiler.scope import own_nodes
 
 
 def check_generators(flow: CheckedFlow) -> Iterator[Diagnostic]:
     """Yield a diagnostic for the first `yield` of the flow's own body."""
     node = flow.definition.node
-    yields = [n for n in own_nodes(node.body) if isinstance(n, ast.Yield | ast.YieldFrom)]
+    yields = [n for n in flow.scope.nodes if isinstance(n, ast.Yield | ast.YieldFrom)]
     if yields:
         rule = ASYNC_GENERATOR_FLOW if isinstance(node, ast.AsyncFunctionDef) else GENERATOR_FLOW
         first = min(Span.of(each) for each in yields)

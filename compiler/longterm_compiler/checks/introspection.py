@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import FRAME_ACCESS, IMPLICIT_SCOPE
-from longterm_compiler.scope import own_nodes
 
 _NAME_THEM = 'name the variables that you need: `{{"x": x, "y": y}}`'
 _GIVE_SCOPE = 'give it the variables it may use: `{name}(..., {{"x": x}})`'
@@ -25,7 +24,9 @@ _FRAMES = frozenset({"sys._getframe", "inspect.currentframe", "inspect.stack"})
 
 def check_introspection(flow: CheckedFlow) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each such call in the flow's own body."""
-    for node in _own_calls(flow.definition.node.body):
+    for node in flow.scope.nodes:
+        if not isinstance(node, ast.Call):
+            continue
         origin = flow.origin(node.func)
         if origin is None:
             continue
@@ -38,10 +39,6 @@ def check_introspection(flow: CheckedFlow) -> Iterator[Diagnostic]:
                 words = f"{name}()" if limit == 0 else name
                 remedy = remedy.format(name=name)
                 yield IMPLICIT_SCOPE.at(flow.path, Span.of(node), name=words, remedy=remedy)
-
-
-def _own_calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
-    return (each for each in own_nodes(body) if isinstance(each, ast.Call))
 
 
 def _is_open(node: ast.Call) -> bool:

@@ -7,7 +7,7 @@ come to suspend, the runtime refuses it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -16,10 +16,16 @@ from longterm_compiler.callees import Callees, Verdict, dotted
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import Rule
-from longterm_compiler.scope import bound_by, own_nodes, parameter_names, scope_of
+from longterm_compiler.scope import (
+    Comprehension,
+    bindings_of,
+    comprehension_variables,
+    own_nodes,
+    parameter_names,
+)
 from longterm_compiler.source import Definition, FunctionNode, ScopeNode
+from longterm_compiler.tree import children
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _TEMPLATES = ("TemplateStr", "Interpolation")  # classes of `ast` from Python 3.14 on
 _NOT_LOWERED = (
     rules.SUSPEND_IN_GENERATOR_EXPRESSION,
@@ -27,6 +33,13 @@ _NOT_LOWERED = (
     rules.SUSPEND_IN_TYPE_SCOPE,
 )
 """Places in which lowering can do nothing with a call that is taken for a resume point."""
+_WITH_PLACES = frozenset(
+    {
+        *("FunctionDef", "AsyncFunctionDef", "Lambda", "ClassDef", "Try", "TryStar", "AnnAssign"),
+        *("ListComp", "SetComp", "DictComp", "GeneratorExp", "TypeAlias", *_TEMPLATES),
+    }
+)
+"""The classes of `ast` with parts that stand in another place than they do themselves."""
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -49,8 +62,8 @@ class _Place:
     def refusing(self, rule: Rule, construct: ast.AST) -> _Place:
         return replace(self, rule=rule, construct=construct)
 
-    def hiding(self, names: Iterator[str] | list[str]) -> _Place:
-        return replace(self, hidden=self.hidden | set(names))
+    def hiding(self, names: Iterable[str]) -> _Place:
+        return replace(self, hidden=self.hidden.union(names))
 
 
 _Placed: TypeAlias = tuple[ast.AST, _Place]
@@ -76,7 +89,10 @@ class _Walk:
             node, place = pending.pop()
             if isinstance(node, ast.Call) and place.rule is not None:
                 self._look_at(node, place)
-            pending.extend(self._children(node, place))
+            if type(node).__name__ in _WITH_PLACES:
+                pending.extend(self._children(node, place))
+            else:
+                pending += [(each, place) for each in children(node)]
         for span, place in self.found.values():
             assert place.rule is not None
             yield place.rule.at(flow.path, span, name=place.name)
@@ -119,12 +135,12 @@ class _Walk:
                     yield node.value, place
             case _ if type(node).__name__ == "TypeAlias":
                 alias = place.refusing(rules.SUSPEND_IN_TYPE_SCOPE, node)
-                yield from ((each, alias) for each in ast.iter_child_nodes(node))
+                yield from ((each, alias) for each in children(node))
             case _ if type(node).__name__ in _TEMPLATES and place.rule is None:
                 template = place.refusing(rules.SUSPEND_IN_TEMPLATE_STRING, node)
-                yield from ((each, template) for each in ast.iter_child_nodes(node))
+                yield from ((each, template) for each in children(node))
             case _:
-                yield from ((each, place) for each in ast.iter_child_nodes(node))
+                yield from ((each, place) for each in children(node))
 
     def _function(self, node: FunctionNode, place: _Place) -> Iterator[_Placed]:
         yield from ((each, place) for each in [*node.decorator_list, *_defaults(node.args)])
@@ -136,7 +152,7 @@ class _Walk:
             return  # a flow of its own, checked by itself
         definition = Definition(node, place.enclosing)
         inside = _Place(
-            Callees(names, definition, scope_of(node)),
+            Callees(names, definition, names.scope_of(node)),
             (*place.enclosing, node),
             rules.SUSPEND_IN_PLAIN_FUNCTION,
             node,
@@ -148,20 +164,17 @@ class _Walk:
         outside = [*node.decorator_list, *node.bases, *(each.value for each in node.keywords)]
         yield from ((each, place) for each in outside)
         yield from _type_parameters(node, place)
-        bound = [name for each in own_nodes(node.body) for name in bound_by(each)]
+        bound = bindings_of(own_nodes(node.body))
         inside = place.refusing(rules.SUSPEND_IN_CLASS_BODY, node).hiding(bound)
         inside = replace(inside, enclosing=(*place.enclosing, node))
         yield from ((each, inside) for each in node.body)
 
 
-def _comprehension(
-    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, place: _Place
-) -> Iterator[_Placed]:
+def _comprehension(node: Comprehension, place: _Place) -> Iterator[_Placed]:
     """The first iterable of a comprehension is evaluated outside of it."""
     first, *rest = node.generators
     yield first.iter, place
-    targets = [n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)]
-    inside = place.hiding(targets)
+    inside = place.hiding(comprehension_variables(node))
     if isinstance(node, ast.GeneratorExp):
         inside = inside.refusing(rules.SUSPEND_IN_GENERATOR_EXPRESSION, node)
     elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]

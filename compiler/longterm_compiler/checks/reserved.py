@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from longterm._abi import RESERVED_PREFIX, RUNTIME
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span, split_lines
 from longterm_compiler.names import is_reserved
 from longterm_compiler.rules import RESERVED_NAME
-from longterm_compiler.scope import bound_by, own_nodes
+from longterm_compiler.scope import bound_by, imported_name
+from longterm_compiler.tree import walk
 
 
 def check_reserved(flow: CheckedFlow) -> Iterator[Diagnostic]:
@@ -21,9 +22,8 @@ def check_reserved(flow: CheckedFlow) -> Iterator[Diagnostic]:
     under which generated code finds the runtime must not be bound by the module either.
     """
     first: dict[str, Span] = {}
-    inside = [(n, name) for n in ast.walk(flow.definition.node) for name in _names(n)]
-    module = flow.names.source.tree
-    outside = [(n, name) for n in own_nodes(module.body) for name in bound_by(n) if name == RUNTIME]
+    inside = [(n, name) for n in walk(flow.definition.node) for name in _names(n)]
+    outside = [(n, RUNTIME) for n in flow.names.bindings.get(RUNTIME, [])]
     for node, name in [*inside, *outside]:
         if is_reserved(name) or name == RUNTIME:
             span = _span_of(flow, node, name)
@@ -33,17 +33,22 @@ def check_reserved(flow: CheckedFlow) -> Iterator[Diagnostic]:
         yield RESERVED_NAME.at(flow.path, span, name=name, prefix=prefix)
 
 
-def _names(node: ast.AST) -> Iterator[str]:
-    """Yield the variables that this very node reads, binds or declares."""
+def _names(node: ast.AST) -> Iterable[str]:
+    """Return the variables that this very node reads, binds or declares."""
     match node:
-        case ast.Name(id=name) | ast.arg(arg=name):
-            yield name
+        case ast.Name(id=name):
+            return (name,)
+        case ast.expr() | ast.Import() | ast.ImportFrom():
+            return ()
+        case ast.arg(arg=name):
+            return (name,)
+        case ast.alias(name=name):
+            return (imported_name(node),) if name != "*" else ()
         case ast.Global(names=names) | ast.Nonlocal(names=names):
-            yield from names
+            return names
         case _ if type(node).__name__ in ("TypeVar", "ParamSpec", "TypeVarTuple"):
-            yield getattr(node, "name")  # noqa: B009 - these classes are not in every version
-        case _:
-            yield from bound_by(node)
+            return (getattr(node, "name"),)  # noqa: B009 - these classes are not in every version
+    return bound_by(node)
 
 
 def _span_of(flow: CheckedFlow, node: ast.AST, name: str) -> Span:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from longterm_compiler.build import assign, at, call, changed, load
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
-from longterm_compiler.scope import parameter_names
+from longterm_compiler.scope import comprehension_variables, parameter_names
 
 _Node: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -25,24 +25,16 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, _COMPREHENSIONS)
     first = low.expression(node.generators[0].iter, out)
-    if not _suspends_inside(low, node):
+    if not low.suspensions.inside_rounds(node):
         return _with_first_iterable(node, first)
     assert not isinstance(node, ast.GeneratorExp), "refused by the check pass"
     kind, start = _start(node)
     result = low.keep(kind, at(node, start), out)
-    renamed = {name: low.names.fresh(name) for name in _targets(node)}
+    renamed = {name: low.names.fresh(name) for name in comprehension_variables(node)}
     loop = _loops(low, node, renamed, first, result.id)
     low.mark(loop)
     out += low.block([loop])
     return result
-
-
-def _suspends_inside(low: Lowering, node: _Node | ast.GeneratorExp) -> bool:
-    """Tell whether anything but the first iterable suspends: that one is evaluated outside."""
-    generators = node.generators
-    elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    inside = [*elements, *generators[1:], generators[0].target, *generators[0].ifs]
-    return low.inside(*inside)
 
 
 def _with_first_iterable(node: _Node | ast.GeneratorExp, first: ast.expr) -> ast.expr:
@@ -56,17 +48,6 @@ def _start(node: _Node) -> tuple[str, ast.expr]:
     if isinstance(node, ast.DictComp):
         return "dict", ast.Dict([], [])
     return "set", ast.Set([ast.Starred(ast.Tuple([], ast.Load()), ast.Load())])
-
-
-def _targets(node: _Node | ast.GeneratorExp) -> list[str]:
-    """Return the names that a comprehension binds as its own, in order."""
-    names = [
-        each.id
-        for generator in node.generators
-        for each in ast.walk(generator.target)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    ]
-    return list(dict.fromkeys(names))
 
 
 def _loops(
@@ -116,7 +97,7 @@ def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
     if isinstance(node, ast.Lambda):
         inner = _without(renamed, parameter_names(node.args))
     elif isinstance(node, _COMPREHENSIONS):
-        inner = _without(renamed, _targets(node))
+        inner = _without(renamed, comprehension_variables(node))
     fields = {
         name: _copied_field(low, value, renamed if name == "args" else inner)
         for name, value in ast.iter_fields(node)
