@@ -2,7 +2,8 @@
 
 A cache file is complete and valid or it is not used: it is written aside and moved into place, and
 it carries the digest of the source text, of the compiler and of its own content. Whatever goes
-wrong with it, the flows are compiled as if it were not there.
+wrong with it, the flows are compiled as if it were not there. `longterm-compile --cache` writes the
+same files ahead of time.
 
 The environment variable `LONGTERM_CACHE` moves it (a folder) or turns it off (`off`). Like byte
 code it is not written under `python -B`.
@@ -11,19 +12,53 @@ code it is not written under `python -B`.
 from __future__ import annotations
 
 import atexit
-import hashlib
 import marshal
 import os
 import sys
-from importlib.util import MAGIC_NUMBER, find_spec
-from typing import Any, Final
+from importlib.util import MAGIC_NUMBER, find_spec, source_hash
+from typing import Any, Final, TypeAlias
 
 from longterm._abi import ABI_VERSION
 
-_MAGIC: Final = b"longterm cache 1\n"
-_DIGEST: Final = 32
+_MAGIC: Final = b"longterm cache 2\n"
+# That of Python's own checked byte code: to import hashlib takes as long as all that is done here.
+_DIGEST: Final = 8
 # Version 2 of marshal has no back references, so that the same input gives the same bytes.
 _MARSHAL: Final = 2
+
+
+Entry: TypeAlias = dict[str, Any]
+"""What is kept of a flow: its body, the answers that it depends on, and resume bodies."""
+
+Answer: TypeAlias = tuple[str, tuple[str, ...], str]
+"""What an imported name was taken for: the module, the path in it, the verdict."""
+
+
+def new_entry(flow: dict[str, Any], flags: int, asked: list[Answer]) -> Entry:
+    """Return the entry of a flow; resume bodies are added when they are made.
+
+    Args:
+        flow: the compiler's data.
+        flags: the `from __future__` imports that it was compiled under, as flags of code.
+        asked: what was asked of imported names; the entry holds where the answers are the same.
+    """
+    return {"flow": flow, "flags": flags, "asked": asked, "resumes": {}}
+
+
+def add_resume(entry: Entry, number: int, unbound: tuple[str, ...], data: dict[str, Any]) -> None:
+    """Keep the resume body of a point, for frames in which some live names are unbound."""
+    # In bytes, so that those that are not needed are not made when the file is read.
+    entry["resumes"][_resume_key(number, unbound)] = marshal.dumps(data, _MARSHAL)
+
+
+def resume_in(entry: Entry, number: int, unbound: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return what was kept of a resume body, or None."""
+    kept = entry["resumes"].get(_resume_key(number, unbound))
+    return None if kept is None else marshal.loads(kept)
+
+
+def _resume_key(number: int, unbound: tuple[str, ...]) -> str:
+    return " ".join((str(number), *unbound))
 
 
 class ModuleCache:
@@ -33,12 +68,12 @@ class ModuleCache:
         """Read what is there for this text."""
         self.text = text
         self._path = cache_path(source_path)
-        self._key = hashlib.sha256(compiler_fingerprint() + text).digest()
-        self._entries: dict[str, dict[str, Any]] = self._read()
+        self._key = _key(text)
+        self._entries: dict[str, Entry] = self._read()
         self._unwritten = 0
         self._written = len(self._entries)
 
-    def get(self, name: str) -> dict[str, Any] | None:
+    def get(self, name: str) -> Entry | None:
         """Return the entry of a name; its values are whatever `put` was given."""
         return self._entries.get(name)
 
@@ -46,7 +81,7 @@ class ModuleCache:
         """Return the names of all entries, in the order in which they were put."""
         return list(self._entries)
 
-    def put(self, name: str, entry: dict[str, Any]) -> None:
+    def put(self, name: str, entry: Entry) -> None:
         """Keep an entry. It is written when as many are waiting as are written, or at the exit."""
         self._entries[name] = entry
         self._unwritten += 1
@@ -59,12 +94,13 @@ class ModuleCache:
         """Write the file, if anything is new and writing is allowed."""
         if not self._unwritten or self._path is None or sys.dont_write_bytecode:
             return
-        payload = marshal.dumps(self._entries, _MARSHAL)
-        content = _MAGIC + self._key + hashlib.sha256(payload).digest() + payload
-        if _replace(self._path, content):
-            self._written, self._unwritten = len(self._entries), 0
+        try:
+            _replace(self._path, _content(self._key, self._entries))
+        except OSError:
+            return  # a folder that cannot be written is no error
+        self._written, self._unwritten = len(self._entries), 0
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[str, Entry]:
         if self._path is None:
             return {}
         try:
@@ -80,10 +116,28 @@ class ModuleCache:
         payload = content[start + 2 * _DIGEST :]
         if content[:start] != _MAGIC or key != self._key:
             return {}
-        if hashlib.sha256(payload).digest() != digest:
+        if source_hash(payload) != digest:
             return {}
-        entries: dict[str, dict[str, Any]] = marshal.loads(payload)
+        entries: dict[str, Entry] = marshal.loads(payload)
         return entries
+
+
+def write_cache(path: str, text: bytes, entries: dict[str, Entry]) -> None:
+    """Write the whole cache file of a source text, also where byte code is not written.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _replace(path, _content(_key(text), entries))
+
+
+def _key(text: bytes) -> bytes:
+    return source_hash(compiler_fingerprint() + text)
+
+
+def _content(key: bytes, entries: dict[str, Entry]) -> bytes:
+    payload = marshal.dumps(entries, _MARSHAL)
+    return _MAGIC + key + source_hash(payload) + payload
 
 
 def cache_path(source_path: str) -> str | None:
@@ -104,10 +158,13 @@ _fingerprint: bytes | None = None
 
 
 def compiler_fingerprint() -> bytes:
-    """Return what tells this compiler and this Python from others, the compiler not imported."""
+    """Return what tells this compiler and this Python from others, the compiler not imported.
+
+    Times count in whole seconds: layers of container images keep no more of them.
+    """
     global _fingerprint
     if _fingerprint is None:
-        digest = hashlib.sha256(MAGIC_NUMBER + bytes([ABI_VERSION]) + sys.version.encode())
+        found = [f"{ABI_VERSION} {sys.version}\n".encode(), MAGIC_NUMBER]
         spec = find_spec("longterm_compiler")
         for folder in (spec.submodule_search_locations if spec else None) or ():
             for place, folders, files in os.walk(folder):
@@ -115,19 +172,15 @@ def compiler_fingerprint() -> bytes:
                 for each in sorted(files):
                     if each.endswith(".py"):
                         status = os.stat(os.path.join(place, each))
-                        digest.update(f"{each} {status.st_size} {status.st_mtime_ns}\n".encode())
-        _fingerprint = digest.digest()
+                        found.append(f"{each} {status.st_size} {int(status.st_mtime)}\n".encode())
+        _fingerprint = source_hash(b"".join(found))
     return _fingerprint
 
 
-def _replace(path: str, content: bytes) -> bool:
-    """Put a file into place as a whole; a folder that cannot be written is no error."""
+def _replace(path: str, content: bytes) -> None:
+    """Put a file into place as a whole."""
     aside = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(aside, "wb") as file:
-            file.write(content)
-        os.replace(aside, path)
-    except OSError:
-        return False
-    return True
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(aside, "wb") as file:
+        file.write(content)
+    os.replace(aside, path)

@@ -6,9 +6,7 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec
@@ -25,7 +23,6 @@ from longterm.store.base import Deletion, Query, RunStore, Search
 from longterm.turns import Turns, bringing, expiring, in_thread
 
 P = ParamSpec("P")
-_log = logging.getLogger("longterm")
 _PRUNED_AT_ONCE = 1000
 _PARKED_FOR = timedelta(minutes=1)
 
@@ -152,8 +149,8 @@ class Engine:
         """
         run = self._claims.revive(run_id)
         if run.waiting_for is not None:
-            return self._claims.save(released_run(replace(run, error=None)))
-        return self._turns.carry_on(replace(run, error=None), bringing(event_value(None)))
+            return self._claims.save(released_run(run.changed(error=None)))
+        return self._turns.carry_on(run.changed(error=None), bringing(event_value(None)))
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -238,14 +235,17 @@ class Engine:
             try:
                 self._turns.carry_on(run, partial(expiring, run), self._park)
             except Exception as error:
+                import logging
+
+                log = logging.getLogger("longterm")
                 # The words of an exception can hold what users said, so they stay below INFO.
-                _log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
-                _log.debug("run %s: %s", run.id, error)
+                log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
+                log.debug("run %s: %s", run.id, error)
         return len(due)
 
     def _park(self, run: Run, error: BaseException) -> None:
         later = self.clock.now() + _PARKED_FOR
-        self._claims.save(replace(released_run(run), deadline=later, error=str(error)))
+        self._claims.save(released_run(run).changed(deadline=later, error=str(error)))
 
     def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.

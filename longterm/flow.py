@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
@@ -19,6 +18,7 @@ from longterm.codec.allowed import own
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 from longterm.image import FlowImage, ResumeImage
 from longterm.judge import flow_codes, function_behind
+from longterm.record import record
 from longterm.workshop import Maker, inner_maker, maker_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,21 +29,24 @@ _HAS_COLUMNS: Final = any(
 _FORMS: Final = (ops.suspend, ops.call)
 
 
-@dataclass(eq=False)
 class Flow:
     """A flow of this process: its name, its compiled code, and the module it lives in."""
 
-    name: str
-    """The flow as stores know it, `module:qualname`."""
-    maker: Maker = field(repr=False)
-    globals: dict[str, Any] = field(repr=False)
-    original: types.CodeType
-    """The author's own code, uncompiled."""
-    functions: WeakSet[types.FunctionType] = field(default_factory=WeakSet, repr=False)
-    """The functions that run the flow: one for a module's function, one a call for an inner one."""
-    _resumes: dict[tuple[int, tuple[str, ...]], ResumeImage] = field(
-        default_factory=dict, repr=False
-    )
+    def __init__(
+        self, name: str, maker: Maker, namespace: dict[str, Any], original: types.CodeType
+    ) -> None:
+        """Take the flow by the name that stores know it by, `module:qualname`."""
+        self.name = name
+        self.maker = maker
+        self.globals = namespace
+        self.original = original
+        """The author's own code, uncompiled."""
+        self.functions: WeakSet[types.FunctionType] = WeakSet()
+        """The functions that run it: one for a module's function, one a call for an inner one."""
+        self._resumes: dict[tuple[int, tuple[str, ...]], ResumeImage] = {}
+
+    def __repr__(self) -> str:
+        return f"<flow {self.name}>"
 
     @property
     def image(self) -> FlowImage:
@@ -70,7 +73,7 @@ class Flow:
         return known
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Body:
     """One code object of a flow: the fresh body, or the resume body of a point."""
 

@@ -6,14 +6,15 @@ Made of the plain data of `longterm_compiler.image`, fresh or from the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
 from longterm._abi import mangle
+from longterm.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Point:
     """A resume point of a flow."""
 
@@ -25,43 +26,44 @@ class Point:
     """What is called, as a dotted path."""
 
 
-@dataclass(frozen=True, slots=True)
 class FlowImage:
-    """The fresh body of a flow, and its resume points."""
+    """The fresh body of a flow, and its resume points.
 
-    version: str
-    code: CodeType
-    points: dict[tuple[int, int], Point]
-    """The points by the place where their calls end."""
-    shared: tuple[str, ...]
-    """The names that live in cells, in the order in which the fresh body keeps them."""
-    free: tuple[str, ...]
-    """Those of them that belong to functions around the flow."""
-    nested_in_flows: bool
-    """Whether every function around the flow is a flow too."""
-    class_name: str | None
-    """The class by which private names are mangled."""
-    inner: dict[str, CodeType]
-    """The code of the functions inside, by their places."""
+    What only a flow that suspends needs is read when it is first needed: a process imports many
+    flows, and runs few of them.
+    """
 
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> FlowImage:
+    def __init__(self, data: dict[str, Any]) -> None:
         """Read the compiler's data."""
-        points = (Point(*each) for each in data["points"])
-        return cls(
-            **{
-                **data,
-                "points": {each.end: each for each in points},
-                "inner": _inner(data["code"], data["inner"]),
-            }
-        )
+        self.version: str = data["version"]
+        self.code: CodeType = data["code"]
+        self.shared: tuple[str, ...] = data["shared"]
+        """The names that live in cells, in the order in which the fresh body keeps them."""
+        self.free: tuple[str, ...] = data["free"]
+        """Those of them that belong to functions around the flow."""
+        self.nested_in_flows: bool = data["nested_in_flows"]
+        """Whether every function around the flow is a flow too."""
+        self.class_name: str | None = data["class_name"]
+        """The class by which private names are mangled."""
+        self._data = data
+
+    @cached_property
+    def points(self) -> dict[tuple[int, int], Point]:
+        """The points by the place where their calls end."""
+        points = (Point(*each) for each in self._data["points"])
+        return {each.end: each for each in points}
+
+    @cached_property
+    def inner(self) -> dict[str, CodeType]:
+        """The code of the functions inside, by their places."""
+        return _inner(self.code, self._data["inner"])
 
     def local_name(self, name: str) -> str:
         """Return a name of the author's as a running frame spells it."""
         return mangle(name, self.class_name)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class ResumeImage:
     """The resume body of a point: it takes what it waits for, then its slots in order."""
 

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias
 
 from longterm.frame import Frame
+from longterm.record import record
 from longterm.rt import Suspend
 from longterm.stack import capture
 from longterm.turn import LiveTurn, current, swallowed
 from longterm.wait import Wait
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Completed:
     """The flow returned."""
 
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Suspended:
     """The flow waits, with these frames."""
 

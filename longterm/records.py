@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import traceback
-import uuid
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,10 +14,8 @@ from longterm.frame import Frame
 from longterm.loop import Completed, Outcome
 from longterm.run import Run, RunState
 from longterm.turn import LiveTurn
-from longterm.unstorable import cannot_store_frames
 from longterm.wait import MISSING
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _HERE = os.path.dirname(__file__) + os.sep
 
 
@@ -35,7 +29,9 @@ def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: date
         stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
     except NotStorable:
         stack = None
-    run_id = uuid.uuid4().hex
+    from uuid import uuid4
+
+    run_id = uuid4().hex
     return Run(id=run_id, flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
 
 
@@ -47,16 +43,15 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run
     """
     response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
     if turn.index:
-        run = replace(run, index={**run.index, **turn.index})
+        run = run.changed(index={**run.index, **turn.index})
     if isinstance(outcome, Completed):
         result = _encoded(outcome.result, f"the result of {run.flow}")
         ended = ended_run(run, RunState.COMPLETE, now)
-        return replace(ended, encoded_response=response, encoded_result=result)
+        return ended.changed(encoded_response=response, encoded_result=result)
     wait, frames = outcome.wait, outcome.frames
     if wait.default is not MISSING:
         frames[-1].slots[DEFAULT] = wait.default
-    return replace(
-        run,
+    return run.changed(
         state=RunState.SUSPENDED,
         waiting_for=wait.event_id,
         deadline=wait.deadline(now),
@@ -71,8 +66,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run
 
 def ended_run(run: Run, state: RunState, now: datetime) -> Run:
     """Return a run that has reached its end in a state."""
-    return replace(
-        run,
+    return run.changed(
         state=state,
         waiting_for=None,
         deadline=None,
@@ -87,7 +81,7 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
 
 def released_run(run: Run) -> Run:
     """Return a claimed run as it was before its turn."""
-    return replace(run, state=RunState.SUSPENDED, claimed_until=None)
+    return run.changed(state=RunState.SUSPENDED, claimed_until=None)
 
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
@@ -99,13 +93,14 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
         error.add_note(
             f"longterm: it was suspended {age} at {at.flow.replace(':', '.')}, line {at.line}"
         )
+    import traceback
+
     # The author's own lines only: not the engine's above them.
     first = error.__traceback__
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
         first = first.tb_next
     text = _storable("".join(traceback.format_exception(type(error), error, first)))
-    return replace(
-        run,
+    return run.changed(
         state=RunState.FAILED,
         encoded_response=None,
         error=text,
@@ -116,7 +111,9 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
 
 def _storable(text: str) -> str:
     """Write out what no store can hold as text, as Python's `repr` does."""
-    return _UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    import re
+
+    return re.sub("[\0\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
 
 
 def refusal(run: Run, event_id: str) -> Exception:
@@ -139,6 +136,8 @@ def _encoded_frames(frames: list[Frame]) -> bytes:
     try:
         return encode(frames)
     except NotStorable as error:
+        from longterm.unstorable import cannot_store_frames
+
         raise cannot_store_frames(frames, error) from error
 
 

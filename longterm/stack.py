@@ -8,11 +8,10 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 from __future__ import annotations
 
 import builtins
-import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 from opcode import opname
-from types import CellType, CodeType, FrameType, FunctionType, TracebackType
+from types import CellType, CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from longterm import ops
@@ -25,6 +24,7 @@ from longterm.rt import Suspend
 
 _SUSPEND = ops.suspend.__code__
 _CALL = ops.call.__code__
+_IS_COROUTINE = 0x80
 
 
 def capture(suspension: Suspend) -> list[Frame]:
@@ -99,7 +99,8 @@ def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
     if point is None:
         raise _unmarked(entry, target)
     value = _callee(entry.tb_frame, point.callee, body)
-    if not _runs(value, target):
+    # An awaited `call` has returned the coroutine before that runs.
+    if not _runs(value, target) and not (target.co_flags & _IS_COROUTINE and _runs(value, _CALL)):
         raise _indirect(entry, value, target)
     if target is _CALL:
         value, target = inner[0].tb_frame.f_locals["function"], inner[1].tb_frame.f_code
@@ -125,8 +126,17 @@ def _callee(native: FrameType, path: tuple[str, ...], body: Body) -> object:
     else:
         return None
     for name in path[1:]:
-        value = inspect.getattr_static(value, local_name(name), None)
+        value = _attribute(value, local_name(name))
     return value
+
+
+def _attribute(value: object, name: str) -> object:
+    if isinstance(value, ModuleType):
+        return vars(value).get(name)
+    # Only methods come here; to import it takes longer than the rest of a turn.
+    from inspect import getattr_static
+
+    return getattr_static(value, name, None)
 
 
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:

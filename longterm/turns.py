@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -190,7 +189,7 @@ class Turns:
 
 
 def _begun(run: Run, key: str | None) -> Run:
-    return run if key == run.delivery else replace(run, delivery=key)
+    return run if key == run.delivery else run.changed(delivery=key)
 
 
 def bringing(event: Callable[[], Any]) -> Bring:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from longterm.record import record
 
 
 class _Missing:
@@ -17,7 +18,7 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Wait:
     """An event, and perhaps a moment at which the wait ends without it."""
 

@@ -6,15 +6,13 @@ entry is used only where both are the same.
 
 from __future__ import annotations
 
-import linecache
-import marshal
 import os
 import sys
 import types
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from longterm.cache import ModuleCache
+from longterm.cache import Answer, Entry, ModuleCache, add_resume, new_entry, resume_in
 from longterm.errors import CompileError
 from longterm.image import FlowImage, ResumeImage
 from longterm.judge import MAY, is_half_loaded, judge
@@ -66,37 +64,36 @@ class Maker:
         self._name = name
         self._definition = definition
         self._compiled: CompiledFlow | None = None
-        self._entry: dict[str, Any] = self._valid_entry() or self._new_entry()
-        self.image = FlowImage.of(self._entry["flow"])
+        self._asked: list[Answer] = []
+        self._entry: Entry = self._valid_entry() or self._new_entry()
+        self.image = FlowImage(self._entry["flow"])
 
     def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeImage:
         """Return the resume body of a point, for frames in which some live names are unbound."""
-        key = " ".join((str(number), *unbound))
-        data: bytes | None = self._entry["resumes"].get(key)
-        if data is not None:
-            return ResumeImage.of(marshal.loads(data))
-        from longterm_compiler import resume_data
+        data = resume_in(self._entry, number, unbound)
+        if data is None:
+            from longterm_compiler import resume_data
 
-        made = resume_data(self._compile(), number, unbound)
-        self._entry["resumes"][key] = marshal.dumps(made, 2)
-        self.module.cache.put(self._name, self._entry)
-        return ResumeImage.of(made)
+            data = resume_data(self._compile(), number, unbound)
+            add_resume(self._entry, number, unbound, data)
+            self.module.cache.put(self._name, self._entry)
+        return ResumeImage.of(data)
 
-    def _valid_entry(self) -> dict[str, Any] | None:
+    def _valid_entry(self) -> Entry | None:
         entry = self.module.cache.get(self._name)
         if entry is None or entry["flags"] != self.flags:
             return None
-        asked: list[tuple[str, tuple[str, ...], str]] = entry["asked"]
-        if any(judge(module, path) != verdict for module, path, verdict in asked):
+        self._asked = entry["asked"]
+        if any(judge(module, path) != verdict for module, path, verdict in self._asked):
             return None
         return entry
 
-    def _new_entry(self) -> dict[str, Any]:
+    def _new_entry(self) -> Entry:
         from longterm_compiler import flow_data
 
-        self._asked: list[tuple[str, tuple[str, ...], str]] = []
-        data = flow_data(self._compile())
-        entry = {"flow": data, "flags": self.flags, "asked": self._asked, "resumes": {}}
+        # The list grows while the flow is compiled.
+        self._asked = []
+        entry = new_entry(flow_data(self._compile()), self.flags, self._asked)
         self.module.cache.put(self._name, entry)
         return entry
 
@@ -128,14 +125,9 @@ class Maker:
             # Modules that import each other are loaded in an order of chance; what a flow means
             # must not depend on it, so the name is looked up in the module's source.
             verdict = _source_resolver()(module, path).value
-        if (module, path, verdict) not in self._asked_so_far():
-            self._asked_so_far().append((module, path, verdict))
+        if (module, path, verdict) not in self._asked:
+            self._asked.append((module, path, verdict))
         return Verdict(verdict)
-
-    def _asked_so_far(self) -> list[tuple[str, tuple[str, ...], str]]:
-        asked: list[tuple[str, tuple[str, ...], str]]
-        asked = self._entry["asked"] if hasattr(self, "_entry") else self._asked
-        return asked
 
 
 @cache
@@ -209,6 +201,7 @@ def _module_of(function: types.FunctionType) -> Module:
 
 
 _NO_FILE = (0, 0)
+_MARK = b"\xef\xbb\xbf"  # of UTF-8
 _NO_SOURCE = ("<string>", "<stdin>")  # many texts go by these names
 
 
@@ -220,14 +213,37 @@ def _stamp(path: str) -> tuple[int, int]:
     return (status.st_mtime_ns, status.st_size)
 
 
+def _plain_text(path: str) -> bytes | None:
+    """Return a file's bytes if they are its text already; else it takes more to read them.
+
+    `linecache` is for the others; it costs as much to import as a module of flows.
+    """
+    if path in _NO_SOURCE:
+        return None
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    # What may say how the rest is encoded: the first two lines, and a mark before them.
+    head = b"".join(text.split(b"\n", 2)[:2])
+    is_plain = text.endswith(b"\n") and b"\r" not in text
+    return text if is_plain and b"coding" not in head and not head.startswith(_MARK) else None
+
+
 def _text(function: types.FunctionType) -> bytes:
     """Return the text of a function's file as UTF-8, wherever its module was loaded from."""
     path = function.__code__.co_filename
+    text = _plain_text(path)
+    if text is not None:
+        return text
+    import linecache
+
     linecache.checkcache(path)  # the module may have been edited and imported again
-    text = "" if path in _NO_SOURCE else "".join(linecache.getlines(path, function.__globals__))
-    if not text:
+    lines = [] if path in _NO_SOURCE else linecache.getlines(path, function.__globals__)
+    if not lines:
         raise CompileError(
             f"cannot make {function.__qualname__} a flow: its source is not to be found at {path} "
             "(define flows in a module's file, not by exec or in an interactive shell)"
         )
-    return text.encode("utf-8", "surrogatepass")
+    return "".join(lines).encode("utf-8", "surrogatepass")

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 
 from longterm.cli import change, look, schema, work
 from longterm.cli.arguments import WrongUsage
@@ -52,7 +51,7 @@ def _open(options: argparse.Namespace) -> RunStore:
     store = open_store(url)
     path = getattr(store, "path", None)
     # A file that a typing error names is not to be made by a look at it.
-    if isinstance(path, Path) and not path.exists() and not options.makes_store:
+    if isinstance(path, str) and not os.path.exists(path) and not options.makes_store:
         raise StoreError(
             f"there is no file {path} (check the URL, or run `longterm migrate` first)"
         )

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from longterm.codec import families as _families
 from longterm.codec import wire
 from longterm.codec.allowed import allow
 from longterm.codec.decoder import decode_body
-from longterm.codec.encoder import encode_graph
 from longterm.codec.plain import pack_frames, pack_tree
-from longterm.codec.reading import describe
 from longterm.codec.registered import register_type, storable
 from longterm.codec.seals import Seal, close, open_sealed, set_seal
 from longterm.errors import CorruptData, NotAllowed, NotStorable
 from longterm.frame import Frame
-
-del _families
 
 __all__ = [
     "CorruptData",
@@ -48,6 +43,9 @@ def encode(value: object) -> bytes:
     else:
         packed, layout = pack_tree(value), 0
     if packed is None:
+        # Graphs are the rarer case, and a good part of the codec's code.
+        from longterm.codec.encoder import encode_graph
+
         return close(wire.HEADERS[wire.ITEMS] + encode_graph(value))
     content, has_tags = packed
     return close(wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content)
@@ -64,3 +62,14 @@ def decode(data: bytes) -> Any:
     if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     return decode_body(data[1], memoryview(data)[2:])
+
+
+def describe(data: bytes) -> str:
+    """Return what stored bytes hold, as text, without the code of those who stored them.
+
+    Raises:
+        CorruptData: the bytes are not what `encode` made.
+    """
+    from longterm.codec.reading import described
+
+    return described(data)

@@ -1,8 +1,8 @@
 """What stored bytes may name: which modules, which callables, which classes of instances.
 
 The default lets the application's own code be stored without ceremony, and denies bytes that were
-forged a way to act. Bytes never import a module; they name what is imported already, unless the
-application allowed a prefix. Of that:
+forged a way to act. Bytes never import a module of the application's or of a library; they name
+what is imported already, unless the application allowed a prefix. Of that:
 
 - the application's own modules (those neither of the standard library nor installed into
   site-packages) may be named for everything;
@@ -17,9 +17,9 @@ application allowed a prefix. Of that:
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from functools import cache
-from pathlib import PurePath
 from types import ModuleType
 from typing import Final
 
@@ -34,6 +34,16 @@ HARMLESS_MODULES: Final = frozenset(
     }
 )  # fmt: skip
 """Modules of the standard library whose functions and classes only compute."""
+
+_ON_DEMAND: Final = frozenset(
+    {
+        "_decimal", "_uuid", "array", "dataclasses", "decimal", "enum", "fractions", "ipaddress",
+        "json", "math", "numbers", "pathlib", "pathlib._local", "re", "string", "textwrap",
+        "urllib.parse", "uuid", "zoneinfo",
+    }
+)  # fmt: skip
+"""Modules of the standard library that the codec itself may have loaded in one process and not yet
+in another. What bytes mean must not depend on that, so naming one of these loads it."""
 
 HARMFUL: Final = frozenset(
     {
@@ -105,7 +115,7 @@ def module(name: str) -> ModuleType:
         NotAllowed: it is not imported and was not allowed.
     """
     found = sys.modules.get(name)
-    if found is None and is_allowed_by_name(name):
+    if found is None and (name in _ON_DEMAND or is_allowed_by_name(name)):
         try:
             found = importlib.import_module(name)
         except ImportError as error:
@@ -160,5 +170,5 @@ def origin(owner: ModuleType) -> str:
 
 @cache
 def _origin_of_file(path: str) -> str:
-    parts = PurePath(path).parts
+    parts = path.replace(os.sep, "/").split("/")
     return "library" if "site-packages" in parts or "dist-packages" in parts else "application"

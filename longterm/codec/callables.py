@@ -21,9 +21,8 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm.codec import allowed, functions, names, wire
-from longterm.codec.atoms import READERS
 from longterm.codec.budget import Budget
-from longterm.codec.kinds import Form, Kind, Parts, is_a, store
+from longterm.codec.kinds import READERS, Form, Kind, Parts, is_a, store
 from longterm.codec.refusal import Refused
 from longterm.errors import NotAllowed
 

@@ -8,7 +8,6 @@ the base's own descriptors, so that no code of the class runs.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from dataclasses import dataclass
 from datetime import tzinfo
 from types import (
     BuiltinFunctionType,
@@ -20,10 +19,12 @@ from types import (
 )
 from typing import Any, Final
 
-from longterm.codec import allowed, names
+from longterm.codec import allowed, names, wire
 from longterm.codec.budget import Budget
+from longterm.codec.kinds import CAREFUL_READERS
 from longterm.codec.refusal import Refused
 from longterm.errors import NotAllowed
+from longterm.record import record
 
 _C_DESCRIPTORS: Final = (
     MethodDescriptorType,
@@ -98,10 +99,11 @@ class ClassPlan:
                 self.slots[name].__set__(instance, value)
 
 
-_plans: dict[type, ClassPlan] = {}
+PLANS: dict[type, ClassPlan] = {}
+"""The plans made so far."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class NoPlan:
     """Why instances of a class cannot be stored, and what to do; both empty if it is not known."""
 
@@ -111,7 +113,7 @@ class NoPlan:
 
 def plan_of(cls: type) -> ClassPlan | NoPlan:
     """Return the plan of a class, or why there is none."""
-    plan = _plans.get(cls)
+    plan = PLANS.get(cls)
     if plan is not None:
         return plan
     if base_of(cls) is None:
@@ -123,7 +125,7 @@ def plan_of(cls: type) -> ClassPlan | NoPlan:
         )
     if not allowed.may_have_instances(cls, name, allowed.module(name.partition(":")[0])):
         return _why_no_instances(cls, name)
-    plan = _plans[cls] = ClassPlan(cls, name)
+    plan = PLANS[cls] = ClassPlan(cls, name)
     return plan
 
 
@@ -141,6 +143,9 @@ def plan_named(name: str) -> ClassPlan:
         reason = plan.reason or "its class is not plain"
         raise NotAllowed(name, f"cannot have stored instances: {reason}")
     return plan
+
+
+CAREFUL_READERS[wire.TYPE] = lambda payload, budget: plan_named(payload.decode())
 
 
 def base_of(cls: type) -> type | None:

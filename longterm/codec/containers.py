@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -73,16 +72,6 @@ def _make_slice(parts: Parts, budget: Budget) -> slice:
     return slice(start, stop, step)
 
 
-def _make_fraction(parts: Parts, budget: Budget) -> Fraction:
-    # Made without its constructor, whose search for common divisors takes time out of proportion.
-    numerator, denominator = parts
-    if type(numerator) is not int or type(denominator) is not int or denominator < 1:
-        raise ValueError("a fraction has a whole numerator and a positive denominator")
-    made: Any = object.__new__(Fraction)
-    made._numerator, made._denominator = numerator, denominator
-    return made  # type: ignore[no-any-return]
-
-
 def _make_namespace(parts: Parts, budget: Budget) -> SimpleNamespace:
     return SimpleNamespace()
 
@@ -99,7 +88,6 @@ FROZENSET: Final = Kind(5, "frozenset", _make_frozenset, hashes=True)
 DEQUE: Final = Kind(6, "deque", _make_deque, _fill_deque, needs=1)
 RANGE: Final = Kind(7, "range", _make_range)
 SLICE: Final = Kind(8, "slice", _make_slice)
-FRACTION: Final = Kind(9, "fraction", _make_fraction)
 NAMESPACE: Final = Kind(10, "namespace", _make_namespace, _fill_namespace)
 
 
@@ -116,6 +104,4 @@ store(deque, take=lambda value: [DEQUE.tag, value.maxlen, *value], family=_FAMIL
 store(range, take=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY,
       is_value=True, is_tagged=True)  # fmt: skip
 store(slice, take=lambda value: [SLICE.tag, value.start, value.stop, value.step], family=_FAMILY)
-store(Fraction, take=lambda value: [FRACTION.tag, value.numerator, value.denominator],
-      family="numbers", is_value=True, is_tagged=True)  # fmt: skip
 store(SimpleNamespace, take=lambda value: [NAMESPACE.tag, *pairs(vars(value))], family=_FAMILY)

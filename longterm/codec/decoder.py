@@ -6,21 +6,20 @@ anything, so that a length which the input does not hold is found before memory 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgpack import Unpacker, unpackb
 from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm.codec import wire
-from longterm.codec.atoms import READERS
 from longterm.codec.budget import Budget
-from longterm.codec.classes import plan_named
 from longterm.codec.collector import collector_at_rest
 from longterm.codec.frames import whole_frame
-from longterm.codec.kinds import KINDS, Kind, Parts
-from longterm.codec.knots import NEW, Filling, Shell
-from longterm.codec.patterns import read_pattern
+from longterm.codec.instructions import NEW, Filling, Shell
+from longterm.codec.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts
 from longterm.errors import CorruptData, LongtermError
+
+_CAREFUL: Final = (wire.TYPE, wire.PATTERN)
 
 
 def decode_body(layout: int, data: memoryview) -> Any:
@@ -133,10 +132,8 @@ class Reader:
         if code == wire.TAG:
             self.open_tags += 1
             return KINDS[payload[0]]
-        if code == wire.TYPE:
-            return plan_named(payload.decode())
-        if code == wire.PATTERN:
-            return read_pattern(payload, self.budget)
+        if code in _CAREFUL:
+            return CAREFUL_READERS[code](payload, self.budget)
         return READERS[code](payload)
 
     def array(self, parts: Parts) -> Any:

@@ -1,49 +1,60 @@
 """What a kind of value is: how it is taken apart into parts, and made again from them.
 
 A kind is a tagged array on the wire: its tag, then its parts. Each kind is declared in the file of
-its family, which registers it here. Knows no other kind and neither encoder nor decoder.
+its family, which enters it in the tables here. Knows no other kind and neither encoder nor decoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from msgpack import ExtType
 
 from longterm.codec import wire
 from longterm.codec.budget import Budget
+from longterm.codec.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
+from longterm.record import record
 
 # Values of any type pass through here: this is the boundary where `Any` belongs.
 Parts: TypeAlias = list[Any]
 Form: TypeAlias = "Parts | ExtType"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """One kind of tagged array."""
 
-    code: int
-    name: str
-    """What people read: in `describe`, in errors, in the docs."""
-    make: Callable[[Parts, Budget], Any]
-    """Make the value of its parts; of the first `needs` of them if it can be filled later."""
-    fill: Callable[[Any, Parts, Budget], None] | None = None
-    """Put the remaining parts into a value already made, so that it can take part in cycles."""
-    needs: int = 0
-    hashes: bool = False
-    """Whether filling hashes the parts, which must then be whole."""
-    whole: bool = False
-    """Whether making needs its parts to be whole, so that none of them can hold the value."""
-    tag: ExtType = field(init=False)
+    __slots__ = ("code", "fill", "hashes", "make", "name", "needs", "tag", "whole")
 
-    def __post_init__(self) -> None:
-        """Make the tag once, and take the code."""
-        object.__setattr__(self, "tag", ExtType(wire.TAG, bytes([self.code])))
-        if self.code in KINDS:
-            raise ValueError(f"kind {self.code} is taken by {KINDS[self.code].name}")
-        KINDS[self.code] = self
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        make: Callable[[Parts, Budget], Any],
+        fill: Callable[[Any, Parts, Budget], None] | None = None,
+        *,
+        needs: int = 0,
+        hashes: bool = False,
+        whole: bool = False,
+    ) -> None:
+        """Take the code.
+
+        Args:
+            code: its number on the wire.
+            name: what people read: in `describe`, in errors, in the docs.
+            make: make the value of its parts; of the first `needs` if it can be filled later.
+            fill: put the remaining parts into a value already made, so that it can be in cycles.
+            needs: how many parts it takes to make one.
+            hashes: whether filling hashes the parts, which must then be whole.
+            whole: whether making needs whole parts, so that none of them can hold the value.
+        """
+        self.code, self.name = code, name
+        self.make, self.fill, self.needs = make, fill, needs
+        self.hashes, self.whole = hashes, whole
+        self.tag = ExtType(wire.TAG, bytes([code]))
+        if code in KINDS:
+            raise ValueError(f"kind {code} is taken by {KINDS[code].name}")
+        KINDS[code] = self
 
     def build(self, parts: Parts, budget: Budget) -> Any:
         """Make a whole value of all its parts."""
@@ -62,13 +73,19 @@ def is_a(value: Any, *types: type) -> bool:
     return issubclass(type(value), types)
 
 
-KINDS: dict[int, Kind] = {}
-"""Every kind, by its code."""
+KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
+"""The kinds, by their codes."""
+
+READERS: Table[int, Callable[[bytes], Any]] = Table(HOME_OF_EXTENSION.get)
+"""What makes the value of an atom's payload, by extension code."""
+
+CAREFUL_READERS: Table[int, Callable[[bytes, Budget], Any]] = Table(HOME_OF_EXTENSION.get)
+"""The same for those extensions that stand only where there are tagged arrays."""
 
 Take: TypeAlias = Callable[[Any], Form]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Row:
     """A line of the table of storable types: what the docs say of a type, and who stores it."""
 
@@ -81,9 +98,9 @@ class Row:
 
 
 ROWS: list[Row] = []
-"""Every exact type the codec knows, in the order of the docs."""
+"""Every exact type that the families loaded so far store."""
 
-TAKERS: dict[type, Take] = {}
+TAKERS: Table[type, Take] = Table(home_of_type)
 """How to take apart a value of exactly this type."""
 
 VALUES: set[type] = set()

@@ -16,6 +16,7 @@ from types import (
 )
 from typing import Any, Final
 
+from longterm._abi import mangle
 from longterm.codec import allowed
 from longterm.errors import NotAllowed
 
@@ -31,6 +32,7 @@ CALLABLE_TYPES: Final = (
 _module_namespace: Final[Any] = vars(ModuleType)["__dict__"].__get__
 _class_module: Final[Any] = vars(type)["__module__"].__get__
 _class_qualname: Final[Any] = vars(type)["__qualname__"].__get__
+_class_name: Final[Any] = vars(type)["__name__"].__get__
 _class_namespace: Final[Any] = vars(type)["__dict__"].__get__
 
 
@@ -45,7 +47,7 @@ def find(name: str) -> tuple[Any, ModuleType]:
     found: Any = owner
     for step in qualname.split("."):
         try:
-            found = _unwrapped(_namespace(found)[step])
+            found = _unwrapped(_entry(found, step))
         except (KeyError, TypeError):
             raise NotAllowed(
                 name, f"does not exist: {step!r} was not found (was it renamed or moved?)"
@@ -101,12 +103,14 @@ def _refusal(name: str) -> tuple[str, str]:
     )
 
 
-def _namespace(owner: Any) -> Any:
+def _entry(owner: Any, step: str) -> Any:
     if isinstance(owner, ModuleType):
-        return _module_namespace(owner)
-    if isinstance(owner, type):
-        return _class_namespace(owner)
-    raise TypeError
+        return _module_namespace(owner)[step]
+    if not isinstance(owner, type):
+        raise TypeError
+    namespace = _class_namespace(owner)
+    # A qualified name has a private name as the author wrote it; its class has it mangled.
+    return namespace[step if step in namespace else mangle(step, _class_name(owner))]
 
 
 def _unwrapped(found: Any) -> Any:

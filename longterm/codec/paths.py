@@ -7,13 +7,13 @@ Attribute("cursor").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from longterm.frame import Frame
+from longterm.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Item:
     """A step to an element of a list or such, or to the value of a key."""
 
@@ -23,7 +23,7 @@ class Item:
         return f"[{self.key!r}]"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Attribute:
     """A step to an attribute, or to a part that has a name."""
 

@@ -13,7 +13,7 @@ from msgpack import ExtType
 
 from longterm.codec import wire
 from longterm.codec.budget import Budget
-from longterm.codec.kinds import store
+from longterm.codec.kinds import CAREFUL_READERS, store
 
 _TEXT: Final = b"s"
 _BYTES: Final = b"b"
@@ -29,7 +29,7 @@ def _take(value: re.Pattern[Any]) -> ExtType:
     return ExtType(wire.PATTERN, _BYTES + flags + bytes(text))
 
 
-def read_pattern(payload: bytes, budget: Budget) -> re.Pattern[Any]:
+def _read(payload: bytes, budget: Budget) -> re.Pattern[Any]:
     """Compile what a payload says."""
     (flags,) = struct.unpack(">I", payload[1:5])
     if flags & re.DEBUG:
@@ -56,5 +56,7 @@ def _characters_in_ranges(text: str) -> int:
         position = text.find("-", position + 1)
     return count
 
+
+CAREFUL_READERS[wire.PATTERN] = _read
 
 store(re.Pattern, take=_take, family="text", is_value=True, is_tagged=True)

@@ -100,6 +100,8 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
             if cls in scalars:
                 continue
             if cls is not dict and cls is not list:
+                if cls not in TAKERS and not TAKERS.finds(cls):
+                    return None
                 if cls in ATOMS:
                     holds = holds if holds is _Holds.TAGS else _Holds.ATOMS
                     continue

@@ -11,11 +11,11 @@ from typing import Any, Final
 from msgpack import ExtType, Unpacker
 
 from longterm.codec import wire
-from longterm.codec.atoms import READERS
 from longterm.codec.decoder import check_lengths
+from longterm.codec.families import HOME_OF_EXTENSION, HOME_OF_KIND
 from longterm.codec.frames import FRAME
-from longterm.codec.kinds import KINDS
-from longterm.codec.knots import FILL, NEW
+from longterm.codec.instructions import FILL, NEW
+from longterm.codec.kinds import KINDS, READERS, Kind
 from longterm.codec.seals import open_sealed
 from longterm.errors import CorruptData
 
@@ -24,7 +24,7 @@ _LONG: Final = 2_000
 _NAMED: Final = (wire.NAME, wire.MODULE, wire.TYPE, wire.ZONE)
 
 
-def describe(data: bytes) -> str:
+def described(data: bytes) -> str:
     """Return what stored bytes hold, as text.
 
     Raises:
@@ -118,12 +118,16 @@ def _parts(parts: list[Any], depth: int = _DEPTH) -> str:
 
 
 def _tagged(code: int, parts: list[Any], depth: int) -> str:
-    kind = KINDS.get(code)
+    kind = _kind_of(code)
     if code == NEW.code:
-        made = KINDS.get(parts[0])
+        made = _kind_of(parts[0])
         rest = f" of {_parts(parts[1:], depth)}" if parts[1:] else ""
         return f"a {made.name if made else parts[0]}{rest}, filled later"
     return f"{kind.name.replace(' ', '_') if kind else f'kind_{code}'}({_parts(parts, depth)})"
+
+
+def _kind_of(code: Any) -> Kind | None:
+    return KINDS[code] if code in HOME_OF_KIND else None
 
 
 def _extension(value: ExtType) -> str:
@@ -134,6 +138,6 @@ def _extension(value: ExtType) -> str:
         return str(payload, "utf-8", "backslashreplace")
     if code == wire.PATTERN:
         return f"pattern({payload[5:].decode('utf-8', 'backslashreplace')!r})"
-    if code in READERS:
+    if code in HOME_OF_EXTENSION:
         return repr(READERS[code](payload))
     return f"extension {code} of {payload!r}"

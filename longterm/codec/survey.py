@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from msgpack import ExtType
 
 from longterm.codec import atoms, paths, registered
-from longterm.codec.classes import ClassPlan, NoPlan, plan_of
+from longterm.codec.classes import PLANS, ClassPlan, NoPlan, plan_of
 from longterm.codec.exceptions import take_exception
 from longterm.codec.instances import take_enum, take_instance, take_plan
 from longterm.codec.kinds import TAKERS, VALUES, Form, Parts
@@ -178,11 +178,10 @@ def take(value: Any) -> Form:
         Refused: it cannot be stored.
     """
     cls = type(value)
-    taker = TAKERS.get(cls)
-    if taker is not None:
-        return taker(value)
     if cls is ClassPlan:
         return take_plan(value)
+    if cls in TAKERS or (cls not in PLANS and TAKERS.finds(cls)):
+        return TAKERS[cls](value)
     own = registered.take(value)
     if own is not None:
         return own

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import longterm.codec.families  # noqa: F401 - makes every type known
+from longterm.codec.families import load_all, place_of_type
 from longterm.codec.kinds import ROWS, Row
 
 BEGIN: Final = "<!-- table of types: begin (made by python -m longterm.codec.table) -->"
@@ -58,12 +58,18 @@ def table() -> str:
         f"| plain | {', '.join(f'`{name}`' for name in _MSGPACK)} | of any size and text |"
     )
     families: dict[str, list[Row]] = {family: [] for family in _FAMILIES}
-    for row in ROWS:
+    for row in all_rows():
         families.setdefault(row.family, []).append(row)
     for family, rows in families.items():
         lines += [_line(family, row) for row in _merged(rows)]
     lines += [f"| classes | {types} | {note} |" for types, note in _CLASSES]
     return "\n".join(lines) + "\n"
+
+
+def all_rows() -> list[Row]:
+    """Return the rows of all families, in their order, whichever was loaded first here."""
+    load_all()
+    return sorted(ROWS, key=lambda row: place_of_type(row.types[0]))
 
 
 def _merged(rows: list[Row]) -> list[Row]:

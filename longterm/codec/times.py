@@ -8,9 +8,8 @@ from typing import Final
 from msgpack import ExtType
 
 from longterm.codec import wire
-from longterm.codec.atoms import READERS
 from longterm.codec.budget import Budget
-from longterm.codec.kinds import Form, Kind, Parts, is_a, store
+from longterm.codec.kinds import READERS, Form, Kind, Parts, is_a, store
 
 _FAMILY: Final = "dates and times"
 

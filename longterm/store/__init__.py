@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from longterm.errors import StoreError
 from longterm.store.base import RunStore
@@ -28,42 +27,41 @@ def open_store(url: str) -> RunStore:
     """
     if "://" not in url and url.lower().endswith(_FILE_SUFFIXES):
         return _open_sqlite_file(url, {})
-    parts = urlsplit(url)
-    opener = _OPENERS.get(parts.scheme)
+    scheme, _, rest = url.partition(":")
+    opener = _OPENERS.get(scheme.lower())
     if opener is None:
         # The rest of the URL stays out of the message: it may hold a password.
-        asked = f"{parts.scheme}://…" if "://" in url else repr(url)
+        asked = f"{scheme}://…" if "://" in url else repr(url)
         raise StoreError(
             f"no store has the URL {asked} (use memory://, sqlite:///runs.db, "
             "postgresql://host/database, or a path that ends in .db)"
         )
-    return opener(parts, _options(parts))
+    place, _, query = (rest[2:] if rest.startswith("//") else f"/{rest}").partition("?")
+    return opener(url, place, _options(query) if query else {})
 
 
-def _open_memory(parts: SplitResult, options: dict[str, str]) -> RunStore:
+def _open_memory(url: str, place: str, options: dict[str, str]) -> RunStore:
     from longterm.store.memory import MemoryStore
 
     _refuse_unknown(options, known=())
-    if parts.netloc or parts.path:
-        raise StoreError(
-            f"a store in memory has no name or place: {parts.geturl()!r} (write memory://)"
-        )
+    if place.strip("/"):
+        raise StoreError(f"a store in memory has no name or place: {url!r} (write memory://)")
     return MemoryStore()
 
 
-def _open_sqlite(parts: SplitResult, options: dict[str, str]) -> RunStore:
-    path = unquote(parts.path.removeprefix("/"))
-    if parts.netloc:
+def _open_sqlite(url: str, place: str, options: dict[str, str]) -> RunStore:
+    host, _, path = place.partition("/")
+    if host:
         raise StoreError(
-            f"{parts.geturl()!r} names no file (three slashes begin a relative path, four an "
-            f"absolute one: sqlite:///{parts.netloc}{parts.path})"
+            f"{url!r} names no file (three slashes begin a relative path, four an absolute one: "
+            f"sqlite:///{place})"
         )
     if not path:
         raise StoreError(
             "the URL sqlite:// names no file (write sqlite:///runs.db; "
             "for runs in memory write memory://)"
         )
-    return _open_sqlite_file(path, options)
+    return _open_sqlite_file(_unquoted(path), options)
 
 
 def _open_sqlite_file(path: str, options: dict[str, str]) -> RunStore:
@@ -77,15 +75,18 @@ def _open_sqlite_file(path: str, options: dict[str, str]) -> RunStore:
     )
 
 
-def _open_postgres(parts: SplitResult, options: dict[str, str]) -> RunStore:
+def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
+    from urllib.parse import quote, urlencode
+
     from longterm.store.postgres import PostgresStore
 
     ours = {name: options.pop(name) for name in _POSTGRES_OPTIONS if name in options}
     migrate = ours.get("migrate", "yes").lower()
     if migrate not in ("yes", "no"):
         raise StoreError(f"migrate={migrate!r} is neither yes nor no (write migrate=no)")
+    theirs = f"?{urlencode(options, quote_via=quote)}" if options else ""
     return PostgresStore(
-        parts._replace(query=urlencode(options, quote_via=quote)).geturl(),
+        f"postgresql://{place}{theirs}",
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
         wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
         migrate=migrate == "yes",
@@ -93,7 +94,7 @@ def _open_postgres(parts: SplitResult, options: dict[str, str]) -> RunStore:
 
 
 _POSTGRES_OPTIONS: Final = ("max_connections", "wait_seconds", "migrate")
-_OPENERS: Final[dict[str, Callable[[SplitResult, dict[str, str]], RunStore]]] = {
+_OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
     "postgresql": _open_postgres,
@@ -101,10 +102,19 @@ _OPENERS: Final[dict[str, Callable[[SplitResult, dict[str, str]], RunStore]]] = 
 }
 
 
-def _options(parts: SplitResult) -> dict[str, str]:
+def _options(query: str) -> dict[str, str]:
     """Return the options after the question mark; of a repeated one, the last."""
-    values = parse_qs(parts.query, keep_blank_values=True)
-    return {name: given[-1] for name, given in values.items()}
+    from urllib.parse import parse_qs
+
+    return {name: given[-1] for name, given in parse_qs(query, keep_blank_values=True).items()}
+
+
+def _unquoted(path: str) -> str:
+    if "%" not in path:
+        return path
+    from urllib.parse import unquote
+
+    return unquote(path)
 
 
 def _refuse_unknown(options: dict[str, str], *, known: tuple[str, ...]) -> None:

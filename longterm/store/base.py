@@ -7,10 +7,10 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
+from longterm.record import field, record
 from longterm.run import Fact, Run, RunState
 
 
@@ -29,8 +29,8 @@ class RunStore(Protocol):
     - **Exact.** Text is any Unicode without NUL and compares by code point; bytes come back as they
       went in, and empty is not None. A record that was returned never changes afterwards.
     - **Fields of its own.** A store may return a subclass of `Run` with further fields. `create` is
-      given a plain `Run`, `update` a record that this store returned, changed by
-      `dataclasses.replace`: what the engine does not know, it hands back as it was.
+      given a plain `Run`, `update` a record that this store returned, changed by `Run.changed`:
+      what the engine does not know, it hands back as it was.
     """
 
     def create(self, run: Run) -> Run:
@@ -63,7 +63,9 @@ class RunStore(Protocol):
         ...
 
     def update(self, run: Run) -> Run:
-        """Save what a turn made of a claimed run, every field of it, and return it as stored.
+        """Save what a turn made of a claimed run, and return it as stored.
+
+        Every field may have changed but `flow` and `created_at`: they are for a run's whole life.
 
         Only the holder of the newest claim can save, and only once: the stored run must be running
         and its turn must equal `run.turn`.
@@ -119,11 +121,11 @@ class Leases(Protocol):
 def died_run(run: Run, max_attempts: int) -> Run:
     """Return a run as it is after the turn that held it died with its process."""
     attempts = run.attempts + 1
-    run = replace(run, claimed_until=None, attempts=attempts)
+    run = run.changed(claimed_until=None, attempts=attempts)
     # A run that waits for nothing was in its first turn, so no event could ever carry it on.
     if attempts < max_attempts and run.waiting_for is not None:
-        return replace(run, state=RunState.SUSPENDED)
-    return replace(run, state=RunState.FAILED, error=f"{attempts}{DIED}")
+        return run.changed(state=RunState.SUSPENDED)
+    return run.changed(state=RunState.FAILED, error=f"{attempts}{DIED}")
 
 
 DIED: Final = (
@@ -146,7 +148,7 @@ class Deadlines(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class Query:
     """Which runs to find; every field that is set must fit."""
 

@@ -5,7 +5,6 @@ Keeps the records it is given, subclasses and their fields included. Never touch
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
@@ -39,7 +38,7 @@ class MemoryStore:
             run = self._stored(run_id)
             if run.state is not RunState.SUSPENDED or run.waiting_for != event_id:
                 return None
-            claimed = replace(run, state=RunState.RUNNING, turn=run.turn + 1)
+            claimed = run.changed(state=RunState.RUNNING, turn=run.turn + 1)
             self._runs[run_id] = claimed
         return claimed
 
@@ -65,7 +64,7 @@ class MemoryStore:
             run = self._runs.get(run_id)
             if run is None or run.state is not RunState.RUNNING or run.turn != turn:
                 return False
-            self._runs[run_id] = replace(run, claimed_until=until)
+            self._runs[run_id] = run.changed(claimed_until=until)
             return True
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
@@ -111,8 +110,7 @@ class MemoryStore:
         return len(ended)
 
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
-        claimed = replace(
-            run,
+        claimed = run.changed(
             state=RunState.RUNNING,
             turn=run.turn + 1,
             claimed_until=until,

@@ -15,7 +15,15 @@ from typing import Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
-from longterm.store._rows import BYTES, COLUMNS, in_order_of_deadlines, row_of, run_of
+from longterm.store._rows import (
+    BYTES,
+    CHANGING,
+    COLUMNS,
+    changing,
+    in_order_of_deadlines,
+    row_of,
+    run_of,
+)
 from longterm.store.base import DIED, Query
 
 try:
@@ -34,7 +42,7 @@ _NAMES: Final[LiteralString] = ", ".join(COLUMNS)
 _QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
 _CHANGES: Final[LiteralString] = ", ".join(
-    [name + " = " + value for name, value in zip(COLUMNS[2:], _VALUES[2:], strict=True)]
+    [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
 )
 
 # Workers look at least every five minutes; of what is due later they need not be told.
@@ -146,9 +154,8 @@ class PostgresStore:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
-        run_id, turn, *changes = row_of(run)
         asked = f"save run {run.id!r}"
-        answer = self._pool.execute(_SAVE, (*changes, run_id, turn), asked)
+        answer = self._pool.execute(_SAVE, (*changing(run), run.id, run.turn), asked)
         if answer.rows:
             return run
         stored = self.get(run.id)

@@ -175,7 +175,6 @@ class StoreContract(
         store.create(suspended_run())
         made = replace(
             claim(store),
-            flow="shop.orders:greet_again",
             state=RunState.FAILED,
             waiting_for="name",
             stack=b"other frames",

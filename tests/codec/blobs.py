@@ -7,7 +7,10 @@ from typing import Any
 from msgpack import ExtType, packb
 
 from longterm.codec import wire
+from longterm.codec.families import load_all
 from longterm.codec.kinds import KINDS
+
+load_all()
 
 
 def items(*values: Any) -> bytes:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from longterm.codec import decode, encode, wire
+from longterm.codec.families import load_all
 from longterm.codec.kinds import KINDS
 from longterm.codec.table import BEGIN, END, table
 
@@ -22,6 +23,7 @@ def test_the_table_of_types_is_made_of_the_code() -> None:
 
 
 def test_every_kind_is_in_the_format_with_its_number_and_name() -> None:
+    load_all()
     kinds = FORMAT.partition("## Tagged arrays")[2].partition("**Objects.**")[0]
     shown = {int(code): name for code, name in re.findall(r"^\| (\d+) \| ([\w ]+) \|", kinds, re.M)}
     assert shown == {code: kind.name for code, kind in KINDS.items()}

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,6 +87,21 @@ def test_bytes_do_not_import() -> None:
             decode(items(value))
     assert target not in sys.modules
     assert "LONGTERM_TEST_IMPORTED_ON_SIGHT" not in os.environ
+
+
+@pytest.mark.parametrize(
+    "value", ["decimal.Decimal", "fractions.Fraction", "re.IGNORECASE", "uuid.UUID(int=1)"]
+)
+def test_what_bytes_mean_does_not_depend_on_the_families_that_are_loaded(value: str) -> None:
+    top = value.partition(".")[0]
+    write = f"import {top}, sys\nfrom longterm.codec import encode\nprint(encode([{value}]).hex())"
+    read = "import sys, longterm.codec as c\nprint(c.decode(bytes.fromhex(sys.argv[1])))"
+    run = partial(subprocess.run, capture_output=True, text=True, check=True)
+
+    written = run([sys.executable, "-c", write]).stdout.strip()
+    shown = run([sys.executable, "-c", read, written]).stdout.strip()
+
+    assert shown == str([eval(value, {top: __import__(top)})])
 
 
 def test_what_was_allowed_is_imported_on_demand() -> None:

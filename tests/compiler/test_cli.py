@@ -363,3 +363,103 @@ def test_failure_of_the_compiler_is_never_called_the_authors(
     assert "RuntimeError: oh" in err
     assert "longterm-compile: internal error: please report it with shop.orders" in err
     assert "there is no file nothing.py" in err
+
+
+def caches(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.rglob("*.longterm"))
+
+
+def test_cache_of_a_package_is_written_for_every_file_with_flows(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "broken.py").unlink()
+
+    assert main(["--cache", "shop"]) == 0
+
+    (name,) = caches(shop)
+    written = shop / "__pycache__" / name
+    assert capsys.readouterr().out.splitlines() == [
+        "shop/__init__.py: no flows",
+        f"shop/orders.py: 3 flows, 2 resume points, in {written}",
+        "shop/plain.py: no flows",
+    ]
+
+
+@pytest.mark.parametrize("target", ["shop/orders.py", "shop.orders"])
+def test_cache_of_one_file(target: str, shop: Path) -> None:
+    assert main(["--cache", target]) == 0
+
+    assert len(caches(shop)) == 1
+
+
+def test_cache_goes_where_the_runtime_looks(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGTERM_CACHE", str(tmp_path / "elsewhere"))
+
+    assert main(["--cache", "shop/orders.py"]) == 0
+
+    assert caches(shop) == []
+    assert len(caches(tmp_path / "elsewhere")) == 1
+
+
+def test_cache_leaves_hidden_folders_alone(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "orders.py").write_text(ORDERS)
+    (shop / "broken.py").unlink()
+
+    assert main(["--cache", "."]) == 0
+
+    assert len(caches(tmp_path)) == 1
+
+
+def test_file_that_cannot_be_read_does_not_keep_the_others_from_the_cache(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--cache", "shop"]) == 2
+
+    assert "SyntaxError" in capsys.readouterr().err
+    assert len(caches(shop)) == 1
+
+
+def test_problems_are_shown_instead_of_a_cache(
+    refused: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--cache", refused]) == 1
+
+    err = capsys.readouterr().err
+    assert " --> shop/bad.py:6:16" in err
+    assert err.endswith("\n\n2 problems\n")
+    assert caches(shop) == []
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    ("target", "cache", "message"),
+    [
+        ("shop/orders.py", "off", "LONGTERM_CACHE turns the cache off (unset it, or set it to"),
+        ("shop/orders.py", "blocked", "(make its folder writable, or set LONGTERM_CACHE to one"),
+        ("shop/orders.py:approve", "", "is one flow, and a cache is of whole files (name shop/or"),
+        ("empty", "", "there is no Python file in empty (name one with flows in it)"),
+        ("shop.nothing", "", "there is no module shop.nothing"),
+    ],
+)
+def test_cache_that_cannot_be_written_is_told_with_a_remedy(
+    target: str,
+    cache: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A file in the place of the folder: root may write anywhere, but not into that.
+    (tmp_path / "blocked").write_text("")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("LONGTERM_CACHE", cache)
+
+    assert main(["--cache", target]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("longterm-compile: ")
+    assert message in err

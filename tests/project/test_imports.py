@@ -29,14 +29,32 @@ ALLOWED = {
 NOT_AT_IMPORT = {
     "argparse",
     "asyncio",
+    "decimal",
+    "fractions",
+    "hashlib",
+    "importlib.metadata",
     "hypothesis",
+    "longterm.cli",
     "longterm.demo",
     "longterm.testing",
+    "longterm.unstorable",
+    "longterm.worker",
     "longterm_compiler",
+    "pathlib",
     "psycopg",
     "pytest",
     "sqlite3",
+    "tempfile",
     "unittest",
+    "uuid",
+    "zoneinfo",
+}
+# What a process needs to import flows and carry them on is loaded at once, the rest when it is met:
+# the whole encoder of graphs, and all families but those of frames and registered types.
+CODEC_AT_IMPORT = {
+    *("allowed", "atoms", "budget", "collector", "decoder", "families", "frames", "functions"),
+    *("instructions", "kinds", "names", "plain", "references", "refusal", "registered", "seals"),
+    "wire",
 }
 
 
@@ -69,6 +87,26 @@ def test_importing_longterm_loads_neither_compiler_nor_drivers_nor_command_lines
     loaded = modules_after("import longterm")
 
     assert not loaded & NOT_AT_IMPORT
+
+
+def test_importing_longterm_loads_only_those_families_of_types_that_every_run_has() -> None:
+    loaded = modules_after("import longterm")
+
+    names = {each.rpartition(".")[2] for each in loaded if each.startswith("longterm.codec.")}
+    assert names == CODEC_AT_IMPORT
+
+
+def test_family_of_types_is_loaded_by_the_first_value_of_it() -> None:
+    loaded = modules_after(
+        "from longterm.codec import decode, encode; data = encode({'a': 1}); decode(data)"
+    )
+    assert "longterm.codec.times" not in loaded
+
+    loaded = modules_after(
+        "from datetime import datetime, UTC; from longterm.codec import encode;"
+        "encode({'a': datetime.now(UTC)})"
+    )
+    assert "longterm.codec.times" in loaded
 
 
 def test_a_memory_store_loads_no_driver() -> None:

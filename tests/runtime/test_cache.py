@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +100,7 @@ def test_helper_that_becomes_a_flow_is_seen(folder):
         lambda content: b"",
         lambda content: content[:40],
         lambda content: content[:-1],
-        lambda content: content[:200] + b"\xff" + content[201:],
+        lambda content: content[:200] + bytes([content[200] ^ 255]) + content[201:],
         lambda content: b"something else",
         lambda content: content + b"more",
     ],
@@ -161,3 +162,82 @@ def test_concurrent_first_starts_all_succeed_and_leave_a_valid_file(folder):
 
     assert {each.split("] ")[0] + "]" for each in printed} == {RIGHT}
     assert start(folder) == f"{RIGHT} False"
+
+
+def precompile(folder: Path, *targets: str, **env: str) -> str:
+    """Run `longterm-compile --cache` in a new process and return what it prints."""
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), str(root / "compiler")])
+    base = {k: v for k, v in os.environ.items() if not k.startswith("LONGTERM")}
+    done = subprocess.run(
+        [sys.executable, "-m", "longterm_compiler", "--cache", *targets],
+        cwd=folder,
+        env={**base, "PYTHONPATH": path, **env},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return done.stdout
+
+
+@pytest.mark.parametrize("target", ["flows.py", "flows", "."])
+def test_precompiled_flows_start_without_the_compiler(folder, target):
+    printed = precompile(folder, target, PYTHONDONTWRITEBYTECODE="1")
+
+    (file,) = cache_files(folder)
+    assert f"flows.py: 2 flows, 4 resume points, in {file}\n" in printed
+    assert start(folder) == f"{RIGHT} False"
+
+
+def test_precompiled_flows_need_no_folder_to_write_to(folder, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    precompile(folder, "flows.py", LONGTERM_CACHE=str(cache))
+    (file,) = cache_files(cache)
+    before = file.read_bytes()
+    for each in (file, *file.parents[: file.parents.index(cache) + 1]):
+        each.chmod(each.stat().st_mode & ~0o222)
+
+    assert start(folder, LONGTERM_CACHE=str(cache)) == f"{RIGHT} False"
+    assert file.read_bytes() == before
+    assert cache_files(cache) == [file]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FLOWS.rstrip("\n"),
+        FLOWS.replace("\n", "\r\n"),
+        "\ufeff" + FLOWS,
+        "# coding: latin-1\n# \xe9\n" + FLOWS,
+        "from __future__ import annotations\n" + FLOWS,
+    ],
+    ids=["no end of line", "Windows", "marked", "latin-1", "future"],
+)
+def test_precompiled_text_is_what_the_runtime_reads(folder, text):
+    encoding = "latin-1" if "latin-1" in text else "utf-8"
+    (folder / "flows.py").write_bytes(text.encode(encoding))
+    precompile(folder, "flows.py")
+
+    assert start(folder) == f"{RIGHT} False"
+
+
+def test_precompiled_flows_are_compiled_again_when_a_helper_becomes_a_flow(folder):
+    precompile(folder, ".")
+    (folder / "helpers.py").write_text(
+        "from longterm import deflow\n\n\n@deflow\ndef step(x):\n    return x + 1\n"
+    )
+
+    assert start(folder) == f"{RIGHT} True"
+
+
+def test_compiler_is_known_by_times_that_a_container_image_keeps(folder, tmp_path):
+    copied = tmp_path / "compiler"
+    shutil.copytree(Path(__file__).parents[2] / "compiler", copied)
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), str(copied)])
+    assert start(folder, PYTHONPATH=path) == f"{RIGHT} True"
+    for each in copied.rglob("*.py"):
+        os.utime(each, (int(each.stat().st_atime), int(each.stat().st_mtime)))
+
+    assert start(folder, PYTHONPATH=path) == f"{RIGHT} False"

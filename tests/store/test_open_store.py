@@ -41,7 +41,7 @@ def test_a_url_or_a_path_opens_an_sqlite_file(
     store = open_store(url)
 
     assert isinstance(store, SQLiteStore)
-    assert store.path == tmp_path / path
+    assert store.path == str(tmp_path / path)
 
 
 def test_options_reach_the_store() -> None:

@@ -1,4 +1,4 @@
-"""The command `longterm-compile`: shows what the compiler makes of flows, and what it objects to.
+"""The command `longterm-compile`: shows what the compiler makes of flows, or keeps it in the cache.
 
 Arguments in; text on standard output and an exit status out: 0 if all is well, 1 if there are
 diagnostics, 2 if something was asked for that does not exist or cannot be read. The modules of the
@@ -15,18 +15,23 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longterm_compiler.callees import ModuleNames
 from longterm_compiler.cli.highlight import bold, highlight, wants_colour
 from longterm_compiler.cli.points_table import points_table
-from longterm_compiler.cli.targets import BadTarget, Target, find_target
-from longterm_compiler.diagnostics import render_all
+from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
+from longterm_compiler.cli.targets import BadTarget, Target, find_files, find_target, names_in
+from longterm_compiler.diagnostics import Refused, render_all
+from longterm_compiler.modules import Located
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.problems import check_file
 from longterm_compiler.render import render_parts
+from longterm_compiler.source import Definition
 
 _OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT, _PIPE_CLOSED = 0, 1, 2, 3, 141
 _EPILOG = """\
 A target is a file (shop/orders.py), a module (shop.orders), or one flow of either
-(shop/orders.py:approve, shop.orders:Shop.approve).
+(shop/orders.py:approve, shop.orders:Shop.approve). With --cache it is a file, a module, or a folder
+or package, which mean all files below them.
 
 exit status: 0 if all is well, 1 if there are diagnostics, 2 if a target cannot be used, 3 if the
 compiler itself has failed
@@ -37,6 +42,7 @@ compiler itself has failed
 class _Options:
     points: bool
     check: bool
+    cache: bool
     color: str
 
 
@@ -45,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _Options(given.points, given.check, given.color)
+    options = _Options(given.points, given.check, given.cache, given.color)
     try:
         status = max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
         sys.stdout.flush()
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="longterm-compile",
-        description="Show the code that is made of flows. Nothing of yours is imported or run.",
+        description="Show the code that is made of flows, or cache it. Nothing of yours is run.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -67,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--points", action="store_true", help="show a table of the resume points")
     what.add_argument("--check", action="store_true", help="show only what cannot be compiled")
+    what.add_argument(
+        "--cache",
+        action="store_true",
+        help="write the compile cache of whole files, so that a process starts without compiling",
+    )
     parser.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -80,12 +91,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(text: str, options: _Options, *, first: bool) -> int:
     """Do what is asked for one target, and return the exit status for it."""
     try:
-        target = find_target(text)
-    except BadTarget as error:
-        print(f"longterm-compile: {error}", file=sys.stderr)
-        return _UNUSABLE
-    try:
-        return _show_or_refuse(target, options, first=first)
+        if options.cache:
+            check_cache_is_on()
+            return max(_cache_or_refuse(each, options) for each in find_files(text))
+        return _show_or_refuse(find_target(text), options, first=first)
+    except (BadTarget, CannotCache) as error:
+        return _unusable(error)
     except BrokenPipeError:
         raise
     except Exception:
@@ -94,22 +105,49 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         return _OUR_FAULT
 
 
+def _unusable(error: Exception) -> int:
+    print(f"longterm-compile: {error}", file=sys.stderr)
+    return _UNUSABLE
+
+
 def _show_or_refuse(target: Target, options: _Options, *, first: bool) -> int:
-    found = check_file(target.names, target.flows)
-    if found:
-        # They are what was asked for, or else the reason why that cannot be had.
-        stream = sys.stdout if options.check else sys.stderr
-        colour = wants_colour(options.color, stream)
-        print(render_all(found, target.names.source.text, colour=colour), end="\n\n", file=stream)
-        print(_count(len(found)), file=stream)
+    if _has_problems(target.names, target.flows, options):
         return _PROBLEMS
     if not options.check:
         _show_all(target, options, first=first)
     return _OK
 
 
-def _count(problems: int) -> str:
-    return "1 problem" if problems == 1 else f"{problems} problems"
+def _has_problems(names: ModuleNames, flows: list[Definition] | None, options: _Options) -> bool:
+    found = check_file(names, flows)
+    if found:
+        # They are what was asked for, or else the reason why that cannot be had.
+        stream = sys.stdout if options.check else sys.stderr
+        colour = wants_colour(options.color, stream)
+        print(render_all(found, names.source.text, colour=colour), end="\n\n", file=stream)
+        print(_count(len(found), "problem"), file=stream)
+    return bool(found)
+
+
+def _cache_or_refuse(file: Located, options: _Options) -> int:
+    """Write the cache of one file and say so; one that cannot be used does not stop the others."""
+    try:
+        written = precompile(file)
+    except (BadTarget, CannotCache) as error:
+        return _unusable(error)
+    except Refused:
+        _has_problems(names_in(file), None, options)
+        return _PROBLEMS
+    if written is None:
+        print(f"{file.path}: no flows")
+    else:
+        flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
+        print(f"{file.path}: {flows}, {points}, in {written.path}")
+    return _OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _show_all(target: Target, options: _Options, *, first: bool) -> None:

@@ -42,13 +42,58 @@ def find_target(text: str) -> Target:
     """
     place, flow = _split(text)
     located = _located(place)
-    names = _names(located)
+    names = names_in(located)
     flows = [each for each in names.source.definitions if names.is_flow(each.node)]
     if not flows:
         raise BadTarget(
             f"{names.source.path} has no flows (write `@deflow`, from longterm, above a function)"
         )
     return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
+
+
+def find_files(text: str) -> list[Located]:
+    """Find the whole files that a target means: of a folder or a package all that is below it.
+
+    Raises:
+        BadTarget: it cannot be used.
+    """
+    place, flow = _split(text)
+    if flow is not None:
+        raise BadTarget(f"{text} is one flow, and a cache is of whole files (name {place})")
+    folder = Path(place)
+    if not folder.is_dir():
+        located = _located(place)
+        if located.module != located.package:
+            return [located]
+        folder = located.path.parent
+    files = [each for each in sorted(folder.rglob("*.py")) if not _is_hidden(each, folder)]
+    if not files:
+        raise BadTarget(f"there is no Python file in {place} (name one with flows in it)")
+    return [Located.of_file(each) for each in files]
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Tell whether a file is in a folder such as `.venv`, which is nobody's application."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def names_in(located: Located, path: str | None = None) -> ModuleNames:
+    """Read a file; `path` is what tracebacks and diagnostics call it.
+
+    Raises:
+        BadTarget: it cannot be read.
+    """
+    shown = _shown(located.path) if path is None else path
+    try:
+        source = read_source(located.path, shown)
+    except SyntaxError as error:
+        raise BadTarget("".join(traceback.format_exception_only(error)).rstrip()) from None
+    except OSError as error:
+        raise BadTarget(f"cannot read {shown}: {error.strerror}") from None
+    except (RecursionError, MemoryError):
+        raise BadTarget(f"{shown} is nested too deeply for Python's own parser") from None
+    resolver = SourceResolver([str(root_of(located.path)), *sys.path])
+    return ModuleNames(source, located.module, located.package, resolver)
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -98,20 +143,6 @@ def _did_you_mean_file(path: Path) -> str:
         return f" (nor a folder {path.parent})"
     found = get_close_matches(path.name, near, n=1)
     return f" (did you mean {path.with_name(found[0])}?)" if found else ""
-
-
-def _names(located: Located) -> ModuleNames:
-    shown = _shown(located.path)
-    try:
-        source = read_source(located.path, shown)
-    except SyntaxError as error:
-        raise BadTarget("".join(traceback.format_exception_only(error)).rstrip()) from None
-    except OSError as error:
-        raise BadTarget(f"cannot read {shown}: {error.strerror}") from None
-    except (RecursionError, MemoryError):
-        raise BadTarget(f"{shown} is nested too deeply for Python's own parser") from None
-    resolver = SourceResolver([str(root_of(located.path)), *sys.path])
-    return ModuleNames(source, located.module, located.package, resolver)
 
 
 def _shown(path: Path) -> str:

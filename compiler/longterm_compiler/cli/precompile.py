@@ -1,0 +1,107 @@
+"""Write the compile cache of files ahead of time, for `longterm-compile --cache`.
+
+A file in; its cache out, with the body of every flow and the resume body of every point, as the
+runtime would write them one by one. What imported names stand for is told by their sources; if the
+runtime finds otherwise, it compiles that flow again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from longterm.cache import Answer, Entry, add_resume, cache_path, new_entry, write_cache
+from longterm_compiler.callees import ModuleNames, Resolver, Verdict
+from longterm_compiler.cli.targets import names_in
+from longterm_compiler.image import flow_data, resume_data
+from longterm_compiler.modules import Located
+from longterm_compiler.pipeline import compile_flow
+from longterm_compiler.source import Definition, SourceFile
+
+_FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
+
+
+class CannotCache(Exception):
+    """Raised when a cache cannot be written; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: how much of it, and where."""
+
+    flows: int
+    points: int
+    path: str
+
+
+def check_cache_is_on() -> None:
+    """Make sure that there shall be a cache.
+
+    Raises:
+        CannotCache: the environment turns it off.
+    """
+    if cache_path("any.py") is None:
+        raise CannotCache("LONGTERM_CACHE turns the cache off (unset it, or set it to a folder)")
+
+
+def precompile(located: Located) -> Written | None:
+    """Write the cache of a file, or return None if it has no flows.
+
+    Raises:
+        Refused: a flow of it cannot be compiled; nothing was written.
+        CannotCache: the file cannot be written.
+    """
+    # The code names the file as an import will.
+    source_path = os.path.abspath(located.path)
+    names = _as_imported(names_in(located, source_path))
+    flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    if not flows:
+        return None
+    flags = compile(names.source.text, source_path, "exec", dont_inherit=True).co_flags
+    entries = {
+        f"{each.qualname}@{each.first_line}": _entry(each, names, flags & _FUTURE_FLAGS)
+        for each in flows
+    }
+    path = cache_path(source_path)
+    assert path is not None
+    try:
+        write_cache(path, names.source.text.encode("utf-8", "surrogatepass"), entries)
+    except OSError as error:
+        raise CannotCache(
+            f"cannot write {path}: {error.strerror} "
+            "(make its folder writable, or set LONGTERM_CACHE to one that is)"
+        ) from error
+    return Written(len(entries), sum(len(each["resumes"]) for each in entries.values()), path)
+
+
+def _as_imported(names: ModuleNames) -> ModuleNames:
+    """Give the text the line end that the runtime finds at the end of every file."""
+    source = names.source
+    if source.text.endswith("\n"):
+        return names
+    whole = SourceFile.parse(source.path, f"{source.text}\n")
+    return ModuleNames(whole, names.module, names.package, names.resolve)
+
+
+def _entry(definition: Definition, names: ModuleNames, flags: int) -> Entry:
+    asked: list[Answer] = []
+    listening = ModuleNames(
+        names.source, names.module, names.package, _keeping(names.resolve, asked)
+    )
+    flow = compile_flow(definition, listening, flags)
+    entry = new_entry(flow_data(flow), flags, asked)
+    for point in flow.points:
+        add_resume(entry, point.number, (), resume_data(flow, point.number))
+    return entry
+
+
+def _keeping(resolve: Resolver, asked: list[Answer]) -> Resolver:
+    """Return a resolver that notes what it is asked, and what it answers."""
+
+    def kept(module: str, path: tuple[str, ...]) -> Verdict:
+        verdict = resolve(module, path)
+        if (module, path, verdict.value) not in asked:
+            asked.append((module, path, verdict.value))
+        return verdict
+
+    return kept
