@@ -5,16 +5,15 @@ Never touches a file that is not longterm's, or that a newer longterm wrote.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Final, TypeVar
 
 from longterm.errors import StoreError
+from longterm.record import record
 from longterm.store._sqlite_errors import as_store_error, is_busy
 
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
@@ -32,11 +31,11 @@ about one turn in a hundred among many runs; at 8,000, a log of 32 MB, one in a 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class SQLiteFile:
     """Where the runs are, and how each connection to them behaves."""
 
-    path: Path
+    path: str
     synchronous: str
     """FULL: a save reaches the disk before it returns. NORMAL: it may be lost with the power."""
     busy_seconds: float
@@ -63,7 +62,7 @@ class SQLiteFile:
             self.retrying(lambda: _ensure_schema(connection, self.path), f"open {self.path}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA fullfsync = ON")
-            connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+            connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         except BaseException:
             connection.close()
@@ -76,12 +75,14 @@ class SQLiteFile:
         Raises:
             StoreError: the file cannot be read, or is not one of this longterm's.
         """
+        from pathlib import Path
+
         self._check_place()
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             return 0
         asked = f"open {self.path}"
         try:
-            connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"{Path(self.path).as_uri()}?mode=ro", uri=True)
         except sqlite3.Error as error:
             raise self.error(error, asked) from error
         with closing(connection):
@@ -90,6 +91,17 @@ class SQLiteFile:
     def retrying(self, step: Callable[[], _T], asked: str) -> _T:
         """Take a step that is atomic in itself, again and again while others are in its way.
 
+        Raises:
+            StoreError: it failed, or others were in its way for too long.
+        """
+        try:
+            return self.patiently(step)
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise self.error(error, asked) from error
+
+    def patiently(self, step: Callable[[], _T]) -> _T:
+        """Take a step like `retrying`, and let SQLite's own errors out.
+
         SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
         for a longer transaction, such as when the journal is changed or recovered.
         """
@@ -97,10 +109,9 @@ class SQLiteFile:
         while True:
             try:
                 return step()
-            except (sqlite3.Error, UnicodeEncodeError) as error:
-                waits = isinstance(error, sqlite3.Error) and is_busy(error)
-                if not waits or time.monotonic() > deadline:
-                    raise self.error(error, asked) from error
+            except sqlite3.Error as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
             time.sleep(_RETRY_SECONDS)
 
     def error(self, error: Exception, asked: str) -> StoreError:
@@ -113,26 +124,27 @@ class SQLiteFile:
                 f"cannot open {self.path}: this Python has SQLite {sqlite3.sqlite_version}, and "
                 "3.37 is needed (use a newer Python, or one that is linked to a newer SQLite)"
             )
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             raise StoreError(
                 f"cannot open {self.path}: it is a folder (name a file in it, such as "
-                f"{self.path / 'runs.db'})"
+                f"{os.path.join(self.path, 'runs.db')})"
             )
-        if not self.path.parent.is_dir():
+        folder = os.path.dirname(self.path)
+        if not os.path.isdir(folder):
             raise StoreError(
-                f"cannot open {self.path}: the folder {self.path.parent} does not exist "
+                f"cannot open {self.path}: the folder {folder} does not exist "
                 "(create it, or correct the path)"
             )
 
 
-def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
     """Make the schema in a new file, bring an older one up to date, refuse any other."""
     if _version(connection, path) < len(MIGRATIONS):
         _use_write_ahead_log(connection, path)
         _migrate(connection, path)
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def _version(connection: sqlite3.Connection, path: str) -> int:
     """Return how many migrations the file has had, 0 if it is new.
 
     One statement, so that a file that another process is just creating is seen whole.
@@ -155,7 +167,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection, path: str) -> None:
     """Let readers and a writer work side by side; the file keeps the setting."""
     ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
     if mode != "wal":
@@ -165,7 +177,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
     """Apply the migrations that the file has not had, all of them or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -195,6 +207,8 @@ def _steps(version: int) -> Iterator[str]:
 
     `executescript` would not do: it commits the open transaction before it begins.
     """
+    from importlib.resources import files
+
     for name in MIGRATIONS[version:]:
         script = (files("longterm.store") / "sql" / "sqlite" / name).read_text(encoding="utf-8")
         statement = ""

@@ -13,16 +13,24 @@ from typing import Final
 from longterm.run import RunState
 from longterm.store._rows import COLUMNS
 from longterm.store.base import Query
-from longterm.store.facts import write_facts
 
 _NAMES: Final = ", ".join(f"runs.{name}" for name in COLUMNS)
 _USUAL: Final = (RunState.SUSPENDED, RunState.COMPLETE)
 """The states of nearly all runs; of the others there are few."""
+_OF_STATE: Final = {
+    # Every suspended run waits for an event; the index has the few that run or failed besides.
+    RunState.SUSPENDED: ("runs_waiting", "runs.waiting_for IS NOT NULL"),
+    RunState.RUNNING: ("runs_running", "runs.state = 'running'"),
+}
+_OF_AN_END: Final = ("runs_by_end", "runs.state NOT IN ('suspended', 'running')")
+"""The index for a state, and its own condition, without which SQLite would not use it."""
 
 
 def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
-    index = _index(query)
+    from longterm.store.facts import write_facts
+
+    index, is_in_index = _index(query)
     source, key = f"runs INDEXED BY {index}" if index else "runs", "runs.id"
     conditions: list[tuple[str, str | int | datetime]] = []
     facts = write_facts(query.index)
@@ -42,7 +50,7 @@ def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
         conditions.append(("runs.updated_at < ?", query.saved_before))
     if query.after is not None:
         conditions.append((f"{key} > ?", query.after))
-    where = " AND ".join(condition for condition, _ in conditions) or "TRUE"
+    where = " AND ".join([is_in_index, *(condition for condition, _ in conditions)])
     statement = f"SELECT {_NAMES} FROM {source} WHERE {where} ORDER BY {key} LIMIT ?"
     return statement, [*(value for _, value in conditions), query.limit]
 
@@ -50,12 +58,12 @@ def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
 _HAS_FACT: Final = "EXISTS (SELECT 1 FROM facts AS more WHERE more.fact = ? AND more.run = runs.id)"
 
 
-def _index(query: Query) -> str | None:
-    """Return the index to use, None if it is the facts' or the ids'."""
+def _index(query: Query) -> tuple[str | None, str]:
+    """Return the index to use, None if it is the facts' or the ids', and its own condition."""
     if query.index:
-        return None
+        return None, "TRUE"
     if query.waiting_for is not None:
-        return "runs_by_event"
+        return "runs_by_event", "TRUE"
     if query.flow is not None and (query.state is None or query.state in _USUAL):
-        return "runs_by_flow"
-    return None if query.state is None else "runs_by_state"
+        return "runs_by_flow", "TRUE"
+    return (None, "TRUE") if query.state is None else _OF_STATE.get(query.state, _OF_AN_END)

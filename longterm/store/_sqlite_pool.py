@@ -42,9 +42,6 @@ class ConnectionPool:
         self._forks = 0
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        # SQLite admits one writer and lets others poll for it. Threads of one process wait here
-        # instead: they get their turn as soon as it is free.
-        self.writing = threading.Lock()
 
     def lend(self) -> sqlite3.Connection:
         """Return a connection for the caller's use alone, until it is given back."""

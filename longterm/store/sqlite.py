@@ -7,24 +7,23 @@ search and deletion. Holds bytes and text, and never decodes them; all there is 
 
 from __future__ import annotations
 
-import json
 import os
+import sqlite3
 import weakref
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run
-from longterm.store._rows import COLUMNS, in_order_of_deadlines, row_of, run_of
+from longterm.store._rows import CHANGING, COLUMNS, changing, in_order_of_deadlines, run_of
 from longterm.store._sqlite_file import SQLiteFile, schema_sql
-from longterm.store._sqlite_find import find_statement
 from longterm.store._sqlite_pool import ConnectionPool
+from longterm.store._sqlite_writer import Writer
 from longterm.store.base import DIED, Query
 
 _NAMES: Final = ", ".join(COLUMNS)
-_CHANGES: Final = ", ".join(f"{name} = ?" for name in COLUMNS[2:])
-_FACTS: Final = COLUMNS.index("facts")
+_CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
+_CHANGES_BUT_EVENT: Final = ", ".join(f"{n} = ?" for n in CHANGING if n != "waiting_for")
 
 _CREATE: Final = (
     f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
@@ -37,6 +36,11 @@ _UNSUSPEND: Final = (
 )
 _SAVE: Final = (
     f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running' RETURNING turn"
+)
+# Writes none of the large indexes. Matches nothing, and so costs little, if the event is another.
+_SAVE_WITH_SAME_EVENT: Final = (
+    f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
+    " WHERE id = ? AND turn = ? AND state = 'running' AND waiting_for = ? RETURNING turn"
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
@@ -55,7 +59,7 @@ _REVIVE: Final = (
 # SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
 # The expressions on the right see the row as it was.
 _RELEASE_STALE: Final = (
-    "UPDATE runs INDEXED BY runs_claimed SET claimed_until = NULL, attempts = attempts + 1,"
+    "UPDATE runs INDEXED BY runs_running SET claimed_until = NULL, attempts = attempts + 1,"
     " state = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
     " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?)"
     f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
@@ -67,7 +71,7 @@ _CLAIM_DUE: Final = (
 )
 _DELETE_ENDED: Final = (
     "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
-    " WHERE state IN ('complete', 'failed', 'cancelled') AND updated_at < ? LIMIT ?) RETURNING turn"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?) RETURNING turn"
 )
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
@@ -105,13 +109,14 @@ class SQLiteStore:
                 f"the SQLite store needs a file, not {os.fspath(path)!r} "
                 "(for runs in memory use `memory://`)"
             )
-        self.path = Path(path).absolute()
+        self.path = os.path.abspath(path)
         self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
         self._pool = ConnectionPool(self._file.connect)
+        self._writer = Writer(self._file, self._pool)
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._write(_CREATE, _sqlite_row(run), f"create run {run.id!r}"):
+        if not self._write(_CREATE, _row_of(run), f"create run {run.id!r}"):
             raise RunExists(run.id)
         return run
 
@@ -125,8 +130,17 @@ class SQLiteStore:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
-        run_id, turn, *changes = _sqlite_row(run)
-        if not self._write(_SAVE, (*changes, run_id, turn), f"save run {run.id!r}"):
+        state, event_id, *changes = _changing(run)
+        key = (run.id, run.turn)
+
+        def save(connection: sqlite3.Connection) -> list[Any]:
+            same = (state, *changes, *key, event_id)
+            return (
+                connection.execute(_SAVE_WITH_SAME_EVENT, same).fetchall()
+                or connection.execute(_SAVE, (state, event_id, *changes, *key)).fetchall()
+            )
+
+        if not self._writer.write(save, f"save run {run.id!r}"):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
@@ -152,6 +166,8 @@ class SQLiteStore:
         return in_order_of_deadlines(map(_run_of, rows))
 
     def find(self, query: Query) -> list[Run]:
+        from longterm.store._sqlite_find import find_statement
+
         statement, parameters = find_statement(query)
         rows = self._read(
             statement,
@@ -208,40 +224,63 @@ class SQLiteStore:
         *,
         is_durable: bool = True,
     ) -> list[Any]:
-        # In the write-ahead log a durable commit makes all earlier ones durable too, so a claim
-        # need not wait for the disk: the save of its turn will, and half the waiting is gone. Only
-        # a failure of the whole machine can undo a claim, and no claimant outlives that.
-        is_switching = self._file.synchronous != "NORMAL"
-        synchronous = self._file.synchronous if is_durable else "NORMAL"
-
-        def step() -> list[Any]:
-            if is_switching:
-                connection.execute(f"PRAGMA synchronous = {synchronous}")
-            # Until its last row is fetched, the statement's transaction is open.
-            return connection.execute(statement, parameters).fetchall()
-
-        with self._pool.writing:
-            connection = self._pool.lend()
-            try:
-                return self._file.retrying(step, f"{asked} in {self.path}")
-            finally:
-                self._pool.give_back(connection)
+        # Until its last row is fetched, a statement's transaction is open.
+        return self._writer.write(
+            lambda connection: connection.execute(statement, parameters).fetchall(),
+            asked,
+            is_durable=is_durable,
+        )
 
 
-def _sqlite_row(run: Run) -> tuple[Any, ...]:
-    """Return the columns of a run, moments as text that people read and that sorts by time."""
-    return tuple(_storable(value) for value in row_of(run))
+def _row_of(run: Run) -> tuple[Any, ...]:
+    return (run.id, run.turn, *_changing(run), _text(run.created_at), run.flow)
 
 
-def _storable(value: object) -> object:
-    if isinstance(value, datetime):
-        return _text(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+def _changing(run: Run) -> tuple[Any, ...]:
+    """Return what a save writes, moments as text that people read and that sorts by time."""
+    (*plain, facts, deadline, claimed_until, updated_at) = changing(run)
+    return (
+        *plain,
+        _json(facts) if facts else "[]",
+        _text(deadline),
+        _text(claimed_until),
+        _text(updated_at),
+    )
 
 
 def _run_of(row: tuple[Any, ...]) -> Run:
-    return run_of([*row[:_FACTS], json.loads(row[_FACTS]), *row[_FACTS + 1 :]])
+    (*plain, facts, deadline, claimed_until, updated_at, created_at, flow) = row
+    return run_of(
+        (
+            *plain,
+            [] if facts == "[]" else _texts(facts),
+            _moment(deadline),
+            _moment(claimed_until),
+            _moment(updated_at),
+            _moment(created_at),
+            flow,
+        )
+    )
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+def _text(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat("T", "microseconds") + "Z"
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _json(texts: list[str]) -> str:
+    import json
+
+    return json.dumps(texts, ensure_ascii=False)
+
+
+def _texts(written: str) -> list[str]:
+    import json
+
+    texts: list[str] = json.loads(written)
+    return texts

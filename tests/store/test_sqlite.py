@@ -15,7 +15,7 @@ from longterm.errors import StoreError
 from longterm.store import _sqlite_file
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._races import race
-from longterm.testing._sample_runs import claim, full_run, suspended_run
+from longterm.testing._sample_runs import full_run, suspended_run
 from longterm.testing.contract import StoreContract
 
 
@@ -131,17 +131,9 @@ def test_the_settings_are_in_force_on_every_connection(path: Path) -> None:
             assert setting(store, "busy_timeout") == 7_000
 
 
-@pytest.mark.parametrize(("asked", "in_force"), [("FULL", 2), ("full", 2), ("NORMAL", 1)])
-def test_a_save_waits_for_the_disk_as_asked_and_a_claim_never_does(
-    path: Path, asked: str, in_force: int
-) -> None:
-    with SQLiteStore(path, synchronous=asked) as store:
-        store.create(suspended_run())
-        assert setting(store, "synchronous") == in_force
-        claimed = claim(store)
-        assert setting(store, "synchronous") == 1
-        store.update(claimed)
-        assert setting(store, "synchronous") == in_force
+def test_a_setting_that_does_not_exist_is_refused(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"synchronous='OFF' is no setting .* \(choose FULL or"):
+        SQLiteStore(path, synchronous="OFF")
 
 
 def test_threads_that_open_a_new_file_at_once_make_one_store(tmp_path: Path) -> None:

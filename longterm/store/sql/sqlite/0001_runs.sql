@@ -1,7 +1,7 @@
 CREATE TABLE runs (
     id            TEXT NOT NULL PRIMARY KEY,
-    turn          INTEGER NOT NULL,  -- turns begun so far; only the newest claim can save
     flow          TEXT NOT NULL,     -- the flow it executes, as module:qualname
+    turn          INTEGER NOT NULL,  -- turns begun so far; only the newest claim can save
     state         TEXT NOT NULL,     -- suspended, running, complete, failed or cancelled
     waiting_for   TEXT,              -- the event that a suspended run needs
     deadline      TEXT,              -- when its wait ends by itself
@@ -17,16 +17,18 @@ CREATE TABLE runs (
     updated_at    TEXT               -- when its last turn was saved
 ) STRICT;
 
--- What a worker looks for; only few runs are in these, however many are suspended.
+-- An index is written by each statement that sets one of its columns, or of its condition, even to
+-- the same value. So none of the large ones has a column that a turn sets if the run then waits for
+-- the same event again; the others are about the few runs that are due, running or ended.
 CREATE INDEX runs_due ON runs (deadline, id) WHERE state = 'suspended' AND deadline IS NOT NULL;
-CREATE INDEX runs_claimed ON runs (claimed_until)
-    WHERE state = 'running' AND claimed_until IS NOT NULL;
-CREATE INDEX runs_ended ON runs (updated_at) WHERE state IN ('complete', 'failed', 'cancelled');
+CREATE INDEX runs_running ON runs (id, claimed_until) WHERE state = 'running';
+CREATE INDEX runs_ended ON runs (updated_at) WHERE state NOT IN ('suspended', 'running');
 
 -- What people look for, in the order of ids, so that a page of many is found as fast as a few.
+CREATE INDEX runs_waiting ON runs (id) WHERE waiting_for IS NOT NULL;
 CREATE INDEX runs_by_event ON runs (waiting_for, id) WHERE waiting_for IS NOT NULL;
 CREATE INDEX runs_by_flow ON runs (flow, id);
-CREATE INDEX runs_by_state ON runs (state, id, updated_at);
+CREATE INDEX runs_by_end ON runs (state, id, updated_at) WHERE state NOT IN ('suspended', 'running');
 
 -- The facts of all runs. The triggers keep them, so that a save is still one statement.
 CREATE TABLE facts (

@@ -1,0 +1,258 @@
+"""Threads of one process that write to a SQLite file share transactions, and waits for the disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from errno import EIO
+from pathlib import Path
+
+import pytest
+
+from longterm.errors import RunExists, StoreError
+from longterm.run import Run, RunState
+from longterm.store.sqlite import SQLiteStore
+from longterm.testing._sample_runs import claim, suspended_run
+
+CALLERS = 8
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Collect the calls by which the store waits for the disk, and let them through."""
+    seen: list[int] = []
+    sync = os.fdatasync
+
+    def noted(descriptor: int) -> None:
+        seen.append(descriptor)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    return seen
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep everybody else from writing to a file, as another process would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def queued(store: SQLiteStore, steps: list[Callable[[], Run]]) -> list[Future[Run]]:
+    """Take steps in a thread each, and return when all but the first wait in the queue."""
+    threads = ThreadPoolExecutor(len(steps))
+    futures = []
+    for number, step in enumerate(steps):
+        futures.append(threads.submit(step))
+        while len(store._writer._queue) < number or not store._writer._is_led:
+            time.sleep(0.001)
+    threads.shutdown(wait=False)
+    return futures
+
+
+@pytest.mark.parametrize(("asked", "count"), [("FULL", 1), ("full", 1), ("NORMAL", 0)])
+def test_a_save_waits_for_the_disk_as_asked_and_a_claim_never_does(
+    path: Path, syncs: list[int], asked: str, count: int
+) -> None:
+    with SQLiteStore(path, synchronous=asked) as store:
+        store.create(suspended_run())
+        assert len(syncs) == count
+        claimed = claim(store)
+        assert len(syncs) == count
+        store.update(claimed)
+        assert len(syncs) == 2 * count
+
+
+def test_those_who_wait_share_a_transaction_and_a_wait_for_the_disk(
+    path: Path, syncs: list[int]
+) -> None:
+    with SQLiteStore(path) as store:
+        claimed = []
+        for number in range(CALLERS):
+            store.create(suspended_run(f"r{number}"))
+            claimed.append(claim(store, f"r{number}"))
+        syncs.clear()
+
+        with held(path):
+            steps = [
+                lambda run=run: store.update(run.changed(state=RunState.COMPLETE))  # type: ignore[misc]
+                for run in claimed
+            ]
+            saves = queued(store, steps)
+
+        assert [each.result().state for each in saves] == [RunState.COMPLETE] * CALLERS
+        # The first has begun alone; the others came while it waited for the file.
+        assert len(syncs) == 2
+        for run in claimed:
+            assert store.get(run.id).state is RunState.COMPLETE
+
+
+def test_a_step_that_fails_fails_alone(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.create(suspended_run("taken"))
+        runs = [
+            suspended_run("first"),
+            suspended_run("good"),
+            suspended_run("bad").changed(error="half a surrogate: \ud800"),
+            suspended_run("taken"),
+            suspended_run("good too"),
+        ]
+
+        with held(path):
+            creations = queued(store, [lambda run=run: store.create(run) for run in runs])  # type: ignore[misc]
+
+        first, good, bad, taken, good_too = creations
+        assert [each.result().id for each in (first, good, good_too)] == [
+            "first",
+            "good",
+            "good too",
+        ]
+        with pytest.raises(StoreError, match=r"cannot create run 'bad' in .* lone surrogates"):
+            bad.result()
+        with pytest.raises(RunExists):
+            taken.result()
+        assert store.get("good").id == "good"
+
+
+def test_all_who_wait_too_long_are_told_at_once(path: Path) -> None:
+    with SQLiteStore(path, busy_seconds=0.5) as store:
+        store.create(suspended_run("there"))
+
+        with held(path):
+            runs = [suspended_run(f"r{number}") for number in range(4)]
+            began = time.monotonic()
+            creations = queued(store, [lambda run=run: store.create(run) for run in runs])  # type: ignore[misc]
+            errors = [each.exception() for each in creations]
+            waited = time.monotonic() - began
+
+        for number, error in enumerate(errors):
+            assert str(error).startswith(
+                f"cannot create run 'r{number}' in {path}: another process"
+            )
+        # Once for the first, once for the three that waited behind it.
+        assert waited < 4 * 0.5
+        assert store.create(runs[0]) == runs[0]
+
+
+def test_a_disk_that_fails_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(EIO, os.strerror(EIO))
+
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+        run = claim(store)
+        monkeypatch.setattr(os, "fdatasync", fail)
+
+        with pytest.raises(
+            StoreError, match=r"cannot save run 'r1' .* the disk failed \(Input/out"
+        ):
+            store.update(run.changed(state=RunState.COMPLETE))
+
+
+def test_closing_a_store_refuses_those_who_wait(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+        with held(path):
+            runs = [suspended_run(f"r{number}") for number in range(3)]
+            creations = queued(store, [lambda run=run: store.create(run) for run in runs])  # type: ignore[misc]
+            store.close()
+
+        assert creations[0].result() == runs[0]
+        for each in creations[1:]:
+            with pytest.raises(StoreError, match="the store is closed"):
+                each.result()
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_an_interrupted_thread_stops_nobody_else(path: Path, leads: bool) -> None:
+    program = textwrap.dedent("""
+        import sqlite3, sys, threading, time
+        from longterm.store.sqlite import SQLiteStore
+        from longterm.testing._sample_runs import suspended_run
+
+        path, leads = sys.argv[1], sys.argv[2] == "True"
+        store = SQLiteStore(path)
+        store.create(suspended_run("there"))
+        holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN IMMEDIATE")
+        writer = store._writer
+        other = threading.Thread(target=store.create, args=[suspended_run("other")])
+
+        def second():
+            while not writer._is_led:
+                time.sleep(0.001)
+            other.start()
+
+        if leads:
+            threading.Thread(target=second).start()
+        else:
+            other.start()
+            while not writer._is_led:
+                time.sleep(0.001)
+
+        def tell():
+            while not (writer._is_led and writer._queue):
+                time.sleep(0.001)
+            print("waiting", flush=True)
+            sys.stdin.readline()
+            holder.execute("ROLLBACK")
+
+        threading.Thread(target=tell).start()
+        try:
+            store.create(suspended_run("interrupted"))
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        other.join()
+        print(store.get("other").id, store.create(suspended_run("later")).id, flush=True)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path, str(leads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.read() == "interrupted\nother later\n"
+
+
+def test_callers_at_once_each_save_every_turn(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        for number in range(CALLERS):
+            store.create(suspended_run(f"r{number}"))
+
+        def turns(run_id: str) -> None:
+            for _ in range(50):
+                run = store.unsuspend(run_id, "number")
+                assert run is not None
+                store.update(run.changed(state=RunState.SUSPENDED))
+
+        threads = [threading.Thread(target=turns, args=[f"r{n}"]) for n in range(CALLERS)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+
+        first = suspended_run().turn
+        assert {store.get(f"r{number}").turn for number in range(CALLERS)} == {first + 50}
