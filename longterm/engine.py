@@ -117,8 +117,9 @@ class Engine:
         """
         run = self._turns.claim_waiting(run_id)
         cancelled = Cancelled(run_id)
+        bring, let_go = bringing(event_error(cancelled)), self._turns.unless(cancelled)
         try:
-            return self._turns.carry_on(run, bringing(event_error(cancelled)))
+            return self._turns.carry_on(run, bring, let_go)
         except Cancelled as error:
             if error is not cancelled:
                 raise
@@ -271,9 +272,9 @@ class Engine:
         self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        claimed, repeated = await in_thread(self._turns.claim, run_id, event_id, key)
         bring = bringing(event_value(result))
-        return repeated or await self._turns.acarry_on(claimed, bring, key=key)
+        claimed, outcome = await in_thread(self._turns.deliver, run_id, event_id, bring, key)
+        return outcome or await self._turns.acarry_on(claimed, bring, key=key)
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
@@ -284,8 +285,9 @@ class Engine:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
         run = await in_thread(self._turns.claim_waiting, run_id)
         cancelled = Cancelled(run_id)
+        bring, let_go = bringing(event_error(cancelled)), self._turns.unless(cancelled)
         try:
-            return await self._turns.acarry_on(run, bringing(event_error(cancelled)))
+            return await self._turns.acarry_on(run, bring, let_go)
         except Cancelled as error:
             if error is not cancelled:
                 raise

@@ -59,6 +59,13 @@ else:
         positional = () if kw_only else names
 
         def __init__(self, /, *values, **named):
+            # Most often all are given, in the one way or the other.
+            if values and len(values) == len(positional) and not named:
+                vars(self).update(zip(names, values, strict=True))
+                return
+            if named.keys() == known and not values:
+                vars(self).update(named)
+                return
             if values:
                 if len(values) > len(positional):
                     raise TypeError(_excess(self, len(positional), len(values)))

@@ -39,7 +39,7 @@ def capture(suspension: Suspend) -> list[Frame]:
     first = suspension.__traceback__
     entries = list(_entries(first.tb_next if first else None))
     return [
-        _frame(entry, entries[number + 1 :])
+        _frame(entry, entries[number + 1 : number + 3])
         for number, entry in enumerate(entries)
         if entry.tb_frame.f_code is not _SUSPEND and entry.tb_frame.f_code is not _CALL
     ]

@@ -17,7 +17,7 @@ from longterm._abi import DEFAULT
 from longterm.claims import Claims
 from longterm.clock import Clock
 from longterm.codec import decode
-from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
+from longterm.errors import AsyncFlow, CannotSuspend, Expired, InvalidEventId
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
 from longterm.loop import arun_turn, event_error, event_value, run_turn
@@ -87,6 +87,18 @@ class Turns:
             return run, self._claims.release(run)
         return run, None
 
+    def deliver(
+        self, run_id: str, event_id: str, bring: Bring, key: str | None = None
+    ) -> tuple[Run, Run | None]:
+        """Claim a run for an event, and carry it on; if its flow is an `async def`, only claim it.
+
+        The second run is the outcome, if there is one yet.
+        """
+        claimed, outcome = self.claim(run_id, event_id, key)
+        if outcome is None and not self._is_async(claimed):
+            outcome = self.carry_on(claimed, bring, key=key)
+        return claimed, outcome
+
     def claim_waiting(self, run_id: str) -> Run:
         """Claim a suspended run, whatever it waits for."""
         run = self._store.get(run_id)
@@ -109,11 +121,13 @@ class Turns:
             done = after_turn(begun, turn, run_turn(turn, going_on), self._clock.now())
         return self._claims.save(done)
 
-    async def acarry_on(self, run: Run, bring: Bring, *, key: str | None = None) -> Run:
+    async def acarry_on(
+        self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None
+    ) -> Run:
         """Run one turn of a claimed run from asynchronous code."""
         if not self._is_async(run):
-            return await in_thread(self.carry_on, run, bring, key=key)
-        let_go = partial(self._let_go, run)
+            return await in_thread(self.carry_on, run, bring, let_go, key=key)
+        let_go = partial(let_go or self._let_go, run)
         frames, going_on = self._going_on(run, bring, let_go, is_async=True)
         begun = _begun(run, key)
         turn = LiveTurn(begun)
@@ -132,6 +146,10 @@ class Turns:
         except BaseException:
             self._claims.release(run)
             raise
+
+    def unless(self, kept: BaseException) -> LetGo:
+        """Let go of a run unless it is this exception that ends its turn: its caller keeps it."""
+        return lambda run, error: None if error is kept else self._let_go(run, error)
 
     def _let_go(self, run: Run, error: BaseException) -> None:
         self._claims.release(run)
@@ -176,9 +194,6 @@ class Turns:
             yield
         except CannotSuspend as error:
             let_go(error)
-            raise
-        except Cancelled:
-            # The caller who cancelled the run saves how it ended.
             raise
         except Exception as error:
             save(failed_run(run, error, frames, self._clock.now()))

@@ -438,3 +438,33 @@ def test_flow_may_refuse_to_be_cancelled(engine):
             return "still here"
 
     assert engine.cancel(engine.start_flow(stubborn).id).result == "still here"
+
+
+def test_flow_that_raises_cancelled_by_itself_waits_again(engine):
+    @deflow
+    def gives_up():
+        suspend("go")
+        raise longterm.Cancelled("another run")
+
+    run = engine.start_flow(gives_up)
+
+    with pytest.raises(longterm.Cancelled):
+        engine.process_event(run.id, "go")
+
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+
+def test_cancelled_flow_that_raises_its_own_waits_again(engine):
+    @deflow
+    def replaces():
+        try:
+            suspend("go")
+        except longterm.Cancelled:
+            raise longterm.Cancelled("another run") from None
+
+    run = engine.start_flow(replaces)
+
+    with pytest.raises(longterm.Cancelled):
+        engine.cancel(run.id)
+
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
