@@ -114,3 +114,8 @@ async def athrow(run_id: str, error: BaseException) -> Run:
 async def acancel(run_id: str) -> Run:
     """Cancel a suspended run of the default store; see `Engine.acancel`."""
     return await default_engine().acancel(run_id)
+
+
+async def aretry(run_id: str) -> Run:
+    """Give a failed run of the default store another try; see `Engine.aretry`."""
+    return await default_engine().aretry(run_id)

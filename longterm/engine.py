@@ -219,7 +219,8 @@ class Engine:
 
         A flow that fails then is stored as failed, and no exception comes here. A run that cannot
         go on in this process (its flow is not known here, or has changed) is parked: it waits on,
-        `error` says why, and it is looked at again after a minute.
+        `error` says why, and it is looked at again after a minute. An `async def` flow runs in an
+        event loop of its own, so call this where none is running.
 
         Args:
             limit: how many to claim at once.
@@ -234,7 +235,7 @@ class Engine:
                 self._claims.release(run)
                 continue
             try:
-                self._turns.carry_on(run, partial(expiring, run), self._park)
+                self._turns.carry_on_alone(run, partial(expiring, run), self._park)
             except Exception as error:
                 import logging
 
@@ -292,6 +293,18 @@ class Engine:
             if error is not cancelled:
                 raise
             return await in_thread(self._turns.cancelled, run)
+
+    async def aexpire(self, run_id: str) -> Run:
+        """End a run's wait as if its deadline had come; see `expire`."""
+        run = await in_thread(self._turns.claim_waiting, run_id)
+        return await self._turns.acarry_on(run, partial(expiring, run))
+
+    async def aretry(self, run_id: str) -> Run:
+        """Give a failed run another try, from asynchronous code; see `retry`."""
+        run = await in_thread(self._claims.revive, run_id)
+        if run.waiting_for is not None:
+            return await in_thread(self._claims.save, released_run(run.changed(error=None)))
+        return await self._turns.acarry_on(run.changed(error=None), bringing(event_value(None)))
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""

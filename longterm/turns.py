@@ -125,7 +125,7 @@ class Turns:
         self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None
     ) -> Run:
         """Run one turn of a claimed run from asynchronous code."""
-        if not self._is_async(run):
+        if not self._is_async(run, let_go):
             return await in_thread(self.carry_on, run, bring, let_go, key=key)
         let_go = partial(let_go or self._let_go, run)
         frames, going_on = self._going_on(run, bring, let_go, is_async=True)
@@ -136,15 +136,24 @@ class Turns:
             done = after_turn(begun, turn, outcome, self._clock.now())
         return await in_thread(self._claims.save, done)
 
+    def carry_on_alone(self, run: Run, bring: Bring, let_go: LetGo) -> Run:
+        """Run one turn of a claimed run; an `async def` flow gets an event loop of its own."""
+        if not self._is_async(run, let_go):
+            return self.carry_on(run, bring, let_go)
+        import asyncio
+
+        return asyncio.run(self.acarry_on(run, bring, let_go))
+
     def cancelled(self, run: Run) -> Run:
         """Save a claimed run as cancelled."""
         return self._claims.save(ended_run(run, RunState.CANCELLED, self._clock.now()))
 
-    def _is_async(self, run: Run) -> bool:
+    def _is_async(self, run: Run, let_go: LetGo | None = None) -> bool:
+        """Tell whether a claimed run is of an `async def` flow, or let go of it."""
         try:
             return flow_named(run.flow).is_async
-        except BaseException:
-            self._claims.release(run)
+        except BaseException as error:
+            (let_go or self._let_go)(run, error)
             raise
 
     def unless(self, kept: BaseException) -> LetGo:

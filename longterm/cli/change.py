@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Coroutine
 from typing import Any
 
 from longterm.cli.arguments import WrongUsage, days
@@ -49,18 +50,18 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
     return _outcome(
         engine,
         options,
-        lambda: engine.process_event(options.run, options.event, value, key=options.key),
+        engine.aprocess_event(options.run, options.event, value, key=options.key),
     )
 
 
 def cancel_run(engine: Engine, options: argparse.Namespace) -> int:
     """Cancel a run."""
-    return _outcome(engine, options, lambda: engine.cancel(options.run))
+    return _outcome(engine, options, engine.acancel(options.run))
 
 
 def retry_run(engine: Engine, options: argparse.Namespace) -> int:
     """Retry a run."""
-    return _outcome(engine, options, lambda: engine.retry(options.run))
+    return _outcome(engine, options, engine.aretry(options.run))
 
 
 def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
@@ -73,10 +74,15 @@ def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
     return 0
 
 
-def _outcome(engine: Engine, options: argparse.Namespace, step: Callable[[], Run]) -> int:
-    """Take a step of a run and print how it stands then; 1 if its flow has failed."""
+def _outcome(
+    engine: Engine, options: argparse.Namespace, step: Coroutine[object, object, Run]
+) -> int:
+    """Take a step of a run and print how it stands then; 1 if its flow has failed.
+
+    Asynchronous, since that runs both kinds of flows.
+    """
     try:
-        return _print(step(), options)
+        return _print(asyncio.run(step), options)
     except LongtermError:
         raise
     except Exception as error:

@@ -7,6 +7,8 @@ they return can be compared with `==`.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from typing import Any, Final
 
 from longterm.engine import Engine
 from longterm.errors import Expired
-from longterm.flow import known_flows
+from longterm.flow import flow_of, known_flows
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.turn import current
@@ -101,7 +103,8 @@ def interpret(
     with _uncompiled():
         token = current.set(turn)
         try:
-            transcript.result = flow(*args)
+            result = flow(*args)
+            transcript.result = asyncio.run(result) if inspect.iscoroutine(result) else result
         except _ScriptEnded as ended:
             transcript.waiting_for = ended.event_id
         except Exception as error:
@@ -128,7 +131,7 @@ def play(
         events: the values of the events, in the order in which they are asked for.
         store: where the run lives; one in memory unless told otherwise.
     """
-    engine = Engine(store)
+    engine = _InLoops(store) if flow_of(flow).is_async else Engine(store)
     transcript = Transcript()
     script = iter(events)
     try:
@@ -155,6 +158,24 @@ def play(
         transcript.error = error
         transcript.responses.append([])
     return transcript
+
+
+class _InLoops(Engine):
+    """An engine whose plain entry points run `async def` flows too, each in its own event loop."""
+
+    def start_flow(self, flow: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Run:
+        return asyncio.run(self.astart_flow(flow, *args, **kwargs))
+
+    def process_event(
+        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+    ) -> Run:
+        return asyncio.run(self.aprocess_event(run_id, event_id, result, key=key))
+
+    def throw(self, run_id: str, error: BaseException) -> Run:
+        return asyncio.run(self.athrow(run_id, error))
+
+    def expire(self, run_id: str) -> Run:
+        return asyncio.run(self.aexpire(run_id))
 
 
 class _ScriptEnded(BaseException):

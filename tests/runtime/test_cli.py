@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -43,6 +44,15 @@ def visit(patient):
 def ask(what):
     asked = [what]
     return suspend(what) + len(asked) - 1
+
+
+@deflow
+async def call_back(patient):
+    return suspend("answer") + await one()
+
+
+async def one():
+    return 1
 
 
 @deflow
@@ -166,6 +176,19 @@ def test_a_flow_that_fails_is_shown_and_can_be_retried(longterm, engine, clinic)
 
     assert longterm("retry", run.id)[:2] == (0, f"run {run.id} is suspended, waiting for dose\n")
     assert longterm("send", run.id, "dose", "5")[0] == 0
+
+
+def test_runs_of_async_flows_are_sent_events_and_cancelled(longterm, engine, clinic):
+    run = asyncio.run(engine.astart_flow(clinic.call_back, "Ada"))
+    assert longterm("send", run.id, "answer", "3")[:2] == (
+        0,
+        f"run {run.id} is complete\nresult: 4\n",
+    )
+
+    run = asyncio.run(engine.astart_flow(clinic.call_back, "Bob"))
+    assert longterm("send", run.id, "answer", '"no"')[0] == 1
+    assert longterm("retry", run.id)[:2] == (0, f"run {run.id} is suspended, waiting for answer\n")
+    assert longterm("cancel", run.id)[:2] == (0, f"run {run.id} is cancelled\n")
 
 
 def test_a_run_is_cancelled_and_pruned(longterm, engine, clinic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -45,6 +46,25 @@ def without_default():
 @deflow
 def until(moment):
     return suspend("answer", expires=moment, default="late")
+
+
+@deflow
+async def until_async(moment):
+    await asyncio.sleep(0)
+    answer = suspend("answer", expires=moment, default="late")
+    await asyncio.sleep(0)
+    return [answer, "awaited"]
+
+
+tries = []
+
+
+@deflow
+async def fails_once_async():
+    tries.append(1)
+    if len(tries) == 1:
+        raise OSError("not yet")
+    return suspend("go")
 
 
 @deflow
@@ -300,6 +320,43 @@ def test_due_run_of_an_unknown_flow_is_parked_with_the_reason(engine, clock):
     assert engine.expire_due() == 1
     done = engine.get_run(run.id)
     assert (done.state, done.result, done.error) == (RunState.COMPLETE, "late", None)
+
+
+def test_wait_of_an_async_flow_ends_by_itself(engine, clock):
+    run = asyncio.run(engine.astart_flow(until_async, clock.now() + DAY))
+    clock.advance(DAY)
+
+    assert engine.expire_due() == 1
+
+    done = engine.get_run(run.id)
+    assert (done.state, done.result) == (RunState.COMPLETE, ["late", "awaited"])
+
+
+def test_async_flow_can_be_expired_and_retried(engine):
+    async def main():
+        run = await engine.astart_flow(until_async, engine.clock.now() + DAY)
+        run = await engine.aexpire(run.id)
+        assert run.result == ["late", "awaited"]
+        run = await engine.astart_flow(until_async, engine.clock.now() + DAY)
+        with pytest.raises(ZeroDivisionError):
+            await engine.athrow(run.id, ZeroDivisionError())
+        run = await engine.aretry(run.id)
+        assert (run.state, run.waiting_for, run.error) == (RunState.SUSPENDED, "answer", None)
+        return await engine.aprocess_event(run.id, "answer", "now")
+
+    assert asyncio.run(main()).result == ["now", "awaited"]
+
+
+def test_async_flow_that_failed_in_its_first_turn_is_started_again(engine):
+    tries.clear()
+
+    async def main():
+        with pytest.raises(OSError, match="not yet"):
+            await engine.astart_flow(fails_once_async)
+        (failed,) = engine.find_runs(state="failed")
+        return await engine.aretry(failed.id)
+
+    assert asyncio.run(main()).waiting_for == "go"
 
 
 def test_worker_that_is_stopped_lets_go_of_the_rest(engine, clock):
