@@ -25,7 +25,6 @@ class Suspend(BaseException):
 
 
 BaseException = builtins.BaseException
-aiter = builtins.aiter
 iter = builtins.iter
 slice = builtins.slice
 type = builtins.type
@@ -66,6 +65,22 @@ def _named(function: Any) -> str:
         return str(function)
     module = getattr(function, "__module__", None)
     return f"{qualname}()" if module in (None, "builtins") else f"{module}.{qualname}()"
+
+
+def aiter(iterable: Any) -> Any:
+    """Return an asynchronous iterator; if there is none, say so in the words of `async for`."""
+    kind = type(iterable)
+    if not hasattr(kind, "__aiter__"):
+        raise TypeError(
+            f"'async for' requires an object with __aiter__ method, got {kind.__name__}"
+        )
+    iterator = kind.__aiter__(iterable)
+    if not hasattr(type(iterator), "__anext__"):
+        raise TypeError(
+            "'async for' received an object from __aiter__ that does not implement __anext__: "
+            f"{type(iterator).__name__}"
+        )
+    return iterator
 
 
 def enter(manager: Any) -> Callable[[], Any]:

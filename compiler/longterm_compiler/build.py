@@ -25,6 +25,9 @@ def at(place: ast.AST, node: N) -> N:
             if hasattr(each, "lineno"):
                 continue  # an author's node, and all that is in it
             ast.copy_location(each, place)
+            if isinstance(each, ast.Attribute):
+                # Python shows the call of an attribute at the line where the attribute ends.
+                ast.copy_location(each, header(each))
         pending += children(each)
     return node
 
@@ -36,8 +39,8 @@ def changed(node: N, **fields: object) -> N:
     return ast.copy_location(new, node) if "lineno" in node._attributes else new
 
 
-def header(place: ast.stmt | ast.ExceptHandler) -> ast.AST:
-    """Return a zero-width place at a statement's start: the line where its block is entered."""
+def header(place: ast.stmt | ast.expr | ast.ExceptHandler) -> ast.AST:
+    """Return a zero-width place at a node's start: for a statement, where its block is entered."""
     return ast.Pass(
         lineno=place.lineno,
         col_offset=place.col_offset,

@@ -111,11 +111,24 @@ class ModuleNames:
         return ".".join([*base, *([node.module] if node.module else [])])
 
     def in_class(self, node: ast.ClassDef, method: str) -> Verdict:
-        """Judge a method by what the class body shows; what it inherits may be a flow."""
-        for each in node.body:
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == method:
-                return Verdict.SUSPENDS if self.is_flow(each) else Verdict.NEVER
+        """Judge a method by the class and its bases in the file; what else it has may be a flow."""
+        for owner in self._with_bases(node):
+            for each in owner.body:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == method:
+                    if self.is_flow(each):
+                        return Verdict.SUSPENDS
+                    # With several bases, another may come before the one that has this.
+                    return Verdict.NEVER if owner is node else Verdict.MAY
         return Verdict.MAY
+
+    def _with_bases(self, node: ast.ClassDef) -> list[ast.ClassDef]:
+        """Return a class and the classes of the module that it inherits from, nearest first."""
+        found = [node]
+        for each in found:
+            for base in each.bases:
+                bindings = self.bindings.get(base.id, []) if isinstance(base, ast.Name) else []
+                found += [b for b in bindings if isinstance(b, ast.ClassDef) and b not in found]
+        return found
 
     def is_flow(self, node: FunctionNode) -> bool:
         """Tell whether one of a function's decorators is longterm's `deflow`."""

@@ -71,12 +71,12 @@ def _compiled(
 ) -> types.CodeType:
     tree: ast.stmt = node
     classes = [each for each in definition.enclosing if isinstance(each, ast.ClassDef)]
-    if classes:
-        tree = _class(classes[-1].name, tree)
     names = sorted(set(free) - {"__class__"})
     if names or len(definition.enclosing) > len(classes):
         bound = [at(node, assign(each, ast.Constant(None))) for each in names]
         tree = _function("scope", [*bound, tree])
+    if classes:
+        tree = _class(classes[-1].name, tree)
     outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
     code = next(
         each

@@ -184,7 +184,7 @@ def test_parentheses_around_a_suspend_go_with_it() -> None:
 
 
 def test_parentheses_that_several_lines_need_come_along() -> None:
-    lines = body("if (\n    x\n    or y\n) and suspend(x):\n    pass")
+    lines = body("z = (\n    x\n    or y\n) and suspend(x)")
 
     assert lines[:4] == ["_lt_value1 = (", "    x", "    or y", ")"]
 

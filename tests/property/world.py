@@ -222,6 +222,10 @@ class Root(_Shown):
     def __init_subclass__(cls, **keywords: Any) -> None:
         log("subclass", cls.__name__, keywords)
 
+    def __getattr__(self, name: str) -> Any:
+        # Python's own error holds the object, and one of an inner class cannot be stored.
+        raise AttributeError(f"{type(self).__name__} has no {name}", name=name)
+
     def get(self, more: Any = 0) -> Any:
         """Return what the root hides."""
         return log("get", [self.__hidden, more])

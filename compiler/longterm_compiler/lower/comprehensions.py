@@ -24,7 +24,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, _COMPREHENSIONS)
-    first = low.expression(node.generators[0].iter, out)
+    first = low.in_place(node.generators[0].iter, out)
     if not low.suspensions.inside_rounds(node):
         return _with_first_iterable(node, first)
     assert not isinstance(node, ast.GeneratorExp), "refused by the check pass"
@@ -73,7 +73,7 @@ def _element(low: Lowering, node: _Node, renamed: dict[str, str], result: str) -
         return [
             at(node.key, assign(key, _copy(low, node.key, renamed))),
             at(node.value, assign(item, _copy(low, node.value, renamed))),
-            at(node.value, ast.Assign([place], load(item))),
+            at(node.key, ast.Assign([place], load(item))),
         ]
     add = ast.Attribute(load(result), "append" if isinstance(node, ast.ListComp) else "add")
     add.ctx = ast.Load()

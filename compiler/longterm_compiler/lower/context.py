@@ -97,6 +97,10 @@ class Lowering:
             return node
         return self.expressions[type(node)](self, node, out)
 
+    def in_place(self, node: ast.expr, out: Out) -> ast.expr:
+        """Lower an expression by whose place Python reports that its value is of no use."""
+        return ast.copy_location(self.expression(node, out), node)
+
     def sequence(
         self, nodes: list[ast.expr], out: Out, merges: Mapping[int, Merge] = _NO_MERGES
     ) -> list[ast.expr]:

@@ -116,7 +116,7 @@ def _bind_bool_op(low: Lowering, name: str, node: ast.BoolOp, out: Out) -> None:
 
 
 def _bind_if_exp(low: Lowering, name: str, node: ast.IfExp, out: Out) -> None:
-    test = low.expression(node.test, out)
+    test = lower_test(low, node.test, out)
     then: Out = []
     bind(low, name, node.body, then)
     otherwise: Out = []
@@ -134,13 +134,61 @@ def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
 def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.IfExp)
     if not low.inside(node.body, node.orelse):
-        return at(node, ast.IfExp(low.expression(node.test, out), node.body, node.orelse))
+        return at(node, ast.IfExp(lower_test(low, node.test, out), node.body, node.orelse))
     name = low.names.fresh("value")
     _bind_if_exp(low, name, node, out)
     return at(NOWHERE, load(name))
 
 
-def _compare(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+def lower_test(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """Lower an expression of which only the truth counts, so that no part is asked for it twice."""
+    if not low.inside(node):
+        return node
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return changed(node, operand=lower_test(low, node.operand, out))
+    if isinstance(node, ast.Compare):
+        return _compare(low, node, out, is_test=True)
+    if isinstance(node, ast.BoolOp | ast.IfExp):
+        name = low.names.fresh("value")
+        _bind_test(low, name, node, out, is_last=True)
+        return at(NOWHERE, load(name))
+    return low.expression(node, out)
+
+
+def _bind_test(low: Lowering, name: str, node: ast.expr, out: Out, *, is_last: bool) -> None:
+    """Bind what is as true as an expression; a bool, unless it is asked for its truth only once."""
+    if isinstance(node, ast.BoolOp) and low.inside(node):
+        into = out
+        for value in node.values:
+            is_end = value is node.values[-1]
+            _bind_test(low, name, value, into, is_last=is_last and is_end)
+            if not is_end:
+                test: ast.expr = load(name)
+                if isinstance(node.op, ast.Or):
+                    test = ast.UnaryOp(ast.Not(), test)
+                inner: Out = []
+                into.append(at(value, ast.If(at(value, test), inner, [])))
+                into = inner
+    elif isinstance(node, ast.IfExp) and low.inside(node):
+        test = lower_test(low, node.test, out)
+        branches: list[Out] = [[], []]
+        for branch, into in zip((node.body, node.orelse), branches, strict=True):
+            _bind_test(low, name, branch, into, is_last=is_last)
+        out.append(at(node.test, ast.If(test, *branches)))
+    elif is_last:
+        bind(low, name, node, out)
+    else:
+        out.append(at(node, assign(name, _truth(lower_test(low, node, out)))))
+
+
+def _truth(node: ast.expr) -> ast.expr:
+    """Write out `bool`: the author may have named it otherwise, and it asks `a or b` twice."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return node
+    return ast.IfExp(node, ast.Constant(True), ast.Constant(False))
+
+
+def _compare(low: Lowering, node: ast.expr, out: Out, *, is_test: bool = False) -> ast.expr:
     """`a < b < c`: as Python does, b is evaluated once, and c only if a < b."""
     assert isinstance(node, ast.Compare)
     if len(node.ops) == 1 or not low.inside(*node.comparators[1:]):
@@ -154,7 +202,10 @@ def _compare(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
         right = low.expression(rest[0], into)
         if len(rest) > 1:
             right = low.settle(right, rest[1:], into)
-        into.append(at(node, assign(name, ast.Compare(left, operators[:1], [right]))))
+        compared: ast.expr = ast.Compare(left, operators[:1], [right])
+        if is_test and len(rest) > 1:
+            compared = _truth(compared)
+        into.append(at(node, assign(name, compared)))
         if len(rest) == 1:
             return
         inner: Out = []

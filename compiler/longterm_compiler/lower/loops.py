@@ -13,12 +13,12 @@ import ast
 
 from longterm_compiler.build import NOWHERE, assign, at, call, changed, header, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
-from longterm_compiler.lower.expressions import assign_target
+from longterm_compiler.lower.expressions import assign_target, lower_test
 
 
 def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.For | ast.AsyncFor)
-    iterable = low.expression(node.iter, out)
+    iterable = low.in_place(node.iter, out)
     if low.inside(node.target, *node.body):
         make = "iter" if isinstance(node, ast.For) else "aiter"
         kept = low.keep("iter", at(node.iter, call(runtime(make), iterable)), out)
@@ -41,7 +41,7 @@ def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
         out.append(changed(node, body=rounds, orelse=low.block(node.orelse)))
         return
     body: Out = []
-    test = low.expression(node.test, body)
+    test = lower_test(low, node.test, body)
     leave: Out = [at(node.test, ast.Break())]
     orelse: Out = []
     if node.orelse:

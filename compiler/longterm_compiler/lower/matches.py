@@ -11,6 +11,7 @@ import ast
 
 from longterm_compiler.build import NOWHERE, assign, at, load
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.expressions import lower_test
 
 
 def _match(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -56,7 +57,7 @@ def _group(
         mark: Out = [at(NOWHERE, assign(taken, ast.Constant(True)))]
         if case.guard is not None and low.inside(case.guard):
             body: Out = []
-            test = low.expression(case.guard, body)
+            test = lower_test(low, case.guard, body)
             body.append(at(case.guard, ast.If(test, [*mark, *low.block(case.body)], [])))
             lowered.append(ast.match_case(case.pattern, None, body))
         else:

@@ -6,7 +6,12 @@ import ast
 
 from longterm_compiler.build import assign, at, changed, load
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
-from longterm_compiler.lower.expressions import assign_target, lower_defaults, point_call
+from longterm_compiler.lower.expressions import (
+    assign_target,
+    lower_defaults,
+    lower_test,
+    point_call,
+)
 
 
 def _expr(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -143,7 +148,7 @@ def _assert(low: Lowering, node: ast.stmt, out: Out) -> None:
     """An assertion is no test at all under `python -O`, suspends included."""
     assert isinstance(node, ast.Assert)
     tested: Out = []
-    test = low.expression(node.test, tested)
+    test = lower_test(low, node.test, tested)
     failed: Out = []
     message = [low.expression(node.msg, failed)] if node.msg is not None else []
     error = ast.Call(at(node, load("AssertionError")), message, []) if message else None
@@ -154,7 +159,7 @@ def _assert(low: Lowering, node: ast.stmt, out: Out) -> None:
 
 def _if(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.If)
-    test = low.expression(node.test, out)
+    test = lower_test(low, node.test, out)
     body = low.block(node.body)
     out.append(changed(node, test=test, body=body, orelse=low.block(node.orelse)))
 

@@ -24,7 +24,7 @@ def _with(low: Lowering, node: ast.stmt, out: Out) -> None:
         # A later manager's expression suspends while the earlier ones are entered.
         _written_out(low, node, node.items, out)
         return
-    first = ast.withitem(low.expression(first.context_expr, out), first.optional_vars)
+    first = ast.withitem(low.in_place(first.context_expr, out), first.optional_vars)
     out.append(changed(node, items=[first, *rest], body=low.block(node.body)))
 
 
