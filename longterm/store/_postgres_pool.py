@@ -22,8 +22,6 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from longterm.errors import StoreError
 from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, place
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
 _RETRY_SECONDS = 0.05
 
 _T = TypeVar("_T")
@@ -41,6 +39,32 @@ class Answer:
     is_repeated: bool
     """A connection broke after the statement was sent, and it was sent again: the server may have
     taken the step before, so that an answer of no rows need not mean what it says."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A session with a cursor for each statement that is sent again and again.
+
+    A cursor that is kept knows how to write its parameters and to read its rows; a new one finds
+    out anew for each column. It also keeps its last rows, until the next ones or the session's end.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Wrap a session of libpq, as psycopg does."""
+        super().__init__(*args, **options)
+        self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
+
+    def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Send a statement; psycopg prepares it when it has been sent a few times."""
+        cursor = self._cursors.get(statement)
+        if cursor is None:
+            cursor = self._cursors[statement] = self.cursor(binary=True)
+        return cursor.execute(statement, parameters).fetchall()
+
+    def ask_once(
+        self, statement: LiteralString, parameters: Sequence[object]
+    ) -> list[tuple[Any, ...]]:
+        """Send a statement that is to be planned for these very parameters."""
+        return self.execute(statement, parameters, prepare=False, binary=True).fetchall()
 
 
 class PostgresPool:
@@ -77,11 +101,11 @@ class PostgresPool:
         parameters: Sequence[object],
         asked: str,
         *,
-        is_prepared: bool | None = None,
+        is_prepared: bool = True,
     ) -> Answer:
         """Send a statement that is atomic in itself until the server has answered it.
 
-        Unless told otherwise by `is_prepared`, psycopg prepares what is sent again and again.
+        Unless it `is_prepared`, the server plans it anew for these parameters.
 
         Raises:
             StoreError: it failed, or the server could not be reached for `wait_seconds`.
@@ -141,6 +165,7 @@ class PostgresPool:
                     raise as_store_error(error, f"open the store for: {asked}") from error
                 self._pool = ConnectionPool(
                     self._conninfo,
+                    connection_class=Connection,
                     kwargs=self._options,
                     min_size=0,
                     max_size=self._max_connections,
@@ -152,7 +177,7 @@ class PostgresPool:
 
     def connect(self) -> Connection:
         """Open a connection that is not of the pool; the schema is not looked at."""
-        return psycopg.connect(self._conninfo, **self._options)
+        return Connection.connect(self._conninfo, **self._options)
 
     def _unavailable(self, error: PoolTimeout, asked: str) -> StoreError:
         """Find out why there was no connection to be had."""
@@ -171,13 +196,12 @@ def _send(
     statement: LiteralString,
     parameters: Sequence[object],
     deadline: float,
-    is_prepared: bool | None,
+    is_prepared: bool,
 ) -> list[tuple[Any, ...]]:
     connection = pool.getconn(timeout=max(0.1, deadline - time.monotonic()))
     try:
-        return connection.execute(
-            statement, parameters, prepare=is_prepared, binary=True
-        ).fetchall()
+        ask = connection.ask if is_prepared else connection.ask_once
+        return ask(statement, parameters)
     finally:
         pool.putconn(connection)
 

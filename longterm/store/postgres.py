@@ -100,7 +100,7 @@ _NEXT_DEADLINE: Final[LiteralString] = (
 )
 _DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
-    " WHERE state IN ('complete', 'failed', 'cancelled') AND updated_at < %s"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
     " LIMIT %s FOR UPDATE SKIP LOCKED)"
     " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
 )

@@ -15,6 +15,7 @@ import pytest
 from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
+from longterm.store.base import Query
 from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, full_run, suspended_run
 from longterm.testing.contract import StoreContract
@@ -114,6 +115,20 @@ def test_many_turns_leave_one_row_and_a_small_table(url: str) -> None:
     assert ask(url, "SELECT count(*) FROM longterm.runs") == [(1,)]
     ((size,),) = ask(url, "SELECT pg_total_relation_size('longterm.runs')")
     assert size < 200_000
+
+
+@pytest.mark.parametrize("query", [Query(waiting_for="number"), Query(flow="shop.orders:greet")])
+def test_running_runs_are_found_in_order_among_those_that_wait(url: str, query: Query) -> None:
+    with PostgresStore(url) as store:
+        for run_id in "fbdace":
+            store.create(suspended_run(run_id))
+        for run_id in "bef":
+            assert store.unsuspend(run_id, "number")
+
+        pages = [store.find(replace(query, limit=4, after=after)) for after in (None, "d")]
+
+    assert [run.id for page in pages for run in page] == ["a", "b", "c", "d", "e", "f"]
+    assert [run.turn for page in pages for run in page] == [1, 2, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])

@@ -1,10 +1,10 @@
--- Text of ids and events compares by code point, whatever the collation of the database.
+-- Text that is looked for compares by code point, whatever the collation of the database.
 -- Facts are text, not jsonb: jsonb turns some floats into whole numbers, and takes 1 for 1.0.
 CREATE TABLE longterm.runs (
     id            text COLLATE "C" NOT NULL PRIMARY KEY,
     turn          bigint NOT NULL,
-    flow          text NOT NULL,
-    state         text NOT NULL,
+    flow          text COLLATE "C" NOT NULL,
+    state         text COLLATE "C" NOT NULL,
     waiting_for   text COLLATE "C",
     deadline      timestamptz,
     claimed_until timestamptz,
@@ -19,18 +19,20 @@ CREATE TABLE longterm.runs (
     updated_at    timestamptz
 ) WITH (fillfactor = 80);
 
--- What a worker looks for; only few runs are in these, however many are suspended.
+-- What people look for, in the order of ids, so that a page of many is found as fast as a few. A
+-- statement that changes a state writes every index whose condition then holds, and a turn has two
+-- of these. So these are all the large indexes, and a run that is running is in none of them.
+CREATE INDEX runs_by_event ON longterm.runs (waiting_for, id)
+    WHERE waiting_for IS NOT NULL AND state <> 'running';
+CREATE INDEX runs_by_flow ON longterm.runs (flow, id) WHERE state <> 'running';
+
+-- The runs that are running, due or ended: for workers, and for people who look for a rare state.
+CREATE INDEX runs_running ON longterm.runs (id, claimed_until) WHERE state = 'running';
 CREATE INDEX runs_due ON longterm.runs (deadline, id)
     WHERE state = 'suspended' AND deadline IS NOT NULL;
-CREATE INDEX runs_claimed ON longterm.runs (claimed_until)
-    WHERE state = 'running' AND claimed_until IS NOT NULL;
-CREATE INDEX runs_ended ON longterm.runs (updated_at)
-    WHERE state IN ('complete', 'failed', 'cancelled');
-
--- What people look for, in the order of ids, so that a page of many is found as fast as a few.
-CREATE INDEX runs_by_event ON longterm.runs (waiting_for, id) WHERE waiting_for IS NOT NULL;
-CREATE INDEX runs_by_flow ON longterm.runs (flow, id);
-CREATE INDEX runs_by_state ON longterm.runs (state, id, updated_at);
+CREATE INDEX runs_ended ON longterm.runs (updated_at) WHERE state NOT IN ('suspended', 'running');
+CREATE INDEX runs_by_end ON longterm.runs (state, id, updated_at)
+    WHERE state NOT IN ('suspended', 'running');
 
 -- The facts of all runs. The triggers keep them, so that a save is still one statement. A GIN index
 -- on the runs would not do: it has no order, so that a fact that many runs have is slow to page
