@@ -1,7 +1,7 @@
-"""A process that delivers events to whatever runs there are, until it is killed; keeps a diary.
+"""A process whose threads deliver events to whatever runs there are, until it is killed.
 
-A line of the diary is written before each delivery, and another when it was acknowledged or
-refused, so that the judge knows what was promised to whom.
+It keeps a diary. A line of it is written before each delivery, and another when it was acknowledged
+or refused, so that the judge knows what was promised to whom.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,24 +24,40 @@ from tests.chaos.flows import collect
 
 LEASE = timedelta(seconds=1.5)
 PATIENCE = 2.0
+_THREADS = 3
+"""Of each process, so that saves come together and share what they wait for."""
 _UNTOUCHED = (ClaimLost, RunNotSuspended, WrongEvent)
 """Refusals that promise that nothing was changed."""
 
 
 def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None) -> None:
     """Deliver until killed; `fault` is a method, `before` or `after`, and which of its calls."""
-    draw = random.Random(name)
     log = os.open(diary / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def write(*words: object) -> None:
         os.write(log, ("|".join(map(str, words)) + "\n").encode())
 
     engine = Engine(FaultyStore(open_store(url), _killing(fault)), lease=LEASE)
+    threads = [
+        threading.Thread(target=_go_on, args=(engine, f"{name}.{number}", write))
+        for number in range(_THREADS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _go_on(engine: Engine, name: str, write: Callable[..., None]) -> None:
+    draw = random.Random(name)
     for number in range(10**9):
         try:
             _step(engine, draw, f"{name}.{number}", write)
         except StoreError:
             time.sleep(0.05)
+        except BaseException as error:
+            write("wrong", name, repr(error))
+            raise
 
 
 def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., None]) -> None:

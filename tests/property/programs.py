@@ -27,7 +27,7 @@ from tests.property.world import (
     alog, fail, group, log, show,
 )
 
-G_total = 0
+G_total = ""
 """
 _EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, 1, 7, 2, 0, 1, 3, -1, 1]
 _EVENTS += ["s", None, [1, 2], [], Throw(Oops("thrown")), Throw(ValueError("thrown"))]

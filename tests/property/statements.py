@@ -223,7 +223,8 @@ class Statements(Expressions):
     def global_total(self, depth: int) -> str:
         if not self.has_global:
             return self.augment_name(depth)
-        return f"G_total {self.pick(['=', '+='])} {self.number(depth)}"
+        # Of a text: what a global shares with a flow's variables, it shares until the next suspend.
+        return f"G_total {self.pick(['=', '+='])} repr({self.number(depth)})"
 
     def return_statement(self, depth: int = 3) -> str:
         if self.chance(15):
