@@ -6,6 +6,8 @@ the same function object, with its name, signature, documentation and source.
 
 from __future__ import annotations
 
+import os
+import threading
 import types
 from collections.abc import Callable
 from functools import cached_property
@@ -67,10 +69,16 @@ class Flow:
         """Return the code that finishes the flow from a point on."""
         key = (point, unbound)
         known = self._resumes.get(key)
-        if known is None:
-            known = self._resumes[key] = self.maker.resume(point, unbound)
-            _add_body(Body(self, known.code, point, known))
-        return known
+        return self._make_resume(key) if known is None else known
+
+    def _make_resume(self, key: tuple[int, tuple[str, ...]]) -> ResumeImage:
+        with _making:
+            known = self._resumes.get(key)
+            if known is None:
+                known = self.maker.resume(*key)
+                _add_body(Body(self, known.code, key[0], known))
+                self._resumes[key] = known
+            return known
 
 
 @record(frozen=True, eq=False)
@@ -102,6 +110,10 @@ _flows: dict[str, Flow] = {}
 _bodies: dict[int, Body] = {}
 _by_original: dict[int, Flow] = {}
 
+_making = threading.RLock()
+"""Held by the thread that makes a flow or a body. What others can find is whole, and all of them
+run the same code."""
+
 flow_codes.update(id(each.__code__) for each in _FORMS)
 
 
@@ -127,20 +139,22 @@ def _make_flow(function: types.FunctionType) -> None:
         return
     flow = _by_original.get(id(code))
     if flow is None:
-        maker = maker_of(function)
-        _check(function, maker.image)
-        flow = _by_original[id(code)] = _add_flow(function, maker)
+        with _making:
+            flow = _by_original.get(id(code)) or _add_flow(function)
     own(function.__module__)
     _flows[flow.name] = flow
     flow.functions.add(function)
     function.__code__ = flow.image.code
 
 
-def _add_flow(function: types.FunctionType, maker: Maker) -> Flow:
+def _add_flow(function: types.FunctionType) -> Flow:
+    maker = maker_of(function)
+    _check(function, maker.image)
     name = f"{function.__module__}:{function.__qualname__}"
     flow = Flow(name, maker, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
     _add_body(Body(flow, flow.image.code))
+    _by_original[id(flow.original)] = flow
     return flow
 
 
@@ -198,12 +212,13 @@ def _inner_flow(name: str) -> Flow | None:
     outer = _flows.get(f"{module}:{qualname.partition('.<locals>.')[0]}")
     if outer is None or ".<locals>." not in qualname:
         return None
-    maker = inner_maker(outer.maker, qualname)
-    if maker is None:
-        return None
-    flow = _flows[name] = Flow(name, maker, outer.globals, maker.image.code)
-    _add_body(Body(flow, flow.image.code))
-    return flow
+    with _making:
+        maker = inner_maker(outer.maker, qualname)
+        if maker is None:
+            return None
+        flow = Flow(name, maker, outer.globals, maker.image.code)
+        _add_body(Body(flow, flow.image.code))
+        return _flows.setdefault(name, flow)
 
 
 def _check(function: types.FunctionType, image: FlowImage) -> None:
@@ -221,6 +236,15 @@ def _check(function: types.FunctionType, image: FlowImage) -> None:
             "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "
             "Python without -X no_debug_ranges)"
         )
+
+
+def _after_fork_in_child() -> None:
+    global _making
+    _making = threading.RLock()  # the thread that held it is the parent's
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _not_a_function(value: object) -> str:
