@@ -46,8 +46,9 @@ class _Step:
 
     def sleep(self) -> None:
         """Sleep until woken; not at all if there is nothing to wait for."""
-        if self._sleeper is not None:
-            self._sleeper.acquire()
+        sleeper = self._sleeper
+        if sleeper is not None:
+            sleeper.acquire()
 
     def wake(self) -> None:
         """Let its thread go on, if it sleeps."""
@@ -122,7 +123,8 @@ class Writer:
                 self._make_last(durable)
         except BaseException:
             for each in batch:
-                each.error = each.error or sqlite3.OperationalError("interrupted")
+                if each.rows is None or each.is_durable:
+                    each.error = each.error or sqlite3.OperationalError("interrupted")
             raise
         finally:
             for each in batch:

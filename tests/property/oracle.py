@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
@@ -25,11 +26,13 @@ from unittest.mock import patch
 import longterm
 from longterm import engine as engines
 from longterm import flow, inner, judge, turns, workshop
+from longterm.claims import Claims
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
 from longterm.turn import current
 from longterm.wait import Wait
+from longterm.workshop import Maker
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
@@ -276,7 +279,9 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
                 stack.enter_context(kept(table))
             for codes in (inner._names, inner._scanned):
                 stack.enter_context(kept(codes))
-            exec(compile(program.source, str(_path), "exec", dont_inherit=True), vars(module))
+            with warnings.catch_warnings(action="ignore"):
+                code = compile(program.source, str(_path), "exec", dont_inherit=True)
+            exec(code, vars(module))
             yield module
     finally:
         del sys.modules[MODULE]
@@ -293,6 +298,18 @@ def kept(known: dict[Any, Any] | set[int]) -> Iterator[None]:
         known.update(before)
 
 
+def _compile_once() -> Callable[[Maker], Any]:
+    compiled: dict[str, Any] = {}
+    compile_flow = Maker._compile
+
+    def compile_once(maker: Maker) -> Any:
+        if maker._name not in compiled:
+            compiled[maker._name] = compile_flow(maker)
+        return compiled[maker._name]
+
+    return compile_once
+
+
 _folder = tempfile.TemporaryDirectory(prefix="longterm-programs-")
 _path = Path(_folder.name, "none.py")
 
@@ -304,7 +321,13 @@ def file_of(program: Program) -> Iterator[None]:
     number = int(_path.stem) + 1 if _path.stem.isdigit() else 0
     _path = Path(_folder.name, f"{number}.py")
     _path.write_text(program.source)
-    with patch.dict(os.environ, LONGTERM_CACHE="off"), kept(workshop._modules):
+    with (
+        patch.dict(os.environ, LONGTERM_CACHE="off"),
+        patch.object(Maker, "_compile", _compile_once()),
+        # No turn is so long that its claim had to be renewed, and a thread takes its time to start.
+        patch.object(Claims, "_start_keeper", lambda claims: None),
+        kept(workshop._modules),
+    ):
         yield
         if str(_path) in workshop._modules:
             atexit.unregister(workshop._modules[str(_path)][1].cache.write)
