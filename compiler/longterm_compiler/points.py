@@ -152,5 +152,6 @@ def _is_whole_value(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
     around = parents[call]
     if isinstance(around, ast.Await):
         value, around = around, parents[around]
-    simple = ast.Expr | ast.Return | ast.Assign | ast.AnnAssign
-    return isinstance(around, simple) and around.value is value
+    if isinstance(around, ast.Expr | ast.Return | ast.Assign | ast.AnnAssign):
+        return around.value is value
+    return False
