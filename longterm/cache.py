@@ -48,7 +48,7 @@ def new_entry(flow: dict[str, Any], flags: int, asked: list[Answer]) -> Entry:
 def add_resume(entry: Entry, number: int, unbound: tuple[str, ...], data: dict[str, Any]) -> None:
     """Keep the resume body of a point, for frames in which some live names are unbound."""
     # In bytes, so that those that are not needed are not made when the file is read.
-    entry["resumes"][_resume_key(number, unbound)] = marshal.dumps(data, _MARSHAL)
+    entry["resumes"][_resume_key(number, unbound)] = _marshalled(data)
 
 
 def resume_in(entry: Entry, number: int, unbound: tuple[str, ...]) -> dict[str, Any] | None:
@@ -136,8 +136,17 @@ def _key(text: bytes) -> bytes:
 
 
 def _content(key: bytes, entries: dict[str, Entry]) -> bytes:
-    payload = marshal.dumps(entries, _MARSHAL)
+    payload = _marshalled(entries)
     return _MAGIC + key + source_hash(payload) + payload
+
+
+def _marshalled(data: dict[str, Any]) -> bytes:
+    try:
+        return marshal.dumps(data, _MARSHAL)
+    except ValueError:
+        # From 3.14 on the slice of `x[1:2]` is a constant of the code, for which 2 is too old. Such
+        # a file's bytes depend on which flows were compiled in one process.
+        return marshal.dumps(data, marshal.version)
 
 
 def cache_path(source_path: str) -> str | None:

@@ -8,12 +8,17 @@ code object is picked out of the skeleton's constants.
 from __future__ import annotations
 
 import ast
+import threading
 import types
+import warnings
 from collections.abc import Iterable, Iterator
 
 from longterm._abi import NEXT
 from longterm_compiler.build import assign, at, changed
 from longterm_compiler.source import Definition, FunctionNode
+
+_quiet = threading.Lock()
+"""Held while warnings are off, since their filters are the process's own."""
 
 
 def fresh_code(
@@ -77,7 +82,10 @@ def _compiled(
         tree = _function("scope", [*bound, tree])
     if classes:
         tree = _class(classes[-1].name, tree)
-    outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
+    # Python gave its warnings when it compiled the author's module.
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
     code = next(
         each
         for each in _codes(outer)

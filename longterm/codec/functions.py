@@ -65,12 +65,21 @@ def _parts(function: FunctionType, name: CodeName) -> Parts:
         state["__name__"] = function.__name__
     if function.__qualname__ != function.__code__.co_qualname:
         state["__qualname__"] = function.__qualname__
-    annotations = {key: each for key, each in function.__annotations__.items() if _is_plain(each)}
+    annotations = _annotations(function)
     if annotations:
         state["__annotations__"] = annotations
     if vars(function):
         state["__dict__"] = vars(function)
     return [INNER.tag, *name, function.__closure__ or (), state]
+
+
+def _annotations(function: FunctionType) -> dict[str, Any]:
+    """Return those annotations of a function that can be stored."""
+    try:
+        noted = function.__annotations__
+    except Exception:
+        return {}  # from 3.14 on they are evaluated here, and may name what nothing defines
+    return {key: each for key, each in noted.items() if _is_plain(each)}
 
 
 def _is_plain(annotation: Any) -> bool:

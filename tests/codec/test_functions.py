@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -76,6 +77,14 @@ def test_all_that_a_function_holds_is_kept() -> None:
     assert (back.__name__, back.__qualname__, back.__doc__) == ("renamed", "flow.renamed", "doc")
     assert back.__annotations__ == {"by": int, "times": "Any", "return": None}
     assert decode(encode(read)).__name__ == "<lambda>"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="a `def` evaluates its annotations")
+@pytest.mark.usefixtures("table")
+def test_annotations_that_cannot_be_evaluated_are_left_out() -> None:
+    step = flow(0)[0]
+    step.__annotate__ = lambda form: {"by": missing}  # type: ignore[name-defined]  # noqa: F821
+    assert decode(encode(step)).__annotations__ == {}
 
 
 @pytest.mark.usefixtures("table")

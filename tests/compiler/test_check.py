@@ -10,7 +10,14 @@ from textwrap import dedent
 import pytest
 
 import longterm
-from longterm_compiler import Diagnostic, ModuleNames, SourceFile, Verdict, check_file
+from longterm_compiler import (
+    Diagnostic,
+    ModuleNames,
+    SourceFile,
+    Verdict,
+    check_file,
+    compile_flow,
+)
 
 
 def problems(text: str) -> tuple[Diagnostic, ...]:
@@ -184,6 +191,18 @@ def test_decoration_shows_the_problems_of_the_function(
     )
     assert f"{tmp_path / 'bad_flows.py'}:6:11" in str(caught.value)
     assert "bad_flows" not in sys.modules
+
+
+def test_what_python_warned_of_at_the_import_is_not_said_again() -> None:
+    text = "from longterm import deflow, suspend\n" + flow("return suspend(x) is 1")
+    source = SourceFile.parse("flows.py", text)
+
+    compiled = compile_flow(
+        source.definitions[-1], ModuleNames(source, "flows", "", lambda *_: Verdict.MAY)
+    )
+
+    assert compiled.code
+    assert compiled.resume_code(1)
 
 
 def test_what_another_decorator_made_of_a_function_is_no_flow() -> None:

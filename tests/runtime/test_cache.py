@@ -22,7 +22,7 @@ def outer(x):
     add = lambda v: v + kept[0]
     for each in range(2):
         kept.append(inner(add(each)))
-    return kept + [step(x)]
+    return kept[:] + [step(x)]
 
 
 @deflow
