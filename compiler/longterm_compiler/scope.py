@@ -194,7 +194,7 @@ def _used(own: list[ast.AST], *, of_functions: frozenset[str] = frozenset()) -> 
     used = {each.id for each in own if isinstance(each, ast.Name)}
     for each in own:
         if isinstance(each, _COMPREHENSIONS):
-            used |= free_in_comprehension(each)
+            used |= free_in_comprehension(each) - of_functions
         elif isinstance(each, ast.ClassDef):
             used |= free_names(each)
         elif isinstance(each, _SCOPES):

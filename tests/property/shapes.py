@@ -6,6 +6,7 @@ No addresses and no set order occur in it, so that two runs of a program can be 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeAlias
@@ -32,7 +33,12 @@ def tracebacks(error: BaseException | None, path: str) -> list[list[tuple[str, i
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        found.append(list(_lines(error.__traceback__, path)))
+        lines = list(_lines(error.__traceback__, path))
+        if sys.version_info < (3, 12) and isinstance(error, NameError):
+            # Python 3.11 joins a store and a load into one instruction once code has run a few
+            # times, and then reports an unbound variable at the line of the store.
+            lines = [(name, 0) for name, _ in lines]
+        found.append(lines)
         error = error.__cause__ or error.__context__
     return found
 
