@@ -85,7 +85,8 @@ class Inner(Matches):
         own, in_class, names = self.own, self.in_class, self.names.copy()
         ways = self.in_loop, self.may_return
         with self.plainly():
-            self.own, self.in_loop, self.may_return = "", False, False
+            # Python 3.12 itself cannot compile `__class__` in a comprehension of a class body.
+            self.own, self.in_class, self.in_loop, self.may_return = "", False, False, False
             self.level += 1
             # A comprehension in a class body must have no walrus.
             self.no_walrus += 1
@@ -113,9 +114,9 @@ class Inner(Matches):
         return f"(Root if {self.condition(2)} else Root)" if kind == 2 else "Root"
 
     def hiding_method(self) -> None:
-        self.in_class, self.own = True, "self"
         names = self.names.copy()
         self.write(f"def get(self, more={self.number(1)}):")
+        self.in_class, self.own = True, "self"
         self.level += 1
         self.rebind()
         self.names.numbers.append("more")

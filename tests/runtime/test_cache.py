@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import longterm_compiler
+
 FLOWS = """\
 from helpers import step
 from longterm import deflow, suspend
@@ -233,7 +235,7 @@ def test_precompiled_flows_are_compiled_again_when_a_helper_becomes_a_flow(folde
 
 def test_compiler_is_known_by_times_that_a_container_image_keeps(folder, tmp_path):
     copied = tmp_path / "compiler"
-    shutil.copytree(Path(__file__).parents[2] / "compiler", copied)
+    shutil.copytree(Path(longterm_compiler.__file__).parent, copied / "longterm_compiler")
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), str(copied)])
     assert start(folder, PYTHONPATH=path) == f"{RIGHT} True"

@@ -182,10 +182,12 @@ def test_closing_a_store_refuses_those_who_wait(path: Path) -> None:
 @pytest.mark.parametrize("leads", [True, False])
 def test_an_interrupted_thread_stops_nobody_else(path: Path, leads: bool) -> None:
     program = textwrap.dedent("""
-        import sqlite3, sys, threading, time
+        import signal, sqlite3, sys, threading, time
         from longterm.store.sqlite import SQLiteStore
         from longterm.testing._sample_runs import suspended_run
 
+        # Whoever started this process may have it ignore interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         path, leads = sys.argv[1], sys.argv[2] == "True"
         store = SQLiteStore(path)
         store.create(suspended_run("there"))
