@@ -24,7 +24,8 @@ from longterm.record import record
 from longterm.workshop import Maker, inner_maker, maker_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-_IS_COROUTINE: Final = 0x80
+IS_COROUTINE: Final = 0x80
+"""The flag of code that makes a coroutine (`inspect` has it too, and takes long to import)."""
 _HAS_COLUMNS: Final = any(
     column is not None for *_, column in compile("0", "", "eval").co_positions()
 )
@@ -63,7 +64,7 @@ class Flow:
     @property
     def is_async(self) -> bool:
         """Whether the flow is an `async def`."""
-        return bool(self.image.code.co_flags & _IS_COROUTINE)
+        return bool(self.image.code.co_flags & IS_COROUTINE)
 
     def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
         """Return the code that finishes the flow from a point on."""

@@ -17,14 +17,13 @@ from typing import Any
 from longterm import ops
 from longterm._abi import CELLS
 from longterm.errors import CannotSuspend
-from longterm.flow import Body, body_of, flow_named
+from longterm.flow import IS_COROUTINE, Body, body_of, flow_named
 from longterm.frame import Frame
 from longterm.judge import function_behind
 from longterm.rt import Suspend
 
 _SUSPEND = ops.suspend.__code__
 _CALL = ops.call.__code__
-_IS_COROUTINE = 0x80
 
 
 def capture(suspension: Suspend) -> list[Frame]:
@@ -100,7 +99,7 @@ def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
         raise _unmarked(entry, target)
     value = _callee(entry.tb_frame, point.callee, body)
     # An awaited `call` has returned the coroutine before that runs.
-    if not _runs(value, target) and not (target.co_flags & _IS_COROUTINE and _runs(value, _CALL)):
+    if not _runs(value, target) and not (target.co_flags & IS_COROUTINE and _runs(value, _CALL)):
         raise _indirect(entry, value, target)
     if target is _CALL:
         value, target = inner[0].tb_frame.f_locals["function"], inner[1].tb_frame.f_code
