@@ -6,13 +6,13 @@ the turn, the run stays claimed.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from datetime import datetime, timedelta
 
 from longterm.clock import Clock
 from longterm.errors import NotSupported, RunNotFailed
+from longterm.forks import begins_anew
 from longterm.records import released_run
 from longterm.run import Run
 from longterm.store.base import Deadlines, Leases, RunStore
@@ -31,8 +31,12 @@ class Claims:
         self._leases = store if isinstance(store, Leases) else None
         self._clock = clock
         self._lease = lease
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Hold no claim; none is kept alive by a thread."""
         self._held: dict[str, int] = {}
-        self._keeper_pid: int | None = None
+        self._has_keeper = False
 
     def claim(self, run_id: str, event_id: str) -> Run | None:
         """Claim a suspended run for an event; None if it is not to be had for it."""
@@ -47,7 +51,7 @@ class Claims:
     def hold(self, run: Run) -> None:
         """Keep the claim on a run alive until it is saved or released."""
         self._held[run.id] = run.turn
-        if self._keeper_pid != os.getpid():
+        if not self._has_keeper:
             self._start_keeper()
 
     def save(self, run: Run) -> Run:
@@ -103,7 +107,7 @@ class Claims:
 
     def _start_keeper(self) -> None:
         """Start the thread that renews; it ends when the claims are garbage."""
-        self._keeper_pid = os.getpid()
+        self._has_keeper = True
         pause = self._lease.total_seconds() / _RENEWALS
         ended = threading.Event()
         weakref.finalize(self, ended.set)

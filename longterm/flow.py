@@ -6,7 +6,6 @@ the same function object, with its name, signature, documentation and source.
 
 from __future__ import annotations
 
-import os
 import threading
 import types
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from longterm import ops, rt
 from longterm._abi import RUNTIME
 from longterm.codec.allowed import own
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
+from longterm.forks import at_fork
 from longterm.image import FlowImage, ResumeImage
 from longterm.judge import flow_codes, function_behind
 from longterm.record import record
@@ -244,8 +244,7 @@ def _after_fork_in_child() -> None:
     _making = threading.RLock()  # the thread that held it is the parent's
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+at_fork(after_in_child=_after_fork_in_child)
 
 
 def _not_a_function(value: object) -> str:

@@ -26,12 +26,17 @@ class Completed:
     result: Any
 
 
-@record(frozen=True)
+@record(frozen=True, init=False)
 class Suspended:
     """The flow waits, with these frames."""
 
     wait: Wait
     frames: list[Frame]
+
+    # By hand, since almost each turn makes one.
+    def __init__(self, wait: Wait, frames: list[Frame]) -> None:
+        """Take both."""
+        vars(self).update(wait=wait, frames=frames)
 
 
 Outcome: TypeAlias = Completed | Suspended

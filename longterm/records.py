@@ -122,6 +122,9 @@ def refusal(run: Run, event_id: str) -> Exception:
         return RunComplete(run.id)
     if run.state is not RunState.SUSPENDED:
         return RunNotSuspended(run.id, run.state)
+    if run.waiting_for == event_id:
+        # Another turn was under way when it was asked for, and has ended since.
+        return RunNotSuspended(run.id, RunState.RUNNING)
     return WrongEvent(run.id, event_id, run.waiting_for)
 
 

@@ -8,19 +8,19 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from opcode import opname
 from types import CellType, CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from longterm import ops
 from longterm._abi import CELLS
 from longterm.errors import CannotSuspend
-from longterm.flow import IS_COROUTINE, Body, body_of, flow_named
+from longterm.flow import IS_COROUTINE, Body, Flow, body_of, flow_named
 from longterm.frame import Frame
 from longterm.judge import function_behind
 from longterm.rt import Suspend
+from longterm.site import CallSite, call_site
 
 _SUSPEND = ops.suspend.__code__
 _CALL = ops.call.__code__
@@ -36,44 +36,50 @@ def capture(suspension: Suspend) -> list[Frame]:
             stored: a plain function, a call at a place that is no resume point, or C code.
     """
     first = suspension.__traceback__
-    entries = list(_entries(first.tb_next if first else None))
+    entries = _entries(first.tb_next if first else None)
     return [
-        _frame(entry, entries[number + 1 : number + 3])
+        _frame(entry, entries, number)
         for number, entry in enumerate(entries)
-        if entry.tb_frame.f_code is not _SUSPEND and entry.tb_frame.f_code is not _CALL
+        if not _is_form(entry.tb_frame.f_code)
     ]
 
 
-def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
-    """Yield the traceback down to `suspend`'s own frame."""
+def _is_form(code: CodeType) -> bool:
+    return code is _SUSPEND or code is _CALL
+
+
+def _entries(traceback: TracebackType | None) -> list[TracebackType]:
+    """Return the traceback down to `suspend`'s own frame."""
+    entries = []
     while traceback is not None:
-        yield traceback
+        entries.append(traceback)
         if traceback.tb_frame.f_code is _SUSPEND:
-            return
+            break
         traceback = traceback.tb_next
+    return entries
 
 
-def _frame(entry: TracebackType, inner: list[TracebackType]) -> Frame:
+def _frame(entry: TracebackType, entries: list[TracebackType], number: int) -> Frame:
     native = entry.tb_frame
     body = body_of(native.f_code)
     if body is None:
-        raise _foreign(native, entry.tb_lineno)
-    flow = body.flow
-    number = _point(body, entry, inner)
-    resume = flow.resume(number)
+        raise _foreign(entry)
+    site = call_site(body, entry.tb_lasti, entry.tb_lineno)
     values = native.f_locals
-    spelled = {name: flow.image.local_name(name) for name in resume.slots}
+    if site.callee is not None or site.point is None:
+        _check_reached(site, values, entries, number)
+    assert site.point is not None
     return Frame(
-        flow=flow.name,
-        version=flow.version,
-        point=number,
-        line=entry.tb_lineno,
-        slots={name: values[local] for name, local in spelled.items() if local in values},
-        cells=_cells(body, native, resume.cells) if resume.cells else {},
+        site.flow,
+        site.version,
+        site.point,
+        site.line,
+        {name: values[local] for name, local in site.slots if local in values},
+        _cells(body, values, site.cells) if site.cells else None,
     )
 
 
-def _cells(body: Body, native: FrameType, wanted: tuple[str, ...]) -> dict[str, CellType]:
+def _cells(body: Body, values: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, CellType]:
     image = body.flow.image
     foreign = [each for each in image.free if each in wanted and each != "__class__"]
     if foreign and not image.nested_in_flows:
@@ -81,31 +87,28 @@ def _cells(body: Body, native: FrameType, wanted: tuple[str, ...]) -> dict[str, 
             f"flow {body.flow.name} uses {foreign[0]!r} of the plain function around it, which no "
             "other process can share (pass it as an argument, or make the outer function a flow)"
         )
-    cells = dict(zip(body.cells, native.f_locals[CELLS], strict=True))
+    cells = dict(zip(body.cells, values[CELLS], strict=True))
     return {name: cells[name] for name in wanted}
 
 
-def _point(body: Body, entry: TracebackType, inner: list[TracebackType]) -> int:
-    """Return the number of the point that a frame waits at, proven to be entered from there."""
-    if body.resume is not None and entry.tb_lasti in body.resume.next_calls:
-        assert body.point is not None
-        return body.point
-    end = _call_end(body, entry.tb_lasti)
-    point = None if end is None else body.flow.image.points.get(end)
-    target = inner[0].tb_frame.f_code
-    if target is not _SUSPEND and target is not _CALL and body_of(target) is None:
-        raise _foreign(inner[0].tb_frame, inner[0].tb_lineno)
-    if point is None:
+def _check_reached(
+    site: CallSite, values: dict[str, Any], entries: list[TracebackType], number: int
+) -> None:
+    """Prove that the frame below was entered from the resume point itself, nothing in between."""
+    entry, below = entries[number], entries[number + 1]
+    target = below.tb_frame.f_code
+    if not _is_form(target) and body_of(target) is None:
+        raise _foreign(below)
+    if site.callee is None:
         raise _unmarked(entry, target)
-    value = _callee(entry.tb_frame, point.callee, body)
+    value = _callee(site.callee, values, entry.tb_frame)
     # An awaited `call` has returned the coroutine before that runs.
     if not _runs(value, target) and not (target.co_flags & IS_COROUTINE and _runs(value, _CALL)):
         raise _indirect(entry, value, target)
     if target is _CALL:
-        value, target = inner[0].tb_frame.f_locals["function"], inner[1].tb_frame.f_code
+        value, target = below.tb_frame.f_locals["function"], entries[number + 2].tb_frame.f_code
         if not _runs(value, target):
             raise _indirect(entry, value, target)
-    return point.number
 
 
 def _runs(value: object, code: CodeType) -> bool:
@@ -114,18 +117,17 @@ def _runs(value: object, code: CodeType) -> bool:
     return function is not None and function.__code__ is code
 
 
-def _callee(native: FrameType, path: tuple[str, ...], body: Body) -> object:
+def _callee(path: tuple[str, ...], values: dict[str, Any], native: FrameType) -> object:
     """Return what a dotted path stands for in a frame, without running any code."""
-    local_name = body.flow.image.local_name
-    first = local_name(path[0])
-    for names in (native.f_locals, native.f_globals, vars(builtins)):
+    first, *rest = path
+    for names in (values, native.f_globals, vars(builtins)):
         if first in names:
             value: object = names[first]
             break
     else:
         return None
-    for name in path[1:]:
-        value = _attribute(value, local_name(name))
+    for name in rest:
+        value = _attribute(value, name)
     return value
 
 
@@ -136,19 +138,6 @@ def _attribute(value: object, name: str) -> object:
     from inspect import getattr_static
 
     return getattr_static(value, name, None)
-
-
-def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
-    """Return where the call at an instruction ends in the source; None if it is no call."""
-    operations = body.code.co_code
-    start = offset
-    while start > 0 and opname[operations[start]] == "CACHE":
-        start -= 2
-    name = opname[operations[start]]
-    if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
-        return None
-    _, line, _, column = body.positions[offset // 2]
-    return None if line is None or column is None else (line, column)
 
 
 def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
@@ -163,26 +152,32 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
     """
     going_on = event
     for frame in reversed(frames):
-        flow = flow_named(frame.flow, frame.version)
-        live = flow.resume(frame.point).slots
-        unbound = tuple(name for name in live if name not in frame.slots)
-        code = flow.resume(frame.point, unbound).code
-        spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
-        cells = tuple(spelled[name] for name in code.co_freevars)
-        function = FunctionType(code, flow.globals, code.co_name, None, cells)
-        values = [frame.slots[name] for name in live if name in frame.slots]
-        going_on = partial(function, going_on, *values)
+        flow, slots = flow_named(frame.flow, frame.version), frame.slots
+        resume = flow.resume(frame.point)
+        live = resume.slots
+        if not live.keys() <= slots.keys():
+            resume = flow.resume(frame.point, tuple(name for name in live if name not in slots))
+        code = resume.code
+        function = FunctionType(code, flow.globals, code.co_name, None, _closure(flow, frame, code))
+        going_on = partial(function, going_on, *[slots[name] for name in live if name in slots])
     return going_on
 
 
-def _place(frame: FrameType, line: int) -> str:
-    return f"{frame.f_code.co_filename}:{line}"
+def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
+    if not code.co_freevars:
+        return ()
+    spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
+    return tuple(spelled[name] for name in code.co_freevars)
 
 
-def _foreign(frame: FrameType, line: int) -> CannotSuspend:
-    name = frame.f_code.co_qualname
+def _place(entry: TracebackType) -> str:
+    code = entry.tb_frame.f_code
+    return f"{code.co_qualname} ({code.co_filename}:{entry.tb_lineno})"
+
+
+def _foreign(entry: TracebackType) -> CannotSuspend:
     return CannotSuspend(
-        f"{name} ({_place(frame, line)}) stands between a flow and its suspend, and is a plain "
+        f"{_place(entry)} stands between a flow and its suspend, and is a plain "
         "function whose frame cannot be stored (make it a flow with @deflow, or call the flow "
         "from a flow)"
     )
@@ -193,7 +188,7 @@ def _unmarked(entry: TracebackType, target: CodeType) -> CannotSuspend:
     if target.co_name.startswith("__"):
         remedy = "Python calls a special method by itself: give the flow a name, and call that"
     return CannotSuspend(
-        f"{entry.tb_frame.f_code.co_qualname} ({_place(entry.tb_frame, entry.tb_lineno)}) reaches "
+        f"{_place(entry)} reaches "
         f"the flow {target.co_qualname} from what is no resume point ({remedy})"
     )
 
@@ -201,7 +196,7 @@ def _unmarked(entry: TracebackType, target: CodeType) -> CannotSuspend:
 def _indirect(entry: TracebackType, value: object, target: CodeType) -> CannotSuspend:
     through = getattr(value, "__qualname__", None) or type(value).__qualname__
     return CannotSuspend(
-        f"{entry.tb_frame.f_code.co_qualname} ({_place(entry.tb_frame, entry.tb_lineno)}) reaches "
+        f"{_place(entry)} reaches "
         f"the flow {target.co_qualname} through {through}, which cannot be suspended (call the "
         "flow itself, from a flow, or by `call(f, x)`)"
     )

@@ -6,10 +6,10 @@ code and for asynchronous code, over the same steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
+from types import TracebackType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
@@ -55,7 +55,7 @@ class Turns:
         refuse_async(flow_of(flow), "start_flow")
         run = new_run(flow_of(flow), args, kwargs, self._clock.now())
         turn = LiveTurn(run)
-        with self._recording_failure(run, [], self._store.create):
+        with _Attempt(run, [], self._clock, self._store.create):
             outcome = run_turn(turn, partial(flow, *args, **kwargs))
             done = after_turn(run, turn, outcome, self._clock.now())
         return self._store.create(done)
@@ -68,7 +68,7 @@ class Turns:
             return await in_thread(self.start, flow, args, kwargs)
         run = new_run(flow_of(flow), args, kwargs, self._clock.now())
         turn = LiveTurn(run)
-        with self._recording_failure(run, [], self._store.create):
+        with _Attempt(run, [], self._clock, self._store.create):
             outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
             done = after_turn(run, turn, outcome, self._clock.now())
         return await in_thread(self._store.create, done)
@@ -117,7 +117,7 @@ class Turns:
         frames, going_on = self._going_on(run, bring, let_go, is_async=False)
         begun = _begun(run, key)
         turn = LiveTurn(begun)
-        with self._recording_failure(begun, frames, self._claims.save, let_go):
+        with _Attempt(begun, frames, self._clock, self._claims.save, let_go):
             done = after_turn(begun, turn, run_turn(turn, going_on), self._clock.now())
         return self._claims.save(done)
 
@@ -131,7 +131,7 @@ class Turns:
         frames, going_on = self._going_on(run, bring, let_go, is_async=True)
         begun = _begun(run, key)
         turn = LiveTurn(begun)
-        with self._recording_failure(begun, frames, self._claims.save, let_go):
+        with _Attempt(begun, frames, self._clock, self._claims.save, let_go):
             outcome = await arun_turn(turn, going_on)
             done = after_turn(begun, turn, outcome, self._clock.now())
         return await in_thread(self._claims.save, done)
@@ -187,29 +187,41 @@ class Turns:
         finally:
             reading.reset(token)
 
-    @contextmanager
-    def _recording_failure(
+
+class _Attempt:
+    """One try at a turn: what becomes of the run if an exception ends it.
+
+    If the author's code raised it, the run is saved as failed; if the turn was refused, or
+    interrupted (Ctrl-C, a cancelled task), it is undone, since that is nobody's failure.
+    """
+
+    __slots__ = ("_clock", "_frames", "_let_go", "_run", "_save")
+
+    def __init__(
         self,
         run: Run,
         frames: list[Frame],
+        clock: Clock,
         save: Callable[[Run], Run],
         let_go: Callable[[BaseException], None] = lambda error: None,
-    ) -> Iterator[None]:
-        """Store a run as failed when the author's code raises; undo the turn if it was refused.
+    ) -> None:
+        """Try a turn of a run, with the frames that it had before."""
+        self._run, self._frames, self._clock = run, frames, clock
+        self._save, self._let_go = save, let_go
 
-        An interrupt (Ctrl-C, a cancelled task) is nobody's failure: the turn is undone too.
-        """
-        try:
-            yield
-        except CannotSuspend as error:
-            let_go(error)
-            raise
-        except Exception as error:
-            save(failed_run(run, error, frames, self._clock.now()))
-            raise
-        except BaseException as error:
-            let_go(error)
-            raise
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CannotSuspend):
+            self._save(failed_run(self._run, error, self._frames, self._clock.now()))
+        elif error is not None:
+            self._let_go(error)
 
 
 def _begun(run: Run, key: str | None) -> Run:

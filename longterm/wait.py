@@ -18,7 +18,7 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-@record(frozen=True)
+@record(frozen=True, init=False)
 class Wait:
     """An event, and perhaps a moment at which the wait ends without it."""
 
@@ -27,6 +27,16 @@ class Wait:
     """The moment, aware, or how long from now."""
     default: Any = MISSING
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
+
+    # By hand, since each suspend makes one.
+    def __init__(
+        self,
+        event_id: str,
+        expires: datetime | timedelta | None = None,
+        default: Any = MISSING,
+    ) -> None:
+        """Wait for an event, for ever unless told otherwise."""
+        vars(self).update(event_id=event_id, expires=expires, default=default)
 
     def deadline(self, now: datetime) -> datetime | None:
         """Return when a wait that begins now ends by itself."""

@@ -5,8 +5,8 @@ Knows no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from longterm.run import Fact, Run, RunState
@@ -24,9 +24,8 @@ COLUMNS: Final[tuple[LiteralString, ...]] = ("id", "turn", *CHANGING, "created_a
 BYTES: Final = frozenset({"stack", "response", "result"})
 """The columns that hold bytes."""
 
-_RENAMED: Final = {"response": "encoded_response", "result": "encoded_result", "facts": "index"}
-_FIELDS: Final = tuple(_RENAMED.get(name, name) for name in COLUMNS)
-_MOMENTS: Final = ("deadline", "claimed_until", "updated_at", "created_at")
+_BLANK: Final = Run(id="", flow="", state=RunState.SUSPENDED)
+_STATES: Final = {state.value: state for state in RunState}
 
 
 def changing(run: Run) -> tuple[Any, ...]:
@@ -52,17 +51,36 @@ def row_of(run: Run) -> tuple[Any, ...]:
     return (run.id, run.turn, *changing(run), run.created_at, run.flow)
 
 
-def run_of(row: Sequence[Any]) -> Run:
-    """Return the run of a row."""
-    fields = dict(zip(_FIELDS, row, strict=True))
-    fields["state"] = RunState(fields["state"])
-    fields["index"] = _index(fields["index"])
-    for name in _MOMENTS:
-        moment = fields[name]
-        # A database may give it in the time zone of the session.
-        if moment is not None and moment.tzinfo is not UTC:
-            fields[name] = moment.astimezone(UTC)
-    return Run(**fields)
+def run_of(
+    row: Sequence[Any], moment: Callable[[Any], datetime], texts: Callable[[Any], list[str]]
+) -> Run:
+    """Return the run of a row.
+
+    Args:
+        row: its columns.
+        moment: makes a moment, in UTC, of what the database has for one.
+        texts: makes a list of what it has for the facts.
+    """
+    id, turn, state, waiting_for, attempts, delivery, stack, response, result, error, *rest = row
+    facts, deadline, claimed_until, updated_at, created_at, flow = rest
+    return _BLANK.changed(
+        id=id,
+        turn=turn,
+        state=_STATES[state],
+        waiting_for=waiting_for,
+        attempts=attempts,
+        delivery=delivery,
+        stack=stack,
+        encoded_response=response,
+        encoded_result=result,
+        error=error,
+        index=_index(texts(facts)),
+        deadline=deadline and moment(deadline),
+        claimed_until=claimed_until and moment(claimed_until),
+        updated_at=updated_at and moment(updated_at),
+        created_at=created_at and moment(created_at),
+        flow=flow,
+    )
 
 
 def _facts(run: Run) -> list[str]:

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from longterm.errors import StoreError
 from longterm.record import record
@@ -28,6 +28,7 @@ _CHECKPOINT_PAGES: Final = 8_000
 """A checkpoint lets one save in a while wait for the disk. At SQLite's own 1,000 pages that is
 about one turn in a hundred among many runs; at 8,000, a log of 32 MB, one in a thousand."""
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -40,6 +41,11 @@ class SQLiteFile:
     """FULL: a save reaches the disk before it returns. NORMAL: it may be lost with the power."""
     busy_seconds: float
     """How long a step waits for other users of the file before it gives up."""
+
+    @property
+    def syncs(self) -> bool:
+        """Whether a save waits for the disk."""
+        return self.synchronous == "FULL"
 
     def connect(self) -> sqlite3.Connection:
         """Open a connection, creating the file and its schema if there are none.
@@ -99,7 +105,7 @@ class SQLiteFile:
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self.error(error, asked) from error
 
-    def patiently(self, step: Callable[[], _T]) -> _T:
+    def patiently(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Take a step like `retrying`, and let SQLite's own errors out.
 
         SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
@@ -108,7 +114,7 @@ class SQLiteFile:
         deadline = time.monotonic() + self.busy_seconds
         while True:
             try:
-                return step()
+                return step(*args, **kwargs)
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
                     raise

@@ -5,7 +5,6 @@ A function that opens a connection goes in; connections come out. Knows nothing 
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Final
 from weakref import WeakSet
 
 from longterm.errors import StoreError
+from longterm.forks import at_fork, begins_anew
 
 _FORK_WAIT_SECONDS: Final = 30.0
 
@@ -33,11 +33,14 @@ class ConnectionPool:
         """Begin with no connection open."""
         self._open_connection = open_connection
         self._is_closed = False
-        self._begin()
+        self._idle: list[sqlite3.Connection] = []
+        begins_anew(self)
         _pools.add(self)
 
-    def _begin(self) -> None:
-        self._idle: list[sqlite3.Connection] = []
+    def begin_anew(self) -> None:
+        """Begin with no connection open."""
+        _inherited.extend(self._idle)
+        self._idle = []
         self._lent = 0
         self._forks = 0
         self._lock = threading.Lock()
@@ -97,11 +100,6 @@ class ConnectionPool:
             self._forks -= 1
             self._changed.notify_all()
 
-    def after_fork_in_child(self) -> None:
-        """Begin anew: the parent's other threads, and what they held, are not here."""
-        _inherited.extend(self._idle)
-        self._begin()
-
 
 def _before_fork() -> None:
     for pool in list(_pools):
@@ -113,14 +111,4 @@ def _after_fork_in_parent() -> None:
         pool.after_fork_in_parent()
 
 
-def _after_fork_in_child() -> None:
-    for pool in list(_pools):
-        pool.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

@@ -1,60 +1,25 @@
-"""The one writer of a SQLite file in a process: threads leave their steps, and share transactions.
+"""The one writer of a SQLite file in a process: what must last waits for the disk, the rest not.
 
-SQLite admits one writer at a time. So a thread that comes while another one writes leaves its step
-in a queue and sleeps; then one of those who sleep writes for all of them, in one transaction, and
-has it on the disk by one wait. That is group commit (DeWitt et al., "Implementation techniques for
-main memory database systems", 1984).
+The two are groups of their own, so that a claim never waits for the disk behind a save.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeVar
 
 from longterm.errors import StoreError
+from longterm.forks import begins_anew
 from longterm.store._sqlite_file import SQLiteFile
-from longterm.store._sqlite_log import Log
+from longterm.store._sqlite_group import Group, Step
+from longterm.store._sqlite_log import sync_log
 from longterm.store._sqlite_pool import ConnectionPool
 
-Action: TypeAlias = Callable[[sqlite3.Connection], list[Any]]
-"""Statements of which one at most changes something; returns its rows."""
+_T = TypeVar("_T")
 
 _FAILURES: Final = (sqlite3.Error, UnicodeEncodeError)
-
-
-class _Step:
-    """What one thread wants written, and what came of it."""
-
-    __slots__ = ("_sleeper", "action", "error", "is_durable", "leads", "rows")
-
-    def __init__(self, action: Action, *, is_durable: bool) -> None:
-        self.action = action
-        self.is_durable = is_durable
-        self.rows: list[Any] | None = None
-        self.error: Exception | None = None
-        self.leads = False
-        """Whether its thread is the one that writes now."""
-        self._sleeper: threading.Lock | None = None
-
-    def will_sleep(self) -> None:
-        """Prepare its thread's sleep, so that it can be ended before it begins."""
-        self._sleeper = threading.Lock()
-        self._sleeper.acquire()
-
-    def sleep(self) -> None:
-        """Sleep until woken; not at all if there is nothing to wait for."""
-        sleeper = self._sleeper
-        if sleeper is not None:
-            sleeper.acquire()
-
-    def wake(self) -> None:
-        """Let its thread go on, if it sleeps."""
-        sleeper, self._sleeper = self._sleeper, None
-        if sleeper is not None:
-            sleeper.release()
 
 
 class Writer:
@@ -64,17 +29,18 @@ class Writer:
         """Write to a file, over the connections of a pool."""
         self._file = file
         self._pool = pool
-        self._begin()
+        begins_anew(self)
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._queue: list[_Step] = []
-        self._is_led = False
-        self._log = Log(self._file.path)
+    def begin_anew(self) -> None:
+        """Begin with nothing to write, and nobody who writes."""
+        self._writing = threading.Lock()
+        self.quick = Group(self._write)
+        self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
-    def write(self, action: Action, asked: str, *, is_durable: bool = True) -> list[Any]:
-        """Take a step that is atomic in itself, and return its rows.
+    def write(
+        self, action: Callable[[sqlite3.Connection], _T], asked: str, *, is_durable: bool = True
+    ) -> _T:
+        """Take a step that is atomic in itself, and return what came of it.
 
         Args:
             action: the step; should the transaction that it shares fail, it is taken again alone.
@@ -85,97 +51,56 @@ class Writer:
         Raises:
             StoreError: it failed.
         """
-        if self._pid != os.getpid():
-            self._begin()  # after a fork: those that wrote, or waited, are the parent's threads
-        step = _Step(action, is_durable=is_durable and self._file.synchronous == "FULL")
-        try:
-            with self._lock:
-                self._queue.append(step)
-                if self._is_led:
-                    step.will_sleep()
-                else:
-                    self._is_led = step.leads = True
-            step.sleep()
-            if step.leads:
-                self._lead(step)
-        except BaseException:  # an interrupt
-            self._abandon(step)
-            raise
+        step = Step(action)
+        group = self.lasting if is_durable else self.quick
+        group.take(step)
         if step.error is None:
-            assert step.rows is not None
-            return step.rows
+            result: _T = step.result
+            return result
         if isinstance(step.error, StoreError):
             raise step.error
         raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
 
-    def _lead(self, own: _Step) -> None:
-        """Take every step in the queue, let another thread lead, and see to it that all last."""
-        with self._lock:
-            batch, self._queue = self._queue, []
+    def _write_and_sync(self, steps: list[Step]) -> None:
+        self._write(steps)
         try:
-            self._take(batch)
-            self._hand_over(own)
-            durable = [each for each in batch if each.is_durable]
-            for each in batch:
-                if not each.is_durable:
-                    each.wake()
-            if durable:
-                self._make_last(durable)
-        except BaseException:
-            for each in batch:
-                if each.rows is None or each.is_durable:
-                    each.error = each.error or sqlite3.OperationalError("interrupted")
-            raise
-        finally:
-            for each in batch:
-                each.wake()
+            sync_log(self._file.path)
+        except OSError as error:
+            for each in steps:
+                each.error = each.error or error
 
-    def _hand_over(self, own: _Step) -> None:
-        with self._lock:
-            own.leads = False
-            if self._queue:
-                self._queue[0].leads = True
-                self._queue[0].wake()
-            else:
-                self._is_led = False
+    def _write(self, steps: list[Step]) -> None:
+        # By one thread at a time, so over the same connection, which still has the pages at hand.
+        with self._writing:
+            try:
+                connection = self._pool.lend()
+            except StoreError as error:
+                for each in steps:
+                    each.error = error
+                return
+            try:
+                if len(steps) == 1 or not self._take_together(connection, steps):
+                    for each in steps:
+                        self._take_alone(connection, each)
+            finally:
+                self._pool.give_back(connection)
 
-    def _abandon(self, step: _Step) -> None:
-        with self._lock:
-            if step in self._queue:
-                self._queue.remove(step)
-        if step.leads:
-            self._hand_over(step)
-
-    def _take(self, batch: list[_Step]) -> None:
+    def _take_alone(self, connection: sqlite3.Connection, step: Step) -> None:
         try:
-            connection = self._pool.lend()
-        except StoreError as error:
-            for each in batch:
-                each.error = error
-            return
-        try:
-            if len(batch) == 1 or not self._take_together(connection, batch):
-                for each in batch:
-                    self._take_alone(connection, each)
-        finally:
-            self._pool.give_back(connection)
-
-    def _take_alone(self, connection: sqlite3.Connection, step: _Step) -> None:
-        try:
-            step.rows = self._file.patiently(lambda: step.action(connection))
+            step.result = self._file.patiently(step.action, connection)
         except _FAILURES as error:
             step.error = error
 
-    def _take_together(self, connection: sqlite3.Connection, batch: list[_Step]) -> bool:
+    def _take_together(self, connection: sqlite3.Connection, steps: list[Step]) -> bool:
         """Take steps in one transaction; return False if it failed, so that none is taken."""
         try:
-            self._file.patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            self._file.patiently(connection.execute, "BEGIN IMMEDIATE")
         except _FAILURES as error:
-            for each in batch:
+            for each in steps:
                 each.error = error
             return True
         try:
-            rows = [each.action(connection) for each in batch]
+            results = [each.action(connection) for each in steps]
             connection.execute("COMMIT")
         except _FAILURES:
             connection.rollback()
@@ -183,13 +108,6 @@ class Writer:
         except BaseException:
             connection.rollback()
             raise
-        for each, its_rows in zip(batch, rows, strict=True):
-            each.rows = its_rows
+        for each, result in zip(steps, results, strict=True):
+            each.result = result
         return True
-
-    def _make_last(self, steps: list[_Step]) -> None:
-        try:
-            self._log.sync()
-        except OSError as error:
-            for each in steps:
-                each.error = each.error or error

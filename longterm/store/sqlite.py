@@ -27,20 +27,18 @@ _CHANGES_BUT_EVENT: Final = ", ".join(f"{n} = ?" for n in CHANGING if n != "wait
 
 _CREATE: Final = (
     f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
-    " ON CONFLICT (id) DO NOTHING RETURNING turn"
+    " ON CONFLICT (id) DO NOTHING"
 )
 _GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
 _UNSUSPEND: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1"
     f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
 )
-_SAVE: Final = (
-    f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running' RETURNING turn"
-)
+_SAVE: Final = f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running'"
 # Writes none of the large indexes. Matches nothing, and so costs little, if the event is another.
 _SAVE_WITH_SAME_EVENT: Final = (
     f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
-    " WHERE id = ? AND turn = ? AND state = 'running' AND waiting_for = ? RETURNING turn"
+    " WHERE id = ? AND turn = ? AND state = 'running' AND waiting_for = ?"
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
@@ -48,10 +46,7 @@ _CLAIM: Final = (
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
     f" RETURNING {_NAMES}"
 )
-_RENEW: Final = (
-    "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
-    " RETURNING turn"
-)
+_RENEW: Final = "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
 _REVIVE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?, attempts = 0"
     f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
@@ -71,10 +66,12 @@ _CLAIM_DUE: Final = (
 )
 _DELETE_ENDED: Final = (
     "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
-    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?) RETURNING turn"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
 )
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
+_NO_FACTS: Final = "[]"
+_LENGTH_OF_ZERO: Final = len("+00:00")
 
 
 class SQLiteStore:
@@ -116,7 +113,7 @@ class SQLiteStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._write(_CREATE, _row_of(run), f"create run {run.id!r}"):
+        if not self._change(_CREATE, _row_of(run), f"create run {run.id!r}"):
             raise RunExists(run.id)
         return run
 
@@ -133,11 +130,11 @@ class SQLiteStore:
         state, event_id, *changes = _changing(run)
         key = (run.id, run.turn)
 
-        def save(connection: sqlite3.Connection) -> list[Any]:
+        def save(connection: sqlite3.Connection) -> int:
             same = (state, *changes, *key, event_id)
             return (
-                connection.execute(_SAVE_WITH_SAME_EVENT, same).fetchall()
-                or connection.execute(_SAVE, (state, event_id, *changes, *key)).fetchall()
+                connection.execute(_SAVE_WITH_SAME_EVENT, same).rowcount
+                or connection.execute(_SAVE, (state, event_id, *changes, *key)).rowcount
             )
 
         if not self._writer.write(save, f"save run {run.id!r}"):
@@ -150,20 +147,18 @@ class SQLiteStore:
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         asked = f"renew the claim on run {run_id!r}"
-        return bool(self._write(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
+        return bool(self._change(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         parameters = (max_attempts, max_attempts, DIED, _text(now))
-        rows = self._write(_RELEASE_STALE, parameters, "release stale claims", is_durable=False)
-        return [_run_of(row) for row in rows]
+        return self._claim(_RELEASE_STALE, parameters, "release stale claims")
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
         parameters = (_text(until), _text(now), limit)
-        rows = self._write(_CLAIM_DUE, parameters, "claim due runs", is_durable=False)
-        return in_order_of_deadlines(map(_run_of, rows))
+        return in_order_of_deadlines(self._claim(_CLAIM_DUE, parameters, "claim due runs"))
 
     def find(self, query: Query) -> list[Run]:
         from longterm.store._sqlite_find import find_statement
@@ -177,7 +172,7 @@ class SQLiteStore:
         return [_run_of(row) for row in rows]
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        return len(self._write(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs"))
+        return self._change(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs")
 
     def migrate(self) -> int:
         before = self._file.version()
@@ -200,9 +195,8 @@ class SQLiteStore:
         self.close()
 
     def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
-        rows = self._write(statement, parameters, f"claim run {run_id!r}", is_durable=False)
-        if rows:
-            return _run_of(rows[0])
+        for run in self._claim(statement, parameters, f"claim run {run_id!r}"):
+            return run
         self.get(run_id)  # raises if there is no such run
         return None
 
@@ -216,20 +210,30 @@ class SQLiteStore:
         finally:
             self._pool.give_back(connection)
 
-    def _write(
+    def _change(
         self,
         statement: str,
         parameters: tuple[object, ...],
         asked: str,
         *,
         is_durable: bool = True,
-    ) -> list[Any]:
-        # Until its last row is fetched, a statement's transaction is open.
+    ) -> int:
+        """Return how many runs a statement has changed."""
         return self._writer.write(
-            lambda connection: connection.execute(statement, parameters).fetchall(),
+            lambda connection: connection.execute(statement, parameters).rowcount,
             asked,
             is_durable=is_durable,
         )
+
+    def _claim(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Run]:
+        """Return the runs that a statement has claimed, or given back."""
+        # Until its last row is fetched, a statement's transaction is open.
+        rows = self._writer.write(
+            lambda connection: connection.execute(statement, parameters).fetchall(),
+            asked,
+            is_durable=False,
+        )
+        return [_run_of(row) for row in rows]
 
 
 def _row_of(run: Run) -> tuple[Any, ...]:
@@ -241,7 +245,7 @@ def _changing(run: Run) -> tuple[Any, ...]:
     (*plain, facts, deadline, claimed_until, updated_at) = changing(run)
     return (
         *plain,
-        _json(facts) if facts else "[]",
+        _json(facts) if facts else _NO_FACTS,
         _text(deadline),
         _text(claimed_until),
         _text(updated_at),
@@ -249,28 +253,15 @@ def _changing(run: Run) -> tuple[Any, ...]:
 
 
 def _run_of(row: tuple[Any, ...]) -> Run:
-    (*plain, facts, deadline, claimed_until, updated_at, created_at, flow) = row
-    return run_of(
-        (
-            *plain,
-            [] if facts == "[]" else _texts(facts),
-            _moment(deadline),
-            _moment(claimed_until),
-            _moment(updated_at),
-            _moment(created_at),
-            flow,
-        )
-    )
+    return run_of(row, datetime.fromisoformat, _texts)
 
 
 def _text(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat("T", "microseconds") + "Z"
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "microseconds")[:-_LENGTH_OF_ZERO] + "Z"
 
 
 def _json(texts: list[str]) -> str:
@@ -280,6 +271,8 @@ def _json(texts: list[str]) -> str:
 
 
 def _texts(written: str) -> list[str]:
+    if written == _NO_FACTS:
+        return []
     import json
 
     texts: list[str] = json.loads(written)

@@ -28,6 +28,7 @@ from longterm import (
     respond,
     suspend,
 )
+from longterm.store.memory import MemoryStore
 
 
 @deflow
@@ -128,6 +129,21 @@ def test_other_event_changes_nothing(engine):
 
     assert (caught.value.event_id, caught.value.waiting_for) == ("stop", "go")
     assert engine.get_run(run.id) == run
+
+
+class BusyOnce(MemoryStore):
+    """Refuses a claim as if another turn had been under way, which has ended since."""
+
+    def claim(self, run_id, event_id, *, now, until):
+        return None
+
+
+def test_a_turn_that_ended_just_now_was_in_the_way():
+    engine = Engine(BusyOnce())
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(RunNotSuspended, match=f"run '{run.id}' is running and takes no event now"):
+        engine.process_event(run.id, "go")
 
 
 @pytest.mark.parametrize("event_id", [None, 5, b"go", "", ["go"]])

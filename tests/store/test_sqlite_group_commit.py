@@ -60,7 +60,7 @@ def queued(store: SQLiteStore, steps: list[Callable[[], Run]]) -> list[Future[Ru
     futures = []
     for number, step in enumerate(steps):
         futures.append(threads.submit(step))
-        while len(store._writer._queue) < number or not store._writer._is_led:
+        while not store._writer.lasting.is_led_with(waiting=number):
             time.sleep(0.001)
     threads.shutdown(wait=False)
     return futures
@@ -101,6 +101,39 @@ def test_those_who_wait_share_a_transaction_and_a_wait_for_the_disk(
         assert len(syncs) == 2
         for run in claimed:
             assert store.get(run.id).state is RunState.COMPLETE
+
+
+def test_while_saves_wait_for_the_disk_claims_go_on_and_more_saves_gather(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SQLiteStore(path) as store:
+        claimed = []
+        for number in range(CALLERS):
+            store.create(suspended_run(f"r{number}"))
+            claimed.append(claim(store, f"r{number}"))
+        store.create(suspended_run("claimed meanwhile"))
+        reached, goes_on = threading.Event(), threading.Event()
+        syncs = []
+
+        def slow(descriptor: int) -> None:
+            syncs.append(descriptor)
+            reached.set()
+            assert goes_on.wait(timeout=30)
+
+        monkeypatch.setattr(os, "fdatasync", slow)
+        steps = [
+            lambda run=run: store.update(run.changed(state=RunState.COMPLETE))  # type: ignore[misc]
+            for run in claimed
+        ]
+        saves = queued(store, steps)
+        assert reached.wait(timeout=30)
+
+        assert claim(store, "claimed meanwhile").state is RunState.RUNNING
+        assert not any(each.done() for each in saves)
+        goes_on.set()
+
+        assert [each.result().state for each in saves] == [RunState.COMPLETE] * CALLERS
+        assert len(syncs) == 2
 
 
 def test_a_step_that_fails_fails_alone(path: Path) -> None:
@@ -193,11 +226,11 @@ def test_an_interrupted_thread_stops_nobody_else(path: Path, leads: bool) -> Non
         store.create(suspended_run("there"))
         holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         holder.execute("BEGIN IMMEDIATE")
-        writer = store._writer
+        group = store._writer.lasting
         other = threading.Thread(target=store.create, args=[suspended_run("other")])
 
         def second():
-            while not writer._is_led:
+            while not group.is_led_with(waiting=0):
                 time.sleep(0.001)
             other.start()
 
@@ -205,11 +238,11 @@ def test_an_interrupted_thread_stops_nobody_else(path: Path, leads: bool) -> Non
             threading.Thread(target=second).start()
         else:
             other.start()
-            while not writer._is_led:
+            while not group.is_led_with(waiting=0):
                 time.sleep(0.001)
 
         def tell():
-            while not (writer._is_led and writer._queue):
+            while not group.is_led_with(waiting=1):
                 time.sleep(0.001)
             print("waiting", flush=True)
             sys.stdin.readline()

@@ -72,7 +72,7 @@ class StoreMachine(RuleBasedStateMachine):
         ),
     )
     def create(self, run_id: str, event_id: str | None, facts: dict[str, Any]) -> None:
-        run = Run(id=run_id, waiting_for=event_id, **facts)
+        run = Run(id=run_id, waiting_for=wait(facts["state"], event_id), **facts)
         model_run, stored_run = self.both(lambda store: store.create(run))
         if model_run and stored_run and run.state is RunState.RUNNING:
             self.claimed.append((model_run, stored_run))
@@ -99,7 +99,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def update(self, choose: Any, event_id: str | None, made: bytes, facts: dict[str, Any]) -> None:
         pair = choose.draw(st.sampled_from(self.claimed))
-        changes = {"waiting_for": event_id, **facts}
+        changes = {"waiting_for": wait(facts["state"], event_id), **facts}
         changes |= {"stack": made, "encoded_response": made, "encoded_result": made}
         model_run, stored_run = (replace(run, **changes) for run in pair)
         self.both(lambda store: store.update(model_run if store is self.model else stored_run))
@@ -156,6 +156,10 @@ class StoreMachine(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.close()
         self.store = self.open()
+
+
+def wait(state: RunState, event_id: str | None) -> str | None:
+    return "some" if state is RunState.SUSPENDED and event_id is None else event_id
 
 
 def listed(runs: list[Run]) -> list[dict[str, Any]]:

@@ -1,0 +1,76 @@
+"""The call sites of a body: an instruction at which a frame stopped in, its resume point out.
+
+All that does not change from one suspension to the next is found once for each site.
+"""
+
+from __future__ import annotations
+
+from opcode import opname
+
+from longterm.flow import Body
+from longterm.record import record
+
+
+@record(frozen=True, eq=False)
+class CallSite:
+    """A call at which a frame of a body can wait."""
+
+    flow: str
+    version: str
+    point: int | None
+    """The number of the resume point; None if it is none, so that nothing can wait here."""
+    line: int
+    callee: tuple[str, ...] | None
+    """What is called there, as a dotted path in the frame's own spelling; None if the engine
+    itself made what is called."""
+    slots: tuple[tuple[str, str], ...]
+    """The live names, each with its spelling in the frame."""
+    cells: tuple[str, ...]
+    """The captured names whose cells are kept."""
+
+
+_sites: dict[tuple[int, int], CallSite] = {}
+
+
+def call_site(body: Body, offset: int, line: int) -> CallSite:
+    """Return the call site of an instruction, which stands in a line of the author's file."""
+    key = (id(body.code), offset)  # a body lives as long as the process
+    site = _sites.get(key)
+    if site is None:
+        site = _sites[key] = _call_site(body, offset, line)
+    return site
+
+
+def _call_site(body: Body, offset: int, line: int) -> CallSite:
+    flow, local_name = body.flow, body.flow.image.local_name
+    number, callee = None, None
+    if body.resume is not None and offset in body.resume.next_calls:
+        number = body.point
+    else:
+        end = _call_end(body, offset)
+        point = None if end is None else flow.image.points.get(end)
+        if point is not None:
+            number, callee = point.number, tuple(map(local_name, point.callee))
+    resume = None if number is None else flow.resume(number)
+    return CallSite(
+        flow.name,
+        flow.version,
+        number,
+        line,
+        callee,
+        () if resume is None else tuple((name, local_name(name)) for name in resume.slots),
+        () if resume is None else resume.cells,
+    )
+
+
+def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
+    """Return where the call at an instruction ends in the source; None if it is no call."""
+    operations = body.code.co_code
+    start = offset
+    while start > 0 and opname[operations[start]] == "CACHE":
+        start -= 2
+    name = opname[operations[start]]
+    if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
+        return None
+    _, line, _, column = body.positions[offset // 2]
+    return None if line is None or column is None else (line, column)
