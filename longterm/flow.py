@@ -41,6 +41,12 @@ class Flow:
         """Take the flow by the name that stores know it by, `module:qualname`."""
         self.name = name
         self.maker = maker
+        self.image: FlowImage = maker.image
+        """The fresh body, and what is known of the points."""
+        self.version = self.image.version
+        """The digest of what the flow means."""
+        self.is_async = bool(self.image.code.co_flags & IS_COROUTINE)
+        """Whether the flow is an `async def`."""
         self.globals = namespace
         self.original = original
         """The author's own code, uncompiled."""
@@ -50,21 +56,6 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
-
-    @property
-    def image(self) -> FlowImage:
-        """The fresh body, and what is known of the points."""
-        return self.maker.image
-
-    @property
-    def version(self) -> str:
-        """The digest of what the flow means."""
-        return self.image.version
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the flow is an `async def`."""
-        return bool(self.image.code.co_flags & IS_COROUTINE)
 
     def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
         """Return the code that finishes the flow from a point on."""

@@ -1,4 +1,4 @@
-"""The call sites of a body: an instruction at which a frame stopped in, its resume point out.
+"""The call sites of a body: an entry of a traceback in, its resume point out.
 
 All that does not change from one suspension to the next is found once for each site.
 """
@@ -6,8 +6,9 @@ All that does not change from one suspension to the next is found once for each 
 from __future__ import annotations
 
 from opcode import opname
+from types import TracebackType
 
-from longterm.flow import Body
+from longterm.flow import Body, body_of
 from longterm.record import record
 
 
@@ -15,8 +16,7 @@ from longterm.record import record
 class CallSite:
     """A call at which a frame of a body can wait."""
 
-    flow: str
-    version: str
+    body: Body
     point: int | None
     """The number of the resume point; None if it is none, so that nothing can wait here."""
     line: int
@@ -30,14 +30,19 @@ class CallSite:
 
 
 _sites: dict[tuple[int, int], CallSite] = {}
+"""The sites by the identity of their code, which lives as long as the process, and the offset."""
 
 
-def call_site(body: Body, offset: int, line: int) -> CallSite:
-    """Return the call site of an instruction, which stands in a line of the author's file."""
-    key = (id(body.code), offset)  # a body lives as long as the process
+def call_site(entry: TracebackType) -> CallSite | None:
+    """Return the call site at which an entry of a traceback stopped; None if it is of no flow."""
+    code = entry.tb_frame.f_code
+    key = (id(code), entry.tb_lasti)
     site = _sites.get(key)
     if site is None:
-        site = _sites[key] = _call_site(body, offset, line)
+        body = body_of(code)
+        if body is None:
+            return None
+        site = _sites[key] = _call_site(body, entry.tb_lasti, entry.tb_lineno)
     return site
 
 
@@ -51,16 +56,11 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
         point = None if end is None else flow.image.points.get(end)
         if point is not None:
             number, callee = point.number, tuple(map(local_name, point.callee))
-    resume = None if number is None else flow.resume(number)
-    return CallSite(
-        flow.name,
-        flow.version,
-        number,
-        line,
-        callee,
-        () if resume is None else tuple((name, local_name(name)) for name in resume.slots),
-        () if resume is None else resume.cells,
-    )
+    if number is None:
+        return CallSite(body, None, line, callee, (), ())
+    resume = flow.resume(number)
+    slots = tuple((name, local_name(name)) for name in resume.slots)
+    return CallSite(body, number, line, callee, slots, resume.cells)
 
 
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from typing import Any
 from longterm import ops
 from longterm._abi import CELLS
 from longterm.errors import CannotSuspend
-from longterm.flow import IS_COROUTINE, Body, Flow, body_of, flow_named
+from longterm.flow import IS_COROUTINE, Flow, body_of, flow_named
 from longterm.frame import Frame
 from longterm.judge import function_behind
 from longterm.rt import Suspend
@@ -60,35 +60,33 @@ def _entries(traceback: TracebackType | None) -> list[TracebackType]:
 
 
 def _frame(entry: TracebackType, entries: list[TracebackType], number: int) -> Frame:
-    native = entry.tb_frame
-    body = body_of(native.f_code)
-    if body is None:
+    site = call_site(entry)
+    if site is None:
         raise _foreign(entry)
-    site = call_site(body, entry.tb_lasti, entry.tb_lineno)
-    values = native.f_locals
+    flow, values = site.body.flow, entry.tb_frame.f_locals
     if site.callee is not None or site.point is None:
         _check_reached(site, values, entries, number)
     assert site.point is not None
     return Frame(
-        site.flow,
-        site.version,
+        flow.name,
+        flow.version,
         site.point,
         site.line,
         {name: values[local] for name, local in site.slots if local in values},
-        _cells(body, values, site.cells) if site.cells else None,
+        _cells(site, values) if site.cells else None,
     )
 
 
-def _cells(body: Body, values: dict[str, Any], wanted: tuple[str, ...]) -> dict[str, CellType]:
-    image = body.flow.image
-    foreign = [each for each in image.free if each in wanted and each != "__class__"]
-    if foreign and not image.nested_in_flows:
+def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
+    flow = site.body.flow
+    foreign = [each for each in flow.image.free if each in site.cells and each != "__class__"]
+    if foreign and not flow.image.nested_in_flows:
         raise CannotSuspend(
-            f"flow {body.flow.name} uses {foreign[0]!r} of the plain function around it, which no "
+            f"flow {flow.name} uses {foreign[0]!r} of the plain function around it, which no "
             "other process can share (pass it as an argument, or make the outer function a flow)"
         )
-    cells = dict(zip(body.cells, values[CELLS], strict=True))
-    return {name: cells[name] for name in wanted}
+    cells = dict(zip(site.body.cells, values[CELLS], strict=True))
+    return {name: cells[name] for name in site.cells}
 
 
 def _check_reached(
