@@ -36,36 +36,22 @@ def capture(suspension: Suspend) -> list[Frame]:
             stored: a plain function, a call at a place that is no resume point, or C code.
     """
     first = suspension.__traceback__
-    entries = _entries(first.tb_next if first else None)
-    return [
-        _frame(entry, entries, number)
-        for number, entry in enumerate(entries)
-        if not _is_form(entry.tb_frame.f_code)
-    ]
+    entry = first.tb_next if first else None
+    frames = []
+    while entry is not None and (code := entry.tb_frame.f_code) is not _SUSPEND:
+        if code is not _CALL:
+            frames.append(_frame(entry))
+        entry = entry.tb_next
+    return frames
 
 
-def _is_form(code: CodeType) -> bool:
-    return code is _SUSPEND or code is _CALL
-
-
-def _entries(traceback: TracebackType | None) -> list[TracebackType]:
-    """Return the traceback down to `suspend`'s own frame."""
-    entries = []
-    while traceback is not None:
-        entries.append(traceback)
-        if traceback.tb_frame.f_code is _SUSPEND:
-            break
-        traceback = traceback.tb_next
-    return entries
-
-
-def _frame(entry: TracebackType, entries: list[TracebackType], number: int) -> Frame:
+def _frame(entry: TracebackType) -> Frame:
     site = call_site(entry)
     if site is None:
         raise _foreign(entry)
     flow, values = site.body.flow, entry.tb_frame.f_locals
     if site.callee is not None or site.point is None:
-        _check_reached(site, values, entries, number)
+        _check_reached(site, values, entry)
     assert site.point is not None
     return Frame(
         flow.name,
@@ -89,13 +75,12 @@ def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
     return {name: cells[name] for name in site.cells}
 
 
-def _check_reached(
-    site: CallSite, values: dict[str, Any], entries: list[TracebackType], number: int
-) -> None:
+def _check_reached(site: CallSite, values: dict[str, Any], entry: TracebackType) -> None:
     """Prove that the frame below was entered from the resume point itself, nothing in between."""
-    entry, below = entries[number], entries[number + 1]
+    below = entry.tb_next
+    assert below is not None  # `suspend`, if nothing else
     target = below.tb_frame.f_code
-    if not _is_form(target) and body_of(target) is None:
+    if target is not _SUSPEND and target is not _CALL and body_of(target) is None:
         raise _foreign(below)
     if site.callee is None:
         raise _unmarked(entry, target)
@@ -104,7 +89,8 @@ def _check_reached(
     if not _runs(value, target) and not (target.co_flags & IS_COROUTINE and _runs(value, _CALL)):
         raise _indirect(entry, value, target)
     if target is _CALL:
-        value, target = below.tb_frame.f_locals["function"], entries[number + 2].tb_frame.f_code
+        assert below.tb_next is not None
+        value, target = below.tb_frame.f_locals["function"], below.tb_next.tb_frame.f_code
         if not _runs(value, target):
             raise _indirect(entry, value, target)
 
@@ -117,14 +103,14 @@ def _runs(value: object, code: CodeType) -> bool:
 
 def _callee(path: tuple[str, ...], values: dict[str, Any], native: FrameType) -> object:
     """Return what a dotted path stands for in a frame, without running any code."""
-    first, *rest = path
+    first = path[0]
     for names in (values, native.f_globals, vars(builtins)):
         if first in names:
             value: object = names[first]
             break
     else:
         return None
-    for name in rest:
+    for name in path[1:]:
         value = _attribute(value, name)
     return value
 
