@@ -26,9 +26,6 @@ from longterm.workshop import Maker, inner_maker, maker_of
 F = TypeVar("F", bound=Callable[..., Any])
 IS_COROUTINE: Final = 0x80
 """The flag of code that makes a coroutine (`inspect` has it too, and takes long to import)."""
-_HAS_COLUMNS: Final = any(
-    column is not None for *_, column in compile("0", "", "eval").co_positions()
-)
 _FORMS: Final = (ops.suspend, ops.call)
 
 
@@ -222,7 +219,7 @@ def _check(function: types.FunctionType, image: FlowImage) -> None:
             f"{fresh.co_freevars} instead of {function.__code__.co_freevars} "
             "(please report it with this file)"
         )
-    if not _HAS_COLUMNS:
+    if all(column is None for *_, column in fresh.co_positions()):
         raise CompileError(
             f"cannot make {function.__qualname__} a flow: Python runs without columns in code "
             "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "

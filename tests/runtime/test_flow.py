@@ -219,3 +219,25 @@ def test_version_does_not_depend_on_the_order_of_imports(tmp_path, monkeypatch, 
 
 
 versions: set[str] = set()
+
+
+def test_python_without_columns_is_refused_also_when_the_flow_is_cached(tmp_path):
+    (tmp_path / "app.py").write_text(
+        "from longterm import deflow, suspend\n\n\n"
+        "@deflow\ndef f():\n    return suspend('e')\n"
+    )
+
+    def imported(*options: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *options, "-c", "import app"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *filter(None, sys.path)])},
+            capture_output=True,
+            text=True,
+        )
+        return done.stderr
+
+    for _ in ("nothing is cached yet", "now it is"):
+        refused = imported("-X", "no_debug_ranges")
+        assert "cannot make f a flow: Python runs without columns in code objects" in refused
+        assert imported() == ""
