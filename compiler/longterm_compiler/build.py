@@ -78,6 +78,13 @@ def assign(name: str, value: ast.expr) -> ast.Assign:
     return ast.Assign([store(name)], value)
 
 
+def as_first_raised(error: str) -> ast.stmt:
+    """Take out of an exception's traceback that the frame at hand has raised it again."""
+    before = ast.Attribute(load(error), "__traceback__", ast.Load())
+    target = ast.Attribute(load(error), "__traceback__", ast.Store())
+    return at(NOWHERE, ast.Assign([target], ast.Attribute(before, "tb_next", ast.Load())))
+
+
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
     """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
     return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}

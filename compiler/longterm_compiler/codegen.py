@@ -12,6 +12,7 @@ import threading
 import types
 import warnings
 from collections.abc import Iterable, Iterator
+from inspect import CO_NEWLOCALS
 
 from longterm._abi import NEXT
 from longterm_compiler.build import assign, at, changed
@@ -93,7 +94,7 @@ def _compiled(
     )
     if code.co_qualname == definition.qualname:
         return code
-    return _requalified(code, len(code.co_qualname), definition.qualname)
+    return _requalified(code, code.co_qualname, definition.qualname)
 
 
 def _class(name: str, body: ast.stmt) -> ast.stmt:
@@ -118,10 +119,17 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(each)
 
 
-def _requalified(code: types.CodeType, prefix: int, qualname: str) -> types.CodeType:
-    """Replace the skeleton's part of a qualified name, here and in the functions inside."""
+def _requalified(code: types.CodeType, skeleton: str, qualname: str) -> types.CodeType:
+    """Replace the skeleton's part of a qualified name, here and in what is defined inside."""
+    new = code.co_qualname
+    if new == skeleton or new.startswith(f"{skeleton}."):
+        new = qualname + new.removeprefix(skeleton)  # else it is declared global
+    is_class = not code.co_flags & CO_NEWLOCALS
     consts = tuple(
-        _requalified(each, prefix, qualname) if isinstance(each, types.CodeType) else each
+        _requalified(each, skeleton, qualname)
+        if isinstance(each, types.CodeType)
+        # The body of a class has its qualified name as a constant, too.
+        else (new if is_class and each == code.co_qualname else each)
         for each in code.co_consts
     )
-    return code.replace(co_qualname=qualname + code.co_qualname[prefix:], co_consts=consts)
+    return code.replace(co_qualname=new, co_consts=consts)

@@ -38,24 +38,27 @@ def check_depth(
         definition: the flow.
         source: its file.
         suspending: the nodes that contain a suspend, as far as they are known. `a and b and c` is
-            one level, but lowering makes a level of each part when one of them suspends.
+            one level, but lowering makes a level of each part when one of them suspends, or when
+            the whole is such a part.
 
     Raises:
         Refused: it is nested too deeply.
     """
     depth = 0
     place: ast.stmt | ast.expr = definition.node
-    pending: list[tuple[ast.AST, int, ast.stmt | ast.expr]] = [(place, 1, place)]
+    pending: list[tuple[ast.AST, int, ast.stmt | ast.expr, bool]] = [(place, 1, place, False)]
     while pending:
-        node, level, place = pending.pop()
+        node, level, place, is_part = pending.pop()
         if isinstance(node, ast.stmt | ast.expr):
             place = node
         if level > depth:
             depth = level
             if level > DEEPEST:
                 raise _too_deep(definition, source, place)
-        level += _levels(node) if node in suspending else 1
-        pending += [(each, level, place) for each in children(node)]
+        is_split = node in suspending or is_part
+        is_part = is_split and isinstance(node, ast.BoolOp | ast.IfExp)
+        level += _levels(node) if is_split else 1
+        pending += [(each, level, place, is_part) for each in children(node)]
     return depth
 
 

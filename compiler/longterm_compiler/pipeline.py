@@ -30,7 +30,7 @@ from longterm_compiler.liveness import live_at_entry
 from longterm_compiler.lower import Lowered, Point, lower
 from longterm_compiler.points import Suspensions, find_suspensions
 from longterm_compiler.resume import ROUND, resume_body
-from longterm_compiler.scope import OF_THE_CLASS, Scope, bound_by, free_names
+from longterm_compiler.scope import Scope, bound_by, free_names, type_parameters
 from longterm_compiler.source import Definition
 from longterm_compiler.supers import with_explicit_super
 from longterm_compiler.tree import walk
@@ -115,27 +115,26 @@ class CompiledFlow:
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
-        """The names that live in cells: captured by inner functions, or from functions around."""
-        node = self.definition.node
-        around = self._names_around
-        free = free_names(node) & around if around else set()
-        shared = set(self.scope.captured) | free
-        if self.definition.class_name is not None and self._mentions_class:
-            shared.add("__class__")
-        return tuple(sorted(shared, key=self.local_name))
-
-    @cached_property
-    def _mentions_class(self) -> bool:
-        return not free_names(self.definition.node).isdisjoint(OF_THE_CLASS)
-
-    @property
-    def _names_around(self) -> frozenset[str]:
-        return _names_around(self.definition, self.names)
+        """The names that live in cells: captured by inner functions, or from scopes around."""
+        return tuple(sorted({*self.scope.captured, *self.free}, key=self.local_name))
 
     @cached_property
     def free(self) -> tuple[str, ...]:
-        """Those of the shared names that belong to functions around the flow."""
-        return tuple(each for each in self.shared if each not in self.scope.captured)
+        """Those of the shared names that belong to scopes around the flow, by CPython's own word.
+
+        It depends on the version and on `from __future__` which annotations count as uses.
+        """
+        around = set(_names_around(self.definition, self.names))
+        if self.definition.class_name is not None:
+            around.add("__class__")
+        used = free_names(self.definition.node)
+        used |= {"__class__"} if "super" in used else set()
+        if used.isdisjoint(around):
+            return ()
+        body = self.definition.node.body
+        with self._room():
+            code = fresh_code(self.definition, body, around, self.names.source.path, self.flags)
+        return tuple(each for each in sorted(around) if self.local_name(each) in code.co_freevars)
 
     @cached_property
     def nested_in_flows(self) -> bool:
@@ -184,7 +183,7 @@ class CompiledFlow:
     def _resume(self, point: Point) -> Resume:
         first = self.scope.parameters[0] if self.scope.parameters else None
         body = resume_body(self.lowered, point, self.scope)
-        if first is not None and self._mentions_class:
+        if first is not None and "__class__" in self.free:
             body = with_explicit_super(body, first)
         ours = self.scope.local - self.scope.captured
         live = {
@@ -257,8 +256,14 @@ def _prove(flow: CompiledFlow) -> None:
 
 
 def _names_around(definition: Definition, names: ModuleNames) -> frozenset[str]:
-    functions = [each for each in definition.enclosing if not isinstance(each, ast.ClassDef)]
-    return frozenset(name for each in functions for name in names.scope_of(each).local)
+    """Return what a flow can use of the functions and the type parameters around it."""
+    found: set[str] = set()
+    for each in definition.enclosing:
+        found |= type_parameters(each)
+        if not isinstance(each, ast.ClassDef):
+            scope = names.scope_of(each)
+            found = (found | scope.local) - scope.declared_global
+    return frozenset(found | type_parameters(definition.node))
 
 
 def _mentioned(body: list[ast.stmt]) -> set[str]:

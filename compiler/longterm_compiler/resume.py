@@ -19,7 +19,16 @@ from __future__ import annotations
 import ast
 
 from longterm._abi import NEXT, RESERVED_PREFIX
-from longterm_compiler.build import at, call, changed, header, load, runtime, store
+from longterm_compiler.build import (
+    as_first_raised,
+    at,
+    call,
+    changed,
+    header,
+    load,
+    runtime,
+    store,
+)
 from longterm_compiler.declarations import undeclared
 from longterm_compiler.lower import Lowered, Point
 from longterm_compiler.lower.context import Out
@@ -84,8 +93,9 @@ class _Rest:
             again = ast.Try(self.of(node.body), node.handlers, node.orelse, node.finalbody)
             return [*start, ast.copy_location(again, node)]
         if self._has(node.finalbody):
-            leave = self._lowered.pending.get(node) or [at(header(node), ast.Pass())]
-            return [ast.copy_location(ast.Try(leave, [], [], self.of(node.finalbody)), node)]
+            leaving = self._lowered.pending[node]
+            final = [*leaving.start, *self.of(node.finalbody)]
+            return [ast.copy_location(ast.Try(leaving.again, [], [], final), node)]
         if self._has(node.orelse):
             inner = self.of(node.orelse)
         else:
@@ -96,8 +106,10 @@ class _Rest:
 
     def _of_handler(self, node: ast.ExceptHandler) -> ast.stmt:
         place = header(node)
-        raising = ast.Expr(call(runtime("again"), load(self._lowered.caught[node])))
-        handler = ast.ExceptHandler(runtime("BaseException"), node.name, self.of(node.body))
+        caught = self._lowered.caught[node]
+        raising = ast.Expr(call(runtime("again"), load(caught)))
+        body = [as_first_raised(caught), *self.of(node.body)]
+        handler = ast.ExceptHandler(runtime("BaseException"), node.name, body)
         return at(place, ast.Try([raising], [handler], [], []))
 
     def _of_try_star(self, node: ast.TryStar) -> Out:

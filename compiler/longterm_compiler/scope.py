@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from longterm_compiler.source import FunctionNode
+from longterm_compiler.source import FunctionNode, ScopeNode
 from longterm_compiler.tree import children, walk
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -73,6 +73,11 @@ def parameter_names(args: ast.arguments) -> list[str]:
     names = [each.arg for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
     names += [each.arg for each in (args.vararg, args.kwarg) if each is not None]
     return names
+
+
+def type_parameters(node: ScopeNode) -> set[str]:
+    """Return the names of a function's or class's own type parameters, from Python 3.12 on."""
+    return {each.name for each in getattr(node, "type_params", [])}
 
 
 def bindings_of(nodes: Iterable[ast.AST]) -> Bindings:
@@ -170,12 +175,11 @@ def free_names(scope: ast.AST) -> set[str]:
             raise TypeError(f"not a scope: {type(scope).__name__}")
     declared = {name for each in own if isinstance(each, ast.Nonlocal) for name in each.names}
     globals_ = {name for each in own if isinstance(each, ast.Global) for name in each.names}
+    bound |= {name for each in own for name in bound_by(each)} | _deleted(own) | globals_
     if isinstance(scope, ast.ClassDef):
-        used = _used(own, of_functions=OF_THE_CLASS)
-    else:
-        used = _used(own)
-        bound |= {name for each in own for name in bound_by(each)} | _deleted(own)
-    return ((used - bound) | declared) - globals_
+        # The functions inside a class see nothing of what it binds or declares.
+        return (_used_here(own) - bound) | declared | (_used_inside(own) - OF_THE_CLASS)
+    return ((_used_here(own) | _used_inside(own)) - bound) | declared
 
 
 def free_in_comprehension(node: Comprehension) -> set[str]:
@@ -183,22 +187,23 @@ def free_in_comprehension(node: Comprehension) -> set[str]:
     parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     for number, generator in enumerate(node.generators):
         parts += [generator.target, *generator.ifs, *([generator.iter] if number else [])]
-    return _used(own_nodes(parts)).difference(comprehension_variables(node))
+    own = own_nodes(parts)
+    return (_used_here(own) | _used_inside(own)).difference(comprehension_variables(node))
 
 
-def _used(own: list[ast.AST], *, of_functions: frozenset[str] = frozenset()) -> set[str]:
-    """Return the names that the nodes of one scope use, and the scopes inside use of it.
+def _used_here(own: list[ast.AST]) -> set[str]:
+    """Return the names that the nodes of one scope use themselves."""
+    return {each.id for each in own if isinstance(each, ast.Name)}
 
-    What it has only for the functions inside, those do not use of the scopes around it.
-    """
-    used = {each.id for each in own if isinstance(each, ast.Name)}
+
+def _used_inside(own: list[ast.AST]) -> set[str]:
+    """Return the names that the scopes inside one use of it and of what is around it."""
+    used: set[str] = set()
     for each in own:
         if isinstance(each, _COMPREHENSIONS):
-            used |= free_in_comprehension(each) - of_functions
-        elif isinstance(each, ast.ClassDef):
-            used |= free_names(each)
+            used |= free_in_comprehension(each)
         elif isinstance(each, _SCOPES):
-            used |= free_names(each) - of_functions
+            used |= free_names(each)
     return used
 
 
@@ -212,9 +217,12 @@ def _outside(node: ast.AST) -> list[ast.AST]:
         case ast.Lambda():
             return _outside_arguments(node.args)
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return [*node.decorator_list, *_outside_arguments(node.args)]
+            returned = [node.returns] if node.returns is not None else []
+            bounds = getattr(node, "type_params", [])
+            return [*node.decorator_list, *bounds, *_outside_arguments(node.args), *returned]
         case ast.ClassDef():
-            return [*node.decorator_list, *node.bases, *node.keywords]
+            bounds = getattr(node, "type_params", [])
+            return [*node.decorator_list, *bounds, *node.bases, *node.keywords]
     raise TypeError(f"not a scope: {type(node).__name__}")
 
 

@@ -30,7 +30,7 @@ FLOOR = "bare, one transaction, one caller"
 
 def measure(quick: bool) -> list[Row]:
     """Return the rates of all entries and numbers of callers."""
-    repeats, count = (2, 48) if quick else (11, 320)
+    repeats, count = (2, 160) if quick else (11, 960)
     with (
         tempfile.TemporaryDirectory() as folder,
         BareSQLite(Path(folder, "bare.db"), "FULL").fill() as bare,

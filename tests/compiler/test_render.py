@@ -184,9 +184,9 @@ def test_parentheses_around_a_suspend_go_with_it() -> None:
 
 
 def test_parentheses_that_several_lines_need_come_along() -> None:
-    lines = body("z = (\n    x\n    or y\n) and suspend(x)")
+    lines = body("z = (\n    x\n    < y\n    < x\n) and suspend(x)")
 
-    assert lines[:4] == ["_lt_value1 = (", "    x", "    or y", ")"]
+    assert lines[:5] == ["_lt_value1 = (", "    x", "    < y", "    < x", ")"]
 
 
 def test_strings_of_several_lines_do_not_move() -> None:

@@ -108,13 +108,19 @@ def compare(path: Path, definition: Definition, known: symtable.Function) -> Non
     local = {each.get_name() for each in symbols if each.is_local() and not is_made_up(each)}
     mangled = {definition_name(definition, each) for each in scope.local - {"__class__"}}
     assert local - comprehended == mangled - comprehended, place
-    free = {each.get_name() for each in symbols if each.is_free()} - {"__class__"}
+    free = {each.get_name() for each in symbols if each.is_free()}
     ours = {definition_name(definition, each) for each in free_names(definition.node)}
-    assert free <= ours, place
+    around = {
+        definition_name(definition, name)
+        for each in definition.enclosing
+        if not isinstance(each, ast.ClassDef)
+        for name in scope_of(each).local
+    }
+    assert free - {"__class__"} == ours & around - {"__class__"}, place
     declared = {each.get_name() for each in symbols if each.is_declared_global()}
     assert declared == {definition_name(definition, each) for each in scope.declared_global}, place
     inner = {name for each in known.get_children() for name in free_in(each)}
-    captured = {definition_name(definition, each) for each in scope.captured}
+    captured = {definition_name(definition, each) for each in scope.captured - {"__class__"}}
     assert (inner & local) - comprehended == captured - comprehended, place
 
 

@@ -184,6 +184,9 @@ class Expressions(Writer):
         if self.in_comprehension or not self.own:
             # Before 3.12 a comprehension is a function, in which `super()` finds no `self`.
             templates = [each for each in templates if "super()" not in each]
+        if self.in_comprehension:
+            # What a parameter holds may be a flow, and such a call is no point there.
+            templates = [each for each in templates if not each.startswith(("f(", "(await f("))]
         if self.plain_only or not templates:
             return self.suspending()
         template = self.pick(templates)
@@ -333,7 +336,10 @@ class Expressions(Writer):
         """The `for` and `if` clauses of a comprehension, and the names that they bind."""
         clauses: list[str] = []
         bound: list[str] = []
-        for number in range(1 + (self.below(5) == 4)):
+        own = ["x", "y"][: 1 + (self.below(5) == 4)]
+        # Until it is bound, a name of an outer comprehension's is one of this that has no value.
+        self.names.numbers = [each for each in self.names.numbers if each not in own]
+        for name in own:
             # What binds a name outside must not stand in an iterable.
             self.no_walrus += 1
             each = "for"
@@ -343,7 +349,6 @@ class Expressions(Writer):
             else:
                 iterable = self.items(depth - 1)
             self.no_walrus -= 1
-            name = ["x", "y"][number]
             bound.append(name)
             self.names.numbers.append(name)
             clauses.append(f"{each} {name} in {iterable}")

@@ -47,7 +47,8 @@ def _lines(traceback: TracebackType | None, path: str) -> Iterable[tuple[str, in
     while traceback is not None:
         code = traceback.tb_frame.f_code
         # Before 3.12 a comprehension has a frame of its own; a lowered one has none.
-        if code.co_filename == path and not code.co_name.endswith("comp>"):
+        # A stored traceback has a file in brackets if its module is not imported.
+        if code.co_filename.strip("<>") == path and not code.co_name.endswith("comp>"):
             yield _COMPREHENSION.sub("", code.co_qualname), traceback.tb_lineno
         traceback = traceback.tb_next
 

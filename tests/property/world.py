@@ -158,10 +158,7 @@ class Managed(_Shown):
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
         self.inside -= 1
-        # A group that `except*` has put together comes out of it without a traceback in Python,
-        # and with one when a suspend in `finally` has held it up.
-        is_bare = traceback is None and not isinstance(error, BaseExceptionGroup)
-        log("exit", self.name, self.inside, kind, error, is_bare)
+        log("exit", self.name, self.inside, kind, error, traceback is None)
         if "exit" in self.fails:
             raise Worse("exit", self.name)
         return self.swallows

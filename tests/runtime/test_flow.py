@@ -223,8 +223,7 @@ versions: set[str] = set()
 
 def test_python_without_columns_is_refused_also_when_the_flow_is_cached(tmp_path):
     (tmp_path / "app.py").write_text(
-        "from longterm import deflow, suspend\n\n\n"
-        "@deflow\ndef f():\n    return suspend('e')\n"
+        "from longterm import deflow, suspend\n\n\n@deflow\ndef f():\n    return suspend('e')\n"
     )
 
     def imported(*options: str) -> str:

@@ -19,7 +19,7 @@ from longterm_compiler.lower import (
     tries,
     withs,
 )
-from longterm_compiler.lower.context import Lowering, Out, Point
+from longterm_compiler.lower.context import Leaving, Lowering, Out, Point
 from longterm_compiler.points import Suspensions
 from longterm_compiler.scope import Scope
 
@@ -45,8 +45,8 @@ class Lowered:
     """The flags to set again before a statement is entered anew."""
     caught: dict[ast.ExceptHandler, str]
     """The temporary that keeps the exception of a handler with a point inside."""
-    pending: dict[ast.Try, Out]
-    """How to leave a `try` again as it was left, when its `finally` has a point inside."""
+    pending: dict[ast.Try, Leaving]
+    """How to leave each `try` whose `finally` has a point inside."""
 
 
 def lower(

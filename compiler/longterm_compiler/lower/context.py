@@ -46,6 +46,15 @@ class Exit:
     """The ways out, exceptions aside, that occur in the block."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaving:
+    """How to leave a `try` again, as it was left, when its `finally` has a point inside."""
+
+    again: Out
+    start: Out
+    """How its `finally` begins then."""
+
+
 @dataclass(eq=False)
 class Lowering:
     """Everything that changes while one flow is lowered."""
@@ -63,9 +72,8 @@ class Lowering:
     """What must run again before a statement is entered anew: the flags it starts with."""
     caught: dict[ast.ExceptHandler, str] = field(default_factory=dict)
     """The temporary that keeps the exception of a handler with a point inside."""
-    pending: dict[ast.Try, Out] = field(default_factory=dict)
-    """How to leave a `try` again, as it was left, when its `finally` has a point inside."""
-
+    pending: dict[ast.Try, Leaving] = field(default_factory=dict)
+    """How to leave each `try` whose `finally` has a point inside."""
     exits: list[Exit | None] = field(default_factory=list)
     """The blocks around the current statement that record their way out; None is a loop's body."""
 

@@ -7,11 +7,19 @@ before it stands in temporaries; what is evaluated after it stays where the auth
 from __future__ import annotations
 
 import ast
+import sys
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias, TypeGuard
 
 from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime, store
 from longterm_compiler.callees import dotted
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out, rebinds
+
+_Choice: TypeAlias = ast.BoolOp | ast.IfExp
+_PartBinder: TypeAlias = Callable[[ast.expr, Out, ast.BoolOp | None], str]
+_JUMPS_ON = not (3, 12) <= sys.version_info < (3, 14)
+"""Whether Python goes from `a or b`, once it has asked a, to where the truth of both is known."""
 
 
 def point_call(low: Lowering, node: ast.expr, out: Out) -> tuple[ast.Call, ast.expr] | None:
@@ -88,10 +96,8 @@ def bind(low: Lowering, name: str, node: ast.expr, out: Out) -> None:
     """Evaluate an expression into a temporary, without one more temporary on the way."""
     if not low.inside(node):
         out.append(at(node, assign(name, node)))
-    elif isinstance(node, ast.BoolOp):
-        _bind_bool_op(low, name, node, out)
-    elif isinstance(node, ast.IfExp):
-        _bind_if_exp(low, name, node, out)
+    elif isinstance(node, ast.BoolOp | ast.IfExp):
+        _bind_choice(low, node, out, partial(_bind_part, low, name))
     else:
         point = point_call(low, node, out)
         if point is not None:
@@ -101,33 +107,73 @@ def bind(low: Lowering, name: str, node: ast.expr, out: Out) -> None:
             out.append(at(node, assign(name, low.expression(node, out))))
 
 
-def _bind_bool_op(low: Lowering, name: str, node: ast.BoolOp, out: Out) -> None:
-    """`a and b`: keep the value so far; go on only if it decides nothing."""
-    bind(low, name, node.values[0], out)
-    into = out
-    for value in node.values[1:]:
-        test: ast.expr = load(name)
+def _bind_choice(low: Lowering, node: _Choice, out: Out, bind_part: _PartBinder) -> None:
+    """Bind the part that counts of `a and b`, or of `a if b else c`.
+
+    What binds a part is told by which `and` or `or` Python asks that for its truth, if by any here,
+    and says which temporary tells it.
+    """
+    if isinstance(node, ast.IfExp):
+        test = lower_test(low, node.test, out)
+        branches: list[Out] = [[], []]
+        for branch, into in zip((node.body, node.orelse), branches, strict=True):
+            bind_part(branch, into, None)
+        out.append(at(node.test, ast.If(test, *branches)))
+        return
+    *first, last = node.values
+    for value in first:
+        test = load(bind_part(value, out, node))
         if isinstance(node.op, ast.Or):
             test = ast.UnaryOp(ast.Not(), test)
         inner: Out = []
-        bind(low, name, value, inner)
-        into.append(at(value, ast.If(at(value, test), inner, [])))
-        into = inner
+        out.append(at(node, ast.If(at(node, test), inner, [])))
+        out = inner
+    bind_part(last, out, None)
 
 
-def _bind_if_exp(low: Lowering, name: str, node: ast.IfExp, out: Out) -> None:
-    test = lower_test(low, node.test, out)
-    then: Out = []
-    bind(low, name, node.body, then)
-    otherwise: Out = []
-    bind(low, name, node.orelse, otherwise)
-    out.append(at(node.test, ast.If(test, then, otherwise)))
+def _bind_part(low: Lowering, name: str, node: ast.expr, out: Out, asker: ast.BoolOp | None) -> str:
+    """Bind a part of a choice whose value counts."""
+    if asker is None or not _tells_truth(node):
+        bind(low, name, node, out)
+        return name
+    return _bind_known(low, name, low.names.fresh("truth"), asker, node, out)
+
+
+def _bind_known(
+    low: Lowering, name: str, truth: str, asker: ast.BoolOp, node: ast.expr, out: Out
+) -> str:
+    """Bind a value, and whether it is true where the choices in it have asked for that."""
+
+    def bind_part(part: ast.expr, into: Out, inner: ast.BoolOp | None) -> str:
+        if isinstance(node, ast.IfExp) and part is node.body:
+            return _bind_asked(low, name, truth, asker, part, into)
+        return _bind_known(low, name, truth, inner or asker, part, into)
+
+    if not _tells_truth(node):
+        return _bind_asked(low, name, truth, asker, node, out)
+    _bind_choice(low, node, out, bind_part)
+    return truth
+
+
+def _bind_asked(
+    low: Lowering, name: str, truth: str, asker: ast.BoolOp, node: ast.expr, out: Out
+) -> str:
+    bind(low, name, node, out)
+    out.append(at(asker, assign(truth, _truth(load(name)))))
+    return truth
+
+
+def _tells_truth(node: ast.expr) -> TypeGuard[_Choice]:
+    """Tell whether Python, where it wants a value and its truth, need not ask the value for it."""
+    if isinstance(node, ast.IfExp):
+        return _tells_truth(node.orelse)
+    return isinstance(node, ast.BoolOp) and _JUMPS_ON
 
 
 def _bool_op(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.BoolOp)
     name = low.names.fresh("value")
-    _bind_bool_op(low, name, node, out)
+    bind(low, name, node, out)
     return at(NOWHERE, load(name))
 
 
@@ -136,7 +182,7 @@ def _if_exp(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     if not low.inside(node.body, node.orelse):
         return at(node, ast.IfExp(lower_test(low, node.test, out), node.body, node.orelse))
     name = low.names.fresh("value")
-    _bind_if_exp(low, name, node, out)
+    bind(low, name, node, out)
     return at(NOWHERE, load(name))
 
 
@@ -150,42 +196,48 @@ def lower_test(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
         return _compare(low, node, out, is_test=True)
     if isinstance(node, ast.BoolOp | ast.IfExp):
         name = low.names.fresh("value")
-        _bind_test(low, name, node, out, is_last=True)
-        return at(NOWHERE, load(name))
-    return low.expression(node, out)
+        _bind_choice(low, node, out, partial(_bind_test, low, name, isinstance(node, ast.BoolOp)))
+        return at(_last_part(node), load(name))
+    return low.in_place(node, out)
 
 
-def _bind_test(low: Lowering, name: str, node: ast.expr, out: Out, *, is_last: bool) -> None:
-    """Bind what is as true as an expression; a bool, unless it is asked for its truth only once."""
-    if isinstance(node, ast.BoolOp) and low.inside(node):
-        into = out
-        for value in node.values:
-            is_end = value is node.values[-1]
-            _bind_test(low, name, value, into, is_last=is_last and is_end)
-            if not is_end:
-                test: ast.expr = load(name)
-                if isinstance(node.op, ast.Or):
-                    test = ast.UnaryOp(ast.Not(), test)
-                inner: Out = []
-                into.append(at(value, ast.If(at(value, test), inner, [])))
-                into = inner
-    elif isinstance(node, ast.IfExp) and low.inside(node):
-        test = lower_test(low, node.test, out)
-        branches: list[Out] = [[], []]
-        for branch, into in zip((node.body, node.orelse), branches, strict=True):
-            _bind_test(low, name, branch, into, is_last=is_last)
-        out.append(at(node.test, ast.If(test, *branches)))
-    elif is_last:
+def _bind_test(
+    low: Lowering, name: str, once: bool, node: ast.expr, out: Out, asker: ast.BoolOp | None
+) -> str:
+    """Bind what is as true as a part of a choice of which only the truth counts.
+
+    It is a bool, unless it is the very last part, which is asked for its truth once after all.
+    """
+    once = once and asker is None
+    if isinstance(node, ast.BoolOp | ast.IfExp) and low.inside(node):
+        once = once and isinstance(node, ast.BoolOp)
+        _bind_choice(low, node, out, partial(_bind_test, low, name, once))
+    elif once and not _is_jump(node):
         bind(low, name, node, out)
     else:
         out.append(at(node, assign(name, _truth(lower_test(low, node, out)))))
+    return name
+
+
+def _last_part(node: ast.expr) -> ast.expr:
+    return _last_part(node.values[-1]) if isinstance(node, ast.BoolOp) else node
 
 
 def _truth(node: ast.expr) -> ast.expr:
     """Write out `bool`: the author may have named it otherwise, and it asks `a or b` twice."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and not _is_jump(node):
         return node
     return ast.IfExp(node, ast.Constant(True), ast.Constant(False))
+
+
+def _is_jump(node: ast.expr) -> bool:
+    """Tell whether Python asks the parts of an expression, not the whole, if only truth counts."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_jump(operand)
+        case ast.Compare():
+            return len(node.ops) > 1
+    return isinstance(node, ast.BoolOp | ast.IfExp)
 
 
 def _compare(low: Lowering, node: ast.expr, out: Out, *, is_test: bool = False) -> ast.expr:

@@ -5,7 +5,8 @@ A `try` that cannot suspend stays as it is. Otherwise its parts get, each only w
 - handlers that could catch it: a first clause that lets the suspension pass;
 - a handler with a point inside: a temporary that keeps the exception, so that the handler can be
   entered again by raising it;
-- a `finally` around a point: a flag that skips it while a suspension passes;
+- a `finally` around a point: a place for either way out, by an exception or at the end; or, if it
+  can be jumped out of, a flag that skips it while a suspension passes;
 - a `finally` with a point inside: a record of how the block was left (by an exception, a return,
   a break, a continue), so that it can be left so again.
 """
@@ -16,8 +17,18 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from longterm_compiler.build import NOWHERE, assign, at, call, changed, header, load, runtime
-from longterm_compiler.lower.context import Exit, Lowering, Out, StatementLowerer
+from longterm_compiler.build import (
+    NOWHERE,
+    as_first_raised,
+    assign,
+    at,
+    call,
+    changed,
+    header,
+    load,
+    runtime,
+)
+from longterm_compiler.lower.context import Exit, Leaving, Lowering, Out, StatementLowerer
 from longterm_compiler.scope import bound_by, own_nodes
 
 
@@ -25,8 +36,10 @@ def _try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
     if low.inside(*node.finalbody):
         _pending_finally(low, node, out)
-    elif node.finalbody:
+    elif node.finalbody and _may_jump_out(node):
         guard_finally(low, node, _protected(low, node), low.block(node.finalbody), out)
+    elif node.finalbody:
+        out.append(_final_twice(low, node))
     else:
         out += _protected(low, node)
 
@@ -49,6 +62,26 @@ def _protected(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
 
 def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
     return changed(node, body=low.block(node.body))
+
+
+def _may_jump_out(node: ast.Try | ast.TryStar) -> bool:
+    """Tell whether more than an exception can leave a `try` before its end."""
+    jumps = (ast.Return, ast.Break, ast.Continue)
+    return any(
+        isinstance(each, jumps) for each in own_nodes([*node.body, *node.handlers, *node.orelse])
+    )
+
+
+def _final_twice(low: Lowering, node: ast.Try | ast.TryStar) -> ast.stmt:
+    """Return a `try` with its `finally` for either way out, as Python itself compiles it.
+
+    Where nothing was raised nothing is asked, so it is as fast as what the author wrote.
+    """
+    final = low.block(node.finalbody)
+    raising = [*final, at(NOWHERE, ast.Raise(None, None))]
+    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), None, raising))
+    handlers = [_let_pass(node, []), catching]
+    return ast.copy_location(ast.Try(_protected(low, node), handlers, final, []), node)
 
 
 def guard_finally(
@@ -157,8 +190,8 @@ def _pending_finally(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> No
     out += [*start, guarded]
 
 
-def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Out:
-    """Return statements that leave a block in the way it was left before the suspend."""
+def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Leaving:
+    """Leave a block in the way it was left before the suspend."""
     ways: list[tuple[str, ast.stmt]] = [
         ("raise", ast.Expr(call(runtime("again"), load(exit_.what)))),
         ("return", ast.Return(load(exit_.what))),
@@ -173,7 +206,8 @@ def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Out:
             value = load(exit_.what) if way == "return" else None
             records = [] if way == "raise" else low.recorded(way, value)
             again.append(at(header(node), ast.If(test, [*records, statement], [])))
-    return again
+    raised = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant("raise")])
+    return Leaving(again, [at(NOWHERE, ast.If(raised, [as_first_raised(exit_.what)], []))])
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {

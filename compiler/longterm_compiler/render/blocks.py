@@ -209,6 +209,10 @@ class Blocks:
         if any(self.author.node_at(each) is found for each in body):
             # A `try` in a `try`, both made from the author's one: the header is the inner one's.
             return []
+        final: list[ast.stmt] = getattr(found, "finalbody", [])
+        if field == "orelse" and final and self.author.node_at(body[0]) is final[0]:
+            # What happens finally stands in an `else` too.
+            return final
         block: list[ast.stmt] = getattr(found, field, [])
         return block
 
