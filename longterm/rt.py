@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 
 from longterm.wait import Wait
@@ -89,9 +90,8 @@ def enter(manager: Any) -> Callable[[], Any]:
 
 
 def exit(manager: Any) -> Callable[..., Any]:
-    """Return a context manager's bound `__exit__`; like `with`, ask for `__enter__` first."""
-    enter(manager)
-    return _special(manager, "__exit__", "context manager")
+    """Return a context manager's bound `__exit__`; if it has neither, miss `__enter__`."""
+    return _special(manager, "__exit__", "context manager", "__enter__")
 
 
 def aenter(manager: Any) -> Callable[[], Any]:
@@ -100,9 +100,8 @@ def aenter(manager: Any) -> Callable[[], Any]:
 
 
 def aexit(manager: Any) -> Callable[..., Any]:
-    """Return an asynchronous context manager's bound `__aexit__`; ask for `__aenter__` first."""
-    aenter(manager)
-    return _special(manager, "__aexit__", "asynchronous context manager")
+    """Return an asynchronous context manager's bound `__aexit__`; see `exit`."""
+    return _special(manager, "__aexit__", "asynchronous context manager", "__aenter__")
 
 
 def let_go(manager: Any) -> None:
@@ -121,13 +120,19 @@ def take_up(manager: Any) -> None:
         manager.__resume__()
 
 
-def _special(manager: Any, name: str, protocol: str) -> Callable[..., Any]:
+def _special(manager: Any, name: str, protocol: str, first: str = "") -> Callable[..., Any]:
+    """Return a bound special method; if there is none, miss the `first` one before it."""
     kind = type(manager)
+    found = kind.__dict__.get(name)
+    if type(found) is FunctionType:  # most often
+        return MethodType(found, manager)
     for base in kind.__mro__:
         if name in base.__dict__:
             found = base.__dict__[name]
             bind = getattr(type(found), "__get__", None)
             return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
+    if first:
+        _special(manager, first, protocol)
     detail = f" (missed {name} method)" if "exit" in name else ""
     raise TypeError(
         f"{kind.__qualname__!r} object does not support the {protocol} protocol{detail}"

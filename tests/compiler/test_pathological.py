@@ -104,7 +104,7 @@ PARSER = "too deep for Python's parser"
         (nested("for x in f:", 25), ["syntax too many statically nested blocks",
                                      "refused too-many-nested-blocks"]),
         (nested("with x:", 9), ["compiled 1"]),
-        (nested("with x:", 20), ["refused too-many-nested-blocks"]),
+        (nested("with x:", 30), ["refused too-many-nested-blocks"]),
         (nested("try:", 9, tail="finally:"), ["compiled 1"]),
         (nested("try:", 15, tail="finally:"), ["compiled 1"]),
         (nested("try:", 30, tail="finally:"), ["refused too-many-nested-blocks"]),

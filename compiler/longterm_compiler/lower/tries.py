@@ -28,7 +28,14 @@ from longterm_compiler.build import (
     load,
     runtime,
 )
-from longterm_compiler.lower.context import Exit, Leaving, Lowering, Out, StatementLowerer
+from longterm_compiler.lower.context import (
+    Exit,
+    Leaving,
+    Lowering,
+    Out,
+    StatementLowerer,
+    has_exit,
+)
 from longterm_compiler.scope import bound_by, own_nodes
 
 
@@ -36,7 +43,7 @@ def _try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
     if low.inside(*node.finalbody):
         _pending_finally(low, node, out)
-    elif node.finalbody and _may_jump_out(node):
+    elif node.finalbody and has_exit(node):
         guard_finally(low, node, _protected(low, node), low.block(node.finalbody), out)
     elif node.finalbody:
         out.append(_final_twice(low, node))
@@ -62,14 +69,6 @@ def _protected(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
 
 def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
     return changed(node, body=low.block(node.body))
-
-
-def _may_jump_out(node: ast.Try | ast.TryStar) -> bool:
-    """Tell whether more than an exception can leave a `try` before its end."""
-    jumps = (ast.Return, ast.Break, ast.Continue)
-    return any(
-        isinstance(each, jumps) for each in own_nodes([*node.body, *node.handlers, *node.orelse])
-    )
 
 
 def _final_twice(low: Lowering, node: ast.Try | ast.TryStar) -> ast.stmt:

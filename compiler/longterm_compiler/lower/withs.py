@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 
 from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime
-from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.context import Lowering, Out, StatementLowerer, has_exit
 from longterm_compiler.lower.expressions import assign_target
 
 
@@ -61,9 +61,8 @@ def _exiting(
     leave: str,
     body: Out,
 ) -> tuple[ast.Try, Out]:
-    """Return the `try` that runs a body and the manager's exit, and the flag before it."""
-    owed, error = low.names.fresh("owed"), low.names.fresh("error")
-    settled = at(NOWHERE, assign(owed, ast.Constant(False)))
+    """Return the `try` that runs a body and the manager's exit, and what comes before it."""
+    error = low.names.fresh("error")
     let_go = at(place, ast.Expr(call(runtime("let_go"), manager)))
     told = [at(place, call(runtime("type"), load(error))), at(place, load(error))]
     told.append(at(place, ast.Attribute(load(error), "__traceback__", ast.Load())))
@@ -71,18 +70,24 @@ def _exiting(
     unless = at(NOWHERE, ast.If(ast.UnaryOp(ast.Not(), failed), [ast.Raise(None, None)], []))
     nones = [ast.Constant(None) for _ in range(3)]
     normal = at(place, ast.Expr(_awaited(node, at(place, call(load(leave), *nones)))))
-    passing: Out = [settled, let_go, ast.Raise(None, None)]
-    guarded = ast.Try(
-        body,
-        [
-            at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, passing)),
-            at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, [settled, unless])),
-        ],
-        [],
-        [at(NOWHERE, ast.If(load(owed), [normal], []))],
-    )
-    at(NOWHERE, guarded)
-    return guarded, [at(NOWHERE, assign(owed, ast.Constant(True)))]
+    passing: Out = [let_go, ast.Raise(None, None)]
+    failing: Out = [unless]
+    if not has_exit(node):
+        handlers = _handlers(error, passing, failing)
+        return at(NOWHERE, ast.Try(body, handlers, [normal], [])), []
+    owed = low.names.fresh("owed")
+    settled = at(NOWHERE, assign(owed, ast.Constant(False)))
+    handlers = _handlers(error, [settled, *passing], [settled, *failing])
+    final: Out = [at(NOWHERE, ast.If(load(owed), [normal], []))]
+    start: Out = [at(NOWHERE, assign(owed, ast.Constant(True)))]
+    return at(NOWHERE, ast.Try(body, handlers, [], final)), start
+
+
+def _handlers(error: str, passing: Out, failing: Out) -> list[ast.ExceptHandler]:
+    return [
+        at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, passing)),
+        at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, failing)),
+    ]
 
 
 def _form(node: ast.With | ast.AsyncWith, name: str) -> str:
