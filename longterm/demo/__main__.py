@@ -17,6 +17,7 @@ from longterm.demo.terminal import read_answer, say, say_aside, say_flow
 
 DEFAULT_STORE = "sqlite:///longterm-demo.db"
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 class TurnRefused(Exception):
@@ -28,17 +29,27 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    introduce(options.store)
-    conversation = Conversation(options.store)
     try:
-        conversation.lead(options.run)
+        return converse(options.store, options.run)
     except TurnRefused as refusal:
         print(refusal, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+
+
+def converse(store: str, run: str | None) -> int:
+    """Show the whole conversation, from what is going to be seen to what is kept of it."""
+    introduce(store)
+    conversation = Conversation(store)
+    try:
+        conversation.lead(run)
     except KeyboardInterrupt:
         say()
     conclude(conversation)
-    print_runs(options.store)
+    print_runs(store)
     return 0
 
 

@@ -122,3 +122,23 @@ def test_an_unknown_run_is_refused_in_one_sentence(folder: Folder) -> None:
     assert shown.returncode == 1
     assert shown.stderr.startswith("there is no run 'no-such-run'")
     assert "Traceback" not in shown.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_complaint(folder: Folder) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "longterm.demo"],
+        cwd=folder.path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("You are talking to a flow")
+        process.stdout.close()
+        process.stdin.write("payments\n")
+        process.stdin.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 141
