@@ -6,9 +6,9 @@ Its attributes are listed in `longterm._abi.RUNTIME_NAMES`.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, NoReturn
 
 from longterm.wait import Wait
 
@@ -72,36 +72,62 @@ def aiter(iterable: Any) -> Any:
     """Return an asynchronous iterator; if there is none, say so in the words of `async for`."""
     kind = type(iterable)
     if not hasattr(kind, "__aiter__"):
-        raise TypeError(
-            f"'async for' requires an object with __aiter__ method, got {kind.__name__}"
-        )
+        _refuse(_iterated(iterable))
     iterator = kind.__aiter__(iterable)
     if not hasattr(type(iterator), "__anext__"):
-        raise TypeError(
-            "'async for' received an object from __aiter__ that does not implement __anext__: "
-            f"{type(iterator).__name__}"
-        )
+        _refuse(_iterated(_Iterable(iterator)))
     return iterator
+
+
+class _Iterable:
+    """Has an asynchronous iterator, or what passes for one."""
+
+    def __init__(self, iterator: Any) -> None:
+        self.iterator = iterator
+
+    def __aiter__(self) -> Any:
+        return self.iterator
+
+
+async def _iterated(iterable: Any) -> None:
+    async for _ in iterable:
+        pass
 
 
 def enter(manager: Any) -> Callable[[], Any]:
     """Return a context manager's bound `__enter__`, looked up on its type as `with` does."""
-    return _special(manager, "__enter__", "context manager")
+    return _special(manager, "__enter__", _entered)
 
 
 def exit(manager: Any) -> Callable[..., Any]:
-    """Return a context manager's bound `__exit__`; if it has neither, miss `__enter__`."""
-    return _special(manager, "__exit__", "context manager", "__enter__")
+    """Return a context manager's bound `__exit__`."""
+    return _special(manager, "__exit__", _entered)
 
 
 def aenter(manager: Any) -> Callable[[], Any]:
     """Return an asynchronous context manager's bound `__aenter__`."""
-    return _special(manager, "__aenter__", "asynchronous context manager")
+    return _special(manager, "__aenter__", _aentered)
 
 
 def aexit(manager: Any) -> Callable[..., Any]:
-    """Return an asynchronous context manager's bound `__aexit__`; see `exit`."""
-    return _special(manager, "__aexit__", "asynchronous context manager", "__aenter__")
+    """Return an asynchronous context manager's bound `__aexit__`."""
+    return _special(manager, "__aexit__", _aentered)
+
+
+async def _entered(manager: Any) -> None:
+    with manager:
+        pass
+
+
+async def _aentered(manager: Any) -> None:
+    async with manager:
+        pass
+
+
+def _refuse(attempt: Coroutine[Any, Any, None]) -> NoReturn:
+    """Let Python refuse, in its own words, what cannot be done."""
+    attempt.send(None)
+    raise AssertionError("Python does what it was not to")
 
 
 def let_go(manager: Any) -> None:
@@ -120,20 +146,20 @@ def take_up(manager: Any) -> None:
         manager.__resume__()
 
 
-def _special(manager: Any, name: str, protocol: str, first: str = "") -> Callable[..., Any]:
-    """Return a bound special method; if there is none, miss the `first` one before it."""
+def _special(
+    manager: Any, name: str, entered: Callable[[Any], Coroutine[Any, Any, None]]
+) -> Callable[..., Any]:
     kind = type(manager)
     found = kind.__dict__.get(name)
     if type(found) is FunctionType:  # most often
         return MethodType(found, manager)
-    for base in kind.__mro__:
-        if name in base.__dict__:
-            found = base.__dict__[name]
-            bind = getattr(type(found), "__get__", None)
-            return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
-    if first:
-        _special(manager, first, protocol)
-    detail = f" (missed {name} method)" if "exit" in name else ""
-    raise TypeError(
-        f"{kind.__qualname__!r} object does not support the {protocol} protocol{detail}"
-    )
+    found = _of_type(kind, name)
+    if found is None:
+        _refuse(entered(manager))
+    bind = _of_type(type(found), "__get__")
+    return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
+
+
+def _of_type(kind: type, name: str) -> Any:
+    """Return what a type or its bases have under a name; unlike `getattr`, not what its own has."""
+    return next((base.__dict__[name] for base in kind.__mro__ if name in base.__dict__), None)

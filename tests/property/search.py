@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import collections
+import signal
 import sys
 import time
 import warnings
 
 from tests.property.oracle import Mismatch, check
 from tests.property.programs import seeded_program
+
+MOST_SECONDS = 20
 
 
 def main() -> int:
@@ -26,6 +29,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, _give_up)
     start = time.monotonic()
     ends: collections.Counter[str] = collections.Counter()
     number = options.first
@@ -36,13 +40,27 @@ def main() -> int:
         if number % 500 == 499:
             print(_summary(number + 1 - options.first, start, ends), flush=True)
     print(_summary(number + 1 - options.first, start, ends))
-    return 1 if ends["different"] else 0
+    return 1 if ends["different"] or ends["endless"] else 0
+
+
+class Endless(BaseException):
+    """A program that does not end: the plain function does not, or flows do what it does not."""
+
+
+def _give_up(*_: object) -> None:
+    raise Endless
 
 
 def _try(seed: str, ends: collections.Counter[str]) -> None:
     program = seeded_program(seed)
+    # Again and again, since the program may catch it.
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS, 1)
     try:
         outcome = check(program)
+    except Endless:
+        ends["endless"] += 1
+        print(f"seed {seed}: it did not end in {MOST_SECONDS} s", flush=True)
+        return
     except Mismatch as mismatch:
         ends["different"] += 1
         print(f"seed {seed}: {str(mismatch).splitlines()[0]}", flush=True)
@@ -51,6 +69,8 @@ def _try(seed: str, ends: collections.Counter[str]) -> None:
         ends["different"] += 1
         print(f"seed {seed}: {type(error).__name__}: {str(error).splitlines()[:1]}", flush=True)
         return
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     ends["suspends"] += len(outcome.asked)
     ends["halted" if outcome.halted else "raised" if outcome.error else "returned"] += 1
 

@@ -187,7 +187,9 @@ class Statements(Expressions):
         return self.flow_call(depth) if self.chance(60) else self.suspending()
 
     def append(self, depth: int) -> str:
-        return f"{self.list_name()}.append({self.value(depth)})"
+        # Where the list is gone through meanwhile, that comes to an end.
+        name = self.list_name()
+        return f"{name}.append({self.value(depth)}) if len({name}) < 20 else None"
 
     def annotated(self, depth: int) -> str:
         value = self.number(depth)

@@ -36,10 +36,10 @@ def _written_out(
         return
     item, place = items[0], items[0].context_expr
     manager = low.keep("manager", low.expression(item.context_expr, out), out)
-    leave = low.names.fresh("exit")
+    enter, leave = low.names.fresh("enter"), low.names.fresh("exit")
     find_exit = at(place, assign(leave, call(runtime(_form(node, "exit")), manager)))
-    out.append(find_exit)
-    entering = at(place, call(at(place, call(runtime(_form(node, "enter")), manager))))
+    out += [at(place, assign(enter, call(runtime(_form(node, "enter")), manager))), find_exit]
+    entering = at(place, call(load(enter)))
     body: Out = []
     if item.optional_vars is not None:
         entered = low.keep("value", _awaited(node, entering), out)
