@@ -67,6 +67,11 @@ def as_store_error(error: Exception, asked: str, busy_seconds: float) -> StoreEr
         return StoreError(
             f"cannot {asked}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
         )
+    if isinstance(error, InterruptedError):
+        return StoreError(
+            f"cannot {asked}: this process was interrupted after the step was taken, so a power "
+            "failure may undo it (get_run shows how the run stands)"
+        )
     if isinstance(error, OSError):
         return StoreError(
             f"cannot {asked}: the disk failed ({error.strerror}) after the step was taken, so a "

@@ -124,6 +124,13 @@ class SQLiteFile:
         """Say what failed in the user's words."""
         return as_store_error(error, asked, self.busy_seconds)
 
+    def worn_out(self, error: OSError) -> StoreError:
+        """Say that nothing more is written, since the disk failed at an earlier step."""
+        return StoreError(
+            f"nothing more is written to {self.path}: the disk failed before ({error.strerror}), "
+            "and may have lost what was written then (check the disk, and open the store again)"
+        )
+
     def _check_place(self) -> None:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise StoreError(
@@ -145,8 +152,10 @@ class SQLiteFile:
 
 def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
     """Make the schema in a new file, bring an older one up to date, refuse any other."""
-    if _version(connection, path) < len(MIGRATIONS):
-        _use_write_ahead_log(connection, path)
+    is_old = _version(connection, path) < len(MIGRATIONS)
+    # A copy made by `VACUUM INTO` has another journal.
+    _use_write_ahead_log(connection, path)
+    if is_old:
         _migrate(connection, path)
 
 

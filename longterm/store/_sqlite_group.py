@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 Action: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -19,16 +20,27 @@ Action: TypeAlias = Callable[[sqlite3.Connection], Any]
 class Step:
     """What one thread wants written, and what came of it."""
 
-    __slots__ = ("_sleeper", "action", "error", "leads", "result")
+    __slots__ = ("_sleeper", "action", "batch", "error", "is_taken", "result")
 
     def __init__(self, action: Action) -> None:
         """Want something written."""
         self.action = action
+        self.is_taken = False
+        """Whether it is in the file, though perhaps not on the disk."""
         self.result: Any = None
         self.error: Exception | None = None
-        self.leads = False
-        """Whether its thread is the one that writes now."""
+        self.batch: list[Step] = []
+        """The steps that its thread takes, if that leads; its own is one of them."""
         self._sleeper: threading.Lock | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was taken, or cannot be."""
+        return self.is_taken or self.error is not None
+
+    def take(self, result: Any) -> None:
+        """Note what came of it."""
+        self.result, self.is_taken = result, True
 
     def will_sleep(self) -> None:
         """Prepare its thread's sleep, so that it can be ended before it begins."""
@@ -37,15 +49,14 @@ class Step:
 
     def sleep(self) -> None:
         """Sleep until woken; not at all if there is nothing to wait for."""
-        sleeper = self._sleeper
-        if sleeper is not None:
-            sleeper.acquire()
+        if self._sleeper is not None:
+            self._sleeper.acquire()
 
     def wake(self) -> None:
-        """Let its thread go on, if it sleeps."""
-        sleeper, self._sleeper = self._sleeper, None
-        if sleeper is not None:
-            sleeper.release()
+        """Let its thread go on, if it sleeps; any number of times."""
+        if self._sleeper is not None and self._sleeper.locked():
+            with suppress(RuntimeError):  # another thread was quicker
+                self._sleeper.release()
 
 
 class Group:
@@ -56,56 +67,46 @@ class Group:
         self._take = take
         self._lock = threading.Lock()
         self._waiting: list[Step] = []
-        self._is_led = False
+        self._leader: Step | None = None
 
     def take(self, step: Step) -> None:
-        """Return when a step was taken, by this thread or by another."""
+        """Return when a step was taken, by this thread or by another, or cannot be."""
         try:
             with self._lock:
-                if self._is_led:
+                if self._leader is None:
+                    self._leader = step
+                    step.batch = [step]
+                else:
                     step.will_sleep()
                     self._waiting.append(step)
-                else:
-                    self._is_led = step.leads = True
             step.sleep()
-            if step.leads:
-                self._lead(step)
-        except BaseException:  # an interrupt
-            self._abandon(step)
+            if self._leader is step:
+                if not step.batch:
+                    with self._lock:
+                        step.batch, self._waiting = self._waiting, []
+                self._take(step.batch)
+                self._let_go(step)
+        except BaseException:  # an interrupt, which can come anywhere
+            self._let_go(step)
             raise
 
     def is_led_with(self, waiting: int) -> bool:
         """Tell whether a thread leads while so many wait; for tests."""
-        return self._is_led and len(self._waiting) == waiting
+        return self._leader is not None and len(self._waiting) == waiting
 
-    def _lead(self, own: Step) -> None:
-        with self._lock:
-            batch, self._waiting = self._waiting, []
-        if own not in batch:  # nobody led before
-            batch.append(own)
-        try:
-            self._take(batch)
-        except BaseException:
-            for each in batch:
-                each.error = each.error or sqlite3.OperationalError("interrupted")
-            raise
-        finally:
-            self._hand_over(own)
-            for each in batch:
-                each.wake()
+    def _let_go(self, own: Step) -> None:
+        """Let another thread lead, and those go on whose steps are settled; may be repeated.
 
-    def _hand_over(self, own: Step) -> None:
+        What an interrupted leader has left is the next one's to take.
+        """
         with self._lock:
-            own.leads = False
-            if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].wake()
-            else:
-                self._is_led = False
-
-    def _abandon(self, step: Step) -> None:
-        with self._lock:
-            if step in self._waiting:
-                self._waiting.remove(step)
-        if step.leads:
-            self._hand_over(step)
+            settled = [each for each in own.batch if each.is_settled and each is not own]
+            left = [each for each in own.batch if not each.is_settled]
+            waiting = [each for each in (*left, *self._waiting) if each is not own]
+            own.batch, self._waiting = settled, waiting
+            if self._leader is own:
+                self._leader = waiting[0] if waiting else None
+            if self._leader is not None:
+                self._leader.wake()
+        for each in settled:
+            each.wake()

@@ -48,34 +48,43 @@ class ConnectionPool:
 
     def lend(self) -> sqlite3.Connection:
         """Return a connection for the caller's use alone, until it is given back."""
-        with self._lock:
-            while self._forks:
-                self._changed.wait()
-            if self._is_closed:
-                raise StoreError("the store is closed (open it again with `open_store`)")
-            self._lent += 1
-            if self._idle:
-                return self._idle.pop()
+        is_counted = False
         try:
+            with self._lock:
+                while self._forks:
+                    self._changed.wait()
+                if self._is_closed:
+                    raise StoreError("the store is closed (open it again with `open_store`)")
+                self._lent += 1
+                is_counted = True
+                if self._idle:
+                    return self._idle.pop()
             return self._open_connection()
         except BaseException:
-            with self._lock:
+            if is_counted:
                 self._count_back()
             raise
 
     def give_back(self, connection: sqlite3.Connection) -> None:
-        """Take a connection back from the thread that it was lent to."""
-        with self._lock:
-            if self._is_closed:
+        """Take a connection back from the thread that it was lent to.
+
+        Whatever interrupted the thread, no transaction of it goes on.
+        """
+        try:
+            if connection.in_transaction:
                 connection.close()
             else:
                 self._idle.append(connection)
+        finally:
             self._count_back()
 
     def _count_back(self) -> None:
-        self._lent -= 1
-        if self._forks:
-            self._changed.notify_all()
+        with self._lock:
+            self._lent -= 1
+            if self._is_closed:
+                self._close_idle()
+            if self._forks:
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Close every connection: the idle ones now, a lent one when it comes back."""
@@ -101,14 +110,27 @@ class ConnectionPool:
             self._changed.notify_all()
 
 
+_held: list[list[ConnectionPool]] = []
+"""The pools that each fork holds: one that was made meanwhile is none of them."""
+
+
 def _before_fork() -> None:
-    for pool in list(_pools):
+    _held.append(list(_pools))
+    for pool in _held[-1]:
         pool.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for pool in list(_pools):
+    for pool in _held.pop():
         pool.after_fork_in_parent()
 
 
-at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+def _after_fork_in_child() -> None:
+    _held.clear()
+
+
+at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from longterm.errors import StoreError
 from longterm.forks import begins_anew
@@ -19,7 +19,8 @@ from longterm.store._sqlite_pool import ConnectionPool
 
 _T = TypeVar("_T")
 
-_FAILURES: Final = (sqlite3.Error, UnicodeEncodeError)
+_TOLD: Final = (sqlite3.Error, UnicodeEncodeError, OSError)
+"""What is told in the user's words; anything else is raised as it is."""
 
 
 class Writer:
@@ -34,6 +35,7 @@ class Writer:
     def begin_anew(self) -> None:
         """Begin with nothing to write, and nobody who writes."""
         self._writing = threading.Lock()
+        self._disk_error: OSError | None = None
         self.quick = Group(self._write)
         self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
@@ -57,26 +59,40 @@ class Writer:
         if step.error is None:
             result: _T = step.result
             return result
+        if isinstance(step.error, _TOLD):
+            raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
         if isinstance(step.error, StoreError):
-            raise step.error
-        raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
+            raise StoreError(str(step.error))  # it may be other threads' too
+        raise step.error
 
     def _write_and_sync(self, steps: list[Step]) -> None:
-        self._write(steps)
+        # Once the disk has failed, it may have lost what was written before, and not say so again.
+        if self._disk_error is not None:
+            _fail(steps, self._file.worn_out(self._disk_error))
+            return
+        try:
+            self._write(steps)
+        finally:
+            taken = [each for each in steps if each.is_taken]
+            _fail(taken, InterruptedError())  # should it be
+            self._sync(taken)
+
+    def _sync(self, steps: list[Step]) -> None:
         try:
             sync_log(self._file.path)
         except OSError as error:
-            for each in steps:
-                each.error = each.error or error
+            self._disk_error = error
+            _fail(steps, error)
+        else:
+            _fail(steps, None)
 
     def _write(self, steps: list[Step]) -> None:
         # By one thread at a time, so over the same connection, which still has the pages at hand.
         with self._writing:
             try:
                 connection = self._pool.lend()
-            except StoreError as error:
-                for each in steps:
-                    each.error = error
+            except Exception as error:
+                _fail(steps, error)
                 return
             try:
                 if len(steps) == 1 or not self._take_together(connection, steps):
@@ -87,27 +103,39 @@ class Writer:
 
     def _take_alone(self, connection: sqlite3.Connection, step: Step) -> None:
         try:
-            step.result = self._file.patiently(step.action, connection)
-        except _FAILURES as error:
+            step.take(self._file.patiently(step.action, connection))
+        except Exception as error:
             step.error = error
+        except BaseException:
+            step.error = sqlite3.OperationalError("interrupted")
+            raise
 
     def _take_together(self, connection: sqlite3.Connection, steps: list[Step]) -> bool:
-        """Take steps in one transaction; return False if it failed, so that none is taken."""
+        """Take steps in one transaction; return False if it failed, so that none is taken.
+
+        If it is interrupted, whoever gets the connection back ends the transaction.
+        """
         try:
             self._file.patiently(connection.execute, "BEGIN IMMEDIATE")
-        except _FAILURES as error:
-            for each in steps:
-                each.error = error
+        except Exception as error:
+            _fail(steps, error)
             return True
+        results: list[Any] = []
         try:
-            results = [each.action(connection) for each in steps]
+            for each in steps:
+                results.append(each.action(connection))
             connection.execute("COMMIT")
-        except _FAILURES:
+        except Exception:
+            results.clear()
             connection.rollback()
             return False
-        except BaseException:
-            connection.rollback()
-            raise
-        for each, result in zip(steps, results, strict=True):
-            each.result = result
+        finally:
+            if not connection.in_transaction:
+                for each, result in zip(steps, results, strict=False):
+                    each.take(result)
         return True
+
+
+def _fail(steps: list[Step], error: Exception | None) -> None:
+    for each in steps:
+        each.error = error

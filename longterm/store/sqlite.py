@@ -106,7 +106,7 @@ class SQLiteStore:
                 f"the SQLite store needs a file, not {os.fspath(path)!r} "
                 "(for runs in memory use `memory://`)"
             )
-        self.path = os.path.abspath(path)
+        self.path = os.path.realpath(path)  # its log is beside the file itself
         self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
         self._pool = ConnectionPool(self._file.connect)
         self._writer = Writer(self._file, self._pool)

@@ -20,6 +20,8 @@ import pytest
 
 from longterm.errors import RunExists, StoreError
 from longterm.run import Run, RunState
+from longterm.store import _sqlite_pool
+from longterm.store._sqlite_group import Group, Step
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._sample_runs import claim, suspended_run
 
@@ -163,6 +165,84 @@ def test_a_step_that_fails_fails_alone(path: Path) -> None:
         assert store.get("good").id == "good"
 
 
+def test_what_python_cannot_write_fails_alone_too(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        runs = [suspended_run(name) for name in ("first", "good", "bad", "good too")]
+        runs[2] = runs[2].changed(attempts=2**70)
+
+        with held(path):
+            creations = queued(store, [lambda run=run: store.create(run) for run in runs])  # type: ignore[misc]
+
+        first, good, bad, good_too = creations
+        assert [each.result().id for each in (first, good, good_too)] == [
+            "first",
+            "good",
+            "good too",
+        ]
+        with pytest.raises(OverflowError):
+            bad.result()
+
+
+def test_what_an_interrupted_leader_leaves_the_next_one_takes() -> None:
+    interrupted = threading.Event()
+
+    def take(steps: list[Step]) -> None:
+        if not interrupted.is_set():
+            while not group.is_led_with(waiting=2):
+                time.sleep(0.001)
+            interrupted.set()
+            raise KeyboardInterrupt
+        for each in steps:
+            each.take(each.action)
+
+    group = Group(take)
+    steps = [Step(lambda connection: None) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        taking = [threads.submit(group.take, each) for each in steps]
+        assert isinstance(taking[0].exception(), KeyboardInterrupt)
+        assert [each.exception() for each in taking[1:]] == [None, None]
+
+    assert [each.is_taken for each in steps] == [False, True, True]
+    assert [each.result for each in steps[1:]] == [each.action for each in steps[1:]]
+
+
+def test_a_connection_comes_back_without_its_transaction(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        connection = store._pool.lend()
+        connection.execute("BEGIN IMMEDIATE")  # and then an interrupt
+        store._pool.give_back(connection)
+
+        store.create(suspended_run())
+        with SQLiteStore(path) as other:
+            assert other.get("r1") == suspended_run()
+
+
+def test_a_store_that_a_link_names_waits_for_the_disk(path: Path, syncs: list[int]) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+
+    with SQLiteStore(link) as store:
+        store.create(suspended_run())
+
+    assert len(syncs) == 1
+
+
+def test_a_copy_with_another_journal_gets_the_log_that_is_waited_for(
+    path: Path, syncs: list[int]
+) -> None:
+    copy = path.with_name("copy.db")
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    syncs.clear()
+
+    with SQLiteStore(copy) as store:
+        store.update(claim(store))
+
+    assert len(syncs) == 1
+
+
 def test_all_who_wait_too_long_are_told_at_once(path: Path) -> None:
     with SQLiteStore(path, busy_seconds=0.5) as store:
         store.create(suspended_run("there"))
@@ -196,6 +276,22 @@ def test_a_disk_that_fails_is_named(path: Path, monkeypatch: pytest.MonkeyPatch)
             StoreError, match=r"cannot save run 'r1' .* the disk failed \(Input/out"
         ):
             store.update(run.changed(state=RunState.COMPLETE))
+
+        # What comes later can be lost too, though the disk says that it is there.
+        monkeypatch.undo()
+        with pytest.raises(StoreError, match=r"nothing more is written .* \(Input/out.*open the"):
+            store.create(suspended_run("later"))
+    with SQLiteStore(path) as store:
+        assert store.create(suspended_run("later")).id == "later"
+
+
+def test_a_store_that_is_made_while_a_process_forks_is_held_by_no_fork(path: Path) -> None:
+    _sqlite_pool._before_fork()
+    store = SQLiteStore(path)
+    _sqlite_pool._after_fork_in_parent()
+
+    with store:
+        assert store.create(suspended_run()).id == "r1"
 
 
 def test_closing_a_store_refuses_those_who_wait(path: Path) -> None:
