@@ -106,6 +106,8 @@ class _Walk:
         if isinstance(error, NameError):
             # A captured local is a free variable of a resume body, and Python calls it so.
             return ("NameError", re.findall("'.*?'", str(error)), ours)
+        if isinstance(error, RecursionError):
+            args = ()  # they say where the stack was full
         return (type(error).__name__, [self.of(each) for each in args], parts, ours)
 
 

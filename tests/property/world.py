@@ -279,4 +279,6 @@ def show(error: BaseException | None) -> Any:
     from tests.property.shapes import error_shape
 
     log("error", error_shape(error))
-    return None if error is None or isinstance(error, NameError) else list(error.args)
+    return (
+        None if error is None or isinstance(error, NameError | RecursionError) else list(error.args)
+    )
