@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 
 from longterm.claims import Claims
 from longterm.clock import Clock, SystemClock
-from longterm.errors import Cancelled, NotSupported
+from longterm.errors import NotSupported
 from longterm.flow import flow_of
 from longterm.loop import event_error, event_value
 from longterm.records import released_run
@@ -115,15 +115,7 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        run = self._turns.claim_waiting(run_id)
-        cancelled = Cancelled(run_id)
-        bring, let_go = bringing(event_error(cancelled)), self._turns.unless(cancelled)
-        try:
-            return self._turns.carry_on(run, bring, let_go)
-        except Cancelled as error:
-            if error is not cancelled:
-                raise
-            return self._turns.cancelled(run)
+        return self._turns.cancel(self._turns.claim_waiting(run_id))
 
     def expire(self, run_id: str) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -148,10 +140,17 @@ class Engine:
             RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.
         """
+        run = self._revive(run_id)
+        if run.state is not RunState.RUNNING:
+            return run
+        return self._turns.carry_on(run, bringing(event_value(None)))
+
+    def _revive(self, run_id: str) -> Run:
+        """Claim a failed run that is to be started again; any other waits again at once."""
         run = self._claims.revive(run_id)
-        if run.waiting_for is not None:
-            return self._claims.save(released_run(run.changed(error=None)))
-        return self._turns.carry_on(run.changed(error=None), bringing(event_value(None)))
+        if run.waiting_for is None:
+            return run
+        return self._claims.save(released_run(run.changed(error=None)))
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -274,37 +273,32 @@ class Engine:
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         bring = bringing(event_value(result))
-        claimed, outcome = await in_thread(self._turns.deliver, run_id, event_id, bring, key)
-        return outcome or await self._turns.acarry_on(claimed, bring, key=key)
+        run = await self._turns.aclaim(self._turns.deliver, run_id, event_id, bring, key)
+        if run.state is not RunState.RUNNING:
+            return run
+        return await self._turns.acarry_on(run, bring, key=key)
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        run = await in_thread(self._turns.claim_waiting, run_id)
+        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
         return await self._turns.acarry_on(run, bringing(event_error(error)))
 
     async def acancel(self, run_id: str) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
-        run = await in_thread(self._turns.claim_waiting, run_id)
-        cancelled = Cancelled(run_id)
-        bring, let_go = bringing(event_error(cancelled)), self._turns.unless(cancelled)
-        try:
-            return await self._turns.acarry_on(run, bring, let_go)
-        except Cancelled as error:
-            if error is not cancelled:
-                raise
-            return await in_thread(self._turns.cancelled, run)
+        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
+        return await self._turns.acancel(run)
 
     async def aexpire(self, run_id: str) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""
-        run = await in_thread(self._turns.claim_waiting, run_id)
+        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
         return await self._turns.acarry_on(run, partial(expiring, run))
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
-        run = await in_thread(self._claims.revive, run_id)
-        if run.waiting_for is not None:
-            return await in_thread(self._claims.save, released_run(run.changed(error=None)))
-        return await self._turns.acarry_on(run.changed(error=None), bringing(event_value(None)))
+        run = await self._turns.aclaim(self._revive, run_id)
+        if run.state is not RunState.RUNNING:
+            return run
+        return await self._turns.acarry_on(run, bringing(event_value(None)))
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""

@@ -81,18 +81,19 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
 
 def released_run(run: Run) -> Run:
     """Return a claimed run as it was before its turn."""
-    return run.changed(state=RunState.SUSPENDED, claimed_until=None)
+    # One that waits for nothing failed in its first turn, and was claimed to be retried.
+    state = RunState.FAILED if run.waiting_for is None else RunState.SUSPENDED
+    return run.changed(state=state, claimed_until=None)
 
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
     """Return a run whose flow let an exception out; the exception gets notes that say so."""
-    error.add_note(f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
+    _add_note(error, f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
     if frames and frames[-1].point and run.updated_at is not None:
         age = _age(now - run.updated_at)
         at = frames[-1]
-        error.add_note(
-            f"longterm: it was suspended {age} at {at.flow.replace(':', '.')}, line {at.line}"
-        )
+        where = f"{at.flow.replace(':', '.')}, line {at.line}"
+        _add_note(error, f"longterm: it was suspended {age} at {where}")
     import traceback
 
     # The author's own lines only: not the engine's above them.
@@ -107,6 +108,15 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
         claimed_until=None,
         updated_at=now,
     )
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    """Add a note, unless the author's class has other use for the place of notes."""
+    # Not by `add_note`: it may be the author's, and calls the author's `__setattr__`.
+    if not hasattr(type(error), "__notes__"):
+        notes = vars(error).setdefault("__notes__", [])
+        if isinstance(notes, list):
+            notes.append(note)
 
 
 def _storable(text: str) -> str:

@@ -31,14 +31,19 @@ slice = builtins.slice
 type = builtins.type
 
 
+_CONTEXT = vars(builtins.BaseException)["__context__"]
+_TRACEBACK = vars(builtins.BaseException)["__traceback__"]
+
+
 def again(error: BaseException) -> None:
     """Raise an exception anew, its context and its traceback as they are."""
-    context, traceback = error.__context__, error.__traceback__
+    # By their slots, since an author's class may freeze its exceptions.
+    context, traceback = _CONTEXT.__get__(error), _TRACEBACK.__get__(error)
     try:
         raise error
     finally:
-        error.__context__ = context
-        error.__traceback__ = traceback
+        _CONTEXT.__set__(error, context)
+        _TRACEBACK.__set__(error, traceback)
 
 
 def merged(function: Any, mapping: Any, *earlier: str | dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class CallSite:
     line: int
     callee: tuple[str, ...] | None
     """What is called there, as a dotted path in the frame's own spelling; None if the engine
-    itself made what is called."""
+    itself made it, so that nothing needs to be proven of what was entered."""
     slots: tuple[tuple[str, str], ...]
     """The live names, each with its spelling in the frame."""
     cells: tuple[str, ...]
@@ -48,9 +48,10 @@ def call_site(entry: TracebackType) -> CallSite | None:
 
 def _call_site(body: Body, offset: int, line: int) -> CallSite:
     flow, local_name = body.flow, body.flow.image.local_name
-    number, callee = None, None
+    number: int | None = None
+    callee: tuple[str, ...] | None = ()
     if body.resume is not None and offset in body.resume.next_calls:
-        number = body.point
+        number, callee = body.point, None
     else:
         end = _call_end(body, offset)
         point = None if end is None else flow.image.points.get(end)

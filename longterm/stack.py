@@ -21,6 +21,7 @@ from longterm.frame import Frame
 from longterm.judge import function_behind
 from longterm.rt import Suspend
 from longterm.site import CallSite, call_site
+from longterm.turn import swallowed
 
 _SUSPEND = ops.suspend.__code__
 _CALL = ops.call.__code__
@@ -33,26 +34,31 @@ def capture(suspension: Suspend) -> list[Frame]:
 
     Raises:
         CannotSuspend: something between two flows, or between a flow and `suspend`, cannot be
-            stored: a plain function, a call at a place that is no resume point, or C code.
+            stored: a plain function, a call at a place that is no resume point, or C code; or
+            the suspension was caught, and raised anew without its traceback.
     """
     first = suspension.__traceback__
-    entry = first.tb_next if first else None
-    frames = []
-    while entry is not None and (code := entry.tb_frame.f_code) is not _SUSPEND:
+    outermost = entry = first.tb_next if first else None
+    frames: list[Frame] = []
+    while entry is not None and (below := entry.tb_next) is not None:
+        code = entry.tb_frame.f_code
+        if code is _SUSPEND:
+            return frames
         if code is not _CALL:
-            frames.append(_frame(entry))
-        entry = entry.tb_next
-    return frames
+            frames.append(_frame(entry, below))
+        entry = below
+    raise swallowed(suspension.with_traceback(outermost))
 
 
-def _frame(entry: TracebackType) -> Frame:
+def _frame(entry: TracebackType, below: TracebackType) -> Frame:
     site = call_site(entry)
     if site is None:
         raise _foreign(entry)
+    if site.point is None:
+        raise _unmarked(entry, below)
     flow, values = site.body.flow, entry.tb_frame.f_locals
-    if site.callee is not None or site.point is None:
-        _check_reached(site, values, entry)
-    assert site.point is not None
+    if site.callee is not None:
+        _check_entered(site.callee, values, entry, below)
     return Frame(
         flow.name,
         flow.version,
@@ -75,24 +81,19 @@ def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
     return {name: cells[name] for name in site.cells}
 
 
-def _check_reached(site: CallSite, values: dict[str, Any], entry: TracebackType) -> None:
+def _check_entered(
+    callee: tuple[str, ...], values: dict[str, Any], entry: TracebackType, below: TracebackType
+) -> None:
     """Prove that the frame below was entered from the resume point itself, nothing in between."""
-    below = entry.tb_next
-    assert below is not None  # `suspend`, if nothing else
-    target = below.tb_frame.f_code
-    if target is not _SUSPEND and target is not _CALL and body_of(target) is None:
-        raise _foreign(below)
-    if site.callee is None:
-        raise _unmarked(entry, target)
-    value = _callee(site.callee, values, entry.tb_frame)
+    value, target = _callee(callee, values, entry.tb_frame), below.tb_frame.f_code
     # An awaited `call` has returned the coroutine before that runs.
     if not _runs(value, target) and not (target.co_flags & IS_COROUTINE and _runs(value, _CALL)):
-        raise _indirect(entry, value, target)
-    if target is _CALL:
-        assert below.tb_next is not None
-        value, target = below.tb_frame.f_locals["function"], below.tb_next.tb_frame.f_code
+        raise _indirect(entry, value, below)
+    while target is _CALL and below.tb_next is not None:
+        value, below = below.tb_frame.f_locals["function"], below.tb_next
+        target = below.tb_frame.f_code
         if not _runs(value, target):
-            raise _indirect(entry, value, target)
+            raise _indirect(entry, value, below)
 
 
 def _runs(value: object, code: CodeType) -> bool:
@@ -167,7 +168,14 @@ def _foreign(entry: TracebackType) -> CannotSuspend:
     )
 
 
-def _unmarked(entry: TracebackType, target: CodeType) -> CannotSuspend:
+def _is_plain(code: CodeType) -> bool:
+    return code is not _SUSPEND and code is not _CALL and body_of(code) is None
+
+
+def _unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
+    target = below.tb_frame.f_code
+    if _is_plain(target):
+        return _foreign(below)
     remedy = "call it in a statement of its own, `reply = f(x)`, or write `call(f, x)`"
     if target.co_name.startswith("__"):
         remedy = "Python calls a special method by itself: give the flow a name, and call that"
@@ -177,7 +185,10 @@ def _unmarked(entry: TracebackType, target: CodeType) -> CannotSuspend:
     )
 
 
-def _indirect(entry: TracebackType, value: object, target: CodeType) -> CannotSuspend:
+def _indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
+    target = below.tb_frame.f_code
+    if _is_plain(target):
+        return _foreign(below)
     through = getattr(value, "__qualname__", None) or type(value).__qualname__
     return CannotSuspend(
         f"{_place(entry)} reaches "

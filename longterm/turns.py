@@ -7,7 +7,7 @@ code and for asynchronous code, over the same steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -17,7 +17,7 @@ from longterm._abi import DEFAULT
 from longterm.claims import Claims
 from longterm.clock import Clock
 from longterm.codec import decode
-from longterm.errors import AsyncFlow, CannotSuspend, Expired, InvalidEventId
+from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
 from longterm.flow import Flow, flow_named, flow_of
 from longterm.frame import Frame
 from longterm.loop import arun_turn, event_error, event_value, run_turn
@@ -87,17 +87,15 @@ class Turns:
             return run, self._claims.release(run)
         return run, None
 
-    def deliver(
-        self, run_id: str, event_id: str, bring: Bring, key: str | None = None
-    ) -> tuple[Run, Run | None]:
+    def deliver(self, run_id: str, event_id: str, bring: Bring, key: str | None = None) -> Run:
         """Claim a run for an event, and carry it on; if its flow is an `async def`, only claim it.
 
-        The second run is the outcome, if there is one yet.
+        A run that is only claimed is running; any other is the outcome.
         """
-        claimed, outcome = self.claim(run_id, event_id, key)
-        if outcome is None and not self._is_async(claimed):
-            outcome = self.carry_on(claimed, bring, key=key)
-        return claimed, outcome
+        claimed, repeated = self.claim(run_id, event_id, key)
+        if repeated is None and not self._is_async(claimed):
+            return self.carry_on(claimed, bring, key=key)
+        return repeated or claimed
 
     def claim_waiting(self, run_id: str) -> Run:
         """Claim a suspended run, whatever it waits for."""
@@ -105,6 +103,18 @@ class Turns:
         if run.state is not RunState.SUSPENDED or run.waiting_for is None:
             raise refusal(run, "")
         return self.claim(run_id, run.waiting_for)[0]
+
+    async def aclaim(self, claim: Callable[P, Run], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+        """Claim a run in a thread; if the task is cancelled meanwhile, let go of it again."""
+        claimed: list[Run] = []
+        try:
+            await in_thread(lambda: claimed.append(claim(*args, **kwargs)))
+        except BaseException:
+            for run in claimed:
+                if run.state is RunState.RUNNING:
+                    await in_thread(self._claims.release, run)
+            raise
+        return claimed[0]
 
     def carry_on(
         self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None
@@ -144,8 +154,30 @@ class Turns:
 
         return asyncio.run(self.acarry_on(run, bring, let_go))
 
-    def cancelled(self, run: Run) -> Run:
-        """Save a claimed run as cancelled."""
+    def cancel(self, run: Run) -> Run:
+        """Unwind a claimed run's flow, and save the run as cancelled unless the flow goes on."""
+        cancelled = Cancelled(run.id)
+        try:
+            return self.carry_on(run, bringing(event_error(cancelled)), self._unless(cancelled))
+        except Cancelled as error:
+            if error is not cancelled:
+                raise
+            return self._cancelled(run)
+
+    async def acancel(self, run: Run) -> Run:
+        """Cancel a claimed run from asynchronous code."""
+        if not self._is_async(run):
+            return await in_thread(self.cancel, run)
+        cancelled = Cancelled(run.id)
+        bring, let_go = bringing(event_error(cancelled)), self._unless(cancelled)
+        try:
+            return await self.acarry_on(run, bring, let_go)
+        except Cancelled as error:
+            if error is not cancelled:
+                raise
+            return await in_thread(self._cancelled, run)
+
+    def _cancelled(self, run: Run) -> Run:
         return self._claims.save(ended_run(run, RunState.CANCELLED, self._clock.now()))
 
     def _is_async(self, run: Run, let_go: LetGo | None = None) -> bool:
@@ -156,7 +188,7 @@ class Turns:
             (let_go or self._let_go)(run, error)
             raise
 
-    def unless(self, kept: BaseException) -> LetGo:
+    def _unless(self, kept: BaseException) -> LetGo:
         """Let go of a run unless it is this exception that ends its turn: its caller keeps it."""
         return lambda run, error: None if error is kept else self._let_go(run, error)
 
@@ -219,9 +251,16 @@ class _Attempt:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, CannotSuspend):
-            self._save(failed_run(self._run, error, self._frames, self._clock.now()))
+            self._save(self._failed(error))
         elif error is not None:
             self._let_go(error)
+
+    def _failed(self, error: Exception) -> Run:
+        try:
+            return failed_run(self._run, error, self._frames, self._clock.now())
+        except BaseException as another:
+            self._let_go(another)
+            raise
 
 
 def _begun(run: Run, key: str | None) -> Run:
@@ -257,7 +296,29 @@ def refuse_async(flow: Flow, entry: str) -> None:
 
 
 async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a blocking function in a thread; asyncio is imported only by those who use it."""
-    import asyncio
+    """Run a blocking function in a thread; a task that is cancelled meanwhile waits for its end.
 
-    return await asyncio.to_thread(function, *args, **kwargs)
+    So nothing goes on behind the caller's back, and whatever it claims is let go of by somebody.
+    """
+    import asyncio  # only for those who use it
+
+    call = partial(copy_context().run, _kept, function, *args, **kwargs)
+    thread = asyncio.get_running_loop().run_in_executor(None, call)
+    cancelled = None
+    while not thread.done():
+        try:
+            await asyncio.wait([thread])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    outcome: Callable[[], R] = thread.result()
+    return outcome()
+
+
+def _kept(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
+    """Call a function, and keep the outcome for later: a future takes no `StopIteration`."""
+    try:
+        return event_value(function(*args, **kwargs))
+    except BaseException as error:
+        return event_error(error)

@@ -66,7 +66,7 @@ def run_of(
     return _BLANK.changed(
         id=id,
         turn=turn,
-        state=_STATES[state],
+        state=_STATES.get(state) or RunState(state),
         waiting_for=waiting_for,
         attempts=attempts,
         delivery=delivery,
@@ -75,10 +75,10 @@ def run_of(
         encoded_result=result,
         error=error,
         index=_index(texts(facts)),
-        deadline=deadline and moment(deadline),
-        claimed_until=claimed_until and moment(claimed_until),
-        updated_at=updated_at and moment(updated_at),
-        created_at=created_at and moment(created_at),
+        deadline=None if deadline is None else moment(deadline),
+        claimed_until=None if claimed_until is None else moment(claimed_until),
+        updated_at=None if updated_at is None else moment(updated_at),
+        created_at=None if created_at is None else moment(created_at),
         flow=flow,
     )
 

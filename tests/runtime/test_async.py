@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -20,6 +22,7 @@ from longterm import (
     set_runstore,
     suspend,
 )
+from longterm.store.memory import MemoryStore
 
 
 @deflow
@@ -183,3 +186,216 @@ def test_module_level_twins_use_the_default_store():
         return await aprocess_event(run.id, "q", 5)
 
     assert asyncio.run(main()).result == 5
+
+
+class Gate:
+    """Holds whoever comes by until it is opened."""
+
+    def __init__(self):
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def wait(self):
+        self.reached.set()
+        assert self.opened.wait(10)
+
+
+class Gated(MemoryStore):
+    """A store that lets a claim go on when its gate is opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.at_claim = self.at_revive = None
+
+    def claim(self, run_id, event_id, *, now, until):
+        if self.at_claim:
+            self.at_claim.wait()
+        return super().claim(run_id, event_id, now=now, until=until)
+
+    def revive(self, run_id, *, now, until):
+        if self.at_revive:
+            self.at_revive.wait()
+        return super().revive(run_id, now=now, until=until)
+
+
+async def cancelled_at(gate, coroutine):
+    """Cancel a task whose thread waits at a gate, and once more; then open the gate."""
+    task = asyncio.create_task(coroutine)
+    assert await asyncio.to_thread(gate.reached.wait, 10)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    gate.opened.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("flow", [ask, plain])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lambda engine, run: engine.athrow(run.id, ValueError()),
+        lambda engine, run: engine.acancel(run.id),
+        lambda engine, run: engine.aexpire(run.id),
+    ],
+    ids=["athrow", "acancel", "aexpire"],
+)
+def test_task_cancelled_while_it_claims_lets_go_of_the_run(entry, flow):
+    engine = Engine(Gated())
+
+    async def main():
+        run = await engine.astart_flow(flow, "q")
+        engine.store.at_claim = Gate()
+        await cancelled_at(engine.store.at_claim, entry(engine, run))
+        return run
+
+    run = asyncio.run(main())
+
+    stored = engine.get_run(run.id)
+    assert (stored.state, stored.stack) == (RunState.SUSPENDED, run.stack)
+    assert engine._claims._held == {}
+
+
+def test_task_cancelled_while_it_claims_for_an_event_lets_go_of_the_run():
+    engine = Engine(Gated())
+
+    async def main():
+        run = await engine.astart_flow(ask, "q")
+        engine.store.at_claim = Gate()
+        await cancelled_at(engine.store.at_claim, engine.aprocess_event(run.id, "q", 1))
+        assert engine.get_run(run.id).state is RunState.SUSPENDED
+        engine.store.at_claim = None
+        return await engine.aprocess_event(run.id, "q", 2)
+
+    assert asyncio.run(main()).result == 2
+
+
+def test_task_cancelled_while_its_claim_is_refused_is_cancelled():
+    engine = Engine(Gated())
+
+    async def main():
+        run = await engine.astart_flow(ask, "q")
+        engine.store.at_claim = Gate()
+        await cancelled_at(engine.store.at_claim, engine.aprocess_event(run.id, "other"))
+        return run
+
+    assert engine.get_run(asyncio.run(main()).id).state is RunState.SUSPENDED
+
+
+def test_turn_of_a_plain_flow_stands_though_its_task_is_cancelled():
+    engine = Engine(Gated())
+
+    async def main():
+        run = await engine.astart_flow(plain, 1)
+        engine.store.at_claim = Gate()
+        await cancelled_at(engine.store.at_claim, engine.aprocess_event(run.id, "plain", 2))
+        return run
+
+    assert engine.get_run(asyncio.run(main()).id).result == 3
+
+
+kept_by: dict[str, Gate] = {}
+
+
+@deflow
+async def keeps_the_thread():
+    value = suspend("q")
+    asyncio.get_running_loop().run_in_executor(None, kept_by["gate"].wait)
+    return value
+
+
+def test_task_cancelled_while_it_waits_for_a_thread_leaves_no_claim():
+    engine = Engine(Gated())
+
+    async def main():
+        # There is one thread, and it is busy: the save waits in line.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        run = await engine.astart_flow(keeps_the_thread)
+        gate = kept_by["gate"] = Gate()
+        task = asyncio.create_task(engine.aprocess_event(run.id, "q", 1))
+        while not gate.reached.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return run
+
+    run = asyncio.run(main())
+
+    assert engine.get_run(run.id).result == 1
+    assert engine._claims._held == {}
+
+
+@deflow
+def fails_at_first():
+    if not may_go_on.is_set():
+        raise ValueError("at once")
+    return suspend("q")
+
+
+may_go_on = threading.Event()
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_task_cancelled_while_it_retries_leaves_the_run_failed(is_cancelled):
+    engine = Engine(Gated())
+    may_go_on.clear()
+
+    async def main():
+        with pytest.raises(ValueError, match="at once"):
+            await engine.astart_flow(fails_at_first)
+        (failed,) = engine.find_runs()
+        may_go_on.set()
+        if not is_cancelled:
+            return failed, await engine.aretry(failed.id)
+        engine.store.at_revive = Gate()
+        await cancelled_at(engine.store.at_revive, engine.aretry(failed.id))
+        return failed, await engine.aget_run(failed.id)
+
+    failed, run = asyncio.run(main())
+
+    if is_cancelled:
+        assert (run.state, run.error) == (RunState.FAILED, failed.error)
+    else:
+        assert (run.state, run.waiting_for, run.error) == (RunState.SUSPENDED, "q", None)
+    assert engine._claims._held == {}
+
+
+@deflow
+def cleans_up_slowly():
+    try:
+        suspend("q")
+    finally:
+        kept_by["gate"].wait()
+
+
+def test_run_is_cancelled_though_the_task_that_cancels_it_is_too():
+    engine = Engine("memory://")
+
+    async def main():
+        run = await engine.astart_flow(cleans_up_slowly)
+        gate = kept_by["gate"] = Gate()
+        await cancelled_at(gate, engine.acancel(run.id))
+        return run
+
+    assert engine.get_run(asyncio.run(main()).id).state is RunState.CANCELLED
+    assert engine._claims._held == {}
+
+
+@deflow
+def stops():
+    suspend("q")
+    raise StopIteration(5)
+
+
+def test_plain_flow_may_raise_stop_iteration_in_its_thread():
+    engine = Engine("memory://")
+
+    async def main():
+        run = await engine.astart_flow(stops)
+        with pytest.raises(RuntimeError, match="coroutine raised StopIteration"):
+            await asyncio.wait_for(engine.aprocess_event(run.id, "q"), 10)
+        return run
+
+    assert engine.get_run(asyncio.run(main()).id).state is RunState.FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,86 @@ def test_failure_keeps_the_frames_of_before_the_turn(engine):
         engine.process_event(run.id, "go", "missing")
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    why: str = ""
+
+
+class TakesNoNotes(Exception):
+    def add_note(self, note):
+        raise AssertionError("the author's code runs")
+
+
+class NotesOfItsOwn(Exception):
+    __notes__ = 5
+
+
+@pytest.mark.parametrize("kind", [Frozen, TakesNoNotes, NotesOfItsOwn])
+def test_failure_by_an_exception_that_resists_notes_is_stored(engine, kind):
+    error = kind()
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(kind) as caught:
+        engine.throw(run.id, error)
+
+    assert caught.value is error
+    failed = engine.get_run(run.id)
+    assert failed.state is RunState.FAILED
+    assert kind.__name__ in failed.error
+    is_noted = f"run {run.id} of flow" in failed.error
+    assert is_noted is (kind is not NotesOfItsOwn)
+    assert engine._claims._held == {}
+
+
+def test_notes_that_are_no_list_stay_as_they_are(engine):
+    error = ValueError("no")
+    error.__notes__ = ("a hint",)
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(ValueError, match="no"):
+        engine.throw(run.id, error)
+
+    assert error.__notes__ == ("a hint",)
+    assert engine.get_run(run.id).state is RunState.FAILED
+
+
+class Interrupts(Exception):
+    @property
+    def __notes__(self):
+        raise KeyboardInterrupt
+
+
+def test_interrupt_while_a_failure_is_written_down_leaves_the_run_waiting(engine):
+    run = engine.start_flow(waits, 1)
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.throw(run.id, Interrupts())
+
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+    assert engine._claims._held == {}
+
+
+def test_frozen_exception_is_raised_anew_as_it_was():
+    cause, error = KeyError("cause"), Frozen("no")
+    try:
+        try:
+            raise cause
+        except KeyError:
+            raise error from None
+    except Frozen:
+        traceback = error.__traceback__
+
+    with pytest.raises(Frozen) as caught:
+        longterm.rt.again(error)
+
+    assert caught.value is error
+    assert error.__context__ is cause
+    entry = error.__traceback__
+    while entry is not None and entry is not traceback:
+        entry = entry.tb_next
+    assert entry is traceback
+
+
 def test_value_that_cannot_be_stored_leaves_the_run_waiting(engine):
     run = engine.start_flow(keeps_lock, 1)
 
@@ -380,6 +461,23 @@ def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
     with pytest.raises(UnknownFlow, match="import longterm_test_shop"):
         engine.process_event(run.id, "answer", "yes")
     assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+
+def test_refused_retry_of_a_first_turn_leaves_the_run_failed(engine, monkeypatch):
+    with pytest.raises(ValueError, match="at once"):
+        engine.start_flow(fails_at_first)
+    (failed,) = engine.find_runs()
+    from longterm import flow
+
+    with monkeypatch.context() as patch:
+        patch.delitem(flow._flows, failed.flow)
+        with pytest.raises(UnknownFlow):
+            engine.retry(failed.id)
+
+    stored = engine.get_run(failed.id)
+    assert (stored.state, stored.error) == (RunState.FAILED, failed.error)
+    with pytest.raises(ValueError, match="at once"):
+        engine.retry(failed.id)
 
 
 def test_every_error_is_a_longterm_error():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 
 import pytest
@@ -182,6 +183,56 @@ def test_suspension_that_a_plain_function_swallows_is_refused():
         Engine("memory://").start_flow(swallows_by_helper, 1)
 
 
+def caught(x):
+    try:
+        ask(x)
+    except BaseException as suspension:
+        return suspension.with_traceback(None)
+
+
+@deflow
+def raises_anew(x):
+    suspension = caught(x)
+    raise suspension
+
+
+@deflow
+def raises_anew_in_c(x):
+    suspension = caught(x)
+    return codecs.strict_errors(suspension)
+
+
+@deflow
+def raises_anew_by_call(x):
+    suspension = caught(x)
+    return call(codecs.strict_errors, suspension)
+
+
+@pytest.mark.parametrize("flow", [raises_anew, raises_anew_in_c, raises_anew_by_call])
+def test_suspension_that_is_raised_anew_without_its_traceback_is_refused(flow):
+    engine = Engine("memory://")
+
+    with pytest.raises(CannotSuspend, match=f"was caught by {flow.__name__} .*test_stack.py:"):
+        engine.start_flow(flow, 1)
+
+    assert engine.find_runs() == []
+
+
+@deflow
+def by_call_of_call_of_cache(x):
+    return call(call, functools.lru_cache(ask), x)
+
+
+def test_each_of_nested_calls_is_proven():
+    with pytest.raises(CannotSuspend, match=r"by_call_of_call_of_cache .*through"):
+        Engine("memory://").start_flow(by_call_of_call_of_cache, 1)
+
+
+@deflow
+def by_call_of_call(x):
+    return call(call, ask, x)
+
+
 @deflow
 def by_call(x):
     return [1, call(ask, x), call(Asker(10).ask, x)]
@@ -261,6 +312,7 @@ def defined_below(x):
     ("flow", "args", "events"),
     [
         (by_call, [1], [5, 6]),
+        (by_call_of_call, [1], [5]),
         (by_partial, [1], [5, 6]),
         (by_table, [1], [5]),
         (by_parameter, [ask, 1], [5]),
