@@ -33,6 +33,7 @@ RUNTIME_NAMES: Final = frozenset(
         "aexit",
         "again",
         "aiter",
+        "as_first_raised",
         "enter",
         "exit",
         "iter",

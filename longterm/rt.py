@@ -46,6 +46,11 @@ def again(error: BaseException) -> None:
         _TRACEBACK.__set__(error, traceback)
 
 
+def as_first_raised(error: BaseException) -> None:
+    """Take out of an exception's traceback that its caller has raised it again."""
+    _TRACEBACK.__set__(error, _TRACEBACK.__get__(error).tb_next)
+
+
 def merged(function: Any, mapping: Any, *earlier: str | dict[str, Any]) -> dict[str, Any]:
     """Return a `**mapping` argument as a dict, checked against the keywords given before it.
 

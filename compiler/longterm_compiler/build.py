@@ -80,9 +80,7 @@ def assign(name: str, value: ast.expr) -> ast.Assign:
 
 def as_first_raised(error: str) -> ast.stmt:
     """Take out of an exception's traceback that the frame at hand has raised it again."""
-    before = ast.Attribute(load(error), "__traceback__", ast.Load())
-    target = ast.Attribute(load(error), "__traceback__", ast.Store())
-    return at(NOWHERE, ast.Assign([target], ast.Attribute(before, "tb_next", ast.Load())))
+    return at(NOWHERE, ast.Expr(call(runtime("as_first_raised"), load(error))))
 
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
