@@ -264,7 +264,8 @@ class Engine:
     ) -> Run:
         """Start a run of a flow, `async def` or not, from asynchronous code; see `start_flow`.
 
-        The store, and a flow that is no `async def`, run in a thread.
+        The store, and a flow that is no `async def`, run in a thread. A task that is cancelled
+        meanwhile waits for its end, so that no run is left claimed.
         """
         return await self._turns.astart(flow, args, kwargs)
 
