@@ -73,9 +73,9 @@ class Writer:
         try:
             self._write(steps)
         finally:
-            taken = [each for each in steps if each.is_taken]
-            _fail(taken, InterruptedError())  # should it be
-            self._sync(taken)
+            if taken := [each for each in steps if each.is_taken]:
+                _fail(taken, InterruptedError())  # should it be
+                self._sync(taken)
 
     def _sync(self, steps: list[Step]) -> None:
         try:

@@ -56,6 +56,14 @@ def held(path: Path) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+def claimed_by_callers(store: SQLiteStore) -> list[Run]:
+    """Return a claimed run for each caller."""
+    names = [f"r{number}" for number in range(CALLERS)]
+    for name in names:
+        store.create(suspended_run(name))
+    return [claim(store, name) for name in names]
+
+
 def queued(store: SQLiteStore, steps: list[Callable[[], Run]]) -> list[Future[Run]]:
     """Take steps in a thread each, and return when all but the first wait in the queue."""
     threads = ThreadPoolExecutor(len(steps))
@@ -85,10 +93,7 @@ def test_those_who_wait_share_a_transaction_and_a_wait_for_the_disk(
     path: Path, syncs: list[int]
 ) -> None:
     with SQLiteStore(path) as store:
-        claimed = []
-        for number in range(CALLERS):
-            store.create(suspended_run(f"r{number}"))
-            claimed.append(claim(store, f"r{number}"))
+        claimed = claimed_by_callers(store)
         syncs.clear()
 
         with held(path):
@@ -109,10 +114,7 @@ def test_while_saves_wait_for_the_disk_claims_go_on_and_more_saves_gather(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SQLiteStore(path) as store:
-        claimed = []
-        for number in range(CALLERS):
-            store.create(suspended_run(f"r{number}"))
-            claimed.append(claim(store, f"r{number}"))
+        claimed = claimed_by_callers(store)
         store.create(suspended_run("claimed meanwhile"))
         reached, goes_on = threading.Event(), threading.Event()
         syncs = []
