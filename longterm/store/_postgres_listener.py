@@ -6,7 +6,6 @@ A connection of its own listens on the channel `longterm`; a message is a deadli
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from longterm.errors import StoreError
+from longterm.forks import begins_anew
 from longterm.store._postgres_errors import as_store_error
 from longterm.store._postgres_pool import Connection
 
@@ -28,9 +28,12 @@ class Listener:
         """Note how to connect."""
         self._connect = connect
         self._place = place
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Let go of what belongs to the parent process: its connection stays open, unclosed."""
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._pid = 0
 
     def listen(self) -> None:
         """Begin to listen; what is heard from now on ends the next `wait`, or shortens it.
@@ -41,9 +44,8 @@ class Listener:
         if not self._lock.acquire(blocking=False):
             return  # another worker of this process is listening
         try:
-            if self._connection is None or self._pid != os.getpid():
-                # After a fork the connection is the parent's, so it is left open.
-                self._connection, self._pid = self._connect(), os.getpid()
+            if self._connection is None:
+                self._connection = self._connect()
                 self._connection.execute("LISTEN longterm")
         except Exception as error:
             raise self._lost(error) from error
@@ -62,26 +64,33 @@ class Listener:
 
         Deadlines that are not after `looked_at` are passed over.
         """
-        seconds = (until - now).total_seconds()
         begin = time.monotonic()
-        # One worker listens at a time; another of the same process rests without.
-        is_listening = self._lock.acquire(blocking=False)
+        end = begin + (until - now).total_seconds()
+        if not self._lock.acquire(blocking=False):
+            self._wait_for_a_place(end, is_stopped)
+            return
         try:
-            while (left := begin + seconds - time.monotonic()) > 0 and not is_stopped():
-                if not is_listening:
-                    time.sleep(min(left, _SLICE_SECONDS))
-                    continue
+            while (left := end - time.monotonic()) > 0 and not is_stopped():
                 for deadline in self._heard(min(left, _SLICE_SECONDS)):
                     if deadline > looked_at.timestamp():
-                        seconds = min(seconds, deadline - now.timestamp())
+                        end = min(end, begin + deadline - now.timestamp())
         finally:
-            if is_listening:
+            self._lock.release()
+
+    def _wait_for_a_place(self, end: float, is_stopped: Callable[[], bool]) -> None:
+        """Wait beside the one worker of this process that listens, until it has left off.
+
+        What it heard it told nobody, so whoever comes after it has to look again.
+        """
+        while (left := end - time.monotonic()) > 0 and not is_stopped():
+            if self._lock.acquire(timeout=min(left, _SLICE_SECONDS)):
                 self._lock.release()
+                return
 
     def close(self) -> None:
         """Stop listening."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
+        if connection is not None:
             connection.close()
 
     def _heard(self, seconds: float) -> list[float]:

@@ -6,27 +6,25 @@ to be sent again. Knows nothing of runs.
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypeVar
-from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from longterm.errors import StoreError
+from longterm.forks import begins_anew
 from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, place
 
 _RETRY_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
-_pools: WeakSet[PostgresPool] = WeakSet()
 _inherited: list[object] = []
 """Pools of a parent process. Kept, since closing one here would end the parent's sessions."""
 
@@ -88,11 +86,14 @@ class PostgresPool:
         self._wait_seconds = wait_seconds
         self._prepare = prepare
         self._is_closed = False
-        self._begin()
-        _pools.add(self)
-
-    def _begin(self) -> None:
         self._pool: ConnectionPool[Connection] | None = None
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Leave the sessions to the process that opened them."""
+        if self._pool is not None:
+            _inherited.append(self._pool)
+        self._pool = None
         self._opening = threading.Lock()
 
     def execute(
@@ -146,11 +147,6 @@ class PostgresPool:
             if self._pool is not None:
                 self._pool.close()
                 self._pool = None
-
-    def leave(self) -> None:
-        """Begin anew after a fork: the sessions are the parent's."""
-        _inherited.append(self._pool)
-        self._begin()
 
     def _open(self, asked: str) -> ConnectionPool[Connection]:
         with self._opening:
@@ -214,12 +210,3 @@ def _check_if_it_stirs(connection: Connection) -> None:
     """
     if select.select([connection], [], [], 0)[0]:
         ConnectionPool.check_connection(connection)
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_pools):
-        pool.leave()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -27,14 +27,27 @@ def engine(server, fresh_database):
 
 
 @pytest.fixture
-def worker(engine):
-    worker = Worker(engine, poll=timedelta(minutes=5))
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    yield worker
-    worker.stop()
-    thread.join(timeout=20)
-    assert not thread.is_alive()
+def start_worker(engine):
+    started = []
+
+    def start():
+        worker = Worker(engine, poll=timedelta(minutes=5))
+        thread = threading.Thread(target=worker.run, daemon=True)
+        started.append((worker, thread))
+        thread.start()
+        return worker, thread
+
+    yield start
+    for worker, _ in started:
+        worker.stop()
+    for _, thread in started:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def worker(start_worker):
+    return start_worker()[0]
 
 
 def wait_until_complete(engine, run):
@@ -82,14 +95,27 @@ def test_a_run_that_no_worker_here_can_carry_on_does_not_keep_it_busy(engine, wo
     assert len(warnings) < 5
 
 
-def test_workers_of_one_process_rest_side_by_side(engine, worker):
-    other = Worker(engine, poll=timedelta(minutes=5))
-    thread = threading.Thread(target=other.run)
-    thread.start()
+def test_a_worker_listens_in_place_of_one_that_stops(engine, start_worker):
+    first, thread = start_worker()
+    time.sleep(1)
+    start_worker()
     time.sleep(1)
 
-    other.stop()
-    thread.join(timeout=10)
+    first.stop()
+    thread.join(timeout=20)
+
+    assert not thread.is_alive()
+    wait_until_complete(engine, engine.start_flow(impatient, 0.2))
+
+
+def test_a_worker_stops_beside_one_that_listens(engine, start_worker):
+    start_worker()
+    time.sleep(1)
+    second, thread = start_worker()
+    time.sleep(1)
+
+    second.stop()
+    thread.join(timeout=20)
 
     assert not thread.is_alive()
     wait_until_complete(engine, engine.start_flow(impatient, 0.2))
