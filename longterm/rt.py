@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Coroutine
-from types import FunctionType, MethodType
+from types import FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, NoReturn
 
 from longterm.wait import Wait
@@ -30,6 +30,8 @@ iter = builtins.iter
 slice = builtins.slice
 type = builtins.type
 
+
+_TAKES_THE_MANAGER = frozenset({FunctionType, MethodDescriptorType, WrapperDescriptorType})
 
 _CONTEXT = vars(builtins.BaseException)["__context__"]
 _TRACEBACK = vars(builtins.BaseException)["__traceback__"]
@@ -104,23 +106,30 @@ async def _iterated(iterable: Any) -> None:
         pass
 
 
-def enter(manager: Any) -> Callable[[], Any]:
-    """Return a context manager's bound `__enter__`, looked up on its type as `with` does."""
-    return _special(manager, "__enter__", _entered)
+def enter_and_exit(manager: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return a context manager's `__enter__` and `__exit__`, looked up on its type as `with` does.
+
+    Both take the manager as their first argument.
+    """
+    own = type(manager).__dict__
+    enter, exit = own.get("__enter__"), own.get("__exit__")
+    if type(enter) is FunctionType and type(exit) is FunctionType:  # most often
+        return enter, exit
+    return _special(manager, "__enter__", _entered), _special(manager, "__exit__", _entered)
 
 
 def exit(manager: Any) -> Callable[..., Any]:
-    """Return a context manager's bound `__exit__`."""
+    """Return a context manager's `__exit__`, which takes it as its first argument."""
     return _special(manager, "__exit__", _entered)
 
 
-def aenter(manager: Any) -> Callable[[], Any]:
-    """Return an asynchronous context manager's bound `__aenter__`."""
-    return _special(manager, "__aenter__", _aentered)
+def aenter_and_aexit(manager: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an asynchronous context manager's `__aenter__` and `__aexit__`; both take it."""
+    return _special(manager, "__aenter__", _aentered), _special(manager, "__aexit__", _aentered)
 
 
 def aexit(manager: Any) -> Callable[..., Any]:
-    """Return an asynchronous context manager's bound `__aexit__`."""
+    """Return an asynchronous context manager's `__aexit__`, which takes it."""
     return _special(manager, "__aexit__", _aentered)
 
 
@@ -160,14 +169,14 @@ def _special(
     manager: Any, name: str, entered: Callable[[Any], Coroutine[Any, Any, None]]
 ) -> Callable[..., Any]:
     kind = type(manager)
-    found = kind.__dict__.get(name)
-    if type(found) is FunctionType:  # most often
-        return MethodType(found, manager)
     found = _of_type(kind, name)
     if found is None:
         _refuse(entered(manager))
+    if type(found) in _TAKES_THE_MANAGER:
+        return found  # type: ignore[no-any-return]
     bind = _of_type(type(found), "__get__")
-    return found if bind is None else bind(found, manager, kind)  # type: ignore[no-any-return]
+    bound = found if bind is None else bind(found, manager, kind)
+    return lambda _manager, *told: bound(*told)
 
 
 def _of_type(kind: type, name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 
 import pytest
@@ -68,6 +70,111 @@ def lets_go(log):
 def unstorable_manager():
     with threading.Lock():
         suspend("inside")
+
+
+class Inherits(Logged):
+    """Has its methods from a base."""
+
+
+class OfTheClass:
+    """Enters by a class method."""
+
+    @classmethod
+    def __enter__(cls):
+        return cls.__name__
+
+    @classmethod
+    def __exit__(cls, *exception):
+        return exception[0] is KeyError
+
+
+class OfNobody:
+    """Enters by a static method."""
+
+    @staticmethod
+    def __enter__(*given):
+        return len(given)
+
+    @staticmethod
+    def __exit__(*exception):
+        return len(exception) == 3 and exception[0] is KeyError
+
+
+class Whistle:
+    """Can be called, but is no function, so that no instance is bound to it."""
+
+    def __call__(self, *given):
+        return given[0] is KeyError if given else "whistle"
+
+
+class ByCallables:
+    """Enters by objects that can be called."""
+
+    __enter__ = Whistle()
+    __exit__ = Whistle()
+
+
+class ByParts:
+    """Enters by descriptors of the standard library."""
+
+    __enter__ = functools.partialmethod(lambda self, value: (type(self).__name__, value), "part")
+    __exit__ = property(lambda self: Whistle())
+
+
+class Overshadowed(Logged):
+    """An instance has attributes under the names that `with` looks up on its type."""
+
+    def __init__(self):
+        super().__init__("overshadowed", [])
+        self.__enter__ = self.__exit__ = "not looked at"
+
+
+class EntersOnly:
+    """Has no way out."""
+
+    def __enter__(self):
+        raise AssertionError("entered without a way out")
+
+
+class ExitsOnly:
+    """Has no way in."""
+
+    def __exit__(self, *exception):
+        raise AssertionError("left without having entered")
+
+
+@deflow
+def enters(manager, waits, fails):
+    with manager as entered:
+        answer = suspend("inside") if waits else None
+        if fails:
+            raise KeyError(answer)
+    return repr(entered).partition(" at ")[0], answer
+
+
+@pytest.mark.parametrize("fails", [True, False])
+@pytest.mark.parametrize(
+    ("make", "waits"),
+    [
+        (lambda: Logged("plain", []), True),
+        (lambda: Inherits("inherits", [], (KeyError,)), True),
+        (OfTheClass, True),
+        (OfNobody, True),
+        (ByCallables, True),
+        (ByParts, True),
+        (Overshadowed, True),
+        (EntersOnly, True),
+        (ExitsOnly, True),
+        (lambda: "no manager", True),
+        (lambda: contextlib.suppress(KeyError), False),  # cannot be stored
+        (lambda: memoryview(b"left"), False),
+    ],
+)
+def test_methods_are_found_as_a_plain_with_finds_them(make, waits, fails):
+    for each in {waits, False}:
+        played = play(enters, [make(), each, fails], ["here"])
+
+        assert played == interpret(enters, [make(), each, fails], ["here"])
 
 
 @pytest.mark.parametrize("leave", [True, False])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime
+from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer, has_exit
 from longterm_compiler.lower.expressions import assign_target
 
@@ -35,11 +35,13 @@ def _written_out(
         out += low.block(node.body)
         return
     item, place = items[0], items[0].context_expr
+    is_plain = isinstance(node, ast.With)
     manager = low.keep("manager", low.expression(item.context_expr, out), out)
     enter, leave = low.names.fresh("enter"), low.names.fresh("exit")
-    find_exit = at(place, assign(leave, call(runtime(_form(node, "exit")), manager)))
-    out += [at(place, assign(enter, call(runtime(_form(node, "enter")), manager))), find_exit]
-    entering = at(place, call(load(enter)))
+    ways = ast.Tuple([store(enter), store(leave)], ast.Store())
+    find_ways = call(runtime("enter_and_exit" if is_plain else "aenter_and_aexit"), manager)
+    out.append(at(place, ast.Assign([ways], find_ways)))
+    entering = at(place, call(load(enter), manager))
     body: Out = []
     if item.optional_vars is not None:
         entered = low.keep("value", _awaited(node, entering), out)
@@ -49,6 +51,7 @@ def _written_out(
     _written_out(low, node, items[1:], body)
     guarded, start = _exiting(low, node, place, manager, leave, body)
     take_up = at(place, ast.Expr(call(runtime("take_up"), manager)))
+    find_exit = at(place, assign(leave, call(runtime("exit" if is_plain else "aexit"), manager)))
     low.preludes[guarded] = [take_up, find_exit, *start]
     out += [*start, guarded]
 
@@ -66,10 +69,10 @@ def _exiting(
     let_go = at(place, ast.Expr(call(runtime("let_go"), manager)))
     told = [at(place, call(runtime("type"), load(error))), at(place, load(error))]
     told.append(at(place, ast.Attribute(load(error), "__traceback__", ast.Load())))
-    failed = _awaited(node, at(place, call(load(leave), *told)))
+    failed = _awaited(node, at(place, call(load(leave), manager, *told)))
     unless = at(NOWHERE, ast.If(ast.UnaryOp(ast.Not(), failed), [ast.Raise(None, None)], []))
     nones = [ast.Constant(None) for _ in range(3)]
-    normal = at(place, ast.Expr(_awaited(node, at(place, call(load(leave), *nones)))))
+    normal = at(place, ast.Expr(_awaited(node, at(place, call(load(leave), manager, *nones)))))
     passing: Out = [let_go, ast.Raise(None, None)]
     failing: Out = [unless]
     if not has_exit(node):
@@ -88,10 +91,6 @@ def _handlers(error: str, passing: Out, failing: Out) -> list[ast.ExceptHandler]
         at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, passing)),
         at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, failing)),
     ]
-
-
-def _form(node: ast.With | ast.AsyncWith, name: str) -> str:
-    return name if isinstance(node, ast.With) else f"a{name}"
 
 
 def _awaited(node: ast.With | ast.AsyncWith, value: ast.expr) -> ast.expr:
