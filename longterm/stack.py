@@ -173,25 +173,20 @@ def _is_plain(code: CodeType) -> bool:
 
 
 def _unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
-    target = below.tb_frame.f_code
-    if _is_plain(target):
-        return _foreign(below)
     remedy = "call it in a statement of its own, `reply = f(x)`, or write `call(f, x)`"
-    if target.co_name.startswith("__"):
+    if below.tb_frame.f_code.co_name.startswith("__"):
         remedy = "Python calls a special method by itself: give the flow a name, and call that"
-    return CannotSuspend(
-        f"{_place(entry)} reaches "
-        f"the flow {target.co_qualname} from what is no resume point ({remedy})"
-    )
+    return _refused(entry, below, f"from what is no resume point ({remedy})")
 
 
 def _indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
+    through = getattr(value, "__qualname__", None) or type(value).__qualname__
+    remedy = "call the flow itself, from a flow, or by `call(f, x)`"
+    return _refused(entry, below, f"through {through}, which cannot be suspended ({remedy})")
+
+
+def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
     if _is_plain(target):
         return _foreign(below)
-    through = getattr(value, "__qualname__", None) or type(value).__qualname__
-    return CannotSuspend(
-        f"{_place(entry)} reaches "
-        f"the flow {target.co_qualname} through {through}, which cannot be suspended (call the "
-        "flow itself, from a flow, or by `call(f, x)`)"
-    )
+    return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")

@@ -6,15 +6,13 @@ In: a group of nodes that hold each other, everything else they hold being writt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from longterm.codec import containers, instances
 from longterm.codec.instructions import FILL, NEW
 from longterm.codec.kinds import KINDS, Kind, Parts
+from longterm.codec.writer import Writer
 from longterm.errors import NotStorable
-
-if TYPE_CHECKING:
-    from longterm.codec.encoder import Writer
 
 _HASHING_BASES: Final = ("dict", "set", "OrderedDict", "defaultdict")
 
