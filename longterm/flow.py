@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -78,11 +77,6 @@ class Body:
     code: types.CodeType
     point: int | None = None
     resume: ResumeImage | None = None
-
-    @cached_property
-    def positions(self) -> list[tuple[int | None, int | None, int | None, int | None]]:
-        """The source range of each code unit: line, end line, column, end column."""
-        return list(self.code.co_positions())
 
     @property
     def inner(self) -> dict[str, types.CodeType]:

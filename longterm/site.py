@@ -5,6 +5,7 @@ All that does not change from one suspension to the next is found once for each 
 
 from __future__ import annotations
 
+from itertools import islice
 from opcode import opname
 from types import TracebackType
 
@@ -73,5 +74,5 @@ def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
     name = opname[operations[start]]
     if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
         return None
-    _, line, _, column = body.positions[offset // 2]
+    _, line, _, column = next(islice(body.code.co_positions(), offset // 2, None))
     return None if line is None or column is None else (line, column)

@@ -25,7 +25,7 @@ from unittest.mock import patch
 
 import longterm
 from longterm import engine as engines
-from longterm import flow, inner, judge, turns, workshop
+from longterm import flow, inner, judge, site, turns, workshop
 from longterm.claims import Claims
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
@@ -283,7 +283,8 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
     sys.modules[MODULE] = module
     try:
         with ExitStack() as stack:
-            for table in (flow._flows, flow._bodies, flow._by_original, judge.flow_codes):
+            tables = (flow._flows, flow._bodies, flow._by_original, judge.flow_codes, site._sites)
+            for table in tables:
                 stack.enter_context(kept(table))
             for codes in (inner._names, inner._scanned):
                 stack.enter_context(kept(codes))
