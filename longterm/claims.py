@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from longterm.clock import Clock
-from longterm.errors import NotSupported, RunNotFailed
+from longterm.errors import ClaimLost, NotSupported, RunNotFailed, UnknownRun
 from longterm.forks import begins_anew
 from longterm.records import released_run
 from longterm.run import Run
@@ -56,12 +58,20 @@ class Claims:
 
     def save(self, run: Run) -> Run:
         """Save what a turn made of a claimed run; the claim is over."""
-        self._held.pop(run.id, None)
+        self._keep_no_longer(run.id, run.turn)
         return self._store.update(run)
 
     def release(self, run: Run) -> Run:
         """Give a claimed run back as it was."""
         return self.save(released_run(run))
+
+    def release_all(self, runs: Collection[Run]) -> None:
+        """Give claimed runs back; if the store is out of reach, the claims on them run out."""
+        for run in runs:
+            self._keep_no_longer(run.id, run.turn)
+        for run in runs:
+            with suppress(ClaimLost, UnknownRun):
+                self.release(run)
 
     def revive(self, run_id: str) -> Run:
         """Claim a failed run."""
@@ -96,11 +106,16 @@ class Claims:
         if self._leases is None:
             return
         for run_id, turn in list(self._held.items()):
-            if (
-                not self._leases.renew(run_id, turn, until=self._until())
-                and self._held.get(run_id) == turn
-            ):
-                self._held.pop(run_id, None)
+            # If the store cannot renew this one now, the next round tries again; if the claim runs
+            # out before, saving the turn is refused, and nothing is lost.
+            with suppress(Exception):
+                if not self._leases.renew(run_id, turn, until=self._until()):
+                    self._keep_no_longer(run_id, turn)
+
+    def _keep_no_longer(self, run_id: str, turn: int) -> None:
+        """Leave a claim to run out; if the run was claimed anew meanwhile, that claim is kept."""
+        if self._held.get(run_id) == turn:
+            self._held.pop(run_id, None)
 
     def _until(self) -> datetime:
         return self._clock.now() + self._lease
@@ -125,10 +140,5 @@ def _keep(claims: weakref.ref[Claims], pause: float, ended: threading.Event) -> 
         alive = claims()
         if alive is None:
             return
-        try:
-            alive.renew()
-        except Exception:
-            # The store is out of reach now. The next round tries again; if the claim runs out
-            # before, saving the turn is refused, and nothing is lost.
-            continue
+        alive.renew()
         del alive

@@ -6,6 +6,7 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -229,24 +230,32 @@ class Engine:
             NotSupported: the store has no deadlines.
         """
         due = self._claims.claim_due(limit)
-        for run in due:
-            if is_stopped():
-                self._claims.release(run)
-                continue
-            try:
-                self._turns.carry_on_alone(run, partial(expiring, run), self._park)
-            except Exception as error:
-                import logging
-
-                log = logging.getLogger("longterm")
-                # The words of an exception can hold what users said, so they stay below INFO.
-                log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
-                log.debug("run %s: %s", run.id, error)
+        left = deque(due)
+        try:
+            while left and not is_stopped():
+                self._expire_alone(left.popleft())
+        finally:
+            self._claims.release_all(left)
         return len(due)
+
+    def _expire_alone(self, run: Run) -> None:
+        """End the wait of a claimed run, whatever its flow makes of it."""
+        try:
+            self._turns.carry_on_alone(run, partial(expiring, run), self._park)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # such as the cancellation of a task of the flow's own
+            import logging
+
+            log = logging.getLogger("longterm")
+            # The words of an exception can hold what users said, so they stay below INFO.
+            log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
+            log.debug("run %s: %s", run.id, error)
 
     def _park(self, run: Run, error: BaseException) -> None:
         later = self.clock.now() + _PARKED_FOR
-        self._claims.save(released_run(run).changed(deadline=later, error=str(error)))
+        why = str(error) or type(error).__name__
+        self._claims.save(released_run(run).changed(deadline=later, error=why))
 
     def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.

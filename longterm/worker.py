@@ -7,13 +7,18 @@ application; a run is claimed by one of them. It needs a store with deadlines an
 from __future__ import annotations
 
 import logging
-import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from typing import Final
 
 from longterm.engine import Engine
 from longterm.store.base import Wakes
 
 _log = logging.getLogger("longterm")
+
+_PAUSE_SECONDS: Final = 1.0
+"""How long to rest after a round that failed, at most: nothing ends this rest early."""
 
 
 class Worker:
@@ -40,21 +45,22 @@ class Worker:
         self._poll = poll.total_seconds()
         self._batch = batch
         self._max_attempts = max_attempts
-        self._stopping = threading.Event()
+        # Not an event: a signal handler cannot set one that its own thread is about to wait for.
+        self._stops: SimpleQueue[None] = SimpleQueue()
 
     def run(self) -> None:
         """Work until `stop` is called, from another thread or a signal handler.
 
-        A store that is out of reach is logged, and tried again after the next rest.
+        A store that is out of reach is logged, and tried again a second later.
         """
-        while not self._stopping.is_set():
+        while not self._is_stopped():
             looked_at = self._engine.clock.now()
             try:
                 if self.run_once() < self._batch:
                     self._rest(looked_at)
             except Exception:
                 _log.exception("the worker could not do its round (it tries again)")
-                self._stopping.wait(self._poll)
+                self._pause(min(self._poll, _PAUSE_SECONDS))
 
     def _rest(self, looked_at: datetime) -> None:
         """Wait until it is time to look again, or there is something to be found."""
@@ -65,10 +71,10 @@ class Worker:
                 looked_at=looked_at,
                 now=now,
                 until=now + timedelta(seconds=self._poll),
-                is_stopped=self._stopping.is_set,
+                is_stopped=self._is_stopped,
             )
         else:
-            self._stopping.wait(self._poll)
+            self._pause(self._poll)
 
     def run_once(self) -> int:
         """Do one round: end the waits that are due, let go of dead turns; return how many runs."""
@@ -77,9 +83,16 @@ class Worker:
             _log.warning(
                 "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
             )
-        ended = self._engine.expire_due(limit=self._batch, is_stopped=self._stopping.is_set)
+        ended = self._engine.expire_due(limit=self._batch, is_stopped=self._is_stopped)
         return ended + len(released)
 
     def stop(self) -> None:
         """Finish the present run, and end `run`."""
-        self._stopping.set()
+        self._stops.put(None)
+
+    def _is_stopped(self) -> bool:
+        return not self._stops.empty()
+
+    def _pause(self, seconds: float) -> None:
+        with suppress(Empty):
+            self._stops.put(self._stops.get(timeout=seconds))

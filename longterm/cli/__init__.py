@@ -63,6 +63,8 @@ def _import_application(names: str | None) -> None:
     for name in (names or os.environ.get("LONGTERM_APP", "")).split(","):
         if name.strip():
             try:
+                if name.strip().startswith("."):
+                    raise ImportError("it is a path, or relative")
                 import_module(name.strip())
             except ImportError as error:
                 raise WrongUsage(

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+
+_LONGEST: Final = timedelta(days=365_000)
+"""So long ago is still a moment for Python."""
+
+_LARGEST: Final = 2**31 - 1
+"""Every store can hold it."""
 
 
 class WrongUsage(Exception):
@@ -19,7 +25,7 @@ def fact(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE (write patient=4711)")
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
     if isinstance(found, (list, dict)):
         raise argparse.ArgumentTypeError(f"{value!r} is no plain value (write ward=B)")
@@ -32,7 +38,7 @@ def days(text: str) -> timedelta:
         duration = timedelta(days=float(text))
     except (ValueError, OverflowError):
         duration = timedelta(-1)
-    if duration < timedelta(0):
+    if not timedelta(0) <= duration <= _LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days (write 30, or 0.5)")
     return duration
 
@@ -52,6 +58,8 @@ def seconds(text: str) -> timedelta:
 
 def count(text: str) -> int:
     """Read a whole number from 1 on."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on (write 100)")
+    if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number from 1 on, up to {_LARGEST} (write 100)"
+        )
     return int(text)

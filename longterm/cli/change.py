@@ -43,7 +43,7 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
     """Send an event whose value is JSON."""
     try:
         value = json.loads(options.value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongUsage(
             f"the value {options.value!r} is not JSON: {error} (quote a string twice: '\"yes\"')"
         ) from None

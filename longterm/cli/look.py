@@ -9,14 +9,15 @@ import re
 import sys
 from datetime import datetime
 from importlib.util import find_spec
+from math import isfinite
 from typing import Any
 
 from longterm._abi import DEFAULT
 from longterm.cli.arguments import count, days, fact
 from longterm.codec import describe
 from longterm.engine import Engine
-from longterm.errors import CorruptData, NotAllowed
-from longterm.run import Run, RunState
+from longterm.errors import LongtermError
+from longterm.run import Fact, Run, RunState
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
 _FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
@@ -115,7 +116,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "created_at": _iso(run.created_at),
         "updated_at": _iso(run.updated_at),
         "attempts": run.attempts,
-        "index": dict(run.index),
+        "index": {name: _plain(fact) for name, fact in run.index.items()},
         "response": _json_value(run.encoded_response and run, "response"),
         "result": _json_value(run.encoded_result and run, "result"),
         "error": run.error,
@@ -127,10 +128,14 @@ def _json_value(run: Any, name: str) -> Any:
         return None
     try:
         value = getattr(run, name)
-        json.dumps(value)
-    except (NotAllowed, CorruptData, TypeError, ValueError):
+        json.dumps(value, allow_nan=False)
+    except (LongtermError, TypeError, ValueError):
         return _value(getattr(run, f"encoded_{name}"))
     return value
+
+
+def _plain(fact: Fact) -> Fact:
+    return fact if not isinstance(fact, float) or isfinite(fact) else repr(fact)
 
 
 def _value(data: bytes | None) -> str | None:
@@ -150,6 +155,8 @@ def _with_source(text: str) -> str:
 
 
 def _source_line(module: str, line: int) -> str:
+    if module == "__main__":
+        return ""  # that of this process is the command itself
     known = sys.modules.get(module)
     path = getattr(known, "__file__", None)
     if path is None and "." not in module:

@@ -26,6 +26,11 @@ _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
         "the server only answers questions",
         "name the primary server, or add target_session_attrs=read-write to the URL",
     ),
+    (
+        errors.ProgramLimitExceeded,
+        "a value is too large",
+        "keep the names of events and the facts of a run shorter than 2,000 bytes",
+    ),
     (errors.DiskFull, "the server's disk is full", "free some space there and try again"),
     (
         errors.UndefinedTable,

@@ -6,6 +6,7 @@ A connection of its own listens on the channel `longterm`; a message is a deadli
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Listener:
         """Note how to connect."""
         self._connect = connect
         self._place = place
+        self._is_closed = False
         begins_anew(self)
 
     def begin_anew(self) -> None:
@@ -35,18 +37,24 @@ class Listener:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
 
-    def listen(self) -> None:
-        """Begin to listen; what is heard from now on ends the next `wait`, or shortens it.
+    def listen(self) -> bool:
+        """Listen; what is heard from now on ends the next `wait`, or shortens it.
+
+        Returns whether it begins just now, so that nothing was heard before.
 
         Raises:
-            StoreError: the server cannot be reached.
+            StoreError: the server cannot be reached, or the store is closed.
         """
+        if self._is_closed:
+            raise StoreError("the store is closed (open it again with `open_store`)")
         if not self._lock.acquire(blocking=False):
-            return  # another worker of this process is listening
+            return False  # another worker of this process is listening
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-                self._connection.execute("LISTEN longterm")
+            if self._connection is not None:
+                return False
+            self._connection = self._connect()
+            self._connection.execute("LISTEN longterm")
+            return True
         except Exception as error:
             raise self._lost(error) from error
         finally:
@@ -55,25 +63,30 @@ class Listener:
     def wait(
         self,
         *,
-        looked_at: datetime,
+        begin: float,
         now: datetime,
         until: datetime,
         is_stopped: Callable[[], bool],
     ) -> None:
         """Wait until a moment, or until the soonest deadline that is heard of meanwhile.
 
-        Deadlines that are not after `looked_at` are passed over.
+        Args:
+            begin: what the monotonic clock said at the moment `now`.
+            now: the moment from which the others count.
+            until: when to end at the latest.
+            is_stopped: says whether to end at once.
         """
-        begin = time.monotonic()
         end = begin + (until - now).total_seconds()
         if not self._lock.acquire(blocking=False):
             self._wait_for_a_place(end, is_stopped)
             return
         try:
             while (left := end - time.monotonic()) > 0 and not is_stopped():
-                for deadline in self._heard(min(left, _SLICE_SECONDS)):
-                    if deadline > looked_at.timestamp():
-                        end = min(end, begin + deadline - now.timestamp())
+                # Another worker may have lost the connection since this one began to listen.
+                if (connection := self._connection) is None:
+                    return
+                for deadline in self._heard(connection, min(left, _SLICE_SECONDS)):
+                    end = min(end, begin + deadline - now.timestamp())
         finally:
             self._lock.release()
 
@@ -88,20 +101,30 @@ class Listener:
                 return
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, for ever."""
+        self._is_closed = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _heard(self, seconds: float) -> list[float]:
-        if self._connection is None:
-            raise StoreError("the store is closed (open it again with `open_store`)")
+    def _heard(self, connection: Connection, seconds: float) -> list[float]:
         try:
-            heard = self._connection.notifies(timeout=seconds, stop_after=1)
-            return [float(each.payload) for each in heard]
+            heard = connection.notifies(timeout=seconds, stop_after=1)
+            return [_deadline(each.payload) for each in heard]
         except Exception as error:
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> StoreError:
-        self.close()
+        self._hang_up()
         return as_store_error(error, f"listen for work in {self._place}")
+
+
+def _deadline(message: str) -> float:
+    """Read a deadline; what another application says on the channel is never due."""
+    try:
+        return float(message)
+    except ValueError:
+        return math.inf

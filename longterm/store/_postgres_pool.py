@@ -7,14 +7,19 @@ to be sent again. Knows nothing of runs.
 from __future__ import annotations
 
 import select
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from longterm.errors import StoreError
@@ -22,6 +27,9 @@ from longterm.forks import begins_anew
 from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, place
 
 _RETRY_SECONDS = 0.05
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Postgres counts from here, in microseconds."""
 
 _T = TypeVar("_T")
 
@@ -39,6 +47,20 @@ class Answer:
     taken the step before, so that an answer of no rows need not mean what it says."""
 
 
+class _MomentLoader(Loader):
+    """Reads moments in UTC: in the session's time zone, some are in a year that Python has not."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        """Return the moment."""
+        (microseconds,) = struct.unpack("!q", data)
+        try:
+            return _EPOCH + timedelta(microseconds=microseconds)
+        except OverflowError:
+            raise psycopg.DataError("a moment is not between the years 1 and 9999") from None
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A session with a cursor for each statement that is sent again and again.
 
@@ -49,6 +71,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Wrap a session of libpq, as psycopg does."""
         super().__init__(*args, **options)
+        self.adapters.register_loader("timestamptz", _MomentLoader)
         self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
 
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -79,9 +102,13 @@ class PostgresPool:
         """Note where the database is; `prepare` is called with the first connection."""
         self.place = place(conninfo)
         self._conninfo = conninfo
-        self._options: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
-        if "connect_timeout" not in conninfo_to_dict(conninfo):
-            self._options["connect_timeout"] = max(2, int(wait_seconds))
+        given = conninfo_to_dict(conninfo)
+        unless_given = {name: value for name, value in _limits(wait_seconds) if name not in given}
+        self._options: dict[str, Any] = {
+            "autocommit": True,
+            "client_encoding": "utf8",
+            **unless_given,
+        }
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
         self._prepare = prepare
@@ -112,10 +139,10 @@ class PostgresPool:
             StoreError: it failed, or the server could not be reached for `wait_seconds`.
         """
         asked = f"{asked} in {self.place}"
-        pool = self._pool or self._open(asked)
         deadline = time.monotonic() + self._wait_seconds
         is_repeated = False
         while True:
+            pool = self._pool or self._open(asked)
             try:
                 rows = _send(pool, statement, parameters, deadline, is_prepared)
                 return Answer(rows, is_repeated)
@@ -187,6 +214,19 @@ class PostgresPool:
         )
 
 
+def _limits(wait_seconds: float) -> list[tuple[str, int]]:
+    """Return after what time libpq gives up a server that is silent: else in a quarter of an hour.
+
+    An idle connection is tried once a minute, so that firewalls do not forget it.
+    """
+    seconds = min(max(2, int(wait_seconds)), 1_000_000)
+    return [
+        ("connect_timeout", seconds),
+        ("tcp_user_timeout", seconds * 1000),
+        ("keepalives_idle", 60),
+    ]
+
+
 def _send(
     pool: ConnectionPool[Connection],
     statement: LiteralString,
@@ -208,5 +248,14 @@ def _check_if_it_stirs(connection: Connection) -> None:
     An idle connection is silent. If there is something to be read, it is most often the server's
     farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise.
     """
-    if select.select([connection], [], [], 0)[0]:
+    if _can_be_read(connection):
         ConnectionPool.check_connection(connection)
+
+
+def _can_be_read(connection: Connection) -> bool:
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([connection], [], [], 0)[0])
+    # Unlike `select.select`, it takes descriptors above 1023.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

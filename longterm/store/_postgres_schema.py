@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any, Final
 
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
 from psycopg.abc import Query
 
 from longterm.errors import StoreError
@@ -52,6 +52,8 @@ def ensure_schema(connection: Connection[Any], place: str, *, migrate: bool) -> 
             f"{len(MIGRATIONS)} (apply what `longterm migrate --sql` prints, or leave out "
             "migrate=no)"
         )
+    # A transaction that sees what was there when it began would not see what it waited for.
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         # Another process may have done it while this one waited for the lock.

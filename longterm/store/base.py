@@ -113,19 +113,19 @@ class Leases(Protocol):
 
         Each is then as `died_run` says: suspended again, as it was before the turn that died, with
         one attempt more; the one that reaches `max_attempts`, or that waits for no event, is
-        failed, with an error that says so. Of several callers exactly one lets go of each.
+        failed at `now`, with an error that says so. Of several callers exactly one lets go of each.
         """
         ...
 
 
-def died_run(run: Run, max_attempts: int) -> Run:
+def died_run(run: Run, max_attempts: int, now: datetime) -> Run:
     """Return a run as it is after the turn that held it died with its process."""
     attempts = run.attempts + 1
     run = run.changed(claimed_until=None, attempts=attempts)
     # A run that waits for nothing was in its first turn, so no event could ever carry it on.
     if attempts < max_attempts and run.waiting_for is not None:
         return run.changed(state=RunState.SUSPENDED)
-    return run.changed(state=RunState.FAILED, error=f"{attempts}{DIED}")
+    return run.changed(state=RunState.FAILED, error=f"{attempts}{DIED}", updated_at=now)
 
 
 DIED: Final = (
@@ -197,9 +197,10 @@ class Wakes(Protocol):
     ) -> None:
         """Wait until a run is due, at the latest until a moment, or until told to stop.
 
-        Only deadlines after `looked_at` count: what was due then is known to the caller, who may
-        be unable to carry it on. Those that others save meanwhile count too, if they are at most
-        five minutes off. To return sooner is allowed. `is_stopped` is asked at least once a second.
+        Of the deadlines that are stored, only those after `looked_at` count: what was due then is
+        known to the caller, who may be unable to carry it on. Of those that are saved meanwhile,
+        each counts that is at most five minutes off. To return sooner is allowed. `is_stopped` is
+        asked at least once a second.
         """
         ...
 

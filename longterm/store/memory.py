@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import Lock
 
 from longterm.errors import ClaimLost, RunExists, UnknownRun
+from longterm.forks import begins_anew
 from longterm.run import ENDED, Run, RunState
 from longterm.store.base import Query, died_run
 from longterm.store.facts import write_facts
@@ -20,6 +21,10 @@ class MemoryStore:
     def __init__(self) -> None:
         """Begin with no runs."""
         self._runs: dict[str, Run] = {}
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Wait for no thread of a parent process; the runs are copies of the parent's."""
         self._lock = Lock()
 
     def create(self, run: Run) -> Run:
@@ -76,9 +81,8 @@ class MemoryStore:
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         with self._lock:
-            released = [
-                died_run(each, max_attempts) for each in self._runs.values() if _is_stale(each, now)
-            ]
+            stale = [each for each in self._runs.values() if _is_stale(each, now)]
+            released = [died_run(each, max_attempts, now) for each in stale]
             self._runs.update((each.id, each) for each in released)
             return released
 

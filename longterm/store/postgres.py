@@ -7,9 +7,10 @@ runs are in the table `longterm.runs`.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, LiteralString, Self
 
@@ -45,9 +46,11 @@ _CHANGES: Final[LiteralString] = ", ".join(
     [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
 )
 
-# Workers look at least every five minutes; of what is due later they need not be told.
+# Workers look at least every five minutes; of what is due later they need not be told. A run that
+# is let go of keeps the time of its last save, so for this hint the server's own time counts too.
 _WAKE_WORKERS: Final[LiteralString] = (
-    "CASE WHEN state = 'suspended' AND deadline < updated_at + interval '5 minutes'"
+    "CASE WHEN state = 'suspended' AND"
+    " deadline < greatest(updated_at, now()) + interval '5 minutes'"
     " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
 )
 _CREATE: Final[LiteralString] = (
@@ -86,7 +89,8 @@ _RELEASE_STALE: Final[LiteralString] = (
     " FROM longterm.runs WHERE state = 'running' AND claimed_until < %s FOR UPDATE SKIP LOCKED)"
     " UPDATE longterm.runs SET claimed_until = NULL, attempts = attempts + 1,"
     " state = CASE WHEN stale.again THEN 'suspended' ELSE 'failed' END,"
-    " error = CASE WHEN stale.again THEN error ELSE (attempts + 1)::text || %s END"
+    " error = CASE WHEN stale.again THEN error ELSE (attempts + 1)::text || %s END,"
+    " updated_at = CASE WHEN stale.again THEN updated_at ELSE %s END"
     f" FROM stale WHERE runs.id = stale.id RETURNING {_QUALIFIED}"
 )
 _CLAIM_DUE: Final[LiteralString] = (
@@ -98,6 +102,9 @@ _CLAIM_DUE: Final[LiteralString] = (
 _NEXT_DEADLINE: Final[LiteralString] = (
     "SELECT min(deadline) FROM longterm.runs WHERE state = 'suspended' AND deadline > %s"
 )
+_FIRST_REST: Final = timedelta(seconds=1)
+"""A worker that begins to listen soon looks again: it heard of nothing since it looked."""
+
 _DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
@@ -126,7 +133,7 @@ class PostgresStore:
         Args:
             conninfo: a URL such as `postgresql://user:password@host:5432/database`.
             max_connections: how many this process may have open at once.
-            wait_seconds: how long a step tries to reach a server that is away.
+            wait_seconds: how long a step tries to reach a server that is away or silent.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         self._pool = PostgresPool(
@@ -180,7 +187,7 @@ class PostgresStore:
         return self._claim_one(_REVIVE, (until, run_id), run_id)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        parameters = (max_attempts, now, DIED)
+        parameters = (max_attempts, now, DIED, now)
         answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
         return [_run_of(row) for row in answer.rows]
 
@@ -206,12 +213,14 @@ class PostgresStore:
         until: datetime,
         is_stopped: Callable[[], bool],
     ) -> None:
+        begin = time.monotonic()
         # Whoever listens before it asks misses no deadline that is saved in between.
-        self._listener.listen()
+        if self._listener.listen():
+            until = min(until, now + _FIRST_REST)
         asked = "find the next deadline"
         ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), asked).rows
         self._listener.wait(
-            looked_at=looked_at,
+            begin=begin,
             now=now,
             until=until if deadline is None else min(until, deadline),
             is_stopped=is_stopped,
@@ -259,12 +268,11 @@ class PostgresStore:
 
 
 def _run_of(row: Sequence[Any]) -> Run:
-    return run_of(row, _in_utc, list)
+    return run_of(row, _as_it_is, list)
 
 
-def _in_utc(moment: datetime) -> datetime:
-    # It comes in the time zone of the session.
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+def _as_it_is(moment: datetime) -> datetime:
+    return moment
 
 
 def _close(pool: PostgresPool, listener: Listener) -> None:

@@ -56,7 +56,8 @@ _REVIVE: Final = (
 _RELEASE_STALE: Final = (
     "UPDATE runs INDEXED BY runs_running SET claimed_until = NULL, attempts = attempts + 1,"
     " state = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
-    " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?)"
+    " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?),"
+    " updated_at = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, updated_at, ?)"
     f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
 )
 _CLAIM_DUE: Final = (
@@ -153,7 +154,8 @@ class SQLiteStore:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        parameters = (max_attempts, max_attempts, DIED, _text(now))
+        moment = _text(now)
+        parameters = (max_attempts, max_attempts, DIED, max_attempts, moment, moment)
         return self._claim(_RELEASE_STALE, parameters, "release stale claims")
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:

@@ -146,6 +146,7 @@ class LeaseContract:
             claimed_until=None,
             attempts=3,
             error=f"3{DIED}",
+            updated_at=LATER + MINUTE,
         )
         assert plain(failed) == plain(store.get("r1")) == plain(expected)
 
@@ -158,6 +159,7 @@ class LeaseContract:
         (failed,) = leases.release_stale(now=LATER, max_attempts=5)
 
         assert (failed.state, failed.error) == (RunState.FAILED, f"1{DIED}")
+        assert failed.updated_at == LATER
 
     def test_a_failed_run_is_claimed_for_another_try(self, store: RunStore, leases: Leases) -> None:
         run = replace(full_run(), state=RunState.FAILED)

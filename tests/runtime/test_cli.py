@@ -47,6 +47,17 @@ def ask(what):
 
 
 @deflow
+def measured(value):
+    set_index(value=value)
+    return value
+
+
+@deflow
+def gives_back(value):
+    return value
+
+
+@deflow
 async def call_back(patient):
     return suspend("answer") + await one()
 
@@ -149,6 +160,49 @@ def test_a_run_is_shown_with_its_lines_and_locals(longterm, engine, clinic):
     assert "asked = ['dose']" in shown["stack"]
 
 
+def test_a_run_of_a_module_that_was_started_as_a_script_is_shown_without_lines(
+    longterm, engine, clinic, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__)
+    script = tmp_path / "script.py"
+    script.write_text(FLOWS + "\nfrom longterm import set_runstore, start_flow\n")
+    with script.open("a") as text:
+        text.write(f"set_runstore({os.environ['LONGTERM_URL']!r})\nstart_flow(visit, 7)\n")
+    path = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
+    subprocess.run(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": path}, check=True, timeout=60
+    )
+    (run,) = engine.find_runs()
+
+    status, out, _ = longterm("show", run.id)
+
+    assert status == 0
+    assert "frame 1: __main__:ask" in out
+    assert "    > " not in out
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_has_no_words_for_are_shown_as_text(longterm, engine, clinic, value):
+    engine.start_flow(clinic.measured, value)
+
+    _, out, _ = longterm("runs", "--json")
+
+    shown = json.loads(out, parse_constant=pytest.fail)
+    assert shown["index"] == {"value": str(value)}
+    assert isinstance(shown["result"], str)
+
+
+def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clinic, monkeypatch):
+    elsewhere = Engine("memory://").start_flow(clinic.visit, 1)
+    monkeypatch.setattr("longterm.default._engine", Engine("memory://"))
+    engine.start_flow(clinic.gives_back, elsewhere)
+
+    status, out, _ = longterm("runs", "--json")
+
+    assert status == 0
+    assert elsewhere.id in json.loads(out)["result"]
+
+
 def test_an_event_is_sent(longterm, engine, clinic):
     run = engine.start_flow(clinic.visit, 7)
 
@@ -217,6 +271,11 @@ def test_refusals_say_why(longterm, engine, clinic):
         (["runs", "--older-than", "long"], 2, "'long' is no number of days"),
         (["prune", "--older-than", "-1"], 2, "'-1' is no number of days"),
         (["worker", "--poll", "0"], 2, "'0' is no number of seconds up to 300"),
+        (["--app", "./clinic.py", "runs"], 2, "cannot import ./clinic.py: it is a path"),
+        (["send", run.id, "dose", "[" * 100_000], 2, "is not JSON"),
+        (["runs", "--limit", "9" * 20], 2, f"'{'9' * 20}' is no number from 1 on"),
+        (["runs", "--older-than", "9999999"], 2, "'9999999' is no number of days"),
+        (["prune", "--older-than", "9999999"], 2, "'9999999' is no number of days"),
     ):
         found, _, err = longterm(*arguments)
         assert (found, words in err) == (status, True), err

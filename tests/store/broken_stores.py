@@ -177,7 +177,7 @@ class ReleasesInTwoSteps(MemoryStore):
             run for run in self._runs.values() if run.claimed_until and run.claimed_until < now
         ]
         threading.Event().wait(0.001)
-        released = [died_run(run, max_attempts) for run in stale]
+        released = [died_run(run, max_attempts, now) for run in stale]
         self._runs.update((run.id, run) for run in released)
         return released
 

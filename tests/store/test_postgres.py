@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -141,10 +144,65 @@ def test_text_that_postgres_cannot_hold_is_refused_and_nothing_stored(url: str, 
     assert ask(url, "SELECT id FROM longterm.runs") == [("r1",)]
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("moment", [datetime.max, datetime.min])
+def test_the_first_and_the_last_moment_come_back_in_any_time_zone(
+    url: str, zone: str, moment: datetime
+) -> None:
+    ask(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET timezone = '{zone}'")
+    run = replace(suspended_run(), deadline=moment.replace(tzinfo=UTC))
+    with PostgresStore(url) as store:
+        store.create(run)
+
+        assert store.get("r1") == run
+
+
+def test_a_moment_that_python_has_no_words_for_is_named(url: str) -> None:
+    with PostgresStore(url) as store:
+        store.create(suspended_run())
+        ask(url, "UPDATE longterm.runs SET deadline = 'infinity'")
+
+        with pytest.raises(StoreError, match="a moment is not between the years 1 and 9999"):
+            store.get("r1")
+
+
+def test_what_is_too_large_for_an_index_is_refused_with_what_fits(url: str) -> None:
+    large = random.Random(1).randbytes(4_000).hex()
+    with PostgresStore(url) as store:
+        for run in (
+            replace(suspended_run(), waiting_for=large),
+            replace(suspended_run(), index={"a": large}),
+        ):
+            with pytest.raises(
+                StoreError, match=r"a value is too large \(keep .* than 2,000 bytes"
+            ):
+                store.create(run)
+
+
+def test_a_process_may_have_many_files_open(url: str) -> None:
+    script = (
+        "import os, resource, sys\n"
+        "from longterm.store.postgres import PostgresStore\n"
+        "from longterm.testing._sample_runs import suspended_run\n"
+        "_, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+        "files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]\n"
+        "with PostgresStore(sys.argv[1], wait_seconds=5) as store:\n"
+        "    print(store.create(suspended_run()) == store.get('r1'))\n"
+    )
+
+    said = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True)
+
+    assert said.stdout == "True\n", said.stderr
+
+
 # -- the schema ----------------------------------------------------------------------------------
 
 
-def test_stores_that_start_at_once_migrate_once(url: str) -> None:
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_stores_that_start_at_once_migrate_once(url: str, isolation: str) -> None:
+    name = url.rpartition("/")[2]
+    ask(url, f"ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'")
     with ExitStack() as opened:
         stores = [opened.enter_context(PostgresStore(url)) for _ in range(6)]
         runs = [suspended_run(f"r{number}") for number in range(6)]
@@ -304,3 +362,36 @@ def test_a_closed_store_says_so(url: str) -> None:
 
     with pytest.raises(StoreError, match=r"the store is closed \(open it again"):
         store.get("r1")
+
+
+def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(url: str) -> None:
+    store = PostgresStore(url, max_connections=1, wait_seconds=60)
+    store.create(suspended_run())
+    pool = store._pool._pool
+    assert pool is not None
+    pool.getconn()
+    refused: list[str] = []
+
+    def get() -> None:
+        with pytest.raises(StoreError) as error:
+            store.get("r1")
+        refused.append(str(error.value))
+
+    thread = threading.Thread(target=get, daemon=True)
+    thread.start()
+    while not pool.get_stats().get("requests_waiting"):
+        pass
+    store.close()
+    thread.join(timeout=40)
+
+    assert refused == ["the store is closed (open it again with `open_store`)"]
+
+
+def test_a_server_that_falls_silent_is_given_up_unless_the_url_says_when(url: str) -> None:
+    for query, milliseconds in (("", "7000"), ("?tcp_user_timeout=900", "900")):
+        with (
+            PostgresStore(url + query, wait_seconds=7) as store,
+            store._pool.connect() as connection,
+        ):
+            parameters = connection.info.get_parameters()
+        assert parameters["tcp_user_timeout"] == milliseconds

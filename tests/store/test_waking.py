@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from longterm import Engine, RunState, deflow, suspend
+from longterm import Engine, RunState, StoreError, deflow, suspend
 from longterm.worker import Worker
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
@@ -17,6 +17,13 @@ psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is
 @deflow
 def impatient(seconds):
     return suspend("answer", expires=timedelta(seconds=seconds), default="too late")
+
+
+def ask(engine, statement, *parameters):
+    """Ask the database itself, as somebody else."""
+    with psycopg.connect(engine.store._pool._conninfo, autocommit=True) as connection:
+        cursor = connection.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -75,20 +82,18 @@ def test_a_deadline_that_is_saved_while_it_rests_is_kept(engine, worker):
 
 def test_a_worker_whose_sessions_are_ended_goes_on(engine, worker, server):
     wait_until_complete(engine, engine.start_flow(impatient, 0))
-    worker._poll = 0.5
-    with psycopg.connect(engine.store._pool._conninfo, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    ask(
+        engine,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
 
     wait_until_complete(engine, engine.start_flow(impatient, 0.5))
 
 
 def test_a_run_that_no_worker_here_can_carry_on_does_not_keep_it_busy(engine, worker, caplog):
     run = engine.start_flow(impatient, 0.5)
-    with psycopg.connect(engine.store._pool._conninfo, autocommit=True) as connection:
-        connection.execute("UPDATE longterm.runs SET flow = 'no:flow'")
+    ask(engine, "UPDATE longterm.runs SET flow = 'no:flow'")
     time.sleep(2)
 
     warnings = [each for each in caplog.records if run.id in each.getMessage()]
@@ -119,3 +124,86 @@ def test_a_worker_stops_beside_one_that_listens(engine, start_worker):
 
     assert not thread.is_alive()
     wait_until_complete(engine, engine.start_flow(impatient, 0.2))
+
+
+@pytest.mark.parametrize("seconds", [3, 0])
+def test_a_run_that_is_let_go_of_wakes_a_worker(engine, request, seconds):
+    run = engine.start_flow(impatient, seconds)
+    ask(engine, "UPDATE longterm.runs SET updated_at = updated_at - interval '1 day'")
+    claimed = engine._claims.claim(run.id, "answer")
+    request.getfixturevalue("worker")
+    time.sleep(1)
+
+    engine._claims.release(claimed)
+
+    wait_until_complete(engine, run)
+
+
+def test_what_another_application_says_on_the_channel_is_passed_over(engine, worker, caplog):
+    engine.start_flow(impatient, 200)
+    time.sleep(1)
+    ask(engine, "NOTIFY longterm")
+
+    wait_until_complete(engine, engine.start_flow(impatient, 0.5))
+
+    assert "could not do its round" not in caplog.text
+
+
+def wait_for_work(engine, seconds=60):
+    now = engine.clock.now()
+    engine.store.wait_for_work(
+        looked_at=now,
+        now=now,
+        until=now + timedelta(seconds=seconds),
+        is_stopped=lambda: False,
+    )
+
+
+def test_the_time_that_it_takes_to_connect_is_part_of_the_rest(engine, monkeypatch):
+    engine.start_flow(impatient, 1)
+    listener = engine.store._listener
+    listener.listen()
+    monkeypatch.setattr(listener, "listen", lambda: time.sleep(3))
+    heard = []
+    monkeypatch.setattr(listener, "_heard", lambda *_: heard.append(1) or [])
+
+    wait_for_work(engine)
+
+    assert not heard
+
+
+def test_what_was_saved_before_a_worker_began_to_listen_is_found_soon(
+    engine, start_worker, monkeypatch
+):
+    late = []
+    claim_due = engine.store.claim_due
+
+    def claim_too_early(**asked):
+        claimed = claim_due(**asked)
+        if not late:
+            late.append(engine.start_flow(impatient, -1))
+        return claimed
+
+    monkeypatch.setattr(engine.store, "claim_due", claim_too_early)
+    start_worker()
+    while not late:
+        time.sleep(0.05)
+
+    wait_until_complete(engine, late[0])
+
+
+def test_a_worker_whose_connection_another_one_lost_looks_again(engine, monkeypatch):
+    monkeypatch.setattr(engine.store._listener, "listen", lambda: None)
+
+    wait_for_work(engine)
+
+
+def test_a_store_that_is_closed_does_not_begin_to_listen(engine):
+    engine.start_flow(impatient, 200)
+    engine.store.close()
+
+    with pytest.raises(StoreError, match="the store is closed"):
+        wait_for_work(engine)
+
+    listening = "SELECT query FROM pg_stat_activity WHERE query LIKE 'LISTEN%%' AND datname = %s"
+    assert ask(engine, listening, engine.store._pool._conninfo.rpartition("/")[2]) == []
