@@ -27,6 +27,7 @@ DEFAULT: Final = "_lt_default"
 
 RUNTIME_NAMES: Final = frozenset(
     {
+        "AssertionError",
         "BaseException",
         "Suspend",
         "aenter_and_aexit",

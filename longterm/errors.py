@@ -152,7 +152,10 @@ class NotAFlow(LongtermError):
     def __init__(self, value: object) -> None:
         """Keep what was given."""
         name = getattr(value, "__qualname__", None) or repr(value)
-        super().__init__(f"{name} is not a flow (put @deflow on the function)")
+        remedy = "put @deflow on the function"
+        if hasattr(value, "__wrapped__"):
+            remedy += " itself, and no decorator above it that hands on another one"
+        super().__init__(f"{name} is not a flow ({remedy})")
 
 
 class AsyncFlow(LongtermError):

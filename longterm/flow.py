@@ -110,7 +110,7 @@ def deflow(function: F, /) -> F:
         CompileError: the function holds what cannot be suspended, or is no plain function; the
             message shows each place, the cause and the remedy.
     """
-    if not isinstance(function, types.FunctionType):
+    if not isinstance(function, types.FunctionType) or function.__code__.co_name == "<lambda>":
         raise CompileError(_not_a_function(function))
     _make_flow(function)
     return function  # pyright: ignore[reportReturnType] - it is still the author's own function
@@ -235,4 +235,10 @@ def _not_a_function(value: object) -> str:
         return f"@deflow was put on a {kind} (write @{kind} above @deflow, not below it)"
     if isinstance(value, type):
         return f"@deflow was put on the class {value.__qualname__} (put it on its methods)"
+    if isinstance(value, types.FunctionType):
+        code = value.__code__
+        return (
+            f"the lambda at {code.co_filename}:{code.co_firstlineno} cannot be a flow "
+            "(write it as a def, with @deflow above it)"
+        )
     return f"@deflow was put on {value!r}, which is no plain function (put it nearest to the def)"

@@ -25,6 +25,7 @@ class Suspend(BaseException):
         super().__init__(wait.event_id)
 
 
+AssertionError = builtins.AssertionError
 BaseException = builtins.BaseException
 iter = builtins.iter
 slice = builtins.slice

@@ -56,6 +56,15 @@ class ModuleNames:
         """The nodes that bind each name of the module."""
         return bindings_of(own_nodes(self.source.tree.body))
 
+    @cached_property
+    def star_imports(self) -> list[str]:
+        """The modules from which everything is imported."""
+        return [
+            self.absolute(node)
+            for node in own_nodes(self.source.tree.body)
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+        ]
+
     def scope_of(self, function: FunctionNode) -> Scope:
         """Return the scope of a function of the file; it is found once."""
         known = self._scopes.get(function)
@@ -68,10 +77,18 @@ class ModuleNames:
         name, rest = path[0], path[1:]
         bindings = self.bindings.get(name, [])
         if not bindings:
-            return Verdict.NEVER if hasattr(builtins, name) else Verdict.MAY
+            return self._unbound(path)
         if len(bindings) > 1:
             return max((self._bound(b, name, rest) for b in bindings), key=_eagerness)
         return self._bound(bindings[0], name, rest)
+
+    def _unbound(self, path: tuple[str, ...]) -> Verdict:
+        """Judge a path whose first name the file does not bind: `import *` may, or builtins do."""
+        judged = [self._ask(module, path) for module in self.star_imports]
+        if hasattr(builtins, path[0]):
+            # A module that lacks the name may suspend as far as can be told.
+            return Verdict.SUSPENDS if Verdict.SUSPENDS in judged else Verdict.NEVER
+        return max(judged, key=_eagerness, default=Verdict.MAY)
 
     def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
         match binding:
@@ -79,7 +96,7 @@ class ModuleNames:
                 return self._imported_module(aliases, name, rest)
             case ast.ImportFrom(names=aliases):
                 original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
-                return self._ask(self._absolute(binding), (original, *rest))
+                return self._ask(self.absolute(binding), (original, *rest))
             case ast.FunctionDef() | ast.AsyncFunctionDef() if not rest:
                 return Verdict.SUSPENDS if self.is_flow(binding) else Verdict.NEVER
             case ast.ClassDef() if rest:
@@ -103,7 +120,8 @@ class ModuleNames:
             return Verdict.NEVER
         return self.resolve(module, path)
 
-    def _absolute(self, node: ast.ImportFrom) -> str:
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """Return the full name of the module that a statement imports from."""
         if not node.level:
             return node.module or ""
         parents = self.package.split(".")

@@ -56,7 +56,7 @@ class SourceResolver:
         if (module, path) in asked:
             return Verdict.MAY  # a circle of imports
         asked |= {(module, path)}
-        starred = [self._judge(each, path, asked) for each in found.star_imports]
+        starred = [self._judge(each, path, asked) for each in found.names.star_imports]
         return max(starred, key=_EAGERNESS.index, default=None)
 
     def _module(self, name: str) -> _Module | Verdict | None:
@@ -85,7 +85,7 @@ class SourceResolver:
                 return self._judge(renamed, rest, asked)
             case ast.ImportFrom(names=aliases):
                 original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
-                return self._judge(module.absolute(binding), (original, *rest), asked)
+                return self._judge(module.names.absolute(binding), (original, *rest), asked)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 return Verdict.UNKNOWN if rest else _function(module, binding)
             case ast.ClassDef():
@@ -148,23 +148,6 @@ class _Module:
             for name in bound_by(node):
                 found.setdefault(name, []).append(values.get(node, node))
         return found
-
-    @cached_property
-    def star_imports(self) -> list[str]:
-        """The modules from which everything is imported."""
-        return [
-            self.absolute(node)
-            for node in own_nodes(self.names.source.tree.body)
-            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-        ]
-
-    def absolute(self, node: ast.ImportFrom) -> str:
-        """Return the full name of the module that a statement imports from."""
-        if not node.level:
-            return node.module or ""
-        parents = self.located.package.split(".")
-        base = parents[: len(parents) - (node.level - 1)]
-        return ".".join([*base, *([node.module] if node.module else [])])
 
 
 def _function(module: _Module, node: FunctionNode) -> Verdict:

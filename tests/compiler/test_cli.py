@@ -148,6 +148,13 @@ def test_unusable_target_is_told_with_a_remedy(
 
 
 @pytest.mark.usefixtures("shop")
+def test_check_passes_a_file_without_flows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", "shop/plain.py", "shop/orders.py"]) == 0
+
+    assert capsys.readouterr().out == "shop/plain.py: no flows\n"
+
+
+@pytest.mark.usefixtures("shop")
 def test_syntax_error_is_told_in_the_words_of_cpython(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shop/broken.py"]) == 2
 

@@ -255,3 +255,34 @@ def test_flow_of_another_module_is_a_point(market: Path) -> None:
         (("market", "deep", "inner", "renamed"), True),
         (("Store", "static"), True),
     ]
+
+
+def test_what_is_imported_by_a_star_is_judged(market: Path) -> None:
+    (market / "orders.py").write_text(
+        "from longterm import *\nfrom market.flows import *\n"
+        "@deflow\ndef order(x):\n"
+        "    return [suspend(each) for each in x], [approve(x) for _ in x], len(x)\n"
+    )
+
+    target = find_target(str(market / "orders.py"))
+    compiled = compile_flow(target.flows[0], target.names)
+
+    assert [(each.callee, each.suspends) for each in compiled.points] == [
+        (("suspend",), True),
+        (("approve",), True),
+    ]
+
+
+def test_a_star_may_put_a_flow_in_the_place_of_a_builtin(market: Path) -> None:
+    (market / "market" / "flows.py").write_text(
+        "from longterm import *\n@deflow\ndef input(x):\n    return suspend(x)\n"
+    )
+    (market / "orders.py").write_text(
+        "from longterm import deflow\nfrom market.flows import *\n"
+        "@deflow\ndef order(x):\n    print([input(each) for each in x])\n"
+    )
+
+    target = find_target(str(market / "orders.py"))
+    compiled = compile_flow(target.flows[0], target.names)
+
+    assert [(each.callee, each.suspends) for each in compiled.points] == [(("input",), True)]

@@ -22,6 +22,11 @@ def shape_of(value: object) -> Shape:
     return _Walk().of(value)
 
 
+def text_of(value: object) -> str:
+    """Return a value's text, without addresses and without the frames of comprehensions."""
+    return _COMPREHENSION.sub("", _ADDRESS.sub("", repr(value)))
+
+
 def error_shape(error: BaseException | None) -> Shape:
     """Return an exception's shape with all of its causes and contexts."""
     return _Walk().error(error)
@@ -60,7 +65,7 @@ class _Walk:
 
     def of(self, value: object) -> Shape:
         if type(value) in _ATOMS:
-            return (type(value).__name__, _ADDRESS.sub("", repr(value)))
+            return (type(value).__name__, text_of(value))
         if type(value) is tuple:
             # Nothing depends on whether two equal tuples are one; what they hold is told apart.
             return ("tuple", [self.of(each) for each in value])

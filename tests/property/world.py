@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from tests.property.shapes import Shape, shape_of
+from tests.property.shapes import Shape, shape_of, text_of
 
 _FUEL = 400
 _MAX_SIZE = 300
@@ -80,19 +80,19 @@ class Box(_Shown):
         log("getitem", key)
         if isinstance(key, slice):
             return [key.start, key.stop, key.step]
-        return self.entries.get(repr(key), 1)
+        return self.entries.get(text_of(key), 1)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         log("setitem", key, value)
-        self.entries[repr(key)] = value
+        self.entries[text_of(key)] = value
 
     def __delitem__(self, key: Any) -> None:
         log("delitem", key)
-        self.entries.pop(repr(key), None)
+        self.entries.pop(text_of(key), None)
 
     def __contains__(self, value: Any) -> bool:
         log("contains", value)
-        return repr(value) in self.entries
+        return text_of(value) in self.entries
 
     def __bool__(self) -> bool:
         return bool(log("bool", bool(self.v)))

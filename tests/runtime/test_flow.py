@@ -176,6 +176,11 @@ def test_decorating_a_class_is_refused():
         deflow(Account)
 
 
+def test_decorating_a_lambda_is_refused():
+    with pytest.raises(CompileError, match=r"the lambda at .*test_flow.py:\d+ cannot be a flow"):
+        deflow(lambda: suspend("a"))
+
+
 def test_function_without_source_is_refused():
     namespace: dict[str, object] = {}
     exec("def made(): pass", namespace)
@@ -187,6 +192,11 @@ def test_function_without_source_is_refused():
 def test_starting_what_is_no_flow_is_refused():
     with pytest.raises(NotAFlow, match="len is not a flow"):
         Engine("memory://").start_flow(len, [])
+
+
+def test_starting_a_flow_under_another_decorator_says_what_is_in_the_way():
+    with pytest.raises(NotAFlow, match="no decorator above it that hands on another one"):
+        Engine("memory://").start_flow(functools.lru_cache(Account.deposit), 1)
 
 
 def test_interpret_and_play_agree_on_a_method():

@@ -13,6 +13,7 @@ import pytest
 from longterm import Engine, RunState, deflow, suspend
 from longterm.testing import _uncompiled
 from longterm.turn import current
+from tests.runtime import assertions
 
 
 @deflow
@@ -121,10 +122,12 @@ def raised_by_run(flow: Callable[..., Any], args: list[Any], events: list[Any]) 
     raise AssertionError("the flow did not raise")
 
 
-def authors_lines(error: BaseException) -> list[tuple[str, int | None, str, str]]:
-    """Return what a traceback shows of this file, carets included, from the flow on."""
+def authors_lines(
+    error: BaseException, path: str = __file__
+) -> list[tuple[str, int | None, str, str]]:
+    """Return what a traceback shows of a file, carets included, from the flow on."""
     entries = traceback.TracebackException.from_exception(error).stack
-    shown = [e for e in entries if e.filename == __file__ and not e.name.startswith("raised_by")]
+    shown = [e for e in entries if e.filename == path and not e.name.startswith("raised_by")]
     return [(e.name, e.lineno, e.line or "", f"{e.colno}-{e.end_colno}") for e in shown]
 
 
@@ -145,6 +148,25 @@ def test_traceback_of_a_resumed_flow_is_the_authors(flow, args, events):
     assert (type(run), run.args) == (type(author), author.args)
     assert authors_lines(run) == authors_lines(author)
     assert len(authors_lines(run)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("flow", "args", "events"),
+    [
+        (assertions.compared, [1], [2]),
+        (assertions.explained, [1], ["so"]),
+        (assertions.asserted, [1], [0]),
+        (assertions.asserted_of_several, [None], [0]),
+        (assertions.asserted_of_a_choice, [1], [0]),
+        (assertions.not_as_asserted, [1], [0]),
+    ],
+)
+def test_traceback_of_a_failed_assertion_is_the_authors(flow, args, events):
+    author, run = raised_by_author(flow, args, events), raised_by_run(flow, args, events)
+
+    assert (type(run), run.args) == (type(author), author.args)
+    assert authors_lines(run, assertions.__file__) == authors_lines(author, assertions.__file__)
+    assert len(authors_lines(run, assertions.__file__)) == 1
 
 
 def test_every_frame_of_the_stack_is_in_the_traceback():

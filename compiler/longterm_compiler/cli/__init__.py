@@ -19,7 +19,14 @@ from longterm_compiler.callees import ModuleNames
 from longterm_compiler.cli.highlight import bold, highlight, wants_colour
 from longterm_compiler.cli.points_table import points_table
 from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
-from longterm_compiler.cli.targets import BadTarget, Target, find_files, find_target, names_in
+from longterm_compiler.cli.targets import (
+    BadTarget,
+    NoFlows,
+    Target,
+    find_files,
+    find_target,
+    names_in,
+)
 from longterm_compiler.diagnostics import Refused, render_all
 from longterm_compiler.modules import Located
 from longterm_compiler.pipeline import compile_flow
@@ -95,6 +102,8 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
             check_cache_is_on()
             return max(_cache_or_refuse(each, options) for each in find_files(text))
         return _show_or_refuse(find_target(text), options, first=first)
+    except NoFlows as error:
+        return _without_flows(error.path) if options.check else _unusable(error)
     except (BadTarget, CannotCache) as error:
         return _unusable(error)
     except BrokenPipeError:
@@ -103,6 +112,11 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         traceback.print_exc()
         print(f"longterm-compile: internal error: please report it with {text}", file=sys.stderr)
         return _OUR_FAULT
+
+
+def _without_flows(path: str) -> int:
+    print(f"{path}: no flows")
+    return _OK
 
 
 def _unusable(error: Exception) -> int:
@@ -139,10 +153,9 @@ def _cache_or_refuse(file: Located, options: _Options) -> int:
         _has_problems(names_in(file), None, options)
         return _PROBLEMS
     if written is None:
-        print(f"{file.path}: no flows")
-    else:
-        flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
-        print(f"{file.path}: {flows}, {points}, in {written.path}")
+        return _without_flows(str(file.path))
+    flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
+    print(f"{file.path}: {flows}, {points}, in {written.path}")
     return _OK
 
 

@@ -26,6 +26,15 @@ class BadTarget(Exception):
     """Raised when a target does not exist, or cannot be read; the message says what to do."""
 
 
+class NoFlows(BadTarget):
+    """Raised when a file has no flows; the message says what to do if it should."""
+
+    def __init__(self, path: str) -> None:
+        """Keep the file's path."""
+        self.path = path
+        super().__init__(f"{path} has no flows (write `@deflow`, from longterm, above a function)")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """A file, what its module binds, and the flows of it that were asked for."""
@@ -39,15 +48,14 @@ def find_target(text: str) -> Target:
 
     Raises:
         BadTarget: it cannot be used.
+        NoFlows: it is a file without flows.
     """
     place, flow = _split(text)
     located = _located(place)
     names = names_in(located)
     flows = [each for each in names.source.definitions if names.is_flow(each.node)]
     if not flows:
-        raise BadTarget(
-            f"{names.source.path} has no flows (write `@deflow`, from longterm, above a function)"
-        )
+        raise NoFlows(names.source.path)
     return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
+from collections.abc import Iterator
 
-from longterm_compiler.build import assign, at, changed, load
+from longterm_compiler.build import assign, at, call, changed, load, runtime
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import (
     assign_target,
@@ -151,10 +153,38 @@ def _assert(low: Lowering, node: ast.stmt, out: Out) -> None:
     test = lower_test(low, node.test, tested)
     failed: Out = []
     message = [low.expression(node.msg, failed)] if node.msg is not None else []
-    error = ast.Call(at(node, load("AssertionError")), message, []) if message else None
-    failed.append(at(node, ast.Raise(error or load("AssertionError"), None)))
+    error: ast.expr = at(node, runtime("AssertionError"))
+    if message:
+        error = at(node, call(error, *message))
+    failed.append(at(_place_of_failure(node), ast.Raise(error, None)))
     tested.append(at(node.test, ast.If(ast.UnaryOp(ast.Not(), test), failed, [])))
     out.append(at(node, ast.If(load("__debug__"), tested, [])))
+
+
+def _place_of_failure(node: ast.Assert) -> ast.AST:
+    """Return where Python says that an assertion has failed."""
+    if sys.version_info >= (3, 13):
+        return node.test
+    if sys.version_info >= (3, 12):
+        return node
+    # Python 3.11 names the last comparison that it compiled as a jump.
+    *_, place = node, *_deciding(node.test)
+    return place
+
+
+def _deciding(test: ast.expr) -> Iterator[ast.Compare]:
+    """Yield the comparisons of a test that Python jumps on, in the order of its compiler."""
+    match test:
+        case ast.Compare():
+            yield test
+        case ast.UnaryOp(ast.Not(), operand):
+            yield from _deciding(operand)
+        case ast.BoolOp(values=parts):
+            for each in parts:
+                yield from _deciding(each)
+        case ast.IfExp(condition, chosen, other):
+            for each in (condition, chosen, other):
+                yield from _deciding(each)
 
 
 def _if(low: Lowering, node: ast.stmt, out: Out) -> None:
