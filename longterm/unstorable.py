@@ -29,7 +29,7 @@ def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
     what, remedy = _described(slot, frame, error)
     return CannotStore(
         f"cannot store {what} of {flow} at line {frame.line}: "
-        f"{_path(slot, error)} is a {error.value_type}, {error.reason} ({remedy})"
+        f"{_path(slot, error)} is {_with_article(error.value_type)}, {error.reason} ({remedy})"
     )
 
 
@@ -44,6 +44,11 @@ def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
         return what, f"{needing} still needs it; {error.remedy}"
     because = f"live because line {line} reads it; {error.remedy}, or del {slot} before the suspend"
     return f"local {slot!r}", because
+
+
+def _with_article(name: str) -> str:
+    # More types are called a `user` or a `uuid` than an `upload`.
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def _path(slot: str, error: NotStorable) -> str:

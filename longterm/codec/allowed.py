@@ -37,9 +37,9 @@ HARMLESS_MODULES: Final = frozenset(
 
 _ON_DEMAND: Final = frozenset(
     {
-        "_decimal", "_uuid", "array", "dataclasses", "decimal", "enum", "fractions", "ipaddress",
-        "json", "math", "numbers", "pathlib", "pathlib._local", "re", "string", "textwrap",
-        "urllib.parse", "uuid", "zoneinfo",
+        "_decimal", "_uuid", "array", "contextlib", "dataclasses", "decimal", "enum", "fractions",
+        "ipaddress", "json", "math", "numbers", "pathlib", "pathlib._local", "re", "string",
+        "textwrap", "urllib.parse", "uuid", "zoneinfo",
     }
 )  # fmt: skip
 """Modules of the standard library that the codec itself may have loaded in one process and not yet
@@ -63,6 +63,7 @@ PLAIN_STANDARD_CLASSES: Final = frozenset(
         "collections:ChainMap", "collections:Counter", "collections:OrderedDict",
         "collections:UserDict", "collections:UserList", "collections:UserString",
         "collections:defaultdict", "collections:deque", "string:Template", "argparse:Namespace",
+        "contextlib:nullcontext", "contextlib:suppress",
     }
 )  # fmt: skip
 """Classes of the standard library that are plain data."""

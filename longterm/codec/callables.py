@@ -35,7 +35,9 @@ def take_named(value: Any) -> Form:
     if name is None:
         raise Refused(
             f"{value!r} cannot be imported by its name",
-            "define it at the top of a module, or call it where it is needed",
+            "define it at the top of a module"
+            if is_a(value, type)
+            else "define it at the top of a module, or call it where it is needed",
         )
     refusal = names.why_not_callable(name)
     if refusal is not None:

@@ -17,7 +17,7 @@ from types import (
     MethodDescriptorType,
     WrapperDescriptorType,
 )
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from longterm.codec import allowed, names, wire
 from longterm.codec.budget import Budget
@@ -40,7 +40,8 @@ CONTENT_BASES: Final = (list, dict, set, OrderedDict, defaultdict, deque, bytear
 """Bases that hold content of their own, which can be filled later."""
 VALUE_BASES: Final = (int, float, complex, str, bytes, tuple, frozenset)
 """Bases that are their content, which must be there when the instance is made."""
-BARE_BASES: Final = (object, tzinfo)
+BARE_BASES: Final = (object, tzinfo, Generic)
+"""Bases that hold nothing; `Generic` is written in C from Python 3.12 on."""
 
 
 class ClassPlan:
@@ -69,6 +70,8 @@ class ClassPlan:
             raise Refused(
                 "an attribute of it has a name that is no string", "give it names that are strings"
             )
+        if "__orig_class__" in attributes:
+            return _with_parameters_that_can_be_stored(attributes)
         return attributes  # type: ignore[no-any-return]
 
     def slot_values(self, instance: object) -> dict[str, Any] | None:
@@ -166,6 +169,20 @@ def _is_written_in_python(cls: type) -> bool:
         isinstance(value, _C_DESCRIPTORS) and getattr(value, "__objclass__", None) is cls
         for value in vars(cls).values()
     )
+
+
+def _with_parameters_that_can_be_stored(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    """Return attributes of an instance that was made as `Page[int]()`, which notes its alias.
+
+    Like an annotation, the alias is left out if it names what cannot be stored.
+    """
+    from longterm.codec import aliases
+
+    alias = attributes["__orig_class__"]
+    if not aliases.is_alias(alias) or aliases.can_be_stored(alias):
+        return attributes
+    kept = {name: each for name, each in attributes.items() if name != "__orig_class__"}
+    return kept or None
 
 
 def _namespace_of(cls: type) -> Any:

@@ -51,6 +51,7 @@ FAMILIES: Final[tuple[_Family, ...]] = (
         (32, 33, 34),
         (wire.NAME, wire.MODULE),
     ),
+    ("aliases", "typing._GenericAlias types.GenericAlias", (36,), ()),
     ("classes", "", (), (wire.TYPE,)),
     (
         "containers",

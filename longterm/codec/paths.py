@@ -7,6 +7,7 @@ Attribute("cursor").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 from longterm.frame import Frame
@@ -52,6 +53,10 @@ def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) ->
     if type(holder) is tuple and hasattr(type(above), "_fields"):
         names = type(above)._fields
         return [Attribute(names[next(i for i, each in enumerate(holder) if each is held)])]
+    if held is _closure(holder):
+        return []
+    if holder is _closure(above):
+        return [Attribute(f"<variable {_variable_in(held, above)}>")]
     if type(holder) in (list, tuple):
         return [Item(next(i for i, each in enumerate(holder) if each is held))]
     if isinstance(holder, Frame):
@@ -80,6 +85,16 @@ def _key_step(holder: Any, held: Any, is_namespace: bool) -> Step:
         if key is held:
             return Attribute(f"keys()[{key!r}]")
     raise AssertionError("a dict holds what it was walked to")
+
+
+def _closure(value: Any) -> Any:
+    """Return the cells of a function, or None if it has none or the value is no function."""
+    return value.__closure__ if type(value) is FunctionType else None
+
+
+def _variable_in(cell: Any, function: FunctionType) -> str:
+    cells = zip(function.__code__.co_freevars, _closure(function), strict=True)
+    return next(name for name, each in cells if each is cell)
 
 
 def _part_name(holder: Any, position: int) -> str:

@@ -1,6 +1,6 @@
 """Tracebacks, as text: file, line and function of each entry; no frames and no locals.
 
-A decoded traceback has as many entries, and prints as the stored one did, but for the carets. Its
+A decoded traceback has as many entries, and prints as the stored one did, but without carets. Its
 source lines are read only from files of modules that are imported here.
 """
 
@@ -39,7 +39,7 @@ def _make(parts: Parts, budget: Budget) -> TracebackType | None:
     for file, line, name in reversed(rows[: budget.entries_left()]):
         if type(file) is not str or type(line) is not int or type(name) is not str:
             raise TypeError("an entry of a traceback is a file, a line and a function")
-        made = TracebackType(made, _frame(_shown(file), name), -1, line)
+        made = TracebackType(made, _frame(_shown(file), name), 0, line)
     budget.count_entries(len(rows))
     return made
 
@@ -68,7 +68,16 @@ def _frame(file: str, name: str) -> FrameType:
     return frame
 
 
-_TEMPLATE: Final = compile("frame = this_frame()", "<stored>", "exec")
+def _placeless_at_first(code: CodeType) -> CodeType:
+    """Return the code with no place for its first instruction, and the first line for the others.
+
+    Entries stand at the first: their lines are their own, and there is nothing to print carets by.
+    """
+    others = len(code.co_code) // 2 - 1
+    return code.replace(co_linetable=b"\xf8" + b"\xe8\x00" * others)
+
+
+_TEMPLATE: Final = _placeless_at_first(compile("frame = this_frame()", "<stored>", "exec"))
 
 TRACEBACK: Final = Kind(26, "traceback", _make)
 

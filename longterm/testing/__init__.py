@@ -59,7 +59,7 @@ class Transcript:
     """What happened when a flow ran: how it ended, what it said and what it asked for.
 
     Two transcripts are equal when the flows did the same: exceptions count as equal by type and
-    arguments.
+    arguments, those inside of arguments, lists and tuples too.
     """
 
     result: Any = None
@@ -80,9 +80,17 @@ class Transcript:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _compared(self) -> tuple[object, ...]:
-        error = None if self.error is None else (type(self.error), self.error.args)
-        return (self.result, error, self.responses, self.asked, self.waiting_for)
+    def _compared(self) -> Any:
+        return _comparable((self.result, self.error, self.responses, self.asked, self.waiting_for))
+
+
+def _comparable(value: Any) -> Any:
+    """Return a value with the type and arguments of each exception in place of it."""
+    if isinstance(value, BaseException):
+        return (type(value), _comparable(value.args))
+    if type(value) in (list, tuple):
+        return type(value)(map(_comparable, value))
+    return value
 
 
 def interpret(

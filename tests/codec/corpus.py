@@ -64,6 +64,7 @@ def values() -> dict[str, Any]:
             "tagged-plain": {"pair": (1, 2), "set": {3, 1, 2}},
             "iterators": samples.iterators(),
             "instances": samples.instances(),
+            "generics": samples.generics(),
             "exceptions": [models.Overdrawn(account="a", missing=3), OSError(2, "no", "f"),
                            ExceptionGroup("g", [ValueError("x"), KeyError("k")])],
             "cyclic": cyclic(),
@@ -84,7 +85,7 @@ def blobs() -> list[bytes]:
         *samples.SCALARS, *samples.VALUES, *samples.CONTAINERS, *samples.VIEWS,
         *samples.MEMORYVIEWS,
         *samples.CALLABLES, *samples.methods(), *samples.frames(), *samples.iterators(),
-        *samples.instances(), *samples.tracebacks(), *cyclic(), continuation(),
+        *samples.instances(), *samples.generics(), *samples.tracebacks(), *cyclic(), continuation(),
     ]  # fmt: skip
     try:
         each += samples.itertools_iterators()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import attrs
 import pydantic
@@ -116,6 +116,34 @@ class PrivateModel(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="allow")
     name: str
     _secret: int = pydantic.PrivateAttr(default=0)
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+
+
+class SlottedPage(Generic[T]):
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[T]) -> None:
+        self.items = items
+
+
+class PagedList(list[T], Generic[T]):
+    pass
+
+
+class Named(Protocol):
+    name: str
+
+
+class Shop(Named):
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 Pair = namedtuple("Pair", ["left", "right"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from longterm.codec import storable
 
 CALLS: list[str] = []
+T = TypeVar("T")
 
 
 def _note(name: str) -> Any:
@@ -34,7 +35,7 @@ NAMES = (
     "__setattr__", "__getattr__", "__delattr__", "__len__", "__bool__", "__iter__", "__next__",
     "__call__", "__copy__", "__deepcopy__", "__instancecheck__", "__index__", "__get__", "__set__",
     "__post_init__", "keys", "items", "append", "extend", "update", "__getitem__", "__setitem__",
-    "startswith", "__contains__",
+    "startswith", "__contains__", "__class_getitem__", "__mro_entries__",
 )  # fmt: skip
 
 
@@ -54,6 +55,12 @@ Recorder = _Metaclass(
         "attribute": property(_note("property")),
     },
 )
+
+
+class RecordingPage(Generic[T]):
+    def __class_getitem__(cls, arguments: Any) -> Any:
+        CALLS.append("page __class_getitem__")
+        return super().__class_getitem__(arguments)  # type: ignore[misc]
 
 
 class RecordingError(Exception):

@@ -176,6 +176,15 @@ def instances() -> list[Any]:
     ]  # fmt: skip
 
 
+def generics() -> list[Any]:
+    """Return instances of generic classes and of a protocol, and aliases."""
+    return [
+        models.Page([1]), models.Page[int]([2]), models.Page[list[models.Page[str]]]([]),
+        models.SlottedPage[int]([3]), models.PagedList[int]([4]), models.Shop("x"),
+        models.Page[int], list[int], dict[str, models.Page[int]], tuple[()],
+    ]  # fmt: skip
+
+
 def tracebacks() -> list[Any]:
     """Return a traceback."""
     return [_raised().__traceback__]

@@ -147,6 +147,20 @@ def test_a_traceback_prints_as_before_but_for_the_carets() -> None:
     assert rows[-1][2] == "fail"
 
 
+def test_the_interpreter_prints_no_empty_lines_for_carets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    back = again(caught(lambda: int("x") + 1))
+    last = back.__traceback__.tb_next
+    sys.__excepthook__(type(back), back.with_traceback(last), last)
+    assert capsys.readouterr().err == (
+        "Traceback (most recent call last):\n"
+        f'  File "{__file__}", line {last.tb_lineno}, in <lambda>\n'
+        '    back = again(caught(lambda: int("x") + 1))\n'
+        "ValueError: invalid literal for int() with base 10: 'x'\n"
+    )
+
+
 def _without_carets(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip(" ^~")]
 

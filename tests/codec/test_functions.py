@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -13,7 +14,7 @@ from longterm.codec import NotAllowed, NotStorable, decode, encode, functions
 from tests.codec.models import double
 
 
-def flow(start: int) -> Any:
+def flow(start: Any) -> Any:
     """Return two closures that share a cell, as a flow would make them."""
     count = start
 
@@ -96,6 +97,22 @@ def test_an_inner_function_that_no_table_knows_is_refused() -> None:
     step = flow(1)[0]
     with pytest.raises(NotStorable, match="define it at the top of a module, or inside the flow"):
         encode({"step": step})
+
+
+@pytest.mark.usefixtures("table")
+def test_the_path_through_a_function_names_what_holds_the_value() -> None:
+    def refused(function: Any) -> str:
+        with pytest.raises(NotStorable) as caught:
+            encode([function])
+        return "".join(map(str, caught.value.path))
+
+    lock = threading.Lock()
+    assert refused(flow(lock)[2]) == "[0].<variable count>.cell_contents"
+    step = flow(0)[0]
+    step.__kwdefaults__ = {"times": lock}
+    assert refused(step) == "[0].__kwdefaults__['times']"
+    step.__defaults__ = (1, [lock])
+    assert refused(step) == "[0].__defaults__[1][0]"
 
 
 def test_code_that_is_not_known_here_is_refused_by_name() -> None:

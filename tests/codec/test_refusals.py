@@ -15,7 +15,7 @@ import pytest
 from longterm.codec import NotStorable, encode
 from longterm.codec.paths import Attribute, Item
 from longterm.frame import Frame
-from tests.codec.models import Node, Order, Pair, Slotted
+from tests.codec.models import Node, Order, Page, Pair, Slotted
 
 
 def refused(value: Any) -> NotStorable:
@@ -117,6 +117,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: threading.local(), "keep what you need"),
     (_local_function, "at the top of a module"),
     (_local_class, "at the top of a module"),
+    (lambda: Page[Any], "make it again"),
     (lambda: _local_class()(), "at the top of a module"),
     (lambda: object.__init_subclass__, "call it where it is needed"),
     (lambda: memoryview(bytearray(b"abc"))[1:], "make it again"),
@@ -133,6 +134,10 @@ def test_each_refusal_says_what_to_do(make: Any, remedy: str) -> None:
     error = refused([make()])
     assert remedy in error.remedy
     assert error.path == (Item(0),)
+
+
+def test_a_class_is_not_to_be_called_where_it_is_needed() -> None:
+    assert refused(_local_class()).remedy == "define it at the top of a module"
 
 
 def test_coroutines_are_refused() -> None:

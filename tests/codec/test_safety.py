@@ -151,6 +151,28 @@ def test_making_an_instance_calls_nothing_of_its_class(calls: list[str]) -> None
     assert object.__getattribute__(made, "__dict__") == {"x": 1, "attribute": 2}
 
 
+@pytest.mark.parametrize("is_of_typing", [True, False])
+@pytest.mark.parametrize("cls", ["Recorder", "RecordingPage"])
+def test_making_an_alias_calls_nothing_of_its_class(
+    cls: str, is_of_typing: bool, calls: list[str]
+) -> None:
+    parts = [is_of_typing, name(f"{HERE}:{cls}"), name("builtins:int")]
+    made = decode(items(tagged("alias", *parts)))
+    assert calls == []
+    assert (made.__origin__, made.__args__) == (getattr(recording, cls), (int,))
+
+
+def test_an_alias_is_made_of_classes_that_may_be_named() -> None:
+    for parts in (
+        [name("subprocess:Popen"), name("builtins:int")],
+        [name("builtins:list"), name("pydantic.main:BaseModel")],
+        [name("builtins:len"), name("builtins:int")],
+        [],
+    ):
+        with pytest.raises(CorruptData):
+            decode(items(tagged("alias", True, *parts)))
+
+
 def test_exceptions_and_subclasses_are_made_without_their_code(calls: list[str]) -> None:
     error = tagged(
         "exception", type_of(f"{HERE}:RecordingError"), {"args": tagged("tuple", 1)}, None, None
@@ -229,6 +251,9 @@ WITH_A_RECORDER: list[Any] = [
     tagged("builtin method", RECORDER, RECORDER),
     tagged("builtin method", "append", RECORDER),
     tagged("partial", RECORDER, tagged("tuple"), {}),
+    tagged("alias", True, RECORDER, name("builtins:int")),
+    tagged("alias", RECORDER, name("builtins:list"), name("builtins:int")),
+    tagged("alias", True, name("tests.codec.models:Page"), RECORDER),
     tagged("partial", name("builtins:len"), RECORDER, {}),
     tagged("partial", name("builtins:len"), tagged("tuple"), RECORDER),
     tagged("iterator", "list", RECORDER, 0),

@@ -166,7 +166,8 @@ def enters(manager, waits, fails):
         (EntersOnly, True),
         (ExitsOnly, True),
         (lambda: "no manager", True),
-        (lambda: contextlib.suppress(KeyError), False),  # cannot be stored
+        (lambda: contextlib.suppress(KeyError), True),
+        (lambda: contextlib.nullcontext(["given"]), True),
         (lambda: memoryview(b"left"), False),
     ],
 )

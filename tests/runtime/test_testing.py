@@ -1,0 +1,33 @@
+"""What `interpret` and `play` return is compared by what happened, not by which objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from longterm import deflow, suspend
+from longterm.testing import Transcript, interpret, play
+
+
+@deflow
+def raises_group():
+    number = suspend("number")
+    raise ExceptionGroup("several", [ValueError(number), ExceptionGroup("more", [KeyError("k")])])
+
+
+@deflow
+def returns_errors():
+    number = suspend("number")
+    return [number, (ValueError(number), [KeyError("k")])]
+
+
+@pytest.mark.parametrize("flow", [raises_group, returns_errors])
+def test_exceptions_inside_of_arguments_and_lists_are_compared_by_type_and_arguments(flow):
+    assert play(flow, events=[1]) == interpret(flow, events=[1])
+    assert play(flow, events=[1]) != interpret(flow, events=[2])
+
+
+@pytest.mark.parametrize(
+    "other", [ValueError([KeyError(2)]), ValueError([LookupError(1)]), ValueError((KeyError(1),))]
+)
+def test_other_exceptions_inside_are_a_difference(other):
+    assert Transcript(error=ValueError([KeyError(1)])) != Transcript(error=other)
