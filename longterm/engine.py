@@ -49,7 +49,13 @@ class Engine:
             clock: where all stored times come from; the machine's unless told otherwise.
             lease: how long a claim holds when its process dies, on stores that have leases. While
                 the process lives it renews its claims, however long a turn takes.
+
+        Raises:
+            ValueError: the lease is no time at all.
+            StoreError: the URL names no store.
         """
+        if lease <= timedelta(0):
+            raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
         self.store: RunStore = open_store(store) if isinstance(store, str) else store
         self.clock: Clock = clock or SystemClock()
         self._claims = Claims(self.store, self.clock, lease)

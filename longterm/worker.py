@@ -13,7 +13,8 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from longterm.engine import Engine
-from longterm.store.base import Wakes
+from longterm.errors import NotSupported
+from longterm.store.base import Deadlines, Leases, Wakes
 
 _log = logging.getLogger("longterm")
 
@@ -40,7 +41,19 @@ class Worker:
                 a rest as soon as a run is due; it needs one of at most five minutes.
             batch: how many due runs to claim at once.
             max_attempts: after how many dead turns in a row a run is failed.
+
+        Raises:
+            NotSupported: the engine's store has no deadlines, or no leases.
+            ValueError: a number is less than 1, or the rest is no time at all.
         """
+        if not isinstance(engine.store, Deadlines):
+            raise NotSupported(engine.store, "deadlines")
+        if not isinstance(engine.store, Leases):
+            raise NotSupported(engine.store, "leases")
+        if poll <= timedelta(0):
+            raise ValueError(f"poll={poll!r} is no time (give timedelta(seconds=1))")
+        if batch < 1 or max_attempts < 1:
+            raise ValueError(f"batch={batch} and max_attempts={max_attempts} must be at least 1")
         self._engine = engine
         self._poll = poll.total_seconds()
         self._batch = batch

@@ -12,13 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from longterm import ClaimLost, Engine, RunState, StoreError, deflow, suspend
+from longterm import ClaimLost, Engine, NotSupported, RunState, StoreError, deflow, suspend
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
 from longterm.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
+
+
+class WithoutDeadlines:
+    """The least that a store needs."""
+
+    def __init__(self):
+        runs = MemoryStore()
+        self.create, self.get = runs.create, runs.get
+        self.unsuspend, self.update = runs.unsuspend, runs.update
 
 
 @deflow
@@ -191,3 +200,21 @@ def test_a_late_turn_leaves_the_newer_claim_alone(engine, clock):
         engine._claims.release(late)
 
     assert live_on(engine, clock) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"batch": 0}, {"max_attempts": 0}, {"poll": timedelta(0)}, {"poll": -DAY}]
+)
+def test_a_worker_that_would_never_rest_or_never_work_is_refused(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))}="):
+        Worker(Engine("memory://"), **settings)
+
+
+def test_a_lease_of_no_time_is_refused():
+    with pytest.raises(ValueError, match="lease="):
+        Engine("memory://", lease=timedelta(0))
+
+
+def test_a_worker_on_a_store_without_deadlines_is_refused():
+    with pytest.raises(NotSupported, match="WithoutDeadlines does not offer deadlines"):
+        Worker(Engine(WithoutDeadlines()))
