@@ -80,7 +80,7 @@ class Transcript:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _compared(self) -> Any:
+    def _compared(self) -> object:
         return _comparable((self.result, self.error, self.responses, self.asked, self.waiting_for))
 
 
