@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from longterm.clock import Clock
-from longterm.errors import ClaimLost, NotSupported, RunNotFailed, UnknownRun
+from longterm.errors import NotSupported, RunNotFailed
 from longterm.forks import begins_anew
 from longterm.records import released_run
 from longterm.run import Run
@@ -70,7 +70,7 @@ class Claims:
         for run in runs:
             self._keep_no_longer(run.id, run.turn)
         for run in runs:
-            with suppress(ClaimLost, UnknownRun):
+            with suppress(Exception):
                 self.release(run)
 
     def revive(self, run_id: str) -> Run:

@@ -65,6 +65,14 @@ class ModuleNames:
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
         ]
 
+    @cached_property
+    def set_by_functions(self) -> frozenset[str]:
+        """The names of the module that a function or class body declares `global`."""
+        nodes = ast.walk(self.source.tree)
+        return frozenset(
+            name for each in nodes if isinstance(each, ast.Global) for name in each.names
+        )
+
     def scope_of(self, function: FunctionNode) -> Scope:
         """Return the scope of a function of the file; it is found once."""
         known = self._scopes.get(function)
@@ -84,7 +92,11 @@ class ModuleNames:
 
     def _unbound(self, path: tuple[str, ...]) -> Verdict:
         """Judge a path whose first name the file does not bind: `import *` may, or builtins do."""
-        judged = [self._ask(module, path) for module in self.star_imports]
+        if self.star_imports and path[0] in self.set_by_functions:
+            return Verdict.MAY
+        # Of longterm's own forms the star binds the names, and no paths that end like them.
+        ask = self._ask if len(path) == 1 else self.resolve
+        judged = [ask(module, path) for module in self.star_imports]
         if hasattr(builtins, path[0]):
             # A module that lacks the name may suspend as far as can be told.
             return Verdict.SUSPENDS if Verdict.SUSPENDS in judged else Verdict.NEVER

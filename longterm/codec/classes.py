@@ -82,6 +82,8 @@ class ClassPlan:
                 values[name] = slot.__get__(instance)
             except AttributeError:
                 continue
+        if "__orig_class__" in values:
+            return _with_parameters_that_can_be_stored(values)
         return values or None
 
     def set_attributes(

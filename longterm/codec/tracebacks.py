@@ -1,7 +1,8 @@
 """Tracebacks, as text: file, line and function of each entry; no frames and no locals.
 
-A decoded traceback has as many entries, and prints as the stored one did, but without carets. Its
-source lines are read only from files of modules that are imported here.
+A decoded traceback has as many entries, and prints as the stored one did, but without carets, and
+of a statement over several lines only the line that it names. Its source lines are read only from
+files of modules that are imported here.
 """
 
 from __future__ import annotations

@@ -215,7 +215,9 @@ class PostgresPool:
 
 
 def _limits(wait_seconds: float) -> list[tuple[str, int]]:
-    """Return after what time libpq gives up a server that is silent: else in a quarter of an hour.
+    """Return after what time libpq gives up a server that no longer acknowledges what it is sent.
+
+    It would take a quarter of an hour else.
 
     An idle connection is tried once a minute, so that firewalls do not forget it.
     """

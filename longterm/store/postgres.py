@@ -133,7 +133,7 @@ class PostgresStore:
         Args:
             conninfo: a URL such as `postgresql://user:password@host:5432/database`.
             max_connections: how many this process may have open at once.
-            wait_seconds: how long a step tries to reach a server that is away or silent.
+            wait_seconds: how long a step tries to reach a server that is away.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         self._pool = PostgresPool(

@@ -76,12 +76,13 @@ class Transcript:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Transcript):
             return NotImplemented
-        return self._compared() == other._compared()
+        mine, theirs = self._parts(), other._parts()
+        return mine == theirs or _comparable(mine) == _comparable(theirs)
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _compared(self) -> object:
-        return _comparable((self.result, self.error, self.responses, self.asked, self.waiting_for))
+    def _parts(self) -> tuple[object, ...]:
+        return (self.result, self.error, self.responses, self.asked, self.waiting_for)
 
 
 def _comparable(value: Any) -> Any:

@@ -131,6 +131,7 @@ def test_point_that_only_may_suspend_says_so(
         ("shop.orders:aprove", "shop/orders.py has no flow aprove (did you mean approve?)"),
         ("shop.orders:helper", "has no flow helper (it has approve, Shop.sell, Shop.close)"),
         ("shop/plain.py", "shop/plain.py has no flows (write `@deflow`, from longterm, above"),
+        ("shop/plain.py:order", "shop/plain.py has no flow order (it has none)"),
         ("shop/", "shop/ is a folder (name its files, as in shop/*.py)"),
         ("a b", "'a b' is neither a file nor a module's name (write module.py"),
     ],

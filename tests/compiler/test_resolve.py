@@ -273,6 +273,31 @@ def test_what_is_imported_by_a_star_is_judged(market: Path) -> None:
     ]
 
 
+def test_a_path_is_no_form_because_it_ends_like_one(market: Path) -> None:
+    (market / "orders.py").write_text(
+        "from longterm import *\nfrom market.flows import *\n"
+        "@deflow\ndef order(x):\n    return sorted(x, key=lambda each: shop.call(each))\n"
+    )
+
+    target = find_target(str(market / "orders.py"))
+
+    assert target.names.verdict(("shop", "call")) is Verdict.MAY
+    assert compile_flow(target.flows[0], target.names).points == ()
+
+
+def test_what_a_function_makes_global_is_not_what_a_star_brings(market: Path) -> None:
+    (market / "orders.py").write_text(
+        "from longterm import *\nfrom market.flows import *\n"
+        "def set_up():\n    global plain\n"
+        "    @deflow\n    def plain(x):\n        return suspend(x)\n"
+        "@deflow\ndef order(x):\n    return plain(x)\n"
+    )
+
+    target = find_target(str(market / "orders.py"))
+
+    assert target.names.verdict(("plain",)) is Verdict.MAY
+
+
 def test_a_star_may_put_a_flow_in_the_place_of_a_builtin(market: Path) -> None:
     (market / "market" / "flows.py").write_text(
         "from longterm import *\n@deflow\ndef input(x):\n    return suspend(x)\n"

@@ -26,6 +26,14 @@ def test_exceptions_inside_of_arguments_and_lists_are_compared_by_type_and_argum
     assert play(flow, events=[1]) != interpret(flow, events=[2])
 
 
+def test_a_transcript_with_a_cycle_is_equal_to_itself():
+    cycle = []
+    cycle.append(cycle)
+    transcript = Transcript(result=cycle)
+
+    assert transcript == transcript
+
+
 @pytest.mark.parametrize(
     "other", [ValueError([KeyError(2)]), ValueError([LookupError(1)]), ValueError((KeyError(1),))]
 )

@@ -54,7 +54,7 @@ def find_target(text: str) -> Target:
     located = _located(place)
     names = names_in(located)
     flows = [each for each in names.source.definitions if names.is_flow(each.node)]
-    if not flows:
+    if not flows and flow is None:
         raise NoFlows(names.source.path)
     return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
 
@@ -172,7 +172,7 @@ def _named(flow: str, flows: list[Definition], path: str) -> list[Definition]:
         return short
     known = [_short(each) for each in flows]
     near = get_close_matches(flow, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
     raise BadTarget(f"{path} has no flow {flow} ({hint})")
 
 
