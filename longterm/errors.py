@@ -286,6 +286,11 @@ class Expired(LongtermError):
         super().__init__(f"event {event_id!r} did not come in time")
 
 
+def closed_store() -> StoreError:
+    """Return what a step on a closed store raises."""
+    return StoreError("the store is closed (open it again with `open_store`)")
+
+
 class NotSupported(LongtermError):
     """Raised when a store is asked for a capability that it does not offer."""
 

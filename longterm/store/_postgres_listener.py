@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from longterm.errors import StoreError
+from longterm.errors import StoreError, closed_store
 from longterm.forks import begins_anew
 from longterm.store._postgres_errors import as_store_error
 from longterm.store._postgres_pool import Connection
@@ -46,7 +46,7 @@ class Listener:
             StoreError: the server cannot be reached, or the store is closed.
         """
         if self._is_closed:
-            raise StoreError("the store is closed (open it again with `open_store`)")
+            raise closed_store()
         if not self._lock.acquire(blocking=False):
             return False  # another worker of this process is listening
         try:

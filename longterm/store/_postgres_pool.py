@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from longterm.errors import StoreError
+from longterm.errors import StoreError, closed_store
 from longterm.forks import begins_anew
 from longterm.store._postgres_errors import as_store_error, is_lost, is_undone, place
 
@@ -103,12 +103,9 @@ class PostgresPool:
         self.place = place(conninfo)
         self._conninfo = conninfo
         given = conninfo_to_dict(conninfo)
-        unless_given = {name: value for name, value in _limits(wait_seconds) if name not in given}
-        self._options: dict[str, Any] = {
-            "autocommit": True,
-            "client_encoding": "utf8",
-            **unless_given,
-        }
+        limits = _limits(wait_seconds)
+        self._options: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
+        self._options.update((name, limits[name]) for name in limits.keys() - given.keys())
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
         self._prepare = prepare
@@ -178,7 +175,7 @@ class PostgresPool:
     def _open(self, asked: str) -> ConnectionPool[Connection]:
         with self._opening:
             if self._is_closed:
-                raise StoreError("the store is closed (open it again with `open_store`)")
+                raise closed_store()
             if self._pool is None:
                 # A connection outside the pool: the pool would only say that time ran out.
                 try:
@@ -214,19 +211,18 @@ class PostgresPool:
         )
 
 
-def _limits(wait_seconds: float) -> list[tuple[str, int]]:
+def _limits(wait_seconds: float) -> dict[str, int]:
     """Return after what time libpq gives up a server that no longer acknowledges what it is sent.
 
-    It would take a quarter of an hour else.
-
-    An idle connection is tried once a minute, so that firewalls do not forget it.
+    It would take a quarter of an hour else. An idle connection is tried once a minute, so that
+    firewalls do not forget it.
     """
     seconds = min(max(2, int(wait_seconds)), 1_000_000)
-    return [
-        ("connect_timeout", seconds),
-        ("tcp_user_timeout", seconds * 1000),
-        ("keepalives_idle", 60),
-    ]
+    return {
+        "connect_timeout": seconds,
+        "tcp_user_timeout": seconds * 1000,
+        "keepalives_idle": 60,
+    }
 
 
 def _send(

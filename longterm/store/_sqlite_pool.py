@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakSet
 
-from longterm.errors import StoreError
+from longterm.errors import closed_store
 from longterm.forks import at_fork, begins_anew
 
 _FORK_WAIT_SECONDS: Final = 30.0
@@ -54,7 +54,7 @@ class ConnectionPool:
                 while self._forks:
                     self._changed.wait()
                 if self._is_closed:
-                    raise StoreError("the store is closed (open it again with `open_store`)")
+                    raise closed_store()
                 self._lent += 1
                 is_counted = True
                 if self._idle:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from longterm_compiler import Verdict
-from longterm_compiler.cli.targets import find_target
+from longterm_compiler.cli.targets import Target, find_target
 from longterm_compiler.modules import Located, locate, root_of
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.resolve import SourceResolver
@@ -241,59 +241,66 @@ def test_module_without_source_is_not_found(module: str) -> None:
     assert locate(module, sys.path) is None
 
 
+def orders(market: Path, text: str) -> Target:
+    """Write a module beside the package, and return it with its flows."""
+    path = market / "orders.py"
+    path.write_text(text)
+    return find_target(str(path))
+
+
+def points(target: Target) -> list[tuple[tuple[str, ...], bool]]:
+    """Return what the first flow of a module calls at its points, and whether that suspends."""
+    compiled = compile_flow(target.flows[0], target.names)
+    return [(each.callee, each.suspends) for each in compiled.points]
+
+
 def test_flow_of_another_module_is_a_point(market: Path) -> None:
-    (market / "orders.py").write_text(
+    target = orders(
+        market,
         "import market.deep.inner\nfrom market import Store, plain\nfrom longterm import deflow\n"
         "@deflow\ndef order(x):\n"
-        "    return [plain(x), market.deep.inner.renamed(x), Store.static(), len(x)]\n"
+        "    return [plain(x), market.deep.inner.renamed(x), Store.static(), len(x)]\n",
     )
 
-    target = find_target(str(market / "orders.py"))
-    compiled = compile_flow(target.flows[0], target.names)
-
-    assert [(each.callee, each.suspends) for each in compiled.points] == [
+    assert points(target) == [
         (("market", "deep", "inner", "renamed"), True),
         (("Store", "static"), True),
     ]
 
 
 def test_what_is_imported_by_a_star_is_judged(market: Path) -> None:
-    (market / "orders.py").write_text(
+    target = orders(
+        market,
         "from longterm import *\nfrom market.flows import *\n"
         "@deflow\ndef order(x):\n"
-        "    return [suspend(each) for each in x], [approve(x) for _ in x], len(x)\n"
+        "    return [suspend(each) for each in x], [approve(x) for _ in x], len(x)\n",
     )
 
-    target = find_target(str(market / "orders.py"))
-    compiled = compile_flow(target.flows[0], target.names)
-
-    assert [(each.callee, each.suspends) for each in compiled.points] == [
+    assert points(target) == [
         (("suspend",), True),
         (("approve",), True),
     ]
 
 
 def test_a_path_is_no_form_because_it_ends_like_one(market: Path) -> None:
-    (market / "orders.py").write_text(
+    target = orders(
+        market,
         "from longterm import *\nfrom market.flows import *\n"
-        "@deflow\ndef order(x):\n    return sorted(x, key=lambda each: shop.call(each))\n"
+        "@deflow\ndef order(x):\n    return sorted(x, key=lambda each: shop.call(each))\n",
     )
 
-    target = find_target(str(market / "orders.py"))
-
     assert target.names.verdict(("shop", "call")) is Verdict.MAY
-    assert compile_flow(target.flows[0], target.names).points == ()
+    assert points(target) == []
 
 
 def test_what_a_function_makes_global_is_not_what_a_star_brings(market: Path) -> None:
-    (market / "orders.py").write_text(
+    target = orders(
+        market,
         "from longterm import *\nfrom market.flows import *\n"
         "def set_up():\n    global plain\n"
         "    @deflow\n    def plain(x):\n        return suspend(x)\n"
-        "@deflow\ndef order(x):\n    return plain(x)\n"
+        "@deflow\ndef order(x):\n    return plain(x)\n",
     )
-
-    target = find_target(str(market / "orders.py"))
 
     assert target.names.verdict(("plain",)) is Verdict.MAY
 
@@ -302,12 +309,10 @@ def test_a_star_may_put_a_flow_in_the_place_of_a_builtin(market: Path) -> None:
     (market / "market" / "flows.py").write_text(
         "from longterm import *\n@deflow\ndef input(x):\n    return suspend(x)\n"
     )
-    (market / "orders.py").write_text(
+    target = orders(
+        market,
         "from longterm import deflow\nfrom market.flows import *\n"
-        "@deflow\ndef order(x):\n    print([input(each) for each in x])\n"
+        "@deflow\ndef order(x):\n    print([input(each) for each in x])\n",
     )
 
-    target = find_target(str(market / "orders.py"))
-    compiled = compile_flow(target.flows[0], target.names)
-
-    assert [(each.callee, each.suspends) for each in compiled.points] == [(("input",), True)]
+    assert points(target) == [(("input",), True)]
