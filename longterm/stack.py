@@ -8,7 +8,7 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import CellType, CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -105,12 +105,13 @@ def _runs(value: object, code: CodeType) -> bool:
 def _callee(path: tuple[str, ...], values: dict[str, Any], native: FrameType) -> object:
     """Return what a dotted path stands for in a frame, without running any code."""
     first = path[0]
-    for names in (values, native.f_globals, vars(builtins)):
-        if first in names:
-            value: object = names[first]
-            break
+    value: object
+    if first in values:
+        value = values[first]
+    elif first in native.f_globals:
+        value = native.f_globals[first]
     else:
-        return None
+        value = vars(builtins).get(first)
     for name in path[1:]:
         value = _attribute(value, name)
     return value
@@ -139,18 +140,19 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
     for frame in reversed(frames):
         flow, slots = flow_named(frame.flow, frame.version), frame.slots
         resume = flow.resume(frame.point)
-        live = resume.slots
-        if not live.keys() <= slots.keys():
-            resume = flow.resume(frame.point, tuple(name for name in live if name not in slots))
+        bound: Iterable[str] = resume.slots
+        if not resume.slots.keys() <= slots.keys():
+            unbound = tuple(name for name in resume.slots if name not in slots)
+            resume = flow.resume(frame.point, unbound)
+            bound = [name for name in bound if name in slots]
         code = resume.code
-        function = FunctionType(code, flow.globals, code.co_name, None, _closure(flow, frame, code))
-        going_on = partial(function, going_on, *[slots[name] for name in live if name in slots])
+        closure = _closure(flow, frame, code) if code.co_freevars else ()
+        function = FunctionType(code, flow.globals, code.co_name, None, closure)
+        going_on = partial(function, going_on, *map(slots.__getitem__, bound))
     return going_on
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
-    if not code.co_freevars:
-        return ()
     spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
     return tuple(spelled[name] for name in code.co_freevars)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from functools import partial
-from types import TracebackType
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import longterm.inner  # noqa: F401 - the codec stores inner functions by its table
@@ -55,9 +54,12 @@ class Turns:
         refuse_async(flow_of(flow), "start_flow")
         run = new_run(flow_of(flow), args, kwargs, self._clock.now())
         turn = LiveTurn(run)
-        with _Attempt(run, [], self._clock, self._store.create):
+        try:
             outcome = run_turn(turn, partial(flow, *args, **kwargs))
             done = after_turn(run, turn, outcome, self._clock.now())
+        except BaseException as error:
+            self._end_attempt(run, [], error, self._store.create)
+            raise
         return self._store.create(done)
 
     async def astart(
@@ -68,9 +70,12 @@ class Turns:
             return await in_thread(self.start, flow, args, kwargs)
         run = new_run(flow_of(flow), args, kwargs, self._clock.now())
         turn = LiveTurn(run)
-        with _Attempt(run, [], self._clock, self._store.create):
+        try:
             outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
             done = after_turn(run, turn, outcome, self._clock.now())
+        except BaseException as error:
+            self._end_attempt(run, [], error, self._store.create)
+            raise
         return await in_thread(self._store.create, done)
 
     def claim(self, run_id: str, event_id: str, key: str | None = None) -> tuple[Run, Run | None]:
@@ -123,12 +128,16 @@ class Turns:
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
-        let_go = partial(let_go or self._let_go, run)
+        let_go = let_go or self._let_go
         frames, going_on = self._going_on(run, bring, let_go, is_async=False)
         begun = _begun(run, key)
         turn = LiveTurn(begun)
-        with _Attempt(begun, frames, self._clock, self._claims.save, let_go):
+        try:
             done = after_turn(begun, turn, run_turn(turn, going_on), self._clock.now())
+        except BaseException as error:
+            undo = partial(let_go, run)
+            self._end_attempt(begun, frames, error, self._claims.save, undo)
+            raise
         return self._claims.save(done)
 
     async def acarry_on(
@@ -137,13 +146,17 @@ class Turns:
         """Run one turn of a claimed run from asynchronous code."""
         if not self._is_async(run, let_go):
             return await in_thread(self.carry_on, run, bring, let_go, key=key)
-        let_go = partial(let_go or self._let_go, run)
+        let_go = let_go or self._let_go
         frames, going_on = self._going_on(run, bring, let_go, is_async=True)
         begun = _begun(run, key)
         turn = LiveTurn(begun)
-        with _Attempt(begun, frames, self._clock, self._claims.save, let_go):
+        try:
             outcome = await arun_turn(turn, going_on)
             done = after_turn(begun, turn, outcome, self._clock.now())
+        except BaseException as error:
+            undo = partial(let_go, run)
+            self._end_attempt(begun, frames, error, self._claims.save, undo)
+            raise
         return await in_thread(self._claims.save, done)
 
     def carry_on_alone(self, run: Run, bring: Bring, let_go: LetGo) -> Run:
@@ -196,7 +209,7 @@ class Turns:
         self._claims.release(run)
 
     def _going_on(
-        self, run: Run, bring: Bring, let_go: Callable[[BaseException], None], *, is_async: bool
+        self, run: Run, bring: Bring, let_go: LetGo, *, is_async: bool
     ) -> tuple[list[Frame], Callable[[], Any]]:
         """Return a claimed run's frames and what carries them on, or let go of the run."""
         assert run.stack is not None
@@ -208,8 +221,31 @@ class Turns:
                 return frames, _start(frames[0])
             return frames, rebuild(frames, bring(frames))
         except BaseException as error:
-            let_go(error)
+            let_go(run, error)
             raise
+
+    def _end_attempt(
+        self,
+        run: Run,
+        frames: list[Frame],
+        error: BaseException,
+        save: Callable[[Run], Run],
+        undo: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
+        """Settle what becomes of a run, with the frames it had, if an exception ends its turn.
+
+        If the author's code raised it, the run is saved as failed; if the turn was refused, or
+        interrupted (Ctrl-C, a cancelled task), it is undone, since that is nobody's failure.
+        """
+        if not isinstance(error, Exception) or isinstance(error, CannotSuspend):
+            undo(error)
+            return
+        try:
+            failed = failed_run(run, error, frames, self._clock.now())
+        except BaseException as another:
+            undo(another)
+            raise
+        save(failed)
 
     def _frames(self, stack: bytes) -> list[Frame]:
         token = reading.set(self._store)
@@ -218,49 +254,6 @@ class Turns:
             return frames
         finally:
             reading.reset(token)
-
-
-class _Attempt:
-    """One try at a turn: what becomes of the run if an exception ends it.
-
-    If the author's code raised it, the run is saved as failed; if the turn was refused, or
-    interrupted (Ctrl-C, a cancelled task), it is undone, since that is nobody's failure.
-    """
-
-    __slots__ = ("_clock", "_frames", "_let_go", "_run", "_save")
-
-    def __init__(
-        self,
-        run: Run,
-        frames: list[Frame],
-        clock: Clock,
-        save: Callable[[Run], Run],
-        let_go: Callable[[BaseException], None] = lambda error: None,
-    ) -> None:
-        """Try a turn of a run, with the frames that it had before."""
-        self._run, self._frames, self._clock = run, frames, clock
-        self._save, self._let_go = save, let_go
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, CannotSuspend):
-            self._save(self._failed(error))
-        elif error is not None:
-            self._let_go(error)
-
-    def _failed(self, error: Exception) -> Run:
-        try:
-            return failed_run(self._run, error, self._frames, self._clock.now())
-        except BaseException as another:
-            self._let_go(another)
-            raise
 
 
 def _begun(run: Run, key: str | None) -> Run:

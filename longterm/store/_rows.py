@@ -12,8 +12,8 @@ from typing import Any, Final, LiteralString
 from longterm.run import Fact, Run, RunState
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
-    *("state", "waiting_for", "attempts", "delivery", "stack", "response", "result", "error"),
-    *("facts", "deadline", "claimed_until", "updated_at"),
+    *("state", "attempts", "delivery", "stack", "response", "result", "error", "facts"),
+    *("deadline", "claimed_until", "updated_at", "waiting_for"),
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
 whole life of a run."""
@@ -24,35 +24,61 @@ COLUMNS: Final[tuple[LiteralString, ...]] = ("id", "turn", *CHANGING, "created_a
 BYTES: Final = frozenset({"stack", "response", "result"})
 """The columns that hold bytes."""
 
-_BLANK: Final = Run(id="", flow="", state=RunState.SUSPENDED)
+_OTHERWISE_NAMED: Final = {
+    "response": "encoded_response",
+    "result": "encoded_result",
+    "facts": "index",
+}
+_FIELDS: Final = tuple(_OTHERWISE_NAMED.get(name, name) for name in COLUMNS)
+_MOMENTS: Final = ("deadline", "claimed_until", "updated_at", "created_at")
 _STATES: Final = {state.value: state for state in RunState}
 
 
-def changing(run: Run) -> tuple[Any, ...]:
-    """Return the columns of a run that a save writes; facts are a list of texts."""
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def changing(
+    run: Run,
+    moment: Callable[[datetime | None], Any] = _as_it_is,
+    facts: Callable[[list[str]], Any] = _as_it_is,
+) -> tuple[Any, ...]:
+    """Return the columns of a run that a save writes.
+
+    Args:
+        run: the run.
+        moment: makes of a moment, or None, what the database has for one.
+        facts: makes of the facts, as texts, what it has for them.
+    """
     return (
-        run.state.value,
-        run.waiting_for,
+        str(run.state),
         run.attempts,
         run.delivery,
         run.stack,
         run.encoded_response,
         run.encoded_result,
         run.error,
-        _facts(run),
-        run.deadline,
-        run.claimed_until,
-        run.updated_at,
+        facts(_facts(run)),
+        moment(run.deadline),
+        moment(run.claimed_until),
+        moment(run.updated_at),
+        run.waiting_for,
     )
 
 
-def row_of(run: Run) -> tuple[Any, ...]:
-    """Return the columns of a run."""
-    return (run.id, run.turn, *changing(run), run.created_at, run.flow)
+def row_of(
+    run: Run,
+    moment: Callable[[datetime | None], Any] = _as_it_is,
+    facts: Callable[[list[str]], Any] = _as_it_is,
+) -> tuple[Any, ...]:
+    """Return the columns of a run; see `changing`."""
+    return (run.id, run.turn, *changing(run, moment, facts), moment(run.created_at), run.flow)
 
 
 def run_of(
-    row: Sequence[Any], moment: Callable[[Any], datetime], texts: Callable[[Any], list[str]]
+    row: Sequence[Any],
+    moment: Callable[[Any], datetime] = _as_it_is,
+    texts: Callable[[Any], list[str]] = _as_it_is,
 ) -> Run:
     """Return the run of a row.
 
@@ -61,26 +87,14 @@ def run_of(
         moment: makes a moment, in UTC, of what the database has for one.
         texts: makes a list of what it has for the facts.
     """
-    id, turn, state, waiting_for, attempts, delivery, stack, response, result, error, *rest = row
-    facts, deadline, claimed_until, updated_at, created_at, flow = rest
-    return _BLANK.changed(
-        id=id,
-        turn=turn,
-        state=_STATES.get(state) or RunState(state),
-        waiting_for=waiting_for,
-        attempts=attempts,
-        delivery=delivery,
-        stack=stack,
-        encoded_response=response,
-        encoded_result=result,
-        error=error,
-        index=_index(texts(facts)),
-        deadline=None if deadline is None else moment(deadline),
-        claimed_until=None if claimed_until is None else moment(claimed_until),
-        updated_at=None if updated_at is None else moment(updated_at),
-        created_at=None if created_at is None else moment(created_at),
-        flow=flow,
-    )
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["state"] = _STATES.get(fields["state"]) or RunState(fields["state"])
+    facts = texts(fields["index"])
+    fields["index"] = _index(facts) if facts else {}
+    for name in _MOMENTS:
+        if (written := fields[name]) is not None:
+            fields[name] = moment(written)
+    return Run.of(fields)
 
 
 def _facts(run: Run) -> list[str]:
@@ -93,8 +107,6 @@ def _facts(run: Run) -> list[str]:
 
 
 def _index(facts: list[str]) -> dict[str, Fact]:
-    if not facts:
-        return {}
     from longterm.store.facts import read_facts
 
     return read_facts(facts)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Final, ParamSpec, TypeVar
+from time import monotonic, sleep
+from typing import Final, TypeVar
 
 from longterm.errors import StoreError
 from longterm.record import record
@@ -24,11 +24,7 @@ MIGRATIONS: Final = ("0001_runs.sql",)
 
 _OLDEST_SQLITE: Final = (3, 37)
 _RETRY_SECONDS: Final = 0.005
-_CHECKPOINT_PAGES: Final = 8_000
-"""A checkpoint lets one save in a while wait for the disk. At SQLite's own 1,000 pages that is
-about one turn in a hundred among many runs; at 8,000, a log of 32 MB, one in a thousand."""
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
@@ -65,11 +61,12 @@ class SQLiteFile:
             raise self.error(error, f"open {self.path}") from error
         try:
             # The schema comes first: until it is checked, nothing may be written to the file.
-            self.retrying(lambda: _ensure_schema(connection, self.path), f"open {self.path}")
+            self.retrying(
+                lambda each: _ensure_schema(each, self.path), connection, f"open {self.path}"
+            )
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         except BaseException:
             connection.close()
             raise
@@ -92,33 +89,37 @@ class SQLiteFile:
         except sqlite3.Error as error:
             raise self.error(error, asked) from error
         with closing(connection):
-            return self.retrying(lambda: _version(connection, self.path), asked)
+            return self.retrying(lambda each: _version(each, self.path), connection, asked)
 
-    def retrying(self, step: Callable[[], _T], asked: str) -> _T:
+    def retrying(
+        self, step: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection, asked: str
+    ) -> _T:
         """Take a step that is atomic in itself, again and again while others are in its way.
 
         Raises:
             StoreError: it failed, or others were in its way for too long.
         """
         try:
-            return self.patiently(step)
+            return self.patiently(step, connection)
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self.error(error, asked) from error
 
-    def patiently(self, step: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def patiently(
+        self, step: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection
+    ) -> _T:
         """Take a step like `retrying`, and let SQLite's own errors out.
 
         SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
         for a longer transaction, such as when the journal is changed or recovered.
         """
-        deadline = time.monotonic() + self.busy_seconds
+        deadline = monotonic() + self.busy_seconds
         while True:
             try:
-                return step(*args, **kwargs)
+                return step(connection)
             except sqlite3.Error as error:
-                if not is_busy(error) or time.monotonic() > deadline:
+                if not is_busy(error) or monotonic() > deadline:
                     raise
-            time.sleep(_RETRY_SECONDS)
+            sleep(_RETRY_SECONDS)
 
     def error(self, error: Exception, asked: str) -> StoreError:
         """Say what failed in the user's words."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -20,18 +20,17 @@ Action: TypeAlias = Callable[[sqlite3.Connection], Any]
 class Step:
     """What one thread wants written, and what came of it."""
 
-    __slots__ = ("_sleeper", "action", "batch", "error", "is_taken", "result")
+    is_taken = False
+    """Whether it is in the file, though perhaps not on the disk."""
+    result: Any = None
+    error: Exception | None = None
+    batch: Sequence[Step] = ()
+    """The steps that its thread takes, if that leads; its own is one of them."""
+    _sleeper: threading.Lock | None = None
 
     def __init__(self, action: Action) -> None:
         """Want something written."""
         self.action = action
-        self.is_taken = False
-        """Whether it is in the file, though perhaps not on the disk."""
-        self.result: Any = None
-        self.error: Exception | None = None
-        self.batch: list[Step] = []
-        """The steps that its thread takes, if that leads; its own is one of them."""
-        self._sleeper: threading.Lock | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -62,7 +61,7 @@ class Step:
 class Group:
     """The threads that have steps to take at the same time."""
 
-    def __init__(self, take: Callable[[list[Step]], None]) -> None:
+    def __init__(self, take: Callable[[Sequence[Step]], None]) -> None:
         """Have steps taken by a function that notes in each what came of it."""
         self._take = take
         self._lock = threading.Lock()
@@ -79,7 +78,8 @@ class Group:
                 else:
                     step.will_sleep()
                     self._waiting.append(step)
-            step.sleep()
+            if self._leader is not step:
+                step.sleep()
             if self._leader is step:
                 if not step.batch:
                     with self._lock:
@@ -100,6 +100,9 @@ class Group:
         What an interrupted leader has left is the next one's to take.
         """
         with self._lock:
+            if self._leader is own and len(own.batch) < 2 and not self._waiting:  # most often
+                self._leader = None
+                return
             settled = [each for each in own.batch if each.is_settled and each is not own]
             left = [each for each in own.batch if not each.is_settled]
             waiting = [each for each in (*left, *self._waiting) if each is not own]

@@ -62,7 +62,8 @@ class ConnectionPool:
             return self._open_connection()
         except BaseException:
             if is_counted:
-                self._count_back()
+                with self._lock:
+                    self._count_back()
             raise
 
     def give_back(self, connection: sqlite3.Connection) -> None:
@@ -70,21 +71,17 @@ class ConnectionPool:
 
         Whatever interrupted the thread, no transaction of it goes on.
         """
-        try:
-            if connection.in_transaction:
+        with self._lock:
+            self._count_back()
+            if connection.in_transaction or self._is_closed:
                 connection.close()
             else:
                 self._idle.append(connection)
-        finally:
-            self._count_back()
 
     def _count_back(self) -> None:
-        with self._lock:
-            self._lent -= 1
-            if self._is_closed:
-                self._close_idle()
-            if self._forks:
-                self._changed.notify_all()
+        self._lent -= 1
+        if self._forks:
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Close every connection: the idle ones now, a lent one when it comes back."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from longterm.errors import StoreError
@@ -40,13 +40,18 @@ class Writer:
         self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
     def write(
-        self, action: Callable[[sqlite3.Connection], _T], asked: str, *, is_durable: bool = True
+        self,
+        action: Callable[[sqlite3.Connection], _T],
+        asked: str,
+        *about: object,
+        is_durable: bool = True,
     ) -> _T:
         """Take a step that is atomic in itself, and return what came of it.
 
         Args:
             action: the step; should the transaction that it shares fail, it is taken again alone.
-            asked: what it is, such as `save run 'r1'`.
+            asked: what it is, such as `save run %r`, for an error.
+            about: what it is about, to be written into it.
             is_durable: whether it must be on the disk before this returns. The log is in order:
                 when a step is on the disk, so are all before it.
 
@@ -60,12 +65,13 @@ class Writer:
             result: _T = step.result
             return result
         if isinstance(step.error, _TOLD):
-            raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
+            asked = f"{asked % about} in {self._file.path}"
+            raise self._file.error(step.error, asked) from step.error
         if isinstance(step.error, StoreError):
             raise StoreError(str(step.error))  # it may be other threads' too
         raise step.error
 
-    def _write_and_sync(self, steps: list[Step]) -> None:
+    def _write_and_sync(self, steps: Sequence[Step]) -> None:
         # Once the disk has failed, it may have lost what was written before, and not say so again.
         if self._disk_error is not None:
             _fail(steps, self._file.worn_out(self._disk_error))
@@ -77,7 +83,7 @@ class Writer:
                 _fail(taken, InterruptedError())  # should it be
                 self._sync(taken)
 
-    def _sync(self, steps: list[Step]) -> None:
+    def _sync(self, steps: Sequence[Step]) -> None:
         try:
             sync_log(self._file.path)
         except OSError as error:
@@ -86,7 +92,7 @@ class Writer:
         else:
             _fail(steps, None)
 
-    def _write(self, steps: list[Step]) -> None:
+    def _write(self, steps: Sequence[Step]) -> None:
         # By one thread at a time, so over the same connection, which still has the pages at hand.
         with self._writing:
             try:
@@ -110,13 +116,13 @@ class Writer:
             step.error = sqlite3.OperationalError("interrupted")
             raise
 
-    def _take_together(self, connection: sqlite3.Connection, steps: list[Step]) -> bool:
+    def _take_together(self, connection: sqlite3.Connection, steps: Sequence[Step]) -> bool:
         """Take steps in one transaction; return False if it failed, so that none is taken.
 
         If it is interrupted, whoever gets the connection back ends the transaction.
         """
         try:
-            self._file.patiently(connection.execute, "BEGIN IMMEDIATE")
+            self._file.patiently(_begin, connection)
         except Exception as error:
             _fail(steps, error)
             return True
@@ -136,6 +142,10 @@ class Writer:
         return True
 
 
-def _fail(steps: list[Step], error: Exception | None) -> None:
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _fail(steps: Sequence[Step], error: Exception | None) -> None:
     for each in steps:
         each.error = error

@@ -58,11 +58,11 @@ class MemoryStore:
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         with self._lock:
             run = self._stored(run_id)
-            if run.waiting_for != event_id or not (
-                run.state is RunState.SUSPENDED or _is_stale(run, now)
-            ):
+            is_suspended = run.state is RunState.SUSPENDED
+            is_stale = not is_suspended and _is_stale(run, now)
+            if run.waiting_for != event_id or not (is_suspended or is_stale):
                 return None
-            return self._claimed(run, until, run.attempts + _is_stale(run, now))
+            return self._claimed(run, until, run.attempts + is_stale)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         with self._lock:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, LiteralString, Self
+from typing import Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -155,7 +155,7 @@ class PostgresStore:
         answer = self._pool.execute(_GET, (run_id,), f"get run {run_id!r}")
         if not answer.rows:
             raise UnknownRun(run_id)
-        return _run_of(answer.rows[0])
+        return run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
@@ -189,17 +189,17 @@ class PostgresStore:
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         parameters = (max_attempts, now, DIED, now)
         answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
-        return [_run_of(row) for row in answer.rows]
+        return list(map(run_of, answer.rows))
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
         answer = self._pool.execute(_CLAIM_DUE, (now, limit, until), "claim due runs")
-        return in_order_of_deadlines(map(_run_of, answer.rows))
+        return in_order_of_deadlines(map(run_of, answer.rows))
 
     def find(self, query: Query) -> list[Run]:
         statement, parameters = find_statement(query)
         # Each query is planned for its own values: some events are waited for by all runs.
         answer = self._pool.execute(statement, parameters, "find runs", is_prepared=False)
-        return [_run_of(row) for row in answer.rows]
+        return list(map(run_of, answer.rows))
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
@@ -250,7 +250,7 @@ class PostgresStore:
         asked = f"claim run {run_id!r}"
         answer = self._pool.execute(statement, parameters, asked)
         if answer.rows:
-            return _run_of(answer.rows[0])
+            return run_of(answer.rows[0])
         stored = self.get(run_id)
         if answer.is_repeated and stored.state is RunState.RUNNING:
             raise StoreError(
@@ -265,14 +265,6 @@ class PostgresStore:
         return (stored.flow, stored.created_at) == (run.flow, run.created_at) and (
             stored == run or run.created_at is not None
         )
-
-
-def _run_of(row: Sequence[Any]) -> Run:
-    return run_of(row, _as_it_is, list)
-
-
-def _as_it_is(moment: datetime) -> datetime:
-    return moment
 
 
 def _close(pool: PostgresPool, listener: Listener) -> None:

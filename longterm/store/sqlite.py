@@ -15,7 +15,14 @@ from typing import Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run
-from longterm.store._rows import CHANGING, COLUMNS, changing, in_order_of_deadlines, run_of
+from longterm.store._rows import (
+    CHANGING,
+    COLUMNS,
+    changing,
+    in_order_of_deadlines,
+    row_of,
+    run_of,
+)
 from longterm.store._sqlite_file import SQLiteFile, schema_sql
 from longterm.store._sqlite_pool import ConnectionPool
 from longterm.store._sqlite_writer import Writer
@@ -23,7 +30,7 @@ from longterm.store.base import DIED, Query
 
 _NAMES: Final = ", ".join(COLUMNS)
 _CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
-_CHANGES_BUT_EVENT: Final = ", ".join(f"{n} = ?" for n in CHANGING if n != "waiting_for")
+_CHANGES_BUT_EVENT: Final = _CHANGES.removesuffix(", waiting_for = ?")
 
 _CREATE: Final = (
     f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
@@ -35,10 +42,11 @@ _UNSUSPEND: Final = (
     f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final = f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running'"
-# Writes none of the large indexes. Matches nothing, and so costs little, if the event is another.
+# Of the same parameters. Writes none of the large indexes; matches nothing, and so costs little, if
+# the event is another.
 _SAVE_WITH_SAME_EVENT: Final = (
     f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
-    " WHERE id = ? AND turn = ? AND state = 'running' AND waiting_for = ?"
+    " WHERE waiting_for = ? AND id = ? AND turn = ? AND state = 'running'"
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
@@ -114,12 +122,12 @@ class SQLiteStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._change(_CREATE, _row_of(run), f"create run {run.id!r}"):
+        if not self._change(_CREATE, row_of(run, _text, _json), "create run %r", run.id):
             raise RunExists(run.id)
         return run
 
     def get(self, run_id: str) -> Run:
-        rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
+        rows = self._read(_GET, (run_id,), "get run %r", run_id)
         if not rows:
             raise UnknownRun(run_id)
         return _run_of(rows[0])
@@ -128,17 +136,15 @@ class SQLiteStore:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
-        state, event_id, *changes = _changing(run)
-        key = (run.id, run.turn)
+        parameters = (*changing(run, _text, _json), run.id, run.turn)
 
         def save(connection: sqlite3.Connection) -> int:
-            same = (state, *changes, *key, event_id)
             return (
-                connection.execute(_SAVE_WITH_SAME_EVENT, same).rowcount
-                or connection.execute(_SAVE, (state, event_id, *changes, *key)).rowcount
+                connection.execute(_SAVE_WITH_SAME_EVENT, parameters).rowcount
+                or connection.execute(_SAVE, parameters).rowcount
             )
 
-        if not self._writer.write(save, f"save run {run.id!r}"):
+        if not self._writer.write(save, "save run %r", run.id):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
@@ -147,8 +153,9 @@ class SQLiteStore:
         return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        asked = f"renew the claim on run {run_id!r}"
-        return bool(self._change(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
+        parameters = (_text(until), run_id, turn)
+        asked = "renew the claim on run %r"
+        return bool(self._change(_RENEW, parameters, asked, run_id, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
@@ -156,11 +163,12 @@ class SQLiteStore:
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         moment = _text(now)
         parameters = (max_attempts, max_attempts, DIED, max_attempts, moment, moment)
-        return self._claim(_RELEASE_STALE, parameters, "release stale claims")
+        return _runs_of(self._claim(_RELEASE_STALE, parameters, "release stale claims"))
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
         parameters = (_text(until), _text(now), limit)
-        return in_order_of_deadlines(self._claim(_CLAIM_DUE, parameters, "claim due runs"))
+        due = self._claim(_CLAIM_DUE, parameters, "claim due runs")
+        return in_order_of_deadlines(_runs_of(due))
 
     def find(self, query: Query) -> list[Run]:
         from longterm.store._sqlite_find import find_statement
@@ -171,7 +179,7 @@ class SQLiteStore:
             tuple(_text(each) if isinstance(each, datetime) else each for each in parameters),
             "find runs",
         )
-        return [_run_of(row) for row in rows]
+        return _runs_of(rows)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         return self._change(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs")
@@ -197,17 +205,21 @@ class SQLiteStore:
         self.close()
 
     def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
-        for run in self._claim(statement, parameters, f"claim run {run_id!r}"):
-            return run
+        rows = self._claim(statement, parameters, "claim run %r", run_id)
+        if rows:
+            return _run_of(rows[0])
         self.get(run_id)  # raises if there is no such run
         return None
 
-    def _read(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
+    def _read(
+        self, statement: str, parameters: tuple[object, ...], asked: str, *about: object
+    ) -> list[Any]:
         connection = self._pool.lend()
         try:
             return self._file.retrying(
-                lambda: connection.execute(statement, parameters).fetchall(),
-                f"{asked} in {self.path}",
+                lambda connection: connection.execute(statement, parameters).fetchall(),
+                connection,
+                f"{asked % about} in {self.path}",
             )
         finally:
             self._pool.give_back(connection)
@@ -217,48 +229,40 @@ class SQLiteStore:
         statement: str,
         parameters: tuple[object, ...],
         asked: str,
-        *,
+        *about: object,
         is_durable: bool = True,
     ) -> int:
         """Return how many runs a statement has changed."""
         return self._writer.write(
             lambda connection: connection.execute(statement, parameters).rowcount,
             asked,
+            *about,
             is_durable=is_durable,
         )
 
-    def _claim(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Run]:
-        """Return the runs that a statement has claimed, or given back."""
+    def _claim(
+        self, statement: str, parameters: tuple[object, ...], asked: str, *about: object
+    ) -> list[Any]:
+        """Return the rows that a statement has claimed, or given back."""
         # Until its last row is fetched, a statement's transaction is open.
-        rows = self._writer.write(
+        return self._writer.write(
             lambda connection: connection.execute(statement, parameters).fetchall(),
             asked,
+            *about,
             is_durable=False,
         )
-        return [_run_of(row) for row in rows]
-
-
-def _row_of(run: Run) -> tuple[Any, ...]:
-    return (run.id, run.turn, *_changing(run), _text(run.created_at), run.flow)
-
-
-def _changing(run: Run) -> tuple[Any, ...]:
-    """Return what a save writes, moments as text that people read and that sorts by time."""
-    (*plain, facts, deadline, claimed_until, updated_at) = changing(run)
-    return (
-        *plain,
-        _json(facts) if facts else _NO_FACTS,
-        _text(deadline),
-        _text(claimed_until),
-        _text(updated_at),
-    )
 
 
 def _run_of(row: tuple[Any, ...]) -> Run:
     return run_of(row, datetime.fromisoformat, _texts)
 
 
+def _runs_of(rows: list[tuple[Any, ...]]) -> list[Run]:
+    return [_run_of(row) for row in rows]
+
+
 def _text(moment: datetime | None) -> str | None:
+    """Write a moment as text that people read and that sorts by time."""
     if moment is None:
         return None
     if moment.tzinfo is not UTC:
@@ -267,6 +271,8 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _json(texts: list[str]) -> str:
+    if not texts:
+        return _NO_FACTS
     import json
 
     return json.dumps(texts, ensure_ascii=False)

@@ -21,6 +21,10 @@ from tests.benchmarks.measuring import Row, Spread, interleaved, rows_of, skippe
 from tests.store.postgres_server import PostgresServer, find_binaries
 
 ONE, TWO = "bare, one transaction", "bare, claim and save"
+ONE_WAIT = "bare, claim and save, one wait"
+A_FULL_LOG = 1_000
+"""Events after which every file has filled its log once. Until then the log grows, and the disk has
+to be told so at each wait."""
 AGES = (10, 1_000, 10_000)
 
 
@@ -42,9 +46,16 @@ def sqlite_events(synchronous: str, *, repeats: int, each: int) -> list[Row]:
         path = Path(folder, "runs.db")
         ids = started(path)
         store = opened.enter_context(SQLiteStore(path, synchronous=synchronous))
-        sides = {ONE: one.one, TWO: two.two, "longterm": events(Engine(store), ids)}
+        sides: dict[str, Callable[[int], object]] = {ONE: one.one, TWO: two.two}
+        if synchronous == "FULL":
+            waits = opened.enter_context(BareSQLite(Path(folder, "waits.db"), "NORMAL").fill())
+            sides[ONE_WAIT] = waits.two_with_one_wait
+        sides["longterm"] = events(Engine(store), ids)
+        for event in sides.values():
+            for number in range(A_FULL_LOG):
+                event(number)
         samples = interleaved(sides, repeats=repeats, each=each)
-    return rows_of(f"SQLite, {synchronous}", samples, bases=(ONE, TWO))
+    return rows_of(f"SQLite, {synchronous}", samples, bases=list(sides)[:-1])
 
 
 def started(path: Path, runs: int = RUNS) -> list[str]:

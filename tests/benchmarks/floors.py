@@ -13,6 +13,7 @@ from typing import Any
 
 from msgpack import packb, unpackb
 
+from longterm.store._sqlite_log import sync_log
 from tests.benchmarks.flows import EVENT, PADDING
 
 SURVEY = {"total": 0, "padding": PADDING}
@@ -34,6 +35,7 @@ class BareSQLite:
 
     def __init__(self, path: Path, synchronous: str, *, runs: int = RUNS) -> None:
         """Open a file; it must be filled before turns are taken."""
+        self.path = path
         self.runs = runs
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -81,6 +83,11 @@ class BareSQLite:
             "UPDATE runs SET state = 'suspended', body = ? WHERE id = ? AND turn = ?",
             (advanced(body), run_id, turn),
         )
+
+    def two_with_one_wait(self, number: int) -> None:
+        """Do the same in a file in `NORMAL`, and wait for the disk after the save alone."""
+        self.two(number)
+        sync_log(str(self.path))
 
 
 def bare_postgres(connection: Any) -> Callable[[int], None]:

@@ -21,7 +21,7 @@ from uuid import UUID
 from longterm.run import Run, RunState
 from longterm.store._rows import COLUMNS, row_of
 from longterm.store.base import Query
-from longterm.store.sqlite import SQLiteStore, _row_of
+from longterm.store.sqlite import SQLiteStore, _json, _text
 from tests.benchmarks.measuring import Row, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
 
@@ -101,7 +101,7 @@ def sqlite_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterator[
         store = SQLiteStore(path, synchronous="NORMAL")
         opened.enter_context(store).create(suspended(0))
         with closing(sqlite3.connect(path)) as connection:
-            rows = (_row_of(suspended(number)) for number in range(1, size))
+            rows = (row_of(suspended(number), _text, _json) for number in range(1, size))
             connection.executemany(f"INSERT INTO runs ({names}) VALUES ({marks})", rows)
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

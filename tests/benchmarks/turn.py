@@ -38,6 +38,9 @@ STAGES: dict[str, tuple[Any, str]] = {
 }
 """The stages in their order, and the function that each of them is."""
 
+WORK = ("decode", "the author's code", "encode")
+"""The stages that a turn is there for."""
+
 
 def measure(quick: bool) -> list[Row]:
     """Return the whole turn beside its floor, the stages of it, and its instructions."""
@@ -55,8 +58,13 @@ def measure(quick: bool) -> list[Row]:
     with_clocks = "longterm, with clocks"
     whole[with_clocks] = [sum(parts) for parts in zip(*stages.values(), strict=True)]
     shares = {with_clocks: whole[with_clocks], **stages}
+    work = {
+        WHOLE: whole[WHOLE],
+        ", ".join(WORK): [sum(parts) for parts in zip(*map(stages.get, WORK), strict=True)],
+    }
     return [
         *rows_of("a turn in memory", whole, bases=[FLOOR]),
+        *rows_of("a turn in memory", work, bases=[WHOLE])[1:],
         *rows_of("its stages", shares, bases=[with_clocks])[1:],
         *instructions.measure(),
     ]

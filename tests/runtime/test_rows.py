@@ -17,7 +17,7 @@ def read(**columns):
     """Read the row of a run with other texts in some columns."""
     row = dict(zip(COLUMNS, row_of(RUN), strict=True))
     row |= {name: each.isoformat() for name, each in row.items() if isinstance(each, datetime)}
-    return run_of(list((row | columns).values()), datetime.fromisoformat, list)
+    return run_of(list((row | columns).values()), datetime.fromisoformat)
 
 
 def test_row_is_read_as_it_was_written():
