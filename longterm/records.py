@@ -17,6 +17,9 @@ from longterm.turn import LiveTurn
 from longterm.wait import MISSING
 
 _HERE = os.path.dirname(__file__) + os.sep
+_MARKS = 0xF << 76 | 0b11 << 62
+"""The bits of a UUID that say of which version and variant it is."""
+_VERSION_7 = 7 << 76 | 0b10 << 62
 
 
 def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime) -> Run:
@@ -29,10 +32,20 @@ def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: date
         stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
     except NotStorable:
         stack = None
-    from uuid import uuid4
+    return Run(
+        id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now
+    )
 
-    run_id = uuid4().hex
-    return Run(id=run_id, flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
+
+def _new_id(now: datetime) -> str:
+    """Return a UUID of version 7 (RFC 9562, 5.7): later ones sort later, but for the same ms.
+
+    So the ids of new runs stand together at the end of a store's indexes, and starts that share a
+    transaction write the same few pages. 74 bits are random.
+    """
+    milliseconds = max(0, int(now.timestamp() * 1000))
+    drawn = int.from_bytes(os.urandom(10))
+    return f"{milliseconds << 80 | drawn & ~_MARKS | _VERSION_7:032x}"
 
 
 def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run:

@@ -32,6 +32,16 @@ def fact(text: str) -> tuple[str, Any]:
     return name, found
 
 
+def facts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return facts by name; a run has one value of each, so that two would find nothing."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise WrongUsage(f"--index gives {name} twice (a run has one value of it: give one)")
+        found[name] = value
+    return found
+
+
 def days(text: str) -> timedelta:
     """Read a number of days."""
     try:

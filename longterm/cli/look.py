@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from longterm._abi import DEFAULT
-from longterm.cli.arguments import count, days, fact
+from longterm.cli.arguments import count, days, fact, facts
 from longterm.codec import describe
 from longterm.engine import Engine
 from longterm.errors import LongtermError
@@ -47,7 +47,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         state=options.state,
         flow=options.flow,
         waiting_for=options.waiting_for,
-        index=dict(options.index),
+        index=facts(options.index),
         older_than=options.older_than,
         limit=options.limit,
         after=options.after,

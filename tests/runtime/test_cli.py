@@ -268,6 +268,7 @@ def test_refusals_say_why(longterm, engine, clinic):
         (["runs", "--limit", "0"], 2, "'0' is no number from 1 on"),
         (["runs", "--index", "patient"], 2, "'patient' is not NAME=VALUE"),
         (["runs", "--index", "a=[1]"], 2, "'[1]' is no plain value"),
+        (["runs", "--index", "a=1", "--index", "a=2"], 2, "--index gives a twice"),
         (["runs", "--older-than", "long"], 2, "'long' is no number of days"),
         (["prune", "--older-than", "-1"], 2, "'-1' is no number of days"),
         (["worker", "--poll", "0"], 2, "'0' is no number of seconds up to 300"),

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -27,6 +29,7 @@ from longterm import (
     suspend,
 )
 from longterm.store.memory import MemoryStore
+from longterm.testing import FakeClock
 
 
 @deflow
@@ -64,6 +67,21 @@ def test_module_level_functions_share_the_default_store(default_store):
 
 def test_helpers_of_a_flow_may_respond(default_store):
     assert start_flow(greet, "Ann").response == ["How are you, Ann?", "from a helper", 13]
+
+
+@pytest.mark.parametrize("year", [1, 1969, 2026, 9999])
+def test_ids_are_uuids_that_sort_by_when_their_runs_began(year):
+    clock = FakeClock(datetime(year, 3, 4, tzinfo=UTC))
+    engine = Engine("memory://", clock=clock)
+    ids = []
+    for _ in range(20):
+        ids.append(engine.start_flow(greet, "Ann").id)
+        clock.advance(timedelta(milliseconds=1))
+
+    assert {(UUID(each).version, UUID(each).variant) for each in ids} == {(7, RFC_4122)}
+    assert len(set(ids)) == 20
+    if year > 1970:  # the time in a UUID begins there
+        assert ids == sorted(ids) == [run.id for run in engine.find_runs()]
 
 
 def test_engines_keep_their_runs_apart():
