@@ -32,9 +32,7 @@ def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: date
         stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
     except NotStorable:
         stack = None
-    return Run(
-        id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now
-    )
+    return Run(id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
 
 
 def _new_id(now: datetime) -> str:

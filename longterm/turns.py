@@ -7,6 +7,7 @@ code and for asynchronous code, over the same steps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -110,16 +111,35 @@ class Turns:
         return self.claim(run_id, run.waiting_for)[0]
 
     async def aclaim(self, claim: Callable[P, Run], /, *args: P.args, **kwargs: P.kwargs) -> Run:
-        """Claim a run in a thread; if the task is cancelled meanwhile, let go of it again."""
+        """Claim a run in a thread; if the caller ends meanwhile, let go of it again.
+
+        A task that is cancelled waits for that; a coroutine that is closed can wait for nothing.
+        """
         claimed: list[Run] = []
+        is_closed = False
+
+        def take() -> None:
+            claimed.append(claim(*args, **kwargs))
+            if is_closed:
+                self._give_back(claimed)
+
         try:
-            await in_thread(lambda: claimed.append(claim(*args, **kwargs)))
+            await in_thread(take)
+        except GeneratorExit:
+            is_closed = True
+            self._give_back(claimed)
+            raise
         except BaseException:
-            for run in claimed:
-                if run.state is RunState.RUNNING:
-                    await in_thread(self._claims.release, run)
+            await in_thread(self._give_back, claimed)
             raise
         return claimed[0]
+
+    def _give_back(self, claimed: list[Run]) -> None:
+        """Let go of a run that was claimed, if it was; one of two threads finds it in the list."""
+        with suppress(IndexError):
+            run = claimed.pop()
+            if run.state is RunState.RUNNING:
+                self._claims.release(run)
 
     def carry_on(
         self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None

@@ -269,6 +269,33 @@ def test_task_cancelled_while_it_claims_for_an_event_lets_go_of_the_run():
     assert asyncio.run(main()).result == 2
 
 
+@pytest.mark.parametrize("is_claimed", [True, False], ids=["after", "before"])
+def test_coroutine_closed_while_it_claims_lets_go_of_the_run(is_claimed):
+    engine = Engine(Gated())
+
+    async def main():
+        loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+        loop.set_default_executor(threads)
+        run = await engine.astart_flow(ask, "q")
+        gate = engine.store.at_claim = Gate()
+        coroutine = engine.aprocess_event(run.id, "q", 1)
+        coroutine.send(None)
+        assert gate.reached.wait(10)
+        if is_claimed:
+            gate.opened.set()
+            threads.submit(lambda: None).result(10)  # the one thread has done with the claim
+            assert engine.get_run(run.id).state is RunState.RUNNING
+        coroutine.close()
+        gate.opened.set()
+        threads.submit(lambda: None).result(10)
+        assert engine.get_run(run.id).state is RunState.SUSPENDED
+        assert engine._claims._held == {}
+        engine.store.at_claim = None
+        return await engine.aprocess_event(run.id, "q", 2)
+
+    assert asyncio.run(main()).result == 2
+
+
 def test_task_cancelled_while_its_claim_is_refused_is_cancelled():
     engine = Engine(Gated())
 
