@@ -7,6 +7,7 @@ floor is one caller with a bare transaction for each event.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import threading
 import time
@@ -80,6 +81,9 @@ def compare(
         together = in_threads if name == "threads" else in_tasks
         for callers in CALLERS:
             variants[f"{name}, {callers}"] = partial(together, call, callers, count)
+        if name == "threads" and hasattr(os, "sched_setaffinity"):
+            most = f"threads, {CALLERS[-1]}"
+            variants[f"{most}, on one processor"] = partial(on_one_processor, variants[most])
     samples: Samples = {name: [] for name in variants}
     for repeat in range(repeats + 1):
         for name in in_turn(list(variants), repeat):
@@ -108,6 +112,16 @@ def in_threads(call: Calls, callers: int, count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def on_one_processor(work: Callable[[], None]) -> None:
+    """Do work whose threads share one processor, and so wait less for Python's own lock."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(processors)})
+    try:
+        work()
+    finally:
+        os.sched_setaffinity(0, processors)
 
 
 def in_tasks(call: Calls, callers: int, count: int) -> None:

@@ -26,6 +26,8 @@ LEASE = timedelta(seconds=1.5)
 PATIENCE = 2.0
 _THREADS = 3
 """Of each process, so that saves come together and share what they wait for."""
+_IN_REACH = 50
+"""Of so many runs that wait, the oldest, the next event is for one: some meet, most do not."""
 _UNTOUCHED = (ClaimLost, RunNotSuspended, WrongEvent)
 """Refusals that promise that nothing was changed."""
 
@@ -68,12 +70,9 @@ def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., 
         engine.release_stale(max_attempts=10**6)
         engine.expire_due(limit=5)
     else:
-        after = f"{draw.getrandbits(128):032x}"
-        runs = engine.find_runs(state="suspended", after=after, limit=1)
-        if not runs and chance < 0.3:
-            runs = engine.find_runs(state="running", limit=3)[-1:]
-        if runs:
-            _send(engine, runs[0], token, write)
+        state = "running" if chance < 0.1 else "suspended"
+        if runs := engine.find_runs(state=state, limit=_IN_REACH):
+            _send(engine, draw.choice(runs), token, write)
 
 
 def _send(engine: Engine, run: Run, token: str, write: Callable[..., None]) -> None:
