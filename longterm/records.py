@@ -105,17 +105,10 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
         at = frames[-1]
         where = f"{at.flow.replace(':', '.')}, line {at.line}"
         _add_note(error, f"longterm: it was suspended {age} at {where}")
-    import traceback
-
-    # The author's own lines only: not the engine's above them.
-    first = error.__traceback__
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
-        first = first.tb_next
-    text = _storable("".join(traceback.format_exception(type(error), error, first)))
     return run.changed(
         state=RunState.FAILED,
         encoded_response=None,
-        error=text,
+        error=_storable(_shown(error)),
         claimed_until=None,
         updated_at=now,
     )
@@ -128,6 +121,21 @@ def _add_note(error: BaseException, note: str) -> None:
         notes = vars(error).setdefault("__notes__", [])
         if isinstance(notes, list):
             notes.append(note)
+
+
+def _shown(error: BaseException) -> str:
+    """Return an exception as Python prints it, with the author's own lines only."""
+    import traceback
+
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
+        first = first.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, first))
+    except Exception as reason:  # such as of notes that are a property
+        lines = "".join(traceback.format_tb(first))
+        kind, why = type(error).__qualname__, type(reason).__qualname__
+        return f"Traceback (most recent call last):\n{lines}{kind}: <it raises {why} when shown>\n"
 
 
 def _storable(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fixtures.folder_store import FolderStore
@@ -12,6 +14,18 @@ from longterm.store import open_store
 @deflow
 def fails():
     raise ValueError(suspend("message"))
+
+
+class Unshowable(Exception):
+    @property
+    def __notes__(self):
+        raise OSError("the notes are elsewhere")
+
+
+@deflow
+def fails_unshowably():
+    suspend("message")
+    raise Unshowable
 
 
 @pytest.fixture(params=["memory", "sqlite", "folder", "postgres"])
@@ -43,3 +57,20 @@ def test_a_failure_is_kept_whatever_its_message(store, message):
         message.replace("\0", r"\x00").replace("\ud800", r"\ud800").replace("\udfff", r"\udfff")
     )
     assert f"ValueError: {written}\n" in stored.error
+
+
+def test_a_failure_is_kept_though_it_cannot_be_shown():
+    engine = Engine("memory://")
+    run = engine.start_flow(fails_unshowably)
+
+    with pytest.raises(Unshowable):
+        engine.process_event(run.id, "message")
+
+    stored = engine.get_run(run.id)
+    assert stored.state is RunState.FAILED
+    # From 3.13 on Python itself says so.
+    shown = "Unshowable: <it raises OSError when shown>"
+    ignored = "Ignored error getting __notes__: OSError('the notes are elsewhere')"
+    assert stored.error.startswith("Traceback (most recent call last):\n")
+    assert stored.error.splitlines()[-1] == (ignored if sys.version_info >= (3, 13) else shown)
+    assert "in fails_unshowably\n" in stored.error
