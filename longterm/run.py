@@ -41,6 +41,7 @@ class Run:
     """
 
     id: str
+    """A UUID of version 7, as 32 hexadecimal digits: ids sort by when their runs began."""
     flow: str
     """The flow it executes, as `module:qualname`."""
     state: RunState
