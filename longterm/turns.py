@@ -7,7 +7,6 @@ code and for asynchronous code, over the same steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -136,10 +135,12 @@ class Turns:
 
     def _give_back(self, claimed: list[Run]) -> None:
         """Let go of a run that was claimed, if it was; one of two threads finds it in the list."""
-        with suppress(IndexError):
+        try:
             run = claimed.pop()
-            if run.state is RunState.RUNNING:
-                self._claims.release(run)
+        except IndexError:
+            return
+        if run.state is RunState.RUNNING:
+            self._claims.release(run)
 
     def carry_on(
         self, run: Run, bring: Bring, let_go: LetGo | None = None, *, key: str | None = None
