@@ -70,23 +70,13 @@ class Run:
     index: Mapping[str, Fact] = field(default_factory=dict)
     """The facts by which the run can be found, as its flow set them."""
 
-    @classmethod
-    def of(cls, fields: dict[str, Any]) -> Self:
-        """Return the run with these fields: all that it has, in a dict that is its own from now on.
-
-        For those who read many runs: nothing is checked.
-        """
-        run = object.__new__(cls)
-        object.__setattr__(run, "__dict__", fields)  # it is frozen
-        return run
-
     def changed(self, **fields: Any) -> Self:
         """Return a copy with other values in some fields.
 
         What `dataclasses.replace` does, at a quarter of its cost: a turn makes several.
         """
         copy = object.__new__(type(self))
-        object.__setattr__(copy, "__dict__", vars(self) | fields)
+        object.__setattr__(copy, "__dict__", vars(self) | fields)  # it is frozen
         return copy
 
     @property

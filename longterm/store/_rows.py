@@ -94,7 +94,7 @@ def run_of(
     for name in _MOMENTS:
         if (written := fields[name]) is not None:
             fields[name] = moment(written)
-    return Run.of(fields)
+    return Run(**fields)
 
 
 def _facts(run: Run) -> list[str]:

@@ -78,8 +78,7 @@ class Group:
                 else:
                     step.will_sleep()
                     self._waiting.append(step)
-            if self._leader is not step:
-                step.sleep()
+            step.sleep()
             if self._leader is step:
                 if not step.batch:
                     with self._lock:

@@ -40,18 +40,13 @@ class Writer:
         self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
     def write(
-        self,
-        action: Callable[[sqlite3.Connection], _T],
-        asked: str,
-        *about: object,
-        is_durable: bool = True,
+        self, action: Callable[[sqlite3.Connection], _T], asked: str, *, is_durable: bool = True
     ) -> _T:
         """Take a step that is atomic in itself, and return what came of it.
 
         Args:
             action: the step; should the transaction that it shares fail, it is taken again alone.
-            asked: what it is, such as `save run %r`, for an error.
-            about: what it is about, to be written into it.
+            asked: what it is, such as `save run 'r1'`.
             is_durable: whether it must be on the disk before this returns. The log is in order:
                 when a step is on the disk, so are all before it.
 
@@ -65,8 +60,7 @@ class Writer:
             result: _T = step.result
             return result
         if isinstance(step.error, _TOLD):
-            asked = f"{asked % about} in {self._file.path}"
-            raise self._file.error(step.error, asked) from step.error
+            raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
         if isinstance(step.error, StoreError):
             raise StoreError(str(step.error))  # it may be other threads' too
         raise step.error

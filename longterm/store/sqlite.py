@@ -122,12 +122,12 @@ class SQLiteStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._change(_CREATE, row_of(run, _text, _json), "create run %r", run.id):
+        if not self._change(_CREATE, row_of(run, _text, _json), f"create run {run.id!r}"):
             raise RunExists(run.id)
         return run
 
     def get(self, run_id: str) -> Run:
-        rows = self._read(_GET, (run_id,), "get run %r", run_id)
+        rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
         if not rows:
             raise UnknownRun(run_id)
         return _run_of(rows[0])
@@ -144,7 +144,7 @@ class SQLiteStore:
                 or connection.execute(_SAVE, parameters).rowcount
             )
 
-        if not self._writer.write(save, "save run %r", run.id):
+        if not self._writer.write(save, f"save run {run.id!r}"):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
@@ -153,9 +153,8 @@ class SQLiteStore:
         return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        parameters = (_text(until), run_id, turn)
-        asked = "renew the claim on run %r"
-        return bool(self._change(_RENEW, parameters, asked, run_id, is_durable=False))
+        asked = f"renew the claim on run {run_id!r}"
+        return bool(self._change(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
@@ -205,21 +204,19 @@ class SQLiteStore:
         self.close()
 
     def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
-        rows = self._claim(statement, parameters, "claim run %r", run_id)
+        rows = self._claim(statement, parameters, f"claim run {run_id!r}")
         if rows:
             return _run_of(rows[0])
         self.get(run_id)  # raises if there is no such run
         return None
 
-    def _read(
-        self, statement: str, parameters: tuple[object, ...], asked: str, *about: object
-    ) -> list[Any]:
+    def _read(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
         connection = self._pool.lend()
         try:
             return self._file.retrying(
                 lambda connection: connection.execute(statement, parameters).fetchall(),
                 connection,
-                f"{asked % about} in {self.path}",
+                f"{asked} in {self.path}",
             )
         finally:
             self._pool.give_back(connection)
@@ -229,26 +226,22 @@ class SQLiteStore:
         statement: str,
         parameters: tuple[object, ...],
         asked: str,
-        *about: object,
+        *,
         is_durable: bool = True,
     ) -> int:
         """Return how many runs a statement has changed."""
         return self._writer.write(
             lambda connection: connection.execute(statement, parameters).rowcount,
             asked,
-            *about,
             is_durable=is_durable,
         )
 
-    def _claim(
-        self, statement: str, parameters: tuple[object, ...], asked: str, *about: object
-    ) -> list[Any]:
+    def _claim(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
         """Return the rows that a statement has claimed, or given back."""
         # Until its last row is fetched, a statement's transaction is open.
         return self._writer.write(
             lambda connection: connection.execute(statement, parameters).fetchall(),
             asked,
-            *about,
             is_durable=False,
         )
 
