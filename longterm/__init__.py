@@ -4,8 +4,7 @@ A function decorated with `@deflow` may `suspend`; its stack is then stored, and
 goes on from there in any process, any month. Nothing is replayed.
 """
 
-from longterm.codec import allow, describe, register_type, set_seal, storable
-from longterm.default import (
+from longterm._api import (
     acancel,
     aget_run,
     aprocess_event,
@@ -21,6 +20,9 @@ from longterm.default import (
     start_flow,
     throw,
 )
+from longterm._codec import allow, describe, register_type, set_seal, storable
+from longterm._flows.flow import deflow
+from longterm._flows.primitives import call, respond, set_index, suspend
 from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
@@ -50,8 +52,6 @@ from longterm.errors import (
     UnknownRun,
     WrongEvent,
 )
-from longterm.flow import deflow
-from longterm.ops import call, respond, set_index, suspend
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
 

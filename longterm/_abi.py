@@ -14,7 +14,7 @@ RESERVED_PREFIX: Final = "_lt_"
 """Every local name that the compiler makes begins so; an author's name must not."""
 
 RUNTIME: Final = "__longterm__"
-"""The global name under which generated code finds `longterm.rt`."""
+"""The global name under which generated code finds `longterm._flows.rt`."""
 
 NEXT: Final = "_lt_next"
 """The first parameter of a resume body: call it to go on with the next frame, or get the event."""
@@ -45,7 +45,7 @@ RUNTIME_NAMES: Final = frozenset(
         "type",
     }
 )
-"""The attributes of `longterm.rt` that generated code may use."""
+"""The attributes of `longterm._flows.rt` that generated code may use."""
 
 
 def mangle(name: str, class_name: str | None) -> str:

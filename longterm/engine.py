@@ -12,16 +12,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec
 
-from longterm.claims import Claims
+from longterm._flows.flow import flow_of
+from longterm._flows.run_turn import event_error, event_value
+from longterm._turns.claims import Claims
+from longterm._turns.transitions import released_run
+from longterm._turns.turns import Turns, bringing, expiring, in_thread
 from longterm.clock import Clock, SystemClock
 from longterm.errors import NotSupported
-from longterm.flow import flow_of
-from longterm.loop import event_error, event_value
-from longterm.records import released_run
 from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
 from longterm.store.base import Deletion, Query, RunStore, Search
-from longterm.turns import Turns, bringing, expiring, in_thread
 
 P = ParamSpec("P")
 _PRUNED_AT_ONCE = 1000

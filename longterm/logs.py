@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 
-from longterm.turn import current
+from longterm._flows.context import current
 
 
 class RunFilter(logging.Filter):

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self, TypeAlias
 
-from longterm.codec import decode
+from longterm._codec import decode
 from longterm.record import field, record
 
 Fact: TypeAlias = str | int | float | bool | None

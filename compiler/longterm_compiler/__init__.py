@@ -3,12 +3,12 @@
 It reads text and trees only; nothing of the author's is executed.
 """
 
-from longterm_compiler.callees import ModuleNames, Resolver, Verdict
+from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
+from longterm_compiler.compiled import flow_data, resume_data
 from longterm_compiler.diagnostics import Diagnostic, Refused, Span, render_all
-from longterm_compiler.image import flow_data, resume_data
 from longterm_compiler.pipeline import CompiledFlow, Resume, ResumePoint, compile_flow
 from longterm_compiler.problems import check_file
-from longterm_compiler.source import Definition, SourceFile
+from longterm_compiler.syntax.source import Definition, SourceFile
 
 __all__ = [
     "CompiledFlow",

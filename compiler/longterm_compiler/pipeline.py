@@ -19,21 +19,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
-from longterm_compiler.build import at, load, store
-from longterm_compiler.callees import Callees, ModuleNames, Verdict, dotted
-from longterm_compiler.check import check_flow
-from longterm_compiler.codegen import fresh_code, resume_code
+from longterm_compiler.analysis.callees import Callees, ModuleNames, Verdict, dotted
+from longterm_compiler.analysis.limits import check_depth, nested_blocks, room_for
+from longterm_compiler.analysis.liveness import live_at_entry
+from longterm_compiler.analysis.points import Suspensions, find_suspensions
+from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
+from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
-from longterm_compiler.digest import meaning_digest
-from longterm_compiler.limits import check_depth, nested_blocks, room_for
-from longterm_compiler.liveness import live_at_entry
+from longterm_compiler.emit.codegen import fresh_code, resume_code
+from longterm_compiler.emit.version import meaning_digest
 from longterm_compiler.lower import Lowered, Point, lower
-from longterm_compiler.points import Suspensions, find_suspensions
-from longterm_compiler.resume import ROUND, resume_body
-from longterm_compiler.scope import Scope, bound_by, free_names, type_parameters
-from longterm_compiler.source import Definition
-from longterm_compiler.supers import with_explicit_super
-from longterm_compiler.tree import walk
+from longterm_compiler.resume.body import ROUND, resume_body
+from longterm_compiler.resume.supers import with_explicit_super
+from longterm_compiler.syntax.build import at, load, store
+from longterm_compiler.syntax.source import Definition
+from longterm_compiler.syntax.tree import walk
 
 _MANY_BLOCKS = 14
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from longterm_compiler.callees import ModuleNames
+from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.diagnostics import Diagnostic, Refused, sort_diagnostics
 from longterm_compiler.pipeline import compile_flow
-from longterm_compiler.source import Definition
+from longterm_compiler.syntax.source import Definition
 
 
 def check_file(

@@ -13,8 +13,8 @@ from math import isfinite
 from typing import Any
 
 from longterm._abi import DEFAULT
+from longterm._codec import describe
 from longterm.cli.arguments import count, days, fact, facts
-from longterm.codec import describe
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Fact, Run, RunState

@@ -12,7 +12,7 @@ import os
 import sys
 
 from longterm import LongtermError, Run, get_run, process_event, set_runstore, start_flow
-from longterm.codec import decode
+from longterm._codec import decode
 from longterm.demo.flows import plan_release
 from longterm.frame import Frame
 

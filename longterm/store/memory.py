@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from threading import Lock
 
+from longterm._fork import begins_anew
 from longterm.errors import ClaimLost, RunExists, UnknownRun
-from longterm.forks import begins_anew
 from longterm.run import ENDED, Run, RunState
 from longterm.store.base import Query, died_run
 from longterm.store.facts import write_facts

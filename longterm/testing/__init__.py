@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from longterm._flows.context import current
+from longterm._flows.flow import flow_of, known_flows
 from longterm.engine import Engine
 from longterm.errors import Expired
-from longterm.flow import flow_of, known_flows
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
-from longterm.turn import current
 from longterm.wait import MISSING, Wait
 
 __all__ = ["EXPIRE", "FakeClock", "Throw", "Transcript", "interpret", "play"]

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from longterm import Engine, deflow, suspend
-from longterm.flow import flow_of
+from longterm._flows.context import current
+from longterm._flows.flow import flow_of
 from longterm.run import Run
-from longterm.turn import current
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 
 ROUNDS = 100_000

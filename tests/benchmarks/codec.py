@@ -11,7 +11,7 @@ from typing import Any
 
 from msgpack import packb, unpackb
 
-from longterm.codec import decode, encode
+from longterm._codec import decode, encode
 from longterm.frame import Frame
 from tests.benchmarks.flows import rows_of_about
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of

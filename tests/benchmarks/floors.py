@@ -13,7 +13,7 @@ from typing import Any
 
 from msgpack import packb, unpackb
 
-from longterm.store._sqlite_log import sync_log
+from longterm.store.sqlite._log import sync_log
 from tests.benchmarks.flows import EVENT, PADDING
 
 SURVEY = {"total": 0, "padding": PADDING}

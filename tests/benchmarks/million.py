@@ -20,7 +20,7 @@ from typing import Any
 from longterm.run import Run, RunState
 from longterm.store._rows import COLUMNS, row_of
 from longterm.store.base import Query
-from longterm.store.sqlite import SQLiteStore, _json, _text
+from longterm.store.sqlite._store import SQLiteStore, _json, _text
 from tests.benchmarks.measuring import Row, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
 

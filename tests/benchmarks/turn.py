@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import longterm.claims
-import longterm.loop
-import longterm.records
-import longterm.turns
+import longterm._flows.run_turn
+import longterm._turns.claims
+import longterm._turns.transitions
+import longterm._turns.turns
 from longterm import Engine
 from tests.benchmarks import instructions
 from tests.benchmarks.floors import RUNS, packed
@@ -26,14 +26,14 @@ from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 WHOLE, FLOOR = "longterm", "bare msgpack in a dict"
 
 STAGES: dict[str, tuple[Any, str]] = {
-    "claim": (longterm.claims.Claims, "claim"),
-    "decode": (longterm.turns, "decode"),
-    "rebuild": (longterm.turns, "rebuild"),
-    "the author's code": (longterm.turns, "run_turn"),
-    "capture": (longterm.loop, "capture"),
-    "encode": (longterm.records, "encode"),
-    "record": (longterm.turns, "after_turn"),
-    "save": (longterm.claims.Claims, "save"),
+    "claim": (longterm._turns.claims.Claims, "claim"),
+    "decode": (longterm._turns.turns, "decode"),
+    "rebuild": (longterm._turns.turns, "rebuild"),
+    "the author's code": (longterm._turns.turns, "run_turn"),
+    "capture": (longterm._flows.run_turn, "capture"),
+    "encode": (longterm._turns.transitions, "encode"),
+    "record": (longterm._turns.turns, "after_turn"),
+    "save": (longterm._turns.claims.Claims, "save"),
     "the engine around them": (Engine, "process_event"),
 }
 """The stages in their order, and the function that each of them is."""

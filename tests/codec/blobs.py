@@ -6,9 +6,9 @@ from typing import Any
 
 from msgpack import ExtType, packb
 
-from longterm.codec import wire
-from longterm.codec.families import load_all
-from longterm.codec.kinds import KINDS
+from longterm._codec import wire
+from longterm._codec.families import load_all
+from longterm._codec.kinds import KINDS
 
 load_all()
 

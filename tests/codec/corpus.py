@@ -6,7 +6,7 @@ import warnings
 from types import CellType
 from typing import Any
 
-from longterm.codec import encode
+from longterm._codec import encode
 from longterm.frame import Frame
 from tests.codec import models, samples
 from tests.codec.models import Keyed, Node, Point

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from longterm.codec import storable
+from longterm._codec import storable
 
 CALLS: list[str] = []
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from longterm.codec import describe, encode
+from longterm._codec import describe, encode
 from longterm.frame import Frame
 from tests.codec.blobs import items, name, tagged, type_of
 from tests.codec.corpus import continuation, cyclic, values
@@ -63,7 +63,7 @@ def test_everything_can_be_described() -> None:
 def test_describing_needs_none_of_the_types() -> None:
     data = encode([values()["instances"]])
     script = (
-        "import sys; from longterm.codec import describe\n"
+        "import sys; from longterm._codec import describe\n"
         f"sys.stdout.write(describe(bytes.fromhex({data.hex()!r})))"
     )
     done = subprocess.run(

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import decode, encode
+from longterm._codec import decode, encode
 from tests.codec import models
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys, hashlib
 sys.path[:0] = ['.', 'compiler']
-from longterm.codec import encode
+from longterm._codec import encode
 from tests.codec.corpus import values
 names = [n for n in values() if n not in ('callables',)]
 for name, value in values().items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import decode, encode
+from longterm._codec import decode, encode
 from tests.codec import models
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import NotAllowed, NotStorable, decode, encode, functions
+from longterm._codec import NotAllowed, NotStorable, decode, encode, functions
 from tests.codec.models import double
 
 

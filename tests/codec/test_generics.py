@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from longterm import Engine, deflow, suspend
-from longterm.codec import NotStorable, decode, encode
+from longterm._codec import NotStorable, decode, encode
 from tests.codec import models
 from tests.codec.models import Page, PagedList, Shop, SlottedPage, T
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import decode, describe, encode
+from longterm._codec import decode, describe, encode
 from tests.codec.corpus import values
 from tests.codec.shapes import assert_same
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import NotStorable, encode
-from longterm.codec.paths import Attribute, Item
+from longterm._codec import NotStorable, encode
+from longterm._codec.paths import Attribute, Item
 from longterm.frame import Frame
 from tests.codec.models import Node, Order, Page, Pair, Slotted
 
@@ -110,7 +110,7 @@ def _local_class() -> Any:
 REFUSED: list[tuple[Any, str]] = [
     (_generator, "go through a list"),
     (lambda: io.StringIO("x"), "open it again"),
-    (lambda: socket.socket, "longterm.codec.allow"),
+    (lambda: socket.socket, "longterm.allow"),
     (lambda: weakref.ref(Node()), "keep the value itself"),
     (lambda: weakref.WeakValueDictionary(), "use a dict"),
     (lambda: threading.Lock(), "make it again after the suspend"),
@@ -147,8 +147,8 @@ def test_coroutines_are_refused() -> None:
 
 
 def test_an_instance_that_has_become_cyclic_through_its_registration_is_refused() -> None:
-    from longterm.codec import register_type
-    from longterm.codec.registered import _by_class, _by_name
+    from longterm._codec import register_type
+    from longterm._codec.registered import _by_class, _by_name
 
     register_type(
         Slotted, encode=lambda value: value.left, decode=lambda plain: plain, name="cyclic"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import NotAllowed, decode, encode, register_type, registered, storable
+from longterm._codec import NotAllowed, decode, encode, register_type, registered, storable
 from tests.codec.blobs import items, tagged
 
 

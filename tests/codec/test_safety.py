@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import NotAllowed, NotStorable, allow, allowed, decode, encode
+from longterm._codec import NotAllowed, NotStorable, allow, allowed, decode, encode
 from longterm.errors import CorruptData
 from tests.codec import recording
 from tests.codec.blobs import code, items, module, name, reference, tagged, type_of
@@ -47,7 +47,7 @@ ACTORS = [
     "builtins:object.__reduce_ex__",
     "builtins:type.__call__", "builtins:type.mro", "types:FunctionType", "builtins:vars",
     "sys:exit",
-    "ctypes:CDLL", "msgpack:unpackb", "longterm.codec:allow", "pytest:main", "hypothesis:given",
+    "ctypes:CDLL", "msgpack:unpackb", "longterm._codec:allow", "pytest:main", "hypothesis:given",
     "pydantic:create_model", "builtins:breakpoint", "builtins:input", "builtins:globals",
 ]  # fmt: skip
 
@@ -94,8 +94,8 @@ def test_bytes_do_not_import() -> None:
 )
 def test_what_bytes_mean_does_not_depend_on_the_families_that_are_loaded(value: str) -> None:
     top = value.partition(".")[0]
-    write = f"import {top}, sys\nfrom longterm.codec import encode\nprint(encode([{value}]).hex())"
-    read = "import sys, longterm.codec as c\nprint(c.decode(bytes.fromhex(sys.argv[1])))"
+    write = f"import {top}, sys\nfrom longterm._codec import encode\nprint(encode([{value}]).hex())"
+    read = "import sys, longterm._codec as c\nprint(c.decode(bytes.fromhex(sys.argv[1])))"
     run = partial(subprocess.run, capture_output=True, text=True, check=True)
 
     written = run([sys.executable, "-c", write]).stdout.strip()
@@ -107,7 +107,7 @@ def test_what_bytes_mean_does_not_depend_on_the_families_that_are_loaded(value: 
 def test_what_was_allowed_is_imported_on_demand() -> None:
     script = (
         "import sys; sys.path.insert(0, '.')\n"
-        "from longterm.codec import allow, decode\n"
+        "from longterm._codec import allow, decode\n"
         "from tests.codec.blobs import items, tagged, type_of\n"
         "allow('tests.codec.imported_on_sight')\n"
         "thing = type_of('tests.codec.imported_on_sight:Thing')\n"

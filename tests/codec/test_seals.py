@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from longterm.codec import CorruptData, decode, describe, encode, set_seal
+from longterm._codec import CorruptData, decode, describe, encode, set_seal
 
 
 class Compressed:

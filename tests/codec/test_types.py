@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from longterm.codec import decode, encode
-from longterm.codec.table import all_rows
+from longterm._codec import decode, encode
+from longterm._codec.table import all_rows
 from tests.codec import models, samples
 from tests.codec.shapes import assert_same
 
@@ -139,7 +139,7 @@ def test_a_partial_keeps_function_arguments_and_keywords() -> None:
 
 def test_combinations_of_flags_are_made_where_they_were_never_made_before() -> None:
     script = (
-        "import sys; from longterm.codec import decode; import tests.codec.models as models\n"
+        "import sys; from longterm._codec import decode; import tests.codec.models as models\n"
         "made = decode(bytes.fromhex(sys.argv[1]))\n"
         "assert made[0] is models.Mode.A | models.Mode.B, made\n"
         "assert made[1] is models.Access.READ | models.Access.RUN, made\n"

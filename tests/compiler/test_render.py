@@ -14,7 +14,7 @@ import pytest
 
 from longterm_compiler import CompiledFlow, ModuleNames, Refused, SourceFile, Verdict, compile_flow
 from longterm_compiler.render import render_flow, render_parts
-from longterm_compiler.source import FunctionNode
+from longterm_compiler.syntax.source import FunctionNode
 from tests.compiler.trees import assert_text_is_what_runs
 
 CORPUS = ["argparse", "ast", "configparser", "dataclasses", "smtplib", "shutil", "tokenize"]

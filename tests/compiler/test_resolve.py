@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from longterm_compiler import Verdict
+from longterm_compiler.analysis.modules import Located, locate, root_of
+from longterm_compiler.analysis.resolve import SourceResolver
 from longterm_compiler.cli.targets import Target, find_target
-from longterm_compiler.modules import Located, locate, root_of
 from longterm_compiler.pipeline import compile_flow
-from longterm_compiler.resolve import SourceResolver
 
 FILES = {
     "market/__init__.py": """
@@ -25,7 +25,7 @@ from . import deep
 import functools
 import time
 from longterm import deflow, respond, suspend
-from longterm.ops import call as dial
+from longterm._flows.primitives import call as dial
 
 @deflow
 def approve(x):
@@ -154,7 +154,7 @@ ORDINARY = [
     ("market.deep.again", ("inner", "flows", "plain")),
     ("longterm", ("start_flow",)),
     ("longterm", ("Engine",)),
-    ("longterm.ops", ("suspend",)),
+    ("longterm._flows.primitives", ("suspend",)),
     ("longterm", ("ops", "call")),
     ("dataclasses", ("dataclass",)),
     ("datetime", ("datetime",)),
@@ -197,7 +197,7 @@ def test_source_is_judged_as_the_live_module_is(module: str, path: tuple[str, ..
 
 def live(module: str, path: tuple[str, ...]) -> Verdict:
     """What the runtime says of a name."""
-    from longterm.judge import judge
+    from longterm._flows.resolve import judge
 
     return Verdict(judge(module, path))
 

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pytest
 
-from longterm_compiler.scope import (
+from longterm_compiler.analysis.scope import (
     comprehension_variables,
     free_in_comprehension,
     free_names,
     scope_of,
 )
-from longterm_compiler.source import Definition, SourceFile
-from longterm_compiler.tree import children, in_blocks
+from longterm_compiler.syntax.source import Definition, SourceFile
+from longterm_compiler.syntax.tree import children, in_blocks
 
 _LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 _FOLDERS = [

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from longterm_compiler import lower
+from longterm_compiler.checks.support import SUPPORT, TABLE, Inside, with_table
 from longterm_compiler.rules import RULES
-from longterm_compiler.support import SUPPORT, TABLE, Inside, with_table
 
 LANGUAGE = Path(__file__).resolve().parents[2] / "docs" / "language.md"
 RETIRED = {"Suite", "AugLoad", "AugStore", "Param", "slice", "Index", "ExtSlice"}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from longterm_compiler import CompiledFlow, codegen
+from longterm_compiler import CompiledFlow
+from longterm_compiler.emit import codegen
 from longterm_compiler.render import render_flow
 
 

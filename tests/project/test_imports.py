@@ -16,12 +16,12 @@ PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
 
 # Modules of other people, and the places (below the root) that may name them.
 ALLOWED = {
-    "msgpack": ("longterm/codec/",),
-    "psycopg": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
-    "psycopg_pool": ("longterm/store/postgres.py", "longterm/store/_postgres_"),
-    "sqlite3": ("longterm/store/sqlite.py", "longterm/store/_sqlite_", "longterm/demo/table.py"),
+    "msgpack": ("longterm/_codec/",),
+    "psycopg": ("longterm/store/postgres/",),
+    "psycopg_pool": ("longterm/store/postgres/",),
+    "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
     "argparse": ("longterm/cli/", "longterm/demo/", "compiler/longterm_compiler/cli/"),
-    "longterm_compiler": ("compiler/", "longterm/workshop.py"),
+    "longterm_compiler": ("compiler/", "longterm/_flows/loader.py"),
     "hypothesis": ("longterm/testing/",),
     "pytest": ("longterm/testing/",),
 }
@@ -37,7 +37,7 @@ NOT_AT_IMPORT = {
     "longterm.cli",
     "longterm.demo",
     "longterm.testing",
-    "longterm.unstorable",
+    "longterm._turns.unstorable",
     "longterm.worker",
     "longterm_compiler",
     "pathlib",
@@ -92,21 +92,21 @@ def test_importing_longterm_loads_neither_compiler_nor_drivers_nor_command_lines
 def test_importing_longterm_loads_only_those_families_of_types_that_every_run_has() -> None:
     loaded = modules_after("import longterm")
 
-    names = {each.rpartition(".")[2] for each in loaded if each.startswith("longterm.codec.")}
+    names = {each.rpartition(".")[2] for each in loaded if each.startswith("longterm._codec.")}
     assert names == CODEC_AT_IMPORT
 
 
 def test_family_of_types_is_loaded_by_the_first_value_of_it() -> None:
     loaded = modules_after(
-        "from longterm.codec import decode, encode; data = encode({'a': 1}); decode(data)"
+        "from longterm._codec import decode, encode; data = encode({'a': 1}); decode(data)"
     )
-    assert "longterm.codec.times" not in loaded
+    assert "longterm._codec.times" not in loaded
 
     loaded = modules_after(
-        "from datetime import datetime, UTC; from longterm.codec import encode;"
+        "from datetime import datetime, UTC; from longterm._codec import encode;"
         "encode({'a': datetime.now(UTC)})"
     )
-    assert "longterm.codec.times" in loaded
+    assert "longterm._codec.times" in loaded
 
 
 def test_a_memory_store_loads_no_driver() -> None:

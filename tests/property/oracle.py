@@ -25,14 +25,19 @@ from unittest.mock import patch
 
 import longterm
 from longterm import engine as engines
-from longterm import flow, inner, judge, site, turns, workshop
-from longterm.claims import Claims
+from longterm._flows import call_sites as site
+from longterm._flows import closures as inner
+from longterm._flows import flow
+from longterm._flows import loader as workshop
+from longterm._flows import resolve as judge
+from longterm._flows.context import current
+from longterm._flows.loader import Maker
+from longterm._turns import turns
+from longterm._turns.claims import Claims
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
-from longterm.turn import current
 from longterm.wait import Wait
-from longterm.workshop import Maker
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, CellType, FunctionType, MethodType, Modul
 from typing import Any
 from unittest.mock import patch
 
-from longterm import codec
+from longterm import _codec as codec
 
 _ATOMS = (
     int,

@@ -194,7 +194,7 @@ def test_numbers_that_json_has_no_words_for_are_shown_as_text(longterm, engine, 
 
 def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clinic, monkeypatch):
     elsewhere = Engine("memory://").start_flow(clinic.visit, 1)
-    monkeypatch.setattr("longterm.default._engine", Engine("memory://"))
+    monkeypatch.setattr("longterm._api._engine", Engine("memory://"))
     engine.start_flow(clinic.gives_back, elsewhere)
 
     status, out, _ = longterm("runs", "--json")

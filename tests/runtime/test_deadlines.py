@@ -22,7 +22,7 @@ from longterm import (
     set_index,
     suspend,
 )
-from longterm.flow import _flows as flows
+from longterm._flows.flow import _flows as flows
 from longterm.testing import EXPIRE, FakeClock, interpret, play
 
 DAY = timedelta(days=1)

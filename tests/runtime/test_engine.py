@@ -104,7 +104,7 @@ def test_flow_may_start_a_run_of_its_own():
 def test_url_from_the_environment_is_the_default(tmp_path):
     script = (
         "from longterm import Engine, get_run, set_runstore, start_flow\n"
-        "from longterm.default import default_engine\n"
+        "from longterm._api import default_engine\n"
         "print(type(default_engine().store).__name__)"
     )
     url = f"sqlite:///{tmp_path}/runs.db"
@@ -165,7 +165,7 @@ def loses_its_claim(run_id):
 
 
 def steal_claim(run_id):
-    store = longterm.default.default_engine().store
+    store = longterm._api.default_engine().store
     store.update(dataclasses.replace(store.get(run_id), state=RunState.SUSPENDED))
     store.unsuspend(run_id, "go")
 

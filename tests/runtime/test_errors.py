@@ -286,7 +286,7 @@ def test_frozen_exception_is_raised_anew_as_it_was():
         traceback = error.__traceback__
 
     with pytest.raises(Frozen) as caught:
-        longterm.rt.again(error)
+        longterm._flows.rt.again(error)
 
     assert caught.value is error
     assert error.__context__ is cause
@@ -454,7 +454,7 @@ def test_change_of_meaning_is_refused_and_the_run_waits_on(engine, shop):
 def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
     module = shop()
     run = engine.start_flow(module.approve, "order")
-    from longterm import flow
+    from longterm._flows import flow
 
     del flow._flows["longterm_test_shop:approve"]
 
@@ -467,7 +467,7 @@ def test_refused_retry_of_a_first_turn_leaves_the_run_failed(engine, monkeypatch
     with pytest.raises(ValueError, match="at once"):
         engine.start_flow(fails_at_first)
     (failed,) = engine.find_runs()
-    from longterm import flow
+    from longterm._flows import flow
 
     with monkeypatch.context() as patch:
         patch.delitem(flow._flows, failed.flow)

@@ -8,9 +8,9 @@ from threading import Barrier
 
 import pytest
 
-import longterm.flow
+import longterm._flows.flow
 from longterm import Engine, RunState, deflow, suspend
-from longterm.flow import flow_of
+from longterm._flows.flow import flow_of
 
 THREADS = 8
 
@@ -27,13 +27,13 @@ def outer(x):
 @pytest.fixture
 def slowly(monkeypatch):
     """Make what is done when a body is made take long, so that other threads come in between."""
-    add_body = longterm.flow._add_body
+    add_body = longterm._flows.flow._add_body
 
     def add_slowly(body):
         time.sleep(0.02)
         add_body(body)
 
-    monkeypatch.setattr(longterm.flow, "_add_body", add_slowly)
+    monkeypatch.setattr(longterm._flows.flow, "_add_body", add_slowly)
 
 
 def at_once(step, arguments):
@@ -69,7 +69,7 @@ def test_threads_that_are_the_first_to_define_an_inner_flow_define_the_same(slow
     engine = Engine("memory://")
 
     runs = at_once(lambda x: engine.start_flow(outer, x), range(THREADS))
-    del longterm.flow._flows[f"{__name__}:outer.<locals>.inner"]  # as in a new process
+    del longterm._flows.flow._flows[f"{__name__}:outer.<locals>.inner"]  # as in a new process
     runs = at_once(lambda run: engine.process_event(run.id, "a", "b"), runs)
 
     assert [run.result for run in runs] == [[x, "b"] for x in range(THREADS)]

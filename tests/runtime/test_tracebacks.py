@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from longterm import Engine, RunState, deflow, suspend
+from longterm._flows.context import current
 from longterm.testing import _uncompiled
-from longterm.turn import current
 from tests.runtime import assertions
 
 

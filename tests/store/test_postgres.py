@@ -25,8 +25,8 @@ from longterm.testing.contract import StoreContract
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
-from longterm.store import _postgres_schema  # noqa: E402
-from longterm.store.postgres import PostgresStore, schema_sql  # noqa: E402
+from longterm.store.postgres import _schema as _postgres_schema  # noqa: E402
+from longterm.store.postgres._store import PostgresStore, schema_sql  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from longterm.errors import StoreError
-from longterm.store import _sqlite_file
 from longterm.store.sqlite import SQLiteStore
+from longterm.store.sqlite import _file as _sqlite_file
 from longterm.testing._races import race
 from longterm.testing._sample_runs import full_run, suspended_run
 from longterm.testing.contract import StoreContract
@@ -114,7 +114,7 @@ def test_the_file_says_whose_it_is_and_which_schema_it_has(path: Path, store: SQ
 
 
 def test_every_migration_on_file_is_applied_in_order() -> None:
-    folder = Path(_sqlite_file.__file__).parent / "sql" / "sqlite"
+    folder = Path(_sqlite_file.__file__).parent / "sql"
 
     assert [file.name for file in sorted(folder.iterdir())] == list(_sqlite_file.MIGRATIONS)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from longterm.errors import StoreError
-from longterm.store import _sqlite_file
 from longterm.store.sqlite import SQLiteStore
+from longterm.store.sqlite import _file as _sqlite_file
 from longterm.testing._sample_runs import suspended_run
 
 SCRIPT = Path(__file__).with_name("sqlite_process.py")

@@ -20,9 +20,9 @@ import pytest
 
 from longterm.errors import RunExists, StoreError
 from longterm.run import Run, RunState
-from longterm.store import _sqlite_pool
-from longterm.store._sqlite_group import Group, Step
 from longterm.store.sqlite import SQLiteStore
+from longterm.store.sqlite import _pool as _sqlite_pool
+from longterm.store.sqlite._group import Group, Step
 from longterm.testing._sample_runs import claim, suspended_run
 
 CALLERS = 8

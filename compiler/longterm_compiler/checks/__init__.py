@@ -1,4 +1,4 @@
 """What a flow may not hold, one subject a file: each takes a flow and yields diagnostics.
 
-`longterm_compiler.check` runs them all; none knows another.
+`longterm_compiler.checks.check` runs them all; none knows another.
 """

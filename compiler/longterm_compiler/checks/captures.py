@@ -11,12 +11,12 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from longterm_compiler.callees import Verdict
+from longterm_compiler.analysis.callees import Verdict
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import CAPTURE_FROM_PLAIN_FUNCTION
-from longterm_compiler.source import FunctionNode
-from longterm_compiler.tree import children, walk
+from longterm_compiler.syntax.source import FunctionNode
+from longterm_compiler.syntax.tree import children, walk
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 

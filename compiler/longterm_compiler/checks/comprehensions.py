@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from longterm_compiler.analysis.scope import comprehension_variables, free_names
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import CAPTURED_COMPREHENSION_VARIABLE
-from longterm_compiler.scope import comprehension_variables, free_names
-from longterm_compiler.tree import walk
+from longterm_compiler.syntax.tree import walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 

@@ -6,10 +6,10 @@ import ast
 import builtins
 from dataclasses import dataclass
 
-from longterm_compiler.callees import ModuleNames, dotted
-from longterm_compiler.points import Suspensions
-from longterm_compiler.scope import Bindings, Scope
-from longterm_compiler.source import Definition
+from longterm_compiler.analysis.callees import ModuleNames, dotted
+from longterm_compiler.analysis.points import Suspensions
+from longterm_compiler.analysis.scope import Bindings, Scope
+from longterm_compiler.syntax.source import Definition
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from longterm_compiler import rules
-from longterm_compiler.callees import Callees, Verdict, dotted
-from longterm_compiler.checks.flow import CheckedFlow
-from longterm_compiler.diagnostics import Diagnostic, Span
-from longterm_compiler.rules import Rule
-from longterm_compiler.scope import (
+from longterm_compiler.analysis.callees import Callees, Verdict, dotted
+from longterm_compiler.analysis.scope import (
     Comprehension,
     bindings_of,
     comprehension_variables,
     own_nodes,
     parameter_names,
 )
-from longterm_compiler.source import Definition, FunctionNode, ScopeNode
-from longterm_compiler.tree import children
+from longterm_compiler.checks.flow import CheckedFlow
+from longterm_compiler.diagnostics import Diagnostic, Span
+from longterm_compiler.rules import Rule
+from longterm_compiler.syntax.source import Definition, FunctionNode, ScopeNode
+from longterm_compiler.syntax.tree import children
 
 _TEMPLATES = ("TemplateStr", "Interpolation")  # classes of `ast` from Python 3.14 on
 _NOT_LOWERED = (

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from longterm._abi import RESERVED_PREFIX, RUNTIME
+from longterm_compiler.analysis.scope import bound_by, imported_name
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span, split_lines
-from longterm_compiler.names import is_reserved
 from longterm_compiler.rules import RESERVED_NAME
-from longterm_compiler.scope import bound_by, imported_name
-from longterm_compiler.tree import walk
+from longterm_compiler.syntax.temporaries import is_reserved
+from longterm_compiler.syntax.tree import walk
 
 
 def check_reserved(flow: CheckedFlow) -> Iterator[Diagnostic]:

@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from longterm_compiler.callees import ModuleNames
+from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.highlight import bold, highlight, wants_colour
 from longterm_compiler.cli.points_table import points_table
 from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
@@ -28,11 +29,10 @@ from longterm_compiler.cli.targets import (
     names_in,
 )
 from longterm_compiler.diagnostics import Refused, render_all
-from longterm_compiler.modules import Located
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.problems import check_file
 from longterm_compiler.render import render_parts
-from longterm_compiler.source import Definition
+from longterm_compiler.syntax.source import Definition
 
 _OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT, _PIPE_CLOSED = 0, 1, 2, 3, 141
 _EPILOG = """\

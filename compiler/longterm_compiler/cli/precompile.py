@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from longterm.cache import Answer, Entry, add_resume, cache_path, new_entry, write_cache
-from longterm_compiler.callees import ModuleNames, Resolver, Verdict
+from longterm._flows.cache import Answer, Entry, add_resume, cache_path, new_entry, write_cache
+from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
+from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.targets import names_in
-from longterm_compiler.image import flow_data, resume_data
-from longterm_compiler.modules import Located
+from longterm_compiler.compiled import flow_data, resume_data
 from longterm_compiler.pipeline import compile_flow
-from longterm_compiler.source import Definition, SourceFile
+from longterm_compiler.syntax.source import Definition, SourceFile
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
 

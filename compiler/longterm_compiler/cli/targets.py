@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from longterm_compiler.callees import ModuleNames
-from longterm_compiler.modules import Located, locate, read_source, root_of
-from longterm_compiler.resolve import SourceResolver
-from longterm_compiler.source import Definition
+from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.modules import Located, locate, read_source, root_of
+from longterm_compiler.analysis.resolve import SourceResolver
+from longterm_compiler.syntax.source import Definition
 
 _FLOW = re.compile(r"[^\W\d][\w.<>]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from longterm_compiler.analysis.points import Suspensions
+from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.lower import (
     comprehensions,
     expressions,
@@ -20,8 +22,6 @@ from longterm_compiler.lower import (
     withs,
 )
 from longterm_compiler.lower.context import Leaving, Lowering, Out, Point
-from longterm_compiler.points import Suspensions
-from longterm_compiler.scope import Scope
 
 __all__ = ["Lowered", "Point", "lower"]
 

@@ -14,9 +14,9 @@ import ast
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from longterm_compiler.build import assign, at, call, changed, load
+from longterm_compiler.analysis.scope import comprehension_variables, parameter_names
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
-from longterm_compiler.scope import comprehension_variables, parameter_names
+from longterm_compiler.syntax.build import assign, at, call, changed, load
 
 _Node: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from longterm_compiler.build import NOWHERE, assign, at, call, load, runtime
-from longterm_compiler.callees import dotted
-from longterm_compiler.names import Names, is_reserved
-from longterm_compiler.points import Suspensions
-from longterm_compiler.scope import Scope, own_nodes
+from longterm_compiler.analysis.callees import dotted
+from longterm_compiler.analysis.points import Suspensions
+from longterm_compiler.analysis.scope import Scope, own_nodes
+from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime
+from longterm_compiler.syntax.temporaries import Names, is_reserved
 
 Out: TypeAlias = list[ast.stmt]
 StatementLowerer: TypeAlias = Callable[["Lowering", ast.stmt, Out], None]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias, TypeGuard
 
-from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime, store
-from longterm_compiler.callees import dotted
+from longterm_compiler.analysis.callees import dotted
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out, rebinds
+from longterm_compiler.syntax.build import NOWHERE, assign, at, call, changed, load, runtime, store
 
 _Choice: TypeAlias = ast.BoolOp | ast.IfExp
 _PartBinder: TypeAlias = Callable[[ast.expr, Out, ast.BoolOp | None], str]

@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, call, changed, header, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import assign_target, lower_test
+from longterm_compiler.syntax.build import (
+    NOWHERE,
+    assign,
+    at,
+    call,
+    changed,
+    header,
+    load,
+    runtime,
+    store,
+)
 
 
 def _for(low: Lowering, node: ast.stmt, out: Out) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, load
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import lower_test
+from longterm_compiler.syntax.build import NOWHERE, assign, at, load
 
 
 def _match(low: Lowering, node: ast.stmt, out: Out) -> None:

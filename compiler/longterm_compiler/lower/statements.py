@@ -6,7 +6,6 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from longterm_compiler.build import assign, at, call, changed, load, runtime
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.lower.expressions import (
     assign_target,
@@ -14,6 +13,7 @@ from longterm_compiler.lower.expressions import (
     lower_test,
     point_call,
 )
+from longterm_compiler.syntax.build import assign, at, call, changed, load, runtime
 
 
 def _expr(low: Lowering, node: ast.stmt, out: Out) -> None:

@@ -17,7 +17,16 @@ import ast
 import builtins
 from collections.abc import Iterable
 
-from longterm_compiler.build import (
+from longterm_compiler.analysis.scope import bound_by, own_nodes
+from longterm_compiler.lower.context import (
+    Exit,
+    Leaving,
+    Lowering,
+    Out,
+    StatementLowerer,
+    has_exit,
+)
+from longterm_compiler.syntax.build import (
     NOWHERE,
     as_first_raised,
     assign,
@@ -28,15 +37,6 @@ from longterm_compiler.build import (
     load,
     runtime,
 )
-from longterm_compiler.lower.context import (
-    Exit,
-    Leaving,
-    Lowering,
-    Out,
-    StatementLowerer,
-    has_exit,
-)
-from longterm_compiler.scope import bound_by, own_nodes
 
 
 def _try(low: Lowering, node: ast.stmt, out: Out) -> None:

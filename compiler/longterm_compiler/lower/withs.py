@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 
-from longterm_compiler.build import NOWHERE, assign, at, call, changed, load, runtime, store
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer, has_exit
 from longterm_compiler.lower.expressions import assign_target
+from longterm_compiler.syntax.build import NOWHERE, assign, at, call, changed, load, runtime, store
 
 
 def _with(low: Lowering, node: ast.stmt, out: Out) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from keyword import iskeyword
 
 from longterm_compiler.render.tokens import Comment, Layout, layout_of
-from longterm_compiler.source import Definition, SourceFile
+from longterm_compiler.syntax.source import Definition, SourceFile
 
 Span = tuple[int, int]
 RAW_BREAK = "\r"

@@ -1,0 +1,253 @@
+"""Which calls may suspend, judged by what is called. Tree in, verdict out; nothing is executed.
+
+A name is followed to where its module binds it. What a module imports is asked of a `Resolver`:
+in a running application it looks at the live modules, on the command line at their source.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import TypeAlias
+
+from longterm_compiler.analysis.scope import Bindings, Scope, bindings_of, own_nodes, scope_of
+from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
+
+
+class Verdict(Enum):
+    """How sure we are that a call can suspend."""
+
+    SUSPENDS = "suspends"
+    """It is one of longterm's own forms, or a flow."""
+    MAY = "may suspend"
+    """A name, or a method of self, that may turn out to be a flow."""
+    UNKNOWN = "unknown"
+    """Any other expression; taken as a resume point only where that costs nothing."""
+    NEVER = "never suspends"
+
+
+Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
+"""Judges `module` and a dotted path in it: `("shop.orders", ("approve",))`."""
+
+_LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
+_FORMS = frozenset({"suspend", "call"})
+_PLAIN_FORMS = frozenset(
+    {"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"}
+)
+_HOME = "longterm"
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleNames:
+    """What the top level of one file binds, and its functions, as far as its text tells."""
+
+    source: SourceFile
+    module: str
+    package: str
+    resolve: Resolver
+    _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """The nodes that bind each name of the module."""
+        return bindings_of(own_nodes(self.source.tree.body))
+
+    @cached_property
+    def star_imports(self) -> list[str]:
+        """The modules from which everything is imported."""
+        return [
+            self.absolute(node)
+            for node in own_nodes(self.source.tree.body)
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+        ]
+
+    @cached_property
+    def set_by_functions(self) -> frozenset[str]:
+        """The names of the module that a function or class body declares `global`."""
+        nodes = ast.walk(self.source.tree)
+        return frozenset(
+            name for each in nodes if isinstance(each, ast.Global) for name in each.names
+        )
+
+    def scope_of(self, function: FunctionNode) -> Scope:
+        """Return the scope of a function of the file; it is found once."""
+        known = self._scopes.get(function)
+        if known is None:
+            known = self._scopes[function] = scope_of(function)
+        return known
+
+    def verdict(self, path: tuple[str, ...]) -> Verdict:
+        """Judge a dotted path that begins with a global or builtin name."""
+        name, rest = path[0], path[1:]
+        bindings = self.bindings.get(name, [])
+        if not bindings:
+            return self._unbound(path)
+        if len(bindings) > 1:
+            return max((self._bound(b, name, rest) for b in bindings), key=_eagerness)
+        return self._bound(bindings[0], name, rest)
+
+    def _unbound(self, path: tuple[str, ...]) -> Verdict:
+        """Judge a path whose first name the file does not bind: `import *` may, or builtins do."""
+        if self.star_imports and path[0] in self.set_by_functions:
+            return Verdict.MAY
+        # Of longterm's own forms the star binds the names, and no paths that end like them.
+        ask = self._ask if len(path) == 1 else self.resolve
+        judged = [ask(module, path) for module in self.star_imports]
+        if hasattr(builtins, path[0]):
+            # A module that lacks the name may suspend as far as can be told.
+            return Verdict.SUSPENDS if Verdict.SUSPENDS in judged else Verdict.NEVER
+        return max(judged, key=_eagerness, default=Verdict.MAY)
+
+    def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
+        match binding:
+            case ast.Import(names=aliases):
+                return self._imported_module(aliases, name, rest)
+            case ast.ImportFrom(names=aliases):
+                original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
+                return self._ask(self.absolute(binding), (original, *rest))
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if not rest:
+                return Verdict.SUSPENDS if self.is_flow(binding) else Verdict.NEVER
+            case ast.ClassDef() if rest:
+                return self.in_class(binding, rest[0]) if len(rest) == 1 else Verdict.UNKNOWN
+            case ast.ClassDef():
+                return Verdict.NEVER
+        return Verdict.MAY if not rest else Verdict.UNKNOWN
+
+    def _imported_module(
+        self, aliases: list[ast.alias], name: str, rest: tuple[str, ...]
+    ) -> Verdict:
+        for alias in aliases:
+            if alias.asname == name:
+                return self._ask(alias.name, rest)
+        return self._ask(name, rest)
+
+    def _ask(self, module: str, path: tuple[str, ...]) -> Verdict:
+        if module.partition(".")[0] == _HOME and path and path[-1] in _FORMS:
+            return Verdict.SUSPENDS
+        if module.partition(".")[0] == _HOME and path and path[-1] in _PLAIN_FORMS:
+            return Verdict.NEVER
+        return self.resolve(module, path)
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """Return the full name of the module that a statement imports from."""
+        if not node.level:
+            return node.module or ""
+        parents = self.package.split(".")
+        base = parents[: len(parents) - (node.level - 1)]
+        return ".".join([*base, *([node.module] if node.module else [])])
+
+    def in_class(self, node: ast.ClassDef, method: str) -> Verdict:
+        """Judge a method by the class and its bases in the file; what else it has may be a flow."""
+        for owner in self._with_bases(node):
+            for each in owner.body:
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == method:
+                    if self.is_flow(each):
+                        return Verdict.SUSPENDS
+                    # With several bases, another may come before the one that has this.
+                    return Verdict.NEVER if owner is node else Verdict.MAY
+        return Verdict.MAY
+
+    def _with_bases(self, node: ast.ClassDef) -> list[ast.ClassDef]:
+        """Return a class and the classes of the module that it inherits from, nearest first."""
+        found = [node]
+        for each in found:
+            for base in each.bases:
+                bindings = self.bindings.get(base.id, []) if isinstance(base, ast.Name) else []
+                found += [b for b in bindings if isinstance(b, ast.ClassDef) and b not in found]
+        return found
+
+    def is_flow(self, node: FunctionNode) -> bool:
+        """Tell whether one of a function's decorators is longterm's `deflow`."""
+        return any(self.is_deflow(each) for each in node.decorator_list)
+
+    def is_deflow(self, decorator: ast.expr) -> bool:
+        """Tell whether a decorator is `deflow`, under whatever name it was imported."""
+        path = dotted(decorator)
+        if path is None:
+            return False
+        if path[-1] == "deflow":
+            return True
+        for binding in self.bindings.get(path[0], []):
+            if isinstance(binding, ast.ImportFrom) and len(path) == 1:
+                for alias in binding.names:
+                    if alias.asname == path[0] and alias.name == "deflow":
+                        return True
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Callees:
+    """Judges the calls in one function."""
+
+    names: ModuleNames
+    definition: Definition
+    scope: Scope
+
+    def verdict(self, callee: ast.expr) -> Verdict:
+        """Judge a call by the expression that is called."""
+        path = dotted(callee)
+        if path is None:
+            return _without_name(callee)
+        if path[0] in self.scope.local or path[0] in self.scope.declared_nonlocal:
+            return self._local(path)
+        around = self._enclosing_function_that_binds(path[0])
+        if around is not None and path[0] not in self.scope.declared_global:
+            return self._bound_in(around, path)
+        return self.names.verdict(path)
+
+    def _local(self, path: tuple[str, ...]) -> Verdict:
+        parameters = self.scope.parameters
+        if len(path) == 2 and self.definition.is_method and parameters[:1] == path[:1]:
+            owner = self.definition.enclosing[-1]
+            assert isinstance(owner, ast.ClassDef)
+            return self.names.in_class(owner, path[1])
+        return self._bound_in(self.scope, path)
+
+    def _bound_in(self, scope: Scope, path: tuple[str, ...]) -> Verdict:
+        name, *attributes = path
+        if attributes:
+            return Verdict.UNKNOWN
+        bindings = scope.bindings.get(name, [])
+        functions = [b for b in bindings if isinstance(b, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if not bindings or len(functions) < len(bindings):
+            return Verdict.MAY
+        flows = [self.names.is_flow(each) for each in functions]
+        return Verdict.SUSPENDS if any(flows) else Verdict.NEVER
+
+    def _enclosing_function_that_binds(self, name: str) -> Scope | None:
+        for each in reversed(self.definition.enclosing):
+            if not isinstance(each, ast.ClassDef):
+                scope = self.names.scope_of(each)
+                if name in scope.bindings or name in scope.parameters:
+                    return scope
+        return None
+
+
+def dotted(node: ast.expr) -> tuple[str, ...] | None:
+    """Return `a.b.c` as `("a", "b", "c")`, or None for any other expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return (node.id, *reversed(parts))
+
+
+def _without_name(callee: ast.expr) -> Verdict:
+    """Judge what has no dotted path; a method of a literal, `", ".join`, is no flow."""
+    match callee:
+        case ast.Attribute(value=value) if isinstance(value, _LITERALS):
+            return Verdict.NEVER
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
+            return Verdict.MAY
+    return Verdict.UNKNOWN
+
+
+def _eagerness(verdict: Verdict) -> int:
+    order = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
+    return order.index(verdict)

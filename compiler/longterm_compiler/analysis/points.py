@@ -1,0 +1,157 @@
+"""Find the calls of a function at which it may suspend: its resume points, not yet numbered.
+
+Requires `callees`. A call is a point when it suspends or may suspend; one whose callee is unknown
+is a point only where it is the whole value of a statement, since that costs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from longterm_compiler.analysis.callees import Callees, Verdict, dotted
+from longterm_compiler.analysis.scope import Comprehension, comprehension_variables
+from longterm_compiler.syntax.source import FunctionNode
+from longterm_compiler.syntax.tree import children
+
+_NESTED_SCOPES: tuple[type[ast.AST], ...] = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Lambda,
+    ast.ClassDef,
+)
+if hasattr(ast, "TypeAlias"):  # from 3.12 on
+    _NESTED_SCOPES = (*_NESTED_SCOPES, getattr(ast, "TypeAlias"))  # noqa: B009
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspensions:
+    """The calls at which one function may suspend, and the nodes that contain them."""
+
+    calls: dict[ast.Call, Verdict]
+    containing: set[ast.AST]
+    """Every node of the function with such a call inside, the calls themselves included."""
+
+    def inside(self, *nodes: ast.AST | None) -> bool:
+        """Tell whether any of these nodes contains a suspending call."""
+        return any(node in self.containing for node in nodes)
+
+    def inside_rounds(self, node: Comprehension) -> bool:
+        """Tell whether a comprehension's rounds suspend: its first iterable comes before them."""
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        first, *rest = node.generators
+        return self.inside(*elements, first.target, *first.ifs, *rest)
+
+    def copied(self, old: ast.AST, new: ast.AST) -> None:
+        """Take a copy of a node for what the node is."""
+        if isinstance(old, ast.Call) and isinstance(new, ast.Call) and old in self.calls:
+            self.calls[new] = self.calls[old]
+        if old in self.containing:
+            self.containing.add(new)
+
+    def mark(self, node: ast.AST) -> bool:
+        """Enter what contains a suspending call in a tree of new nodes around known ones."""
+        if node in self.containing:
+            return True
+        found = [self.mark(child) for child in children(node)]
+        if any(found):
+            self.containing.add(node)
+        return any(found)
+
+
+def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
+    """Return the suspending calls of a function's own body."""
+    calls: dict[ast.Call, Verdict] = {}
+    containing: set[ast.AST] = set()
+    parents: dict[ast.AST, ast.AST] = {}
+    for node, parent, around in _walk(function):
+        parents[node] = parent
+        if isinstance(node, _COMPREHENSIONS):
+            parents[node.generators[0]] = node
+        if not isinstance(node, ast.Call) or _is_bound(node.func, around):
+            continue
+        verdict = callees.verdict(node.func)
+        whole = _is_whole_value(node, parents)
+        if _is_point(verdict, certain_only=around is not None, whole=whole):
+            calls[node] = verdict
+            inside: ast.AST | None = node
+            while inside is not None and inside not in containing:
+                containing.add(inside)
+                inside = parents.get(inside)
+    return Suspensions(calls, containing)
+
+
+def _is_point(verdict: Verdict, *, certain_only: bool, whole: bool) -> bool:
+    if verdict is Verdict.MAY:
+        return not certain_only
+    if verdict is Verdict.UNKNOWN:
+        return whole and not certain_only
+    return verdict is Verdict.SUSPENDS
+
+
+_Around: TypeAlias = frozenset[str] | None
+"""Where only what surely suspends is a point: the names that comprehensions bind around it."""
+
+
+def _is_bound(callee: ast.expr, around: _Around) -> bool:
+    """Tell whether a callee is a variable of a comprehension around the call."""
+    path = dotted(callee)
+    return bool(path and around and path[0] in around)
+
+
+def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, _Around]]:
+    """Yield each node that runs in the function, its parent, and what is around it.
+
+    Parents come before their children.
+    """
+    pending: list[tuple[ast.AST, ast.AST, _Around]] = [(s, function, None) for s in function.body]
+    seen_outside: set[ast.AST] = set()
+    while pending:
+        node, parent, around = pending.pop()
+        yield node, parent, around
+        if isinstance(node, _COMPREHENSIONS):
+            # The first iterable is evaluated before the comprehension begins.
+            first = node.generators[0]
+            pending.append((first.iter, first, around))
+            seen_outside.add(first.iter)
+            around = (around or frozenset()).union(comprehension_variables(node))
+        elif isinstance(parent, ast.TryStar) and isinstance(node, ast.ExceptHandler):
+            around = around or frozenset()
+        pending += [(part, node, around) for part in _parts(node) if part not in seen_outside]
+
+
+def _parts(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node that run where it stands."""
+    if isinstance(node, _NESTED_SCOPES):
+        return _run_at_definition(node)
+    if isinstance(node, ast.AnnAssign):
+        # The annotation of a local variable is never evaluated.
+        return [node.target, *([node.value] if node.value else [])]
+    return children(node)
+
+
+def _run_at_definition(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a definition that run where it stands; of a `type` statement, none."""
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *node.keywords]
+    found: list[ast.AST] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        found += node.decorator_list
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        found += node.args.defaults
+        found += [each for each in node.args.kw_defaults if each is not None]
+    return found
+
+
+def _is_whole_value(call: ast.Call, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Tell whether a call, awaited or not, is the whole value of a simple statement."""
+    value: ast.expr = call
+    around = parents[call]
+    if isinstance(around, ast.Await):
+        value, around = around, parents[around]
+    if isinstance(around, ast.Expr | ast.Return | ast.Assign | ast.AnnAssign):
+        return around.value is value
+    return False

@@ -1,0 +1,175 @@
+"""Judge imported names by the source of their modules: the `Resolver` of the command line.
+
+A name is followed through imports and aliases to the `def` or `class` that it stands for. Nothing
+is imported or executed. What cannot be told from the text may suspend.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from longterm_compiler.analysis.callees import ModuleNames, Verdict, dotted
+from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
+from longterm_compiler.analysis.scope import bound_by, own_nodes
+from longterm_compiler.syntax.source import FunctionNode
+
+_FORMS = "longterm._flows.primitives"
+_NO_FORM = "respond"
+_TRANSPARENT = frozenset({"staticmethod", "classmethod"})
+_MAKE_OBJECTS = frozenset({"lru_cache", "cache", "property", "cached_property", "singledispatch"})
+_EAGERNESS = [None, Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
+_Asked: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
+
+
+class SourceResolver:
+    """A `Resolver` that reads source files; it remembers those that it has read."""
+
+    def __init__(self, search_path: Sequence[str]) -> None:
+        """Look for modules in these folders, in order, as `sys.path` would have them."""
+        self._search_path = list(search_path)
+        self._modules: dict[str, _Module | Verdict | None] = {}
+
+    def __call__(self, module: str, path: tuple[str, ...]) -> Verdict:
+        """Judge a dotted path in a module."""
+        return self._judge(module, path, frozenset()) or Verdict.MAY
+
+    def _judge(self, module: str, path: tuple[str, ...], asked: _Asked) -> Verdict | None:
+        """Judge a path; None if the module has no such name, as far as its text tells."""
+        found = self._module(module)
+        if not isinstance(found, _Module):
+            return found
+        if not path:
+            return Verdict.NEVER
+        bindings = found.bindings.get(path[0], [])
+        if bindings and (module, path) not in asked:
+            asked |= {(module, path)}
+            judged = [self._bound(found, each, path, asked) for each in bindings]
+            return max(judged, key=_EAGERNESS.index)
+        # `from . import name` in a package's own file means the module of that name.
+        if found.is_package and self._module(f"{module}.{path[0]}") is not None:
+            return self._judge(f"{module}.{path[0]}", path[1:], asked)
+        if (module, path) in asked:
+            return Verdict.MAY  # a circle of imports
+        asked |= {(module, path)}
+        starred = [self._judge(each, path, asked) for each in found.names.star_imports]
+        return max(starred, key=_EAGERNESS.index, default=None)
+
+    def _module(self, name: str) -> _Module | Verdict | None:
+        """Return a module's text, or what to say of all of it; None if there is no such module."""
+        if name not in self._modules:
+            self._modules[name] = self._read(name)
+        return self._modules[name]
+
+    def _read(self, name: str) -> _Module | Verdict | None:
+        located = locate(name, self._search_path)
+        if located is None:
+            return Verdict.NEVER if is_native(name, self._search_path) else None
+        try:
+            source = read_source(located.path)
+        except (OSError, SyntaxError):
+            return Verdict.MAY
+        return _Module(located, ModuleNames(source, name, located.package, self))
+
+    def _bound(
+        self, module: _Module, binding: ast.AST, path: tuple[str, ...], asked: _Asked
+    ) -> Verdict | None:
+        name, rest = path[0], path[1:]
+        match binding:
+            case ast.Import(names=aliases):
+                renamed = next((each.name for each in aliases if each.asname == name), name)
+                return self._judge(renamed, rest, asked)
+            case ast.ImportFrom(names=aliases):
+                original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
+                return self._judge(module.names.absolute(binding), (original, *rest), asked)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                return Verdict.UNKNOWN if rest else _function(module, binding)
+            case ast.ClassDef():
+                return self._in_class(module, binding, rest, asked) if rest else Verdict.NEVER
+            case ast.Lambda():
+                return Verdict.UNKNOWN if rest else Verdict.NEVER
+            case ast.Name() | ast.Attribute():
+                alias = dotted(binding)
+                return None if alias is None else self._named(module, (*alias, *rest), asked)
+        return Verdict.UNKNOWN if rest else Verdict.MAY
+
+    def _named(self, module: _Module, path: tuple[str, ...], asked: _Asked) -> Verdict | None:
+        """Judge a path that begins with a global or builtin name of a module."""
+        if path[0] in module.bindings or not hasattr(builtins, path[0]):
+            return self._judge(module.located.module, path, asked)
+        value: object = getattr(builtins, path[0])
+        for name in path[1:]:
+            value = getattr(value, name, None)
+        return None if value is None else Verdict.NEVER
+
+    def _in_class(
+        self, module: _Module, node: ast.ClassDef, path: tuple[str, ...], asked: _Asked
+    ) -> Verdict | None:
+        """Judge a path in a class by its body, then by its bases in order."""
+        for each in reversed(node.body):
+            if path[0] not in bound_by(each) and path[0] not in _targets(each):
+                continue
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                return self._bound(module, each, path, asked)
+            return Verdict.MAY
+        for base in node.bases:
+            name = dotted(base)
+            if name is None:
+                return Verdict.MAY
+            found = self._named(module, (*name, *path), asked)
+            if found is not None:
+                return found
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Module:
+    located: Located
+    names: ModuleNames = field(repr=False)
+
+    @property
+    def is_package(self) -> bool:
+        return self.located.module == self.located.package
+
+    @cached_property
+    def bindings(self) -> dict[str, list[ast.AST]]:
+        """What the module's top level binds: by name the imports, definitions and plain values."""
+        found: dict[str, list[ast.AST]] = {}
+        values: dict[ast.AST, ast.expr] = {}
+        for node in own_nodes(self.names.source.tree.body):
+            if isinstance(node, ast.Assign):
+                values.update((each, node.value) for each in node.targets)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                values[node.target] = node.value
+            for name in bound_by(node):
+                found.setdefault(name, []).append(values.get(node, node))
+        return found
+
+
+def _function(module: _Module, node: FunctionNode) -> Verdict:
+    """Judge a function by its decorators: one above `deflow` puts another function in its place."""
+    for decorator in node.decorator_list:
+        name = _decorator_name(decorator)
+        if name in _TRANSPARENT:
+            continue
+        if module.names.is_deflow(decorator):
+            return Verdict.SUSPENDS
+        return Verdict.MAY if name in _MAKE_OBJECTS else Verdict.NEVER
+    if module.located.module == _FORMS and node.name != _NO_FORM:
+        return Verdict.SUSPENDS
+    return Verdict.NEVER
+
+
+def _decorator_name(node: ast.expr) -> str:
+    path = dotted(node.func if isinstance(node, ast.Call) else node)
+    return path[-1] if path else ""
+
+
+def _targets(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement of a class body binds, blocks inside included."""
+    for each in own_nodes([node]):
+        yield from bound_by(each)

@@ -1,0 +1,238 @@
+"""Which names a function binds, declares global, and shares with functions inside it.
+
+Reads the tree only, so that the answer is the same on every Python version (`symtable` and code
+objects count the variables of inlined comprehensions as the function's own from 3.12 on).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from longterm_compiler.syntax.source import FunctionNode, ScopeNode
+from longterm_compiler.syntax.tree import children, walk
+
+Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+Bindings: TypeAlias = dict[str, list[ast.AST]]
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+OF_THE_CLASS = frozenset({"super", "__class__"})
+"""The names that stand for the class around, in the functions right inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names of one function, by what becomes of them across a suspend."""
+
+    parameters: tuple[str, ...]
+    local: frozenset[str]
+    """Bound in the function, parameters included, and not declared global or nonlocal."""
+    declared_global: frozenset[str]
+    declared_nonlocal: frozenset[str]
+    captured: frozenset[str]
+    """Local names that a function or class inside reads or binds: they live in cells."""
+    always_bound: frozenset[str]
+    """Parameters that nothing ever unbinds: reading them cannot fail."""
+    bound: frozenset[str]
+    """Names that the body binds or unbinds; a parameter that is none of them never changes."""
+    bindings: Bindings = field(repr=False)
+    """The nodes that bind each name in the body."""
+    nodes: list[ast.AST] = field(repr=False)
+    """The nodes that run in the function, as `own_nodes` finds them."""
+
+
+def scope_of(function: FunctionNode) -> Scope:
+    """Return the scope of a function, from its tree alone."""
+    parameters = tuple(parameter_names(function.args))
+    nodes = own_nodes(function.body)
+    bindings = bindings_of(nodes)
+    unbound = _deleted(nodes)
+    unbound |= {each.name for each in nodes if isinstance(each, ast.ExceptHandler) and each.name}
+    globals_ = {name for each in nodes if isinstance(each, ast.Global) for name in each.names}
+    nonlocals = {name for each in nodes if isinstance(each, ast.Nonlocal) for name in each.names}
+    local = {*bindings, *unbound, *parameters} - globals_ - nonlocals
+    free_inside = {name for inner in inner_scopes(function.body) for name in free_names(inner)}
+    return Scope(
+        parameters=parameters,
+        local=frozenset(local),
+        declared_global=frozenset(globals_),
+        declared_nonlocal=frozenset(nonlocals),
+        captured=frozenset(local & free_inside),
+        always_bound=frozenset(set(parameters) - unbound - globals_ - nonlocals),
+        bound=frozenset(unbound.union(bindings)),
+        bindings=bindings,
+        nodes=nodes,
+    )
+
+
+def parameter_names(args: ast.arguments) -> list[str]:
+    """Return the names of a signature in the order of CPython's local variables."""
+    names = [each.arg for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+    names += [each.arg for each in (args.vararg, args.kwarg) if each is not None]
+    return names
+
+
+def type_parameters(node: ScopeNode) -> set[str]:
+    """Return the names of a function's or class's own type parameters, from Python 3.12 on."""
+    return {each.name for each in getattr(node, "type_params", [])}
+
+
+def bindings_of(nodes: Iterable[ast.AST]) -> Bindings:
+    """Return the names that nodes bind, each with those nodes in their order."""
+    found: Bindings = {}
+    for node in nodes:
+        for name in bound_by(node):
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def bound_by(node: ast.AST) -> tuple[str, ...]:
+    """Return the names that this very node binds in its scope (a deletion is not a binding)."""
+    match node:
+        case ast.Name():
+            return (node.id,) if isinstance(node.ctx, ast.Store) else ()
+        case ast.expr():
+            return ()
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return tuple(imported_name(each) for each in aliases if each.name != "*")
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return (name,)
+        case ast.MatchMapping(rest=str(name)):
+            return (name,)
+        case ast.ExceptHandler(name=str(name)):
+            return (name,)
+    return ()
+
+
+def imported_name(alias: ast.alias) -> str:
+    """Return the name under which something is imported."""
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def comprehension_variables(node: Comprehension) -> list[str]:
+    """Return the names that a comprehension binds as its own, in order.
+
+    `for a[i] in xs` has none: it stores to what `a` is outside.
+    """
+    targets = [part for each in node.generators for part in walk(each.target)]
+    return list(dict.fromkeys(name for each in targets for name in bound_by(each)))
+
+
+def own_nodes(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """Return the nodes that run in the scope of `body`, in no particular order.
+
+    A function or class inside is one, for the name it binds, with its decorators, defaults and
+    bases; its body is another scope. Of a comprehension only the first iterable and the walrus
+    targets belong here.
+    """
+    found: list[ast.AST] = []
+    pending = list(body)
+    while pending:
+        node = pending.pop()
+        found.append(node)
+        if isinstance(node, _SCOPES):
+            pending += _outside(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            pending.append(node.generators[0].iter)
+            pending += _walrus_targets(node)
+        else:
+            pending += children(node)
+    return found
+
+
+def inner_scopes(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """Return the functions, lambdas and classes inside a scope, those in comprehensions too.
+
+    A comprehension itself is not one: it has run before anything can suspend.
+    """
+    found: list[ast.AST] = []
+    pending = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, _SCOPES):
+            found.append(node)
+            pending += _outside(node)
+        else:
+            pending += children(node)
+    return found
+
+
+def free_names(scope: ast.AST) -> set[str]:
+    """Return the names that a function, lambda or class uses of the scopes around it."""
+    match scope:
+        case ast.Lambda():
+            own, bound = own_nodes([scope.body]), set(parameter_names(scope.args))
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            own, bound = own_nodes(scope.body), set(parameter_names(scope.args))
+        case ast.ClassDef():
+            own, bound = own_nodes(scope.body), set()
+        case _:
+            raise TypeError(f"not a scope: {type(scope).__name__}")
+    declared = {name for each in own if isinstance(each, ast.Nonlocal) for name in each.names}
+    globals_ = {name for each in own if isinstance(each, ast.Global) for name in each.names}
+    bound |= {name for each in own for name in bound_by(each)} | _deleted(own) | globals_
+    if isinstance(scope, ast.ClassDef):
+        # The functions inside a class see nothing of what it binds or declares.
+        return (_used_here(own) - bound) | declared | (_used_inside(own) - OF_THE_CLASS)
+    return ((_used_here(own) | _used_inside(own)) - bound) | declared
+
+
+def free_in_comprehension(node: Comprehension) -> set[str]:
+    """Return the names that a comprehension uses of its surroundings, its first iterable aside."""
+    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    for number, generator in enumerate(node.generators):
+        parts += [generator.target, *generator.ifs, *([generator.iter] if number else [])]
+    own = own_nodes(parts)
+    return (_used_here(own) | _used_inside(own)).difference(comprehension_variables(node))
+
+
+def _used_here(own: list[ast.AST]) -> set[str]:
+    """Return the names that the nodes of one scope use themselves."""
+    return {each.id for each in own if isinstance(each, ast.Name)}
+
+
+def _used_inside(own: list[ast.AST]) -> set[str]:
+    """Return the names that the scopes inside one use of it and of what is around it."""
+    used: set[str] = set()
+    for each in own:
+        if isinstance(each, _COMPREHENSIONS):
+            used |= free_in_comprehension(each)
+        elif isinstance(each, _SCOPES):
+            used |= free_names(each)
+    return used
+
+
+def _deleted(own: list[ast.AST]) -> set[str]:
+    return {e.id for e in own if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Del)}
+
+
+def _outside(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a function, lambda or class that run where it is defined."""
+    match node:
+        case ast.Lambda():
+            return _outside_arguments(node.args)
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            returned = [node.returns] if node.returns is not None else []
+            bounds = getattr(node, "type_params", [])
+            return [*node.decorator_list, *bounds, *_outside_arguments(node.args), *returned]
+        case ast.ClassDef():
+            bounds = getattr(node, "type_params", [])
+            return [*node.decorator_list, *bounds, *node.bases, *node.keywords]
+    raise TypeError(f"not a scope: {type(node).__name__}")
+
+
+def _outside_arguments(args: ast.arguments) -> list[ast.AST]:
+    """Return the parts of a signature that run where the function is defined."""
+    parameters = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
+    annotations = [each.annotation for each in parameters if each and each.annotation]
+    return [*args.defaults, *(each for each in args.kw_defaults if each), *annotations]
+
+
+def _walrus_targets(node: Comprehension) -> list[ast.AST]:
+    """Return the names that walruses in a comprehension bind in the function around it."""
+    return [each.target for each in walk(node) if isinstance(each, ast.NamedExpr)]

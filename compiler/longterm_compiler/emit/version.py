@@ -1,0 +1,103 @@
+"""The version of a flow: a digest of what its code means, the same on every Python version.
+
+Comments, blank lines, docstrings, annotations and the place in the file do not count; names,
+constants, structure and the set of resume points do. So a frame is resumed only in code that
+means what it meant when the frame was saved.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+
+from longterm._abi import ABI_VERSION
+from longterm_compiler.syntax.source import FunctionNode
+
+_IGNORED = frozenset({"ctx", "type_comment", "kind", "returns", "annotation", "type_params"})
+_DIGITS = 16
+
+
+def meaning_digest(
+    function: FunctionNode, is_deflow: Iterable[ast.expr], points: Iterable[str]
+) -> str:
+    """Return the version of a flow, 16 hexadecimal digits.
+
+    Args:
+        function: the flow as written.
+        is_deflow: its decorators that are `deflow`, which do not count.
+        points: a description of each resume point, in order.
+    """
+    ignored = set(is_deflow)
+    pieces = [f"abi {ABI_VERSION}", *_describe(function, ignored), *points, ""]
+    return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def _describe(node: ast.AST, ignored: set[ast.expr]) -> list[str]:
+    """Return the structure of a tree in a spelling of our own, found without recursion."""
+    described: list[str] = []
+    pending: list[object] = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, ast.AST):
+            if current not in ignored:
+                described.append(f"({type(current).__name__}")
+                pending.append(_CLOSE)
+                for label in _labels(current._fields):
+                    value = _value(current, label)
+                    if value is not None and value != []:
+                        pending += (value, label)
+        elif isinstance(current, _Label):
+            described.append(current)
+        elif isinstance(current, list):
+            described.append(f"[{len(current)}")
+            pending += reversed(current)
+        else:
+            described.append(f"{type(current).__name__} {current!r}")
+    return described
+
+
+class _Label(str):
+    """A field's name, told apart from a value that is text."""
+
+    __slots__ = ()
+
+
+_CLOSE = _Label(")")
+
+
+@cache
+def _labels(fields: tuple[str, ...]) -> list[_Label]:
+    """Return those of a node's fields that count, the last one first."""
+    return [_Label(each) for each in reversed(fields) if each not in _IGNORED]
+
+
+def _value(node: ast.AST, field: str) -> object:
+    if field == "values" and isinstance(node, ast.JoinedStr):
+        return _merged(node.values)
+    value: object = getattr(node, field, None)
+    if field == "body" and _has_docstring(node):
+        assert isinstance(value, list)
+        return value[1:]
+    return value
+
+
+def _merged(values: list[ast.expr]) -> list[ast.expr]:
+    """Join the texts of an f-string, which some versions of Python cut up, or leave empty."""
+    merged: list[ast.expr] = []
+    for each in values:
+        if isinstance(each, ast.Constant) and each.value == "":
+            continue
+        last = merged[-1] if merged else None
+        if isinstance(each, ast.Constant) and isinstance(last, ast.Constant):
+            merged[-1] = ast.Constant(f"{last.value!s}{each.value!s}")
+        else:
+            merged.append(each)
+    return merged
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    return ast.get_docstring(node, clean=False) is not None

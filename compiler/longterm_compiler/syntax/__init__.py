@@ -1,0 +1,1 @@
+"""Python's syntax: source files, and small tools for trees. Knows nothing of flows."""

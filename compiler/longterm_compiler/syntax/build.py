@@ -1,0 +1,88 @@
+"""Small constructors for the pieces of tree that the passes add.
+
+Each takes the author's node it stands for, whose place in the file the new piece takes, so that
+every traceback, breakpoint and line event of generated code shows the author's text.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from longterm._abi import RUNTIME
+from longterm_compiler.syntax.tree import children
+
+N = TypeVar("N", bound=ast.AST)
+
+
+def at(place: ast.AST, node: N) -> N:
+    """Give a new node, and whatever in it has no place yet, the place of an author's node."""
+    pending: list[ast.AST] = [node]
+    while pending:
+        each = pending.pop()
+        if "lineno" in each._attributes:
+            if hasattr(each, "lineno"):
+                continue  # an author's node, and all that is in it
+            ast.copy_location(each, place)
+            if isinstance(each, ast.Attribute):
+                # Python shows the call of an attribute at the line where the attribute ends.
+                ast.copy_location(each, header(each))
+        pending += children(each)
+    return node
+
+
+def changed(node: N, **fields: object) -> N:
+    """Return a node like another, at its place, with some fields changed."""
+    make: Callable[..., N] = type(node)
+    new = make(**{**dict(ast.iter_fields(node)), **fields})
+    return ast.copy_location(new, node) if "lineno" in node._attributes else new
+
+
+def header(place: ast.stmt | ast.expr | ast.ExceptHandler) -> ast.AST:
+    """Return a zero-width place at a node's start: for a statement, where its block is entered."""
+    return ast.Pass(
+        lineno=place.lineno,
+        col_offset=place.col_offset,
+        end_lineno=place.lineno,
+        end_col_offset=place.col_offset,
+    )
+
+
+NOWHERE: Final = ast.Pass(lineno=-1, col_offset=-1, end_lineno=-1, end_col_offset=-1)
+"""The place of pure bookkeeping, which cannot fail: it makes no line events."""
+
+
+def load(name: str) -> ast.Name:
+    """Read a name."""
+    return ast.Name(name, ast.Load())
+
+
+def store(name: str) -> ast.Name:
+    """Bind a name."""
+    return ast.Name(name, ast.Store())
+
+
+def runtime(name: str) -> ast.Attribute:
+    """Read one of the runtime's names that generated code may use."""
+    return ast.Attribute(load(RUNTIME), name, ast.Load())
+
+
+def call(function: ast.expr, *args: ast.expr) -> ast.Call:
+    """Call a function with positional arguments."""
+    return ast.Call(function, list(args), [])
+
+
+def assign(name: str, value: ast.expr) -> ast.Assign:
+    """Bind a name to a value."""
+    return ast.Assign([store(name)], value)
+
+
+def as_first_raised(error: str) -> ast.stmt:
+    """Take out of an exception's traceback that the frame at hand has raised it again."""
+    return at(NOWHERE, ast.Expr(call(runtime("as_first_raised"), load(error))))
+
+
+def names_in(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
+    return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}

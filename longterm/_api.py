@@ -1,0 +1,121 @@
+"""The default engine, for applications with one store: the module-level functions.
+
+The store is the one given to `set_runstore`, else the one named by the environment variable
+`LONGTERM_URL`, else one in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+from longterm._codec import register_type
+from longterm._turns.turns import reading
+from longterm.engine import Engine
+from longterm.run import Run
+from longterm.store.base import RunStore
+
+P = ParamSpec("P")
+
+
+def _stored_run(run_id: str) -> Run:
+    return (reading.get() or default_engine().store).get(run_id)
+
+
+# A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
+register_type(
+    Run, name="longterm.run", encode=lambda run: run.id, decode=_stored_run, subclasses=True
+)
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def set_runstore(store: RunStore | str) -> None:
+    """Use a store, or the store of a URL, for all runs from now on.
+
+    Raises:
+        StoreError: the URL names no store that can be opened.
+    """
+    global _engine
+    engine = Engine(store)
+    with _lock:
+        _engine = engine
+
+
+def default_engine() -> Engine:
+    """Return the default engine, opening its store on first use."""
+    global _engine
+    if _engine is None:
+        with _lock:
+            if _engine is None:
+                _engine = Engine(os.environ.get("LONGTERM_URL") or "memory://")
+    return _engine
+
+
+def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+    """Start a run of a flow on the default store; see `Engine.start_flow`."""
+    return default_engine().start_flow(flow, *args, **kwargs)
+
+
+def process_event(run_id: str, event_id: str, result: Any = None, *, key: str | None = None) -> Run:
+    """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
+    return default_engine().process_event(run_id, event_id, result, key=key)
+
+
+def throw(run_id: str, error: BaseException) -> Run:
+    """Raise an exception at the suspend where a run waits; see `Engine.throw`."""
+    return default_engine().throw(run_id, error)
+
+
+def cancel(run_id: str) -> Run:
+    """Cancel a suspended run of the default store; see `Engine.cancel`."""
+    return default_engine().cancel(run_id)
+
+
+def retry(run_id: str) -> Run:
+    """Give a failed run of the default store another try; see `Engine.retry`."""
+    return default_engine().retry(run_id)
+
+
+def find_runs(**wanted: Any) -> list[Run]:
+    """Find runs of the default store by what is known of them; see `Engine.find_runs`."""
+    return default_engine().find_runs(**wanted)
+
+
+def get_run(run_id: str) -> Run:
+    """Return a run of the default store as it is now; see `Engine.get_run`."""
+    return default_engine().get_run(run_id)
+
+
+async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+    """Start a run on the default store from asynchronous code; see `Engine.astart_flow`."""
+    return await default_engine().astart_flow(flow, *args, **kwargs)
+
+
+async def aprocess_event(
+    run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+) -> Run:
+    """Give a run of the default store its event; see `Engine.aprocess_event`."""
+    return await default_engine().aprocess_event(run_id, event_id, result, key=key)
+
+
+async def aget_run(run_id: str) -> Run:
+    """Return a run of the default store as it is now; see `Engine.aget_run`."""
+    return await default_engine().aget_run(run_id)
+
+
+async def athrow(run_id: str, error: BaseException) -> Run:
+    """Raise an exception at the suspend where a run waits; see `Engine.athrow`."""
+    return await default_engine().athrow(run_id, error)
+
+
+async def acancel(run_id: str) -> Run:
+    """Cancel a suspended run of the default store; see `Engine.acancel`."""
+    return await default_engine().acancel(run_id)
+
+
+async def aretry(run_id: str) -> Run:
+    """Give a failed run of the default store another try; see `Engine.aretry`."""
+    return await default_engine().aretry(run_id)

@@ -1,0 +1,78 @@
+"""The call sites of a body: an entry of a traceback in, its resume point out.
+
+All that does not change from one suspension to the next is found once for each site.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from opcode import opname
+from types import TracebackType
+
+from longterm._flows.flow import Body, body_of
+from longterm.record import record
+
+
+@record(frozen=True, eq=False)
+class CallSite:
+    """A call at which a frame of a body can wait."""
+
+    body: Body
+    point: int | None
+    """The number of the resume point; None if it is none, so that nothing can wait here."""
+    line: int
+    callee: tuple[str, ...] | None
+    """What is called there, as a dotted path in the frame's own spelling; None if the engine
+    itself made it, so that nothing needs to be proven of what was entered."""
+    slots: tuple[tuple[str, str], ...]
+    """The live names, each with its spelling in the frame."""
+    cells: tuple[str, ...]
+    """The captured names whose cells are kept."""
+
+
+_sites: dict[tuple[int, int], CallSite] = {}
+"""The sites by the identity of their code, which lives as long as the process, and the offset."""
+
+
+def call_site(entry: TracebackType) -> CallSite | None:
+    """Return the call site at which an entry of a traceback stopped; None if it is of no flow."""
+    code = entry.tb_frame.f_code
+    key = (id(code), entry.tb_lasti)
+    site = _sites.get(key)
+    if site is None:
+        body = body_of(code)
+        if body is None:
+            return None
+        site = _sites[key] = _call_site(body, entry.tb_lasti, entry.tb_lineno)
+    return site
+
+
+def _call_site(body: Body, offset: int, line: int) -> CallSite:
+    flow, local_name = body.flow, body.flow.image.local_name
+    number: int | None = None
+    callee: tuple[str, ...] | None = ()
+    if body.resume is not None and offset in body.resume.next_calls:
+        number, callee = body.point, None
+    else:
+        end = _call_end(body, offset)
+        point = None if end is None else flow.image.points.get(end)
+        if point is not None:
+            number, callee = point.number, tuple(map(local_name, point.callee))
+    if number is None:
+        return CallSite(body, None, line, callee, (), ())
+    resume = flow.resume(number)
+    slots = tuple((name, local_name(name)) for name in resume.slots)
+    return CallSite(body, number, line, callee, slots, resume.cells)
+
+
+def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
+    """Return where the call at an instruction ends in the source; None if it is no call."""
+    operations = body.code.co_code
+    start = offset
+    while start > 0 and opname[operations[start]] == "CACHE":
+        start -= 2
+    name = opname[operations[start]]
+    if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
+        return None
+    _, line, _, column = next(islice(body.code.co_positions(), offset // 2, None))
+    return None if line is None or column is None else (line, column)

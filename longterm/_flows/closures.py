@@ -1,0 +1,57 @@
+"""The functions made inside flows, as the codec stores them: by flow, version and place.
+
+Importing this module installs it as the codec's table of code.
+"""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import Any
+
+from longterm._codec.functions import link
+from longterm._flows.flow import body_of, flow_named, known_bodies
+
+_names: dict[int, tuple[str, str, str]] = {}
+"""Names by the identity of a code object; the bodies that own the code keep it alive."""
+_scanned: set[int] = set()
+
+
+class FlowCode:
+    """Names the code inside this process's flows, and finds it again."""
+
+    def name_of(self, code: CodeType) -> tuple[str, str, str] | None:
+        """Return flow, version and place of an inner function's code, or None if it is no flow's.
+
+        The place of an inner flow's own code is the empty string. A flow at the top of a module is
+        found by its importable name, like any function there.
+        """
+        body = body_of(code)
+        if body is not None:
+            flow = body.flow
+            return (flow.name, flow.version, "") if ".<locals>." in flow.name else None
+        if id(code) not in _names:
+            self._scan()
+        return _names.get(id(code))
+
+    def find(self, name: tuple[str, str, str]) -> tuple[CodeType, dict[str, Any]]:
+        """Return the code of a name, and the globals it runs with.
+
+        Raises:
+            UnknownFlow, FlowChanged: this process has no such flow at that version.
+        """
+        flow = flow_named(name[0], name[1])
+        code = flow.image.inner[name[2]] if name[2] else flow.image.code
+        return code, flow.globals
+
+    def _scan(self) -> None:
+        """Name the inner functions of the bodies that were compiled since the last time."""
+        for body in known_bodies():
+            if id(body.code) in _scanned:
+                continue
+            _scanned.add(id(body.code))
+            flow = body.flow
+            for place, inner in body.inner.items():
+                _names[id(inner)] = (flow.name, flow.version, place)
+
+
+link(FlowCode())

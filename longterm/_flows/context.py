@@ -1,0 +1,83 @@
+"""The current turn: what `suspend` and `respond` talk to. Holds no store and does no I/O.
+
+It is found through a context variable, so that helpers called by a flow can use the forms too, and
+each thread and task has its own.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from longterm._flows.rt import Suspend
+from longterm.errors import CannotSuspend, NotInRun
+from longterm.run import Fact, Run
+from longterm.wait import Wait
+
+
+class Turn(Protocol):
+    """Whatever can play the part of the world for a running flow."""
+
+    responses: list[Any]
+    """What the flow has said in this turn, in order."""
+    index: dict[str, Fact]
+    """The facts that the flow has set in this turn."""
+    run: Run | None
+    """The run as it was when the turn began."""
+
+    def suspend(self, wait: Wait) -> Any:
+        """Wait for an event: return its value, or unwind the stack until it comes."""
+        ...
+
+
+current: ContextVar[Turn | None] = ContextVar("longterm._flows.context", default=None)
+
+
+def current_turn(form: str) -> Turn:
+    """Return the turn under way.
+
+    Raises:
+        NotInRun: there is none; `form` names what was called.
+    """
+    turn = current.get()
+    if turn is None:
+        raise NotInRun(form)
+    return turn
+
+
+class LiveTurn:
+    """A turn of a real run: a suspend unwinds the stack."""
+
+    __slots__ = ("index", "pending", "responses", "run")
+
+    def __init__(self, run: Run | None = None) -> None:
+        """Begin with nothing said and nothing waited for."""
+        self.run = run
+        self.responses: list[Any] = []
+        self.index: dict[str, Fact] = {}
+        self.pending: Suspend | None = None
+
+    def suspend(self, wait: Wait) -> Any:
+        """Unwind the stack to the loop.
+
+        Raises:
+            CannotSuspend: this turn is unwinding already, and something caught it.
+        """
+        if self.pending is not None:
+            raise swallowed(self.pending)
+        self.pending = Suspend(wait)
+        raise self.pending
+
+
+def swallowed(pending: Suspend) -> CannotSuspend:
+    """Return the error for a suspension that did not reach the loop."""
+    where = ""
+    traceback = pending.__traceback__
+    if traceback is not None:
+        code = traceback.tb_frame.f_code
+        where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
+    return CannotSuspend(
+        f"the suspension for event {pending.wait.event_id!r} was caught{where} and never reached "
+        "the run (let BaseException pass in plain functions: catch Exception instead, or make the "
+        "function a flow with @deflow)"
+    )

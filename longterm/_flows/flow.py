@@ -1,0 +1,245 @@
+"""`@deflow`, and the flows that this process knows.
+
+`deflow` gives the author's function new code, its *fresh body*, and changes nothing else: it is
+the same function object, with its name, signature, documentation and source.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+from longterm._abi import RUNTIME
+from longterm._codec.allowed import own
+from longterm._flows import primitives as ops
+from longterm._flows import rt
+from longterm._flows.compiled import FlowImage, ResumeImage
+from longterm._flows.loader import Maker, inner_maker, maker_of
+from longterm._flows.resolve import flow_codes, function_behind
+from longterm._fork import at_fork
+from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
+from longterm.record import record
+
+F = TypeVar("F", bound=Callable[..., Any])
+IS_COROUTINE: Final = 0x80
+"""The flag of code that makes a coroutine (`inspect` has it too, and takes long to import)."""
+_FORMS: Final = (ops.suspend, ops.call)
+
+
+class Flow:
+    """A flow of this process: its name, its compiled code, and the module it lives in."""
+
+    def __init__(
+        self, name: str, maker: Maker, namespace: dict[str, Any], original: types.CodeType
+    ) -> None:
+        """Take the flow by the name that stores know it by, `module:qualname`."""
+        self.name = name
+        self.maker = maker
+        self.image: FlowImage = maker.image
+        """The fresh body, and what is known of the points."""
+        self.version = self.image.version
+        """The digest of what the flow means."""
+        self.is_async = bool(self.image.code.co_flags & IS_COROUTINE)
+        """Whether the flow is an `async def`."""
+        self.globals = namespace
+        self.original = original
+        """The author's own code, uncompiled."""
+        self.functions: WeakSet[types.FunctionType] = WeakSet()
+        """The functions that run it: one for a module's function, one a call for an inner one."""
+        self._resumes: dict[tuple[int, tuple[str, ...]], ResumeImage] = {}
+
+    def __repr__(self) -> str:
+        return f"<flow {self.name}>"
+
+    def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
+        """Return the code that finishes the flow from a point on."""
+        key = (point, unbound)
+        known = self._resumes.get(key)
+        return self._make_resume(key) if known is None else known
+
+    def _make_resume(self, key: tuple[int, tuple[str, ...]]) -> ResumeImage:
+        with _making:
+            known = self._resumes.get(key)
+            if known is None:
+                known = self.maker.resume(*key)
+                _add_body(Body(self, known.code, key[0], known))
+                self._resumes[key] = known
+            return known
+
+
+@record(frozen=True, eq=False)
+class Body:
+    """One code object of a flow: the fresh body, or the resume body of a point."""
+
+    flow: Flow
+    code: types.CodeType
+    point: int | None = None
+    resume: ResumeImage | None = None
+
+    @property
+    def inner(self) -> dict[str, types.CodeType]:
+        """The code of the functions inside this body, by their places."""
+        return self.flow.image.inner if self.resume is None else self.resume.inner
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The captured names, in the order in which a frame of this body keeps their cells."""
+        return self.flow.image.shared if self.resume is None else self.resume.cells
+
+
+_flows: dict[str, Flow] = {}
+_bodies: dict[int, Body] = {}
+_by_original: dict[int, Flow] = {}
+
+_making = threading.RLock()
+"""Held by the thread that makes a flow or a body. What others can find is whole, and all of them
+run the same code."""
+
+flow_codes.update(id(each.__code__) for each in _FORMS)
+
+
+def deflow(function: F, /) -> F:
+    """Make a function a flow: it may suspend for days or months and go on in any process.
+
+    The function stays an ordinary one: called outside of a run it runs at native speed, and fails
+    only if it comes to suspend.
+
+    Raises:
+        CompileError: the function holds what cannot be suspended, or is no plain function; the
+            message shows each place, the cause and the remedy.
+    """
+    if not isinstance(function, types.FunctionType) or function.__code__.co_name == "<lambda>":
+        raise CompileError(_not_a_function(function))
+    _make_flow(function)
+    return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+
+
+def _make_flow(function: types.FunctionType) -> None:
+    code = function.__code__
+    if id(code) in _bodies:
+        return
+    flow = _by_original.get(id(code))
+    if flow is None:
+        with _making:
+            flow = _by_original.get(id(code)) or _add_flow(function)
+    own(function.__module__)
+    _flows[flow.name] = flow
+    flow.functions.add(function)
+    function.__code__ = flow.image.code
+
+
+def _add_flow(function: types.FunctionType) -> Flow:
+    maker = maker_of(function)
+    _check(function, maker.image)
+    name = f"{function.__module__}:{function.__qualname__}"
+    flow = Flow(name, maker, function.__globals__, function.__code__)
+    flow.globals.setdefault(RUNTIME, rt)
+    _add_body(Body(flow, flow.image.code))
+    _by_original[id(flow.original)] = flow
+    return flow
+
+
+def _add_body(body: Body) -> None:
+    _bodies[id(body.code)] = body
+    flow_codes.add(id(body.code))
+
+
+def body_of(code: types.CodeType) -> Body | None:
+    """Return the body of a flow that this code object is, or None."""
+    return _bodies.get(id(code))
+
+
+def flow_of(value: object) -> Flow:
+    """Return the flow that calling a value runs: of a function, a method or a partial of one.
+
+    Raises:
+        NotAFlow: it is none.
+    """
+    function = function_behind(value)
+    body = None if function is None else body_of(function.__code__)
+    if body is None:
+        raise NotAFlow(value)
+    return body.flow
+
+
+def flow_named(name: str, version: str | None = None) -> Flow:
+    """Return the flow of a name, at a version.
+
+    Raises:
+        UnknownFlow: this process has no flow of the name.
+        FlowChanged: it has one of another version.
+    """
+    flow = _flows.get(name) or _inner_flow(name)
+    if flow is None:
+        raise UnknownFlow(name)
+    if version is not None and flow.version != version:
+        raise FlowChanged(name, version, flow.version)
+    return flow
+
+
+def known_flows() -> list[Flow]:
+    """Return the flows that this process knows."""
+    return list(_by_original.values())
+
+
+def known_bodies() -> list[Body]:
+    """Return the bodies that were compiled in this process."""
+    return list(_bodies.values())
+
+
+def _inner_flow(name: str) -> Flow | None:
+    """Make a flow that is defined inside another one, which has not run here yet."""
+    module, _, qualname = name.partition(":")
+    outer = _flows.get(f"{module}:{qualname.partition('.<locals>.')[0]}")
+    if outer is None or ".<locals>." not in qualname:
+        return None
+    with _making:
+        maker = inner_maker(outer.maker, qualname)
+        if maker is None:
+            return None
+        flow = Flow(name, maker, outer.globals, maker.image.code)
+        _add_body(Body(flow, flow.image.code))
+        return _flows.setdefault(name, flow)
+
+
+def _check(function: types.FunctionType, image: FlowImage) -> None:
+    """Make sure of what the runtime builds on: the same cells, and columns in code objects."""
+    fresh = image.code
+    if fresh.co_freevars != function.__code__.co_freevars:
+        raise CompileError(
+            f"internal error: {function.__qualname__} was compiled with the free names "
+            f"{fresh.co_freevars} instead of {function.__code__.co_freevars} "
+            "(please report it with this file)"
+        )
+    if all(column is None for *_, column in fresh.co_positions()):
+        raise CompileError(
+            f"cannot make {function.__qualname__} a flow: Python runs without columns in code "
+            "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "
+            "Python without -X no_debug_ranges)"
+        )
+
+
+def _after_fork_in_child() -> None:
+    global _making
+    _making = threading.RLock()  # the thread that held it is the parent's
+
+
+at_fork(after_in_child=_after_fork_in_child)
+
+
+def _not_a_function(value: object) -> str:
+    if isinstance(value, staticmethod | classmethod):
+        kind = type(value).__name__
+        return f"@deflow was put on a {kind} (write @{kind} above @deflow, not below it)"
+    if isinstance(value, type):
+        return f"@deflow was put on the class {value.__qualname__} (put it on its methods)"
+    if isinstance(value, types.FunctionType):
+        code = value.__code__
+        return (
+            f"the lambda at {code.co_filename}:{code.co_firstlineno} cannot be a flow "
+            "(write it as a def, with @deflow above it)"
+        )
+    return f"@deflow was put on {value!r}, which is no plain function (put it nearest to the def)"

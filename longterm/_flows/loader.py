@@ -1,0 +1,249 @@
+"""Where compiled flows come from: the cache on disk, else the compiler, which is reached only here.
+
+A flow is compiled from the text of its file and from what its imported names stand for; a cache
+entry is used only where both are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from functools import cache
+from typing import TYPE_CHECKING
+
+from longterm._flows.cache import Answer, Entry, ModuleCache, add_resume, new_entry, resume_in
+from longterm._flows.compiled import FlowImage, ResumeImage
+from longterm._flows.resolve import MAY, is_half_loaded, judge
+from longterm.errors import CompileError
+
+if TYPE_CHECKING:
+    from longterm_compiler import CompiledFlow, Definition, SourceFile, Verdict
+    from longterm_compiler.analysis.resolve import SourceResolver
+
+_FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
+
+
+class Module:
+    """A source file that holds flows: its text as it was when they were defined, and its cache."""
+
+    def __init__(self, path: str, text: bytes, name: str, package: str) -> None:
+        """Read the cache of a text."""
+        self.path = path
+        self.name = name
+        self.package = package
+        self.cache = ModuleCache(path, text)
+        self._source: SourceFile | None = None
+
+    @property
+    def source(self) -> SourceFile:
+        """The parsed text, for those flows that the cache does not have."""
+        if self._source is None:
+            from longterm_compiler import SourceFile
+
+            lines = self.cache.text.decode("utf-8", "surrogatepass")
+            try:
+                self._source = SourceFile.parse(self.path, lines)
+            except (RecursionError, MemoryError):
+                raise CompileError(
+                    f"{self.path} is nested too deeply for Python's own parser "
+                    "(give parts of its longest expression names)"
+                ) from None
+        return self._source
+
+
+class Maker:
+    """Makes the images of one flow: its fresh body, and its resume bodies as they are needed."""
+
+    def __init__(
+        self, module: Module, name: str, flags: int, definition: Definition | None
+    ) -> None:
+        """Take the flow of a name in a module; `name` is `qualname@line`."""
+        self.module = module
+        self.flags = flags
+        self._name = name
+        self._definition = definition
+        self._compiled: CompiledFlow | None = None
+        self._asked: list[Answer] = []
+        self._entry: Entry = self._valid_entry() or self._new_entry()
+        self.image = FlowImage(self._entry["flow"])
+
+    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeImage:
+        """Return the resume body of a point, for frames in which some live names are unbound."""
+        data = resume_in(self._entry, number, unbound)
+        if data is None:
+            from longterm_compiler import resume_data
+
+            data = resume_data(self._compile(), number, unbound)
+            add_resume(self._entry, number, unbound, data)
+            self.module.cache.put(self._name, self._entry)
+        return ResumeImage.of(data)
+
+    def _valid_entry(self) -> Entry | None:
+        entry = self.module.cache.get(self._name)
+        if entry is None or entry["flags"] != self.flags:
+            return None
+        self._asked = entry["asked"]
+        if any(judge(module, path) != verdict for module, path, verdict in self._asked):
+            return None
+        return entry
+
+    def _new_entry(self) -> Entry:
+        from longterm_compiler import flow_data
+
+        # The list grows while the flow is compiled.
+        self._asked = []
+        entry = new_entry(flow_data(self._compile()), self.flags, self._asked)
+        self.module.cache.put(self._name, entry)
+        return entry
+
+    def _compile(self) -> CompiledFlow:
+        if self._compiled is not None:
+            return self._compiled
+        from longterm_compiler import ModuleNames, Refused, compile_flow
+
+        definition = self._definition or find_definition(self.module, self._name)
+        if definition is None:
+            wanted = self._name.replace("@", " at line ")
+            raise CompileError(
+                f"{self.module.path} does not hold a function {wanted} "
+                "(the file has changed since it was imported: start the process again)"
+            )
+        module = self.module
+        names = ModuleNames(module.source, module.name, module.package, self._resolve)
+        try:
+            self._compiled = compile_flow(definition, names, self.flags)
+        except Refused as refused:
+            raise CompileError(str(refused), refused.diagnostics) from None
+        return self._compiled
+
+    def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
+        from longterm_compiler import Verdict
+
+        verdict = judge(module, path)
+        if verdict == MAY and is_half_loaded(module):
+            # Modules that import each other are loaded in an order of chance; what a flow means
+            # must not depend on it, so the name is looked up in the module's source.
+            verdict = _source_resolver()(module, path).value
+        if (module, path, verdict) not in self._asked:
+            self._asked.append((module, path, verdict))
+        return Verdict(verdict)
+
+
+@cache
+def _source_resolver() -> SourceResolver:
+    from longterm_compiler.analysis.resolve import SourceResolver
+
+    return SourceResolver(sys.path)
+
+
+_modules: dict[str, tuple[tuple[int, int], Module]] = {}
+
+
+def maker_of(function: types.FunctionType) -> Maker:
+    """Return the maker of a function's images.
+
+    Raises:
+        CompileError: there is no source text, or the function cannot be a flow.
+    """
+    code = function.__code__
+    module = _module_of(function)
+    name = f"{code.co_qualname}@{code.co_firstlineno}"
+    if hasattr(function, "__wrapped__"):
+        _check_not_wrapped(function, module, name)
+    return Maker(module, name, code.co_flags & _FUTURE_FLAGS, None)
+
+
+def _check_not_wrapped(function: types.FunctionType, module: Module, name: str) -> None:
+    """Refuse what a decorator below `@deflow` made of the author's function."""
+    from longterm_compiler import ModuleNames, Verdict
+
+    definition = find_definition(module, name)
+    names = ModuleNames(module.source, module.name, module.package, lambda *_: Verdict.MAY)
+    if definition is not None and not names.is_flow(definition.node):
+        code = function.__code__
+        raise CompileError(
+            f"@deflow was put on what another decorator made of {function.__qualname__}: the "
+            f"function {code.co_qualname} at {code.co_filename}:{code.co_firstlineno} "
+            "(put @deflow directly above the def, below all other decorators)"
+        )
+
+
+def inner_maker(outer: Maker, qualname: str) -> Maker | None:
+    """Return the maker of a flow inside another one, whose definition has not run here."""
+    module = outer.module
+    known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
+    definition = None if known else module.source.find_qualname(qualname)
+    if not known and definition is None:
+        return None
+    name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
+    return Maker(module, name, outer.flags, definition)
+
+
+def find_definition(module: Module, name: str) -> Definition | None:
+    """Return a module's function by `qualname@line`."""
+    qualname, _, line = name.rpartition("@")
+    return module.source.find(qualname.rpartition(".")[2], int(line))
+
+
+def _module_of(function: types.FunctionType) -> Module:
+    path = function.__code__.co_filename
+    stamp = _stamp(path)
+    known = _modules.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    text = _text(function)
+    package = function.__globals__.get("__package__") or ""
+    module = Module(path, text, function.__module__, package)
+    if stamp != _NO_FILE:
+        _modules[path] = (stamp, module)
+    return module
+
+
+_NO_FILE = (0, 0)
+_MARK = b"\xef\xbb\xbf"  # of UTF-8
+_NO_SOURCE = ("<string>", "<stdin>")  # many texts go by these names
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _NO_FILE
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _plain_text(path: str) -> bytes | None:
+    """Return a file's bytes if they are its text already; else it takes more to read them.
+
+    `linecache` is for the others; it costs as much to import as a module of flows.
+    """
+    if path in _NO_SOURCE:
+        return None
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    # What may say how the rest is encoded: the first two lines, and a mark before them.
+    head = b"".join(text.split(b"\n", 2)[:2])
+    is_plain = text.endswith(b"\n") and b"\r" not in text
+    return text if is_plain and b"coding" not in head and not head.startswith(_MARK) else None
+
+
+def _text(function: types.FunctionType) -> bytes:
+    """Return the text of a function's file as UTF-8, wherever its module was loaded from."""
+    path = function.__code__.co_filename
+    text = _plain_text(path)
+    if text is not None:
+        return text
+    import linecache
+
+    linecache.checkcache(path)  # the module may have been edited and imported again
+    lines = [] if path in _NO_SOURCE else linecache.getlines(path, function.__globals__)
+    if not lines:
+        raise CompileError(
+            f"cannot make {function.__qualname__} a flow: its source is not to be found at {path} "
+            "(define flows in a module's file, not by exec or in an interactive shell)"
+        )
+    return "".join(lines).encode("utf-8", "surrogatepass")

@@ -1,0 +1,183 @@
+"""How turns change a run's record: plain functions from a run to a run. No store and no I/O."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from longterm._abi import DEFAULT
+from longterm._codec import encode
+from longterm._flows.context import LiveTurn
+from longterm._flows.flow import Flow
+from longterm._flows.run_turn import Completed, Outcome
+from longterm.errors import CannotStore, NotStorable, RunComplete, RunNotSuspended, WrongEvent
+from longterm.frame import Frame
+from longterm.run import Run, RunState
+from longterm.wait import MISSING
+
+_HERE = os.path.dirname(__file__) + os.sep
+_MARKS = 0xF << 76 | 0b11 << 62
+"""The bits of a UUID that say of which version and variant it is."""
+_VERSION_7 = 7 << 76 | 0b10 << 62
+
+
+def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime) -> Run:
+    """Return a run that is about to start; its stack is the call itself, so it can be retried.
+
+    Arguments that cannot be stored are no error: the flow may be done with them before it waits.
+    """
+    slots: dict[str, object] = {"args": args, "kwargs": kwargs}
+    try:
+        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
+    except NotStorable:
+        stack = None
+    return Run(id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
+
+
+def _new_id(now: datetime) -> str:
+    """Return a UUID of version 7 (RFC 9562, 5.7): later ones sort later, but for the same ms.
+
+    So the ids of new runs stand together at the end of a store's indexes, and starts that share a
+    transaction write the same few pages. 74 bits are random.
+    """
+    milliseconds = max(0, int(now.timestamp() * 1000))
+    drawn = int.from_bytes(os.urandom(10))
+    return f"{milliseconds << 80 | drawn & ~_MARKS | _VERSION_7:032x}"
+
+
+def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run:
+    """Return a run as its turn has left it.
+
+    Raises:
+        CannotStore: the flow holds, said or returned a value that cannot be stored.
+    """
+    response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
+    if turn.index:
+        run = run.changed(index={**run.index, **turn.index})
+    if isinstance(outcome, Completed):
+        result = _encoded(outcome.result, f"the result of {run.flow}")
+        ended = ended_run(run, RunState.COMPLETE, now)
+        return ended.changed(encoded_response=response, encoded_result=result)
+    wait, frames = outcome.wait, outcome.frames
+    if wait.default is not MISSING:
+        frames[-1].slots[DEFAULT] = wait.default
+    return run.changed(
+        state=RunState.SUSPENDED,
+        waiting_for=wait.event_id,
+        deadline=wait.deadline(now),
+        stack=_encoded_frames(frames),
+        encoded_response=response,
+        error=None,
+        claimed_until=None,
+        attempts=0,
+        updated_at=now,
+    )
+
+
+def ended_run(run: Run, state: RunState, now: datetime) -> Run:
+    """Return a run that has reached its end in a state."""
+    return run.changed(
+        state=state,
+        waiting_for=None,
+        deadline=None,
+        stack=None,
+        encoded_response=None,
+        error=None,
+        claimed_until=None,
+        attempts=0,
+        updated_at=now,
+    )
+
+
+def released_run(run: Run) -> Run:
+    """Return a claimed run as it was before its turn."""
+    # One that waits for nothing failed in its first turn, and was claimed to be retried.
+    state = RunState.FAILED if run.waiting_for is None else RunState.SUSPENDED
+    return run.changed(state=state, claimed_until=None)
+
+
+def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
+    """Return a run whose flow let an exception out; the exception gets notes that say so."""
+    _add_note(error, f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
+    if frames and frames[-1].point and run.updated_at is not None:
+        age = _age(now - run.updated_at)
+        at = frames[-1]
+        where = f"{at.flow.replace(':', '.')}, line {at.line}"
+        _add_note(error, f"longterm: it was suspended {age} at {where}")
+    return run.changed(
+        state=RunState.FAILED,
+        encoded_response=None,
+        error=_storable(_shown(error)),
+        claimed_until=None,
+        updated_at=now,
+    )
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    """Add a note, unless the author's class has other use for the place of notes."""
+    # Not by `add_note`: it may be the author's, and calls the author's `__setattr__`.
+    if not hasattr(type(error), "__notes__"):
+        notes = vars(error).setdefault("__notes__", [])
+        if isinstance(notes, list):
+            notes.append(note)
+
+
+def _shown(error: BaseException) -> str:
+    """Return an exception as Python prints it, with the author's own lines only."""
+    import traceback
+
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
+        first = first.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, first))
+    except Exception as reason:  # such as of notes that are a property
+        lines = "".join(traceback.format_tb(first))
+        kind, why = type(error).__qualname__, type(reason).__qualname__
+        return f"Traceback (most recent call last):\n{lines}{kind}: <it raises {why} when shown>\n"
+
+
+def _storable(text: str) -> str:
+    """Write out what no store can hold as text, as Python's `repr` does."""
+    import re
+
+    return re.sub("[\0\ud800-\udfff]", lambda found: ascii(found[0])[1:-1], text)
+
+
+def refusal(run: Run, event_id: str) -> Exception:
+    """Return why a run takes no such event now."""
+    if run.state is RunState.COMPLETE:
+        return RunComplete(run.id)
+    if run.state is not RunState.SUSPENDED:
+        return RunNotSuspended(run.id, run.state)
+    if run.waiting_for == event_id:
+        # Another turn was under way when it was asked for, and has ended since.
+        return RunNotSuspended(run.id, RunState.RUNNING)
+    return WrongEvent(run.id, event_id, run.waiting_for)
+
+
+def _encoded(value: Any, what: str) -> bytes:
+    try:
+        return encode(value)
+    except NotStorable as error:
+        raise CannotStore(f"cannot store {what}: {error}") from error
+
+
+def _encoded_frames(frames: list[Frame]) -> bytes:
+    try:
+        return encode(frames)
+    except NotStorable as error:
+        from longterm._turns.unstorable import cannot_store_frames
+
+        raise cannot_store_frames(frames, error) from error
+
+
+def _age(duration: timedelta) -> str:
+    """Return a duration in its largest unit: `92 days`, `1 hour`."""
+    seconds = max(0, int(duration.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= length or unit == "second":
+            count = seconds // length
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError("unreachable")

@@ -1,0 +1,60 @@
+"""Say why a suspended flow cannot be stored: which name, where, why it is live, what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from longterm._abi import RESERVED_PREFIX
+from longterm._flows.flow import flow_named
+from longterm.errors import CannotStore, NotStorable
+from longterm.frame import Frame
+
+_TEMPORARIES: Final = {
+    "iter": "the iterator of the loop",
+    "manager": "the context manager",
+    "exit": "the context manager",
+    "caught": "the exception being handled",
+    "leaving": "the pending exception or result",
+    "callee": "the function about to be called",
+}
+
+
+def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
+    """Return the error for a continuation that holds a value that cannot be stored."""
+    if error.frame is None or error.slot is None:
+        return CannotStore(f"cannot store the stack of {frames[0].flow}: {error}")
+    frame, slot = frames[error.frame], error.slot
+    flow = frame.flow.replace(":", ".")
+    what, remedy = _described(slot, frame, error)
+    return CannotStore(
+        f"cannot store {what} of {flow} at line {frame.line}: "
+        f"{_path(slot, error)} is {_with_article(error.value_type)}, {error.reason} ({remedy})"
+    )
+
+
+def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
+    if slot in frame.cells:
+        return f"variable {slot!r}", f"an inner function shares it; {error.remedy}"
+    line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
+    if slot.startswith(RESERVED_PREFIX):
+        kind = re.sub(r"\d+$", "", slot.removeprefix(RESERVED_PREFIX))
+        what = _TEMPORARIES.get(kind, "a value computed before the suspend")
+        needing = f"line {line}" if line and line > 0 else "the rest of the flow"
+        return what, f"{needing} still needs it; {error.remedy}"
+    because = f"live because line {line} reads it; {error.remedy}, or del {slot} before the suspend"
+    return f"local {slot!r}", because
+
+
+def _with_article(name: str) -> str:
+    # More types are called a `user` or a `uuid` than an `upload`.
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
+def _path(slot: str, error: NotStorable) -> str:
+    inside = error.path_in_slot.replace(".cell_contents", "")
+    return (
+        f"its {inside.lstrip('.')}"
+        if slot.startswith(RESERVED_PREFIX) and inside
+        else ("it" if slot.startswith(RESERVED_PREFIX) else f"{slot}{inside}")
+    )

@@ -1,0 +1,130 @@
+"""What a resting worker hears from Postgres: that somebody saved a run that will be due soon.
+
+A connection of its own listens on the channel `longterm`; a message is a deadline in seconds since
+1970. Needs a connection that stays with its session, so no pooler that shares sessions.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from longterm._fork import begins_anew
+from longterm.errors import StoreError, closed_store
+from longterm.store.postgres._errors import as_store_error
+from longterm.store.postgres._pool import Connection
+
+_SLICE_SECONDS: Final = 0.25
+"""How long to listen before asking again whether to stop."""
+
+
+class Listener:
+    """Listens while a worker rests; opens its connection when it first does."""
+
+    def __init__(self, connect: Callable[[], Connection], place: str) -> None:
+        """Note how to connect."""
+        self._connect = connect
+        self._place = place
+        self._is_closed = False
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Let go of what belongs to the parent process: its connection stays open, unclosed."""
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def listen(self) -> bool:
+        """Listen; what is heard from now on ends the next `wait`, or shortens it.
+
+        Returns whether it begins just now, so that nothing was heard before.
+
+        Raises:
+            StoreError: the server cannot be reached, or the store is closed.
+        """
+        if self._is_closed:
+            raise closed_store()
+        if not self._lock.acquire(blocking=False):
+            return False  # another worker of this process is listening
+        try:
+            if self._connection is not None:
+                return False
+            self._connection = self._connect()
+            self._connection.execute("LISTEN longterm")
+            return True
+        except Exception as error:
+            raise self._lost(error) from error
+        finally:
+            self._lock.release()
+
+    def wait(
+        self,
+        *,
+        begin: float,
+        now: datetime,
+        until: datetime,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Wait until a moment, or until the soonest deadline that is heard of meanwhile.
+
+        Args:
+            begin: what the monotonic clock said at the moment `now`.
+            now: the moment from which the others count.
+            until: when to end at the latest.
+            is_stopped: says whether to end at once.
+        """
+        end = begin + (until - now).total_seconds()
+        if not self._lock.acquire(blocking=False):
+            self._wait_for_a_place(end, is_stopped)
+            return
+        try:
+            while (left := end - time.monotonic()) > 0 and not is_stopped():
+                # Another worker may have lost the connection since this one began to listen.
+                if (connection := self._connection) is None:
+                    return
+                for deadline in self._heard(connection, min(left, _SLICE_SECONDS)):
+                    end = min(end, begin + deadline - now.timestamp())
+        finally:
+            self._lock.release()
+
+    def _wait_for_a_place(self, end: float, is_stopped: Callable[[], bool]) -> None:
+        """Wait beside the one worker of this process that listens, until it has left off.
+
+        What it heard it told nobody, so whoever comes after it has to look again.
+        """
+        while (left := end - time.monotonic()) > 0 and not is_stopped():
+            if self._lock.acquire(timeout=min(left, _SLICE_SECONDS)):
+                self._lock.release()
+                return
+
+    def close(self) -> None:
+        """Stop listening, for ever."""
+        self._is_closed = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _heard(self, connection: Connection, seconds: float) -> list[float]:
+        try:
+            heard = connection.notifies(timeout=seconds, stop_after=1)
+            return [_deadline(each.payload) for each in heard]
+        except Exception as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> StoreError:
+        self._hang_up()
+        return as_store_error(error, f"listen for work in {self._place}")
+
+
+def _deadline(message: str) -> float:
+    """Read a deadline; what another application says on the channel is never due."""
+    try:
+        return float(message)
+    except ValueError:
+        return math.inf

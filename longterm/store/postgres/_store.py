@@ -1,0 +1,272 @@
+"""The store in a Postgres database: each operation is one statement, one round trip.
+
+For many machines. Offers leases, deadlines, search, deletion, and workers that are woken. Each
+statement of a turn touches one row, by its key. Holds bytes and text, and never decodes them; the
+runs are in the table `longterm.runs`.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, LiteralString, Self
+
+from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
+from longterm.run import Run, RunState
+from longterm.store._rows import (
+    BYTES,
+    CHANGING,
+    COLUMNS,
+    changing,
+    in_order_of_deadlines,
+    row_of,
+    run_of,
+)
+from longterm.store.base import DIED, Query
+
+try:
+    from longterm.store.postgres._find import find_statement
+    from longterm.store.postgres._listener import Listener
+    from longterm.store.postgres._pool import PostgresPool
+    from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
+except ImportError as error:
+    raise StoreError(
+        f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
+    ) from error
+
+__all__ = ["PostgresStore", "schema_sql"]
+
+_NAMES: Final[LiteralString] = ", ".join(COLUMNS)
+_QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
+_VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
+_CHANGES: Final[LiteralString] = ", ".join(
+    [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
+)
+
+# Workers look at least every five minutes; of what is due later they need not be told. A run that
+# is let go of keeps the time of its last save, so for this hint the server's own time counts too.
+_WAKE_WORKERS: Final[LiteralString] = (
+    "CASE WHEN state = 'suspended' AND"
+    " deadline < greatest(updated_at, now()) + interval '5 minutes'"
+    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
+)
+_CREATE: Final[LiteralString] = (
+    f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
+    f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
+)
+_GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
+# A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
+# live on, and the next one would be given the same turn: the fence between the two would be gone.
+_UNSUSPEND: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1"
+    f" WHERE id = %s AND waiting_for = %s AND state = 'suspended' RETURNING {_NAMES}"
+)
+_SAVE: Final[LiteralString] = (
+    f"UPDATE longterm.runs SET {_CHANGES}"
+    f" WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn, {_WAKE_WORKERS}"
+)
+_CLAIM: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s,"
+    " attempts = attempts + (state = 'running')::integer WHERE id = %s AND waiting_for = %s"
+    " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
+    f" RETURNING {_NAMES}"
+)
+_RENEW: Final[LiteralString] = (
+    "UPDATE longterm.runs SET claimed_until = %s"
+    " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
+)
+_REVIVE: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s, attempts = 0"
+    f" WHERE id = %s AND state = 'failed' RETURNING {_NAMES}"
+)
+# The expressions on the right see the row as it was. Rows that somebody has in hand are skipped:
+# another worker lets go of them, or their holder renews or saves.
+_RELEASE_STALE: Final[LiteralString] = (
+    "WITH stale AS MATERIALIZED (SELECT id, attempts + 1 < %s AND waiting_for IS NOT NULL AS again"
+    " FROM longterm.runs WHERE state = 'running' AND claimed_until < %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE longterm.runs SET claimed_until = NULL, attempts = attempts + 1,"
+    " state = CASE WHEN stale.again THEN 'suspended' ELSE 'failed' END,"
+    " error = CASE WHEN stale.again THEN error ELSE (attempts + 1)::text || %s END,"
+    " updated_at = CASE WHEN stale.again THEN updated_at ELSE %s END"
+    f" FROM stale WHERE runs.id = stale.id RETURNING {_QUALIFIED}"
+)
+_CLAIM_DUE: Final[LiteralString] = (
+    "WITH due AS MATERIALIZED (SELECT id FROM longterm.runs WHERE state = 'suspended'"
+    " AND deadline <= %s ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s"
+    f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
+)
+_NEXT_DEADLINE: Final[LiteralString] = (
+    "SELECT min(deadline) FROM longterm.runs WHERE state = 'suspended' AND deadline > %s"
+)
+_FIRST_REST: Final = timedelta(seconds=1)
+"""A worker that begins to listen soon looks again: it heard of nothing since it looked."""
+
+_DELETE_ENDED: Final[LiteralString] = (
+    "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
+    " LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
+)
+
+
+class PostgresStore:
+    """A store in a database that many machines share.
+
+    Can be used as a context manager. Whoever does not close it has it closed at the end of the
+    process.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        max_connections: int = 10,
+        wait_seconds: float = 30.0,
+        migrate: bool = True,
+    ) -> None:
+        """Note where the runs are; the server is asked when they are first needed.
+
+        Args:
+            conninfo: a URL such as `postgresql://user:password@host:5432/database`.
+            max_connections: how many this process may have open at once.
+            wait_seconds: how long a step tries to reach a server that is away.
+            migrate: make the schema, or bring it up to date, at the first use; else it must be.
+        """
+        self._pool = PostgresPool(
+            conninfo,
+            max_connections=max_connections,
+            wait_seconds=wait_seconds,
+            prepare=partial(ensure_schema, migrate=migrate),
+        )
+        self._listener = Listener(self._pool.connect, self._pool.place)
+        self._at_exit = weakref.finalize(self, _close, self._pool, self._listener)
+
+    def create(self, run: Run) -> Run:
+        answer = self._pool.execute(_CREATE, row_of(run), f"create run {run.id!r}")
+        if not answer.rows and not (answer.is_repeated and self._is_created(run)):
+            raise RunExists(run.id)
+        return run
+
+    def get(self, run_id: str) -> Run:
+        answer = self._pool.execute(_GET, (run_id,), f"get run {run_id!r}")
+        if not answer.rows:
+            raise UnknownRun(run_id)
+        return run_of(answer.rows[0])
+
+    def unsuspend(self, run_id: str, event_id: str) -> Run | None:
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
+
+    def update(self, run: Run) -> Run:
+        asked = f"save run {run.id!r}"
+        answer = self._pool.execute(_SAVE, (*changing(run), run.id, run.turn), asked)
+        if answer.rows:
+            return run
+        stored = self.get(run.id)
+        if answer.is_repeated and stored == run:
+            return run
+        if answer.is_repeated and stored.turn > run.turn:
+            raise StoreError(
+                f"cannot tell whether turn {run.turn} was saved: {asked} in {self._pool.place}: "
+                "the connection was lost, and the run has gone on since "
+                "(get_run shows how the run stands)"
+            )
+        raise ClaimLost(run.id, run.turn)
+
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id)
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        asked = f"renew the claim on run {run_id!r}"
+        return bool(self._pool.execute(_RENEW, (until, run_id, turn), asked).rows)
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_REVIVE, (until, run_id), run_id)
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        parameters = (max_attempts, now, DIED, now)
+        answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
+        return list(map(run_of, answer.rows))
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        answer = self._pool.execute(_CLAIM_DUE, (now, limit, until), "claim due runs")
+        return in_order_of_deadlines(map(run_of, answer.rows))
+
+    def find(self, query: Query) -> list[Run]:
+        statement, parameters = find_statement(query)
+        # Each query is planned for its own values: some events are waited for by all runs.
+        answer = self._pool.execute(statement, parameters, "find runs", is_prepared=False)
+        return list(map(run_of, answer.rows))
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        parameters = (saved_before, limit)
+        return len(self._pool.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
+
+    def wait_for_work(
+        self,
+        *,
+        looked_at: datetime,
+        now: datetime,
+        until: datetime,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        begin = time.monotonic()
+        # Whoever listens before it asks misses no deadline that is saved in between.
+        if self._listener.listen():
+            until = min(until, now + _FIRST_REST)
+        asked = "find the next deadline"
+        ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), asked).rows
+        self._listener.wait(
+            begin=begin,
+            now=now,
+            until=until if deadline is None else min(until, deadline),
+            is_stopped=is_stopped,
+        )
+
+    def migrate(self) -> int:
+        return self._pool.aside(partial(ensure_schema, migrate=True), "migrate the schema")
+
+    def migration_sql(self) -> str:
+        return schema_sql(self._pool.aside(schema_version, "read the schema's version"))
+
+    def close(self) -> None:
+        """End every session; every later step raises. Closing twice is allowed."""
+        self._at_exit()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End every session."""
+        self.close()
+
+    def _claim_one(
+        self, statement: LiteralString, parameters: tuple[object, ...], run_id: str
+    ) -> Run | None:
+        asked = f"claim run {run_id!r}"
+        answer = self._pool.execute(statement, parameters, asked)
+        if answer.rows:
+            return run_of(answer.rows[0])
+        stored = self.get(run_id)
+        if answer.is_repeated and stored.state is RunState.RUNNING:
+            raise StoreError(
+                f"cannot {asked} in {self._pool.place}: the connection was lost, and the run is "
+                "now claimed, by this attempt or by another (get_run shows how the run stands)"
+            )
+        return None
+
+    def _is_created(self, run: Run) -> bool:
+        """Whether a creation whose answer was lost had been done; the run may have gone on."""
+        stored = self.get(run.id)
+        return (stored.flow, stored.created_at) == (run.flow, run.created_at) and (
+            stored == run or run.created_at is not None
+        )
+
+
+def _close(pool: PostgresPool, listener: Listener) -> None:
+    listener.close()
+    pool.close()

@@ -1,0 +1,280 @@
+"""The store in one SQLite file: each operation is one statement, and so one transaction.
+
+For one machine: any number of threads and processes may share the file. Offers leases, deadlines,
+search and deletion. Holds bytes and text, and never decodes them; all there is can be seen with
+`sqlite3 runs.db 'SELECT * FROM runs'`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
+from longterm.run import Run
+from longterm.store._rows import (
+    CHANGING,
+    COLUMNS,
+    changing,
+    in_order_of_deadlines,
+    row_of,
+    run_of,
+)
+from longterm.store.base import DIED, Query
+from longterm.store.sqlite._file import SQLiteFile, schema_sql
+from longterm.store.sqlite._pool import ConnectionPool
+from longterm.store.sqlite._writer import Writer
+
+_NAMES: Final = ", ".join(COLUMNS)
+_CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
+_CHANGES_BUT_EVENT: Final = _CHANGES.removesuffix(", waiting_for = ?")
+
+_CREATE: Final = (
+    f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
+_UNSUSPEND: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1"
+    f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
+)
+_SAVE: Final = f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running'"
+# Of the same parameters. Writes none of the large indexes; matches nothing, and so costs little, if
+# the event is another.
+_SAVE_WITH_SAME_EVENT: Final = (
+    f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
+    " WHERE waiting_for = ? AND id = ? AND turn = ? AND state = 'running'"
+)
+_CLAIM: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
+    " attempts = attempts + (state = 'running') WHERE id = ? AND waiting_for = ?"
+    " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
+    f" RETURNING {_NAMES}"
+)
+_RENEW: Final = "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
+_REVIVE: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?, attempts = 0"
+    f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
+)
+# SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
+# The expressions on the right see the row as it was.
+_RELEASE_STALE: Final = (
+    "UPDATE runs INDEXED BY runs_running SET claimed_until = NULL, attempts = attempts + 1,"
+    " state = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
+    " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?),"
+    " updated_at = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, updated_at, ?)"
+    f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
+)
+_CLAIM_DUE: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ? WHERE id IN"
+    " (SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
+    f" ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
+)
+_DELETE_ENDED: Final = (
+    "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
+)
+
+_SYNCHRONOUS: Final = ("FULL", "NORMAL")
+_NO_FACTS: Final = "[]"
+_LENGTH_OF_ZERO: Final = len("+00:00")
+
+
+class SQLiteStore:
+    """A store in a file, made at its first use.
+
+    Can be used as a context manager. Whoever does not close it has it closed at the end of the
+    process.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "FULL",
+        busy_seconds: float = 30.0,
+    ) -> None:
+        """Note where the runs are; the file is opened, or made, when it is first needed.
+
+        Args:
+            path: the file. A relative one counts from the present working directory.
+            synchronous: `FULL`: a saved turn survives a power failure. `NORMAL`: the last turns
+                may be lost with the power (not with the process), and a save costs a tenth.
+            busy_seconds: how long a step waits for other processes before it gives up.
+        """
+        if synchronous.upper() not in _SYNCHRONOUS:
+            raise StoreError(
+                f"synchronous={synchronous!r} is no setting of the SQLite store "
+                f"(choose {' or '.join(_SYNCHRONOUS)})"
+            )
+        if os.fspath(path) in ("", ":memory:"):
+            raise StoreError(
+                f"the SQLite store needs a file, not {os.fspath(path)!r} "
+                "(for runs in memory use `memory://`)"
+            )
+        self.path = os.path.realpath(path)  # its log is beside the file itself
+        self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
+        self._pool = ConnectionPool(self._file.connect)
+        self._writer = Writer(self._file, self._pool)
+        self._at_exit = weakref.finalize(self, self._pool.close)
+
+    def create(self, run: Run) -> Run:
+        if not self._change(_CREATE, row_of(run, _text, _json), f"create run {run.id!r}"):
+            raise RunExists(run.id)
+        return run
+
+    def get(self, run_id: str) -> Run:
+        rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
+        if not rows:
+            raise UnknownRun(run_id)
+        return _run_of(rows[0])
+
+    def unsuspend(self, run_id: str, event_id: str) -> Run | None:
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
+
+    def update(self, run: Run) -> Run:
+        parameters = (*changing(run, _text, _json), run.id, run.turn)
+
+        def save(connection: sqlite3.Connection) -> int:
+            return (
+                connection.execute(_SAVE_WITH_SAME_EVENT, parameters).rowcount
+                or connection.execute(_SAVE, parameters).rowcount
+            )
+
+        if not self._writer.write(save, f"save run {run.id!r}"):
+            self.get(run.id)  # raises if there is no such run
+            raise ClaimLost(run.id, run.turn)
+        return run
+
+    def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
+
+    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+        asked = f"renew the claim on run {run_id!r}"
+        return bool(self._change(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
+
+    def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
+        return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
+
+    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+        moment = _text(now)
+        parameters = (max_attempts, max_attempts, DIED, max_attempts, moment, moment)
+        return _runs_of(self._claim(_RELEASE_STALE, parameters, "release stale claims"))
+
+    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+        parameters = (_text(until), _text(now), limit)
+        due = self._claim(_CLAIM_DUE, parameters, "claim due runs")
+        return in_order_of_deadlines(_runs_of(due))
+
+    def find(self, query: Query) -> list[Run]:
+        from longterm.store.sqlite._find import find_statement
+
+        statement, parameters = find_statement(query)
+        rows = self._read(
+            statement,
+            tuple(_text(each) if isinstance(each, datetime) else each for each in parameters),
+            "find runs",
+        )
+        return _runs_of(rows)
+
+    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
+        return self._change(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs")
+
+    def migrate(self) -> int:
+        before = self._file.version()
+        self._pool.give_back(self._pool.lend())  # whoever opens the file migrates it
+        return self._file.version() - before
+
+    def migration_sql(self) -> str:
+        return schema_sql(self._file.version())
+
+    def close(self) -> None:
+        """Close the file; every later step raises. Closing twice is allowed."""
+        self._at_exit()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
+        rows = self._claim(statement, parameters, f"claim run {run_id!r}")
+        if rows:
+            return _run_of(rows[0])
+        self.get(run_id)  # raises if there is no such run
+        return None
+
+    def _read(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
+        connection = self._pool.lend()
+        try:
+            return self._file.retrying(
+                lambda connection: connection.execute(statement, parameters).fetchall(),
+                connection,
+                f"{asked} in {self.path}",
+            )
+        finally:
+            self._pool.give_back(connection)
+
+    def _change(
+        self,
+        statement: str,
+        parameters: tuple[object, ...],
+        asked: str,
+        *,
+        is_durable: bool = True,
+    ) -> int:
+        """Return how many runs a statement has changed."""
+        return self._writer.write(
+            lambda connection: connection.execute(statement, parameters).rowcount,
+            asked,
+            is_durable=is_durable,
+        )
+
+    def _claim(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
+        """Return the rows that a statement has claimed, or given back."""
+        # Until its last row is fetched, a statement's transaction is open.
+        return self._writer.write(
+            lambda connection: connection.execute(statement, parameters).fetchall(),
+            asked,
+            is_durable=False,
+        )
+
+
+def _run_of(row: tuple[Any, ...]) -> Run:
+    return run_of(row, datetime.fromisoformat, _texts)
+
+
+def _runs_of(rows: list[tuple[Any, ...]]) -> list[Run]:
+    return [_run_of(row) for row in rows]
+
+
+def _text(moment: datetime | None) -> str | None:
+    """Write a moment as text that people read and that sorts by time."""
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "microseconds")[:-_LENGTH_OF_ZERO] + "Z"
+
+
+def _json(texts: list[str]) -> str:
+    if not texts:
+        return _NO_FACTS
+    import json
+
+    return json.dumps(texts, ensure_ascii=False)
+
+
+def _texts(written: str) -> list[str]:
+    if written == _NO_FACTS:
+        return []
+    import json
+
+    texts: list[str] = json.loads(written)
+    return texts

@@ -1,0 +1,145 @@
+"""The one writer of a SQLite file in a process: what must last waits for the disk, the rest not.
+
+The two are groups of their own, so that a claim never waits for the disk behind a save.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from longterm._fork import begins_anew
+from longterm.errors import StoreError
+from longterm.store.sqlite._file import SQLiteFile
+from longterm.store.sqlite._group import Group, Step
+from longterm.store.sqlite._log import sync_log
+from longterm.store.sqlite._pool import ConnectionPool
+
+_T = TypeVar("_T")
+
+_TOLD: Final = (sqlite3.Error, UnicodeEncodeError, OSError)
+"""What is told in the user's words; anything else is raised as it is."""
+
+
+class Writer:
+    """Writes to a file, for one thread or for all that wait."""
+
+    def __init__(self, file: SQLiteFile, pool: ConnectionPool) -> None:
+        """Write to a file, over the connections of a pool."""
+        self._file = file
+        self._pool = pool
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Begin with nothing to write, and nobody who writes."""
+        self._writing = threading.Lock()
+        self._disk_error: OSError | None = None
+        self.quick = Group(self._write)
+        self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
+
+    def write(
+        self, action: Callable[[sqlite3.Connection], _T], asked: str, *, is_durable: bool = True
+    ) -> _T:
+        """Take a step that is atomic in itself, and return what came of it.
+
+        Args:
+            action: the step; should the transaction that it shares fail, it is taken again alone.
+            asked: what it is, such as `save run 'r1'`.
+            is_durable: whether it must be on the disk before this returns. The log is in order:
+                when a step is on the disk, so are all before it.
+
+        Raises:
+            StoreError: it failed.
+        """
+        step = Step(action)
+        group = self.lasting if is_durable else self.quick
+        group.take(step)
+        if step.error is None:
+            result: _T = step.result
+            return result
+        if isinstance(step.error, _TOLD):
+            raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
+        if isinstance(step.error, StoreError):
+            raise StoreError(str(step.error))  # it may be other threads' too
+        raise step.error
+
+    def _write_and_sync(self, steps: Sequence[Step]) -> None:
+        # Once the disk has failed, it may have lost what was written before, and not say so again.
+        if self._disk_error is not None:
+            _fail(steps, self._file.worn_out(self._disk_error))
+            return
+        try:
+            self._write(steps)
+        finally:
+            if taken := [each for each in steps if each.is_taken]:
+                _fail(taken, InterruptedError())  # should it be
+                self._sync(taken)
+
+    def _sync(self, steps: Sequence[Step]) -> None:
+        try:
+            sync_log(self._file.path)
+        except OSError as error:
+            self._disk_error = error
+            _fail(steps, error)
+        else:
+            _fail(steps, None)
+
+    def _write(self, steps: Sequence[Step]) -> None:
+        # By one thread at a time, so over the same connection, which still has the pages at hand.
+        with self._writing:
+            try:
+                connection = self._pool.lend()
+            except Exception as error:
+                _fail(steps, error)
+                return
+            try:
+                if len(steps) == 1 or not self._take_together(connection, steps):
+                    for each in steps:
+                        self._take_alone(connection, each)
+            finally:
+                self._pool.give_back(connection)
+
+    def _take_alone(self, connection: sqlite3.Connection, step: Step) -> None:
+        try:
+            step.take(self._file.patiently(step.action, connection))
+        except Exception as error:
+            step.error = error
+        except BaseException:
+            step.error = sqlite3.OperationalError("interrupted")
+            raise
+
+    def _take_together(self, connection: sqlite3.Connection, steps: Sequence[Step]) -> bool:
+        """Take steps in one transaction; return False if it failed, so that none is taken.
+
+        If it is interrupted, whoever gets the connection back ends the transaction.
+        """
+        try:
+            self._file.patiently(_begin, connection)
+        except Exception as error:
+            _fail(steps, error)
+            return True
+        results: list[Any] = []
+        try:
+            for each in steps:
+                results.append(each.action(connection))
+            connection.execute("COMMIT")
+        except Exception:
+            results.clear()
+            connection.rollback()
+            return False
+        finally:
+            if not connection.in_transaction:
+                for each, result in zip(steps, results, strict=False):
+                    each.take(result)
+        return True
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _fail(steps: Sequence[Step], error: Exception | None) -> None:
+    for each in steps:
+        each.error = error
