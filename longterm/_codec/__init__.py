@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from longterm._codec import wire
-from longterm._codec.allowed import allow
-from longterm._codec.decoder import decode_body
-from longterm._codec.plain import pack_frames, pack_tree
-from longterm._codec.registered import register_type, storable
-from longterm._codec.seals import Seal, close, open_sealed, set_seal
+from longterm._codec.decode.decoder import decode_body
+from longterm._codec.encode.plain import pack_frames, pack_tree
+from longterm._codec.payload import Seal, close, open_sealed, set_seal
+from longterm._codec.trust import allow
+from longterm._codec.types.registered import register_type, storable
 from longterm.errors import CorruptData, NotAllowed, NotStorable
 from longterm.frame import Frame
 
@@ -44,7 +44,7 @@ def encode(value: object) -> bytes:
         packed, layout = pack_tree(value), 0
     if packed is None:
         # Graphs are the rarer case, and a good part of the codec's code.
-        from longterm._codec.encoder import encode_graph
+        from longterm._codec.encode.encoder import encode_graph
 
         return close(wire.HEADERS[wire.ITEMS] + encode_graph(value))
     content, has_tags = packed
@@ -70,6 +70,6 @@ def describe(data: bytes) -> str:
     Raises:
         CorruptData: the bytes are not what `encode` made.
     """
-    from longterm._codec.reading import described
+    from longterm._codec.description import described
 
     return described(data)

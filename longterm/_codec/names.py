@@ -17,7 +17,7 @@ from types import (
 from typing import Any, Final
 
 from longterm._abi import mangle
-from longterm._codec import allowed
+from longterm._codec import trust as allowed
 from longterm.errors import NotAllowed
 
 LRU_CACHED: Final = type(allowed._origin_of_file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import CodeType
 from typing import Any
 
-from longterm._codec.functions import link
+from longterm._codec.types.functions import link
 from longterm._flows.flow import body_of, flow_named, known_bodies
 
 _names: dict[int, tuple[str, str, str]] = {}

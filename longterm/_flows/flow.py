@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from longterm._abi import RUNTIME
-from longterm._codec.allowed import own
+from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FlowImage, ResumeImage

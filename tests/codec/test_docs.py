@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from longterm._codec import decode, encode, wire
-from longterm._codec.families import load_all
-from longterm._codec.kinds import KINDS
-from longterm._codec.table import BEGIN, END, table
+from longterm._codec.types.families import load_all
+from longterm._codec.types.kinds import KINDS
+from longterm._codec.types.table import BEGIN, END, table
 
 DOCS = Path(__file__).parents[2] / "docs"
 STORING = (DOCS / "storing-values.md").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ FORMAT = (DOCS / "wire-format.md").read_text(encoding="utf-8")
 def test_the_table_of_types_is_made_of_the_code() -> None:
     shown = STORING.partition(BEGIN)[2].partition(END)[0]
     assert shown.strip() == table().strip(), (
-        "run python -m longterm._codec.table docs/storing-values.md"
+        "run python -m longterm._codec.types.table docs/storing-values.md"
     )
 
 

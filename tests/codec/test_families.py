@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longterm._codec.families import (
+from longterm._codec.types.families import (
     FAMILIES,
     HOME_OF_EXTENSION,
     HOME_OF_KIND,
@@ -10,10 +10,10 @@ from longterm._codec.families import (
     load_all,
     place_of_type,
 )
-from longterm._codec.kinds import CAREFUL_READERS, KINDS, READERS
-from longterm._codec.table import all_rows
+from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS
+from longterm._codec.types.table import all_rows
 
-PREFIX = "longterm._codec."
+PREFIX = "longterm._codec.types."
 
 
 def test_every_kind_and_extension_is_entered_by_its_family() -> None:
@@ -42,7 +42,7 @@ def test_rows_come_in_the_order_of_the_families() -> None:
 
 
 def test_class_that_goes_by_the_name_of_a_stored_type_is_none() -> None:
-    from longterm._codec.kinds import TAKERS
+    from longterm._codec.types.kinds import TAKERS
 
     impostor = type("Decimal", (), {"__module__": "decimal"})
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from longterm._codec import NotAllowed, NotStorable, decode, encode, functions
+from longterm._codec import NotAllowed, NotStorable, decode, encode
+from longterm._codec.types import functions
 from tests.codec.models import double
 
 

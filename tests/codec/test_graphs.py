@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from longterm._codec import decode, encode
-from longterm._codec.encoder import encode_graph
-from longterm._codec.plain import pack_tree
+from longterm._codec.encode.encoder import encode_graph
+from longterm._codec.encode.plain import pack_tree
 from longterm.frame import Frame
 from tests.codec.graphs import graphs
 from tests.codec.models import Keyed, Leaf, Node, Pair, Point
@@ -179,7 +179,7 @@ def _plain(graph: Any) -> bool:
 @given(graphs())
 def test_the_quick_way_and_the_whole_encoder_agree(graph: Any) -> None:
     if _plain(graph):
-        from longterm._codec.decoder import decode_body
+        from longterm._codec.decode.decoder import decode_body
 
         assert_same(decode(encode(graph)), decode_body(4, memoryview(encode_graph(graph))))
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgpack import packb
 
 from longterm._codec import CorruptData, decode, describe, encode, wire
-from longterm._codec.families import HOME_OF_KIND
+from longterm._codec.types.families import HOME_OF_KIND
 from longterm.frame import Frame
 from tests.codec.blobs import items, reference, tagged, type_of
 from tests.codec.corpus import blobs

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from longterm._codec import NotStorable, decode, encode
-from longterm._codec.budget import Budget
-from longterm._codec.itertool_state import go_on
+from longterm._codec.decode.budget import Budget
+from longterm._codec.types.itertool_state import go_on
 from tests.codec.blobs import items, tagged
 from tests.codec.blobs import name as name_of
 from tests.codec.samples import iterators, itertools_iterators

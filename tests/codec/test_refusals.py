@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from longterm._codec import NotStorable, encode
-from longterm._codec.paths import Attribute, Item
+from longterm._codec.encode.paths import Attribute, Item
 from longterm.frame import Frame
 from tests.codec.models import Node, Order, Page, Pair, Slotted
 
@@ -148,7 +148,7 @@ def test_coroutines_are_refused() -> None:
 
 def test_an_instance_that_has_become_cyclic_through_its_registration_is_refused() -> None:
     from longterm._codec import register_type
-    from longterm._codec.registered import _by_class, _by_name
+    from longterm._codec.types.registered import _by_class, _by_name
 
     register_type(
         Slotted, encode=lambda value: value.left, decode=lambda plain: plain, name="cyclic"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from longterm._codec import NotAllowed, decode, encode, register_type, registered, storable
+from longterm._codec import NotAllowed, decode, encode, register_type, storable
+from longterm._codec.types import registered
 from tests.codec.blobs import items, tagged
 
 

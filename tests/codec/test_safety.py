@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from longterm._codec import NotAllowed, NotStorable, allow, allowed, decode, encode
+from longterm._codec import NotAllowed, NotStorable, allow, decode, encode
+from longterm._codec import trust as allowed
 from longterm.errors import CorruptData
 from tests.codec import recording
 from tests.codec.blobs import code, items, module, name, reference, tagged, type_of

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from longterm._codec import decode, encode
-from longterm._codec.table import all_rows
+from longterm._codec.types.table import all_rows
 from tests.codec import models, samples
 from tests.codec.shapes import assert_same
 

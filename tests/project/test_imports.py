@@ -52,9 +52,9 @@ NOT_AT_IMPORT = {
 # What a process needs to import flows and carry them on is loaded at once, the rest when it is met:
 # the whole encoder of graphs, and all families but those of frames and registered types.
 CODEC_AT_IMPORT = {
-    *("allowed", "atoms", "budget", "collector", "decoder", "families", "frames", "functions"),
-    *("instructions", "kinds", "names", "plain", "references", "refusal", "registered", "seals"),
-    "wire",
+    *("atoms", "budget", "collector", "decode", "decoder", "encode", "families", "frames"),
+    *("functions", "instructions", "kinds", "names", "payload", "plain", "references", "refusal"),
+    *("registered", "trust", "types", "wire"),
 }
 
 
@@ -100,13 +100,13 @@ def test_family_of_types_is_loaded_by_the_first_value_of_it() -> None:
     loaded = modules_after(
         "from longterm._codec import decode, encode; data = encode({'a': 1}); decode(data)"
     )
-    assert "longterm._codec.times" not in loaded
+    assert "longterm._codec.types.times" not in loaded
 
     loaded = modules_after(
         "from datetime import datetime, UTC; from longterm._codec import encode;"
         "encode({'a': datetime.now(UTC)})"
     )
-    assert "longterm._codec.times" in loaded
+    assert "longterm._codec.types.times" in loaded
 
 
 def test_a_memory_store_loads_no_driver() -> None:

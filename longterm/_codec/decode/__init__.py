@@ -1,0 +1,1 @@
+"""From bytes to an object graph, within a budget."""

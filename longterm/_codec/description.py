@@ -1,0 +1,143 @@
+"""Stored bytes as text for people, without the code of those who stored them.
+
+In: the bytes. Out: lines; slots and types by name, what is shared by number. Names are shown and
+never looked up, so this reads data of any application, or of none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgpack import ExtType, Unpacker
+
+from longterm._codec import wire
+from longterm._codec.decode.decoder import check_lengths
+from longterm._codec.payload import open_sealed
+from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
+from longterm._codec.types.frames import FRAME
+from longterm._codec.types.instructions import FILL, NEW
+from longterm._codec.types.kinds import KINDS, READERS, Kind
+from longterm.errors import CorruptData
+
+_DEPTH: Final = 40
+_LONG: Final = 2_000
+_NAMED: Final = (wire.NAME, wire.MODULE, wire.TYPE, wire.ZONE)
+
+
+def described(data: bytes) -> str:
+    """Return what stored bytes hold, as text.
+
+    Raises:
+        CorruptData: the bytes are not what `encode` made.
+    """
+    data = open_sealed(data)
+    if len(data) < 3 or data[0] != wire.VERSION or data[1] > wire.ITEMS:
+        raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
+    body = memoryview(data)[2:]
+    try:
+        check_lengths(body)
+        unpacker = Unpacker(None, strict_map_key=False, max_buffer_size=len(body), read_size=1,
+                            object_pairs_hook=_Pairs, use_list=True)  # fmt: skip
+        unpacker.feed(body)
+        values = list(unpacker)
+        lines = _items(values) if data[1] == wire.ITEMS else _tree(values[0], data[1])
+    except CorruptData:
+        raise
+    except Exception as error:
+        raise CorruptData(f"the stored bytes are damaged: {error}") from error
+    return "\n".join(lines) + "\n"
+
+
+class _Pairs(list[tuple[Any, Any]]):
+    """A map as it was read, keys of any kind."""
+
+    # A map can be a key of a map in damaged bytes, and in data that was encoded a tagged array can.
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def _tree(root: Any, layout: int) -> list[str]:
+    if not layout & wire.FRAMES:
+        return [_text(root)]
+    return [line for number, row in enumerate(root) for line in _frame(number, row)]
+
+
+def _frame(number: int, row: list[Any]) -> list[str]:
+    flow, version, point, line, slots, *cells = row
+    lines = [f"frame {number}: {flow} at line {line} (point {point}, version {version})"]
+    named = [("", slots), *(("captured ", each) for each in cells)]
+    for title, names in named:
+        if type(names) is _Pairs:
+            lines += [f"    {title}{name} = {_text(value)}" for name, value in names]
+        else:
+            lines.append(f"    {title or 'slots '}{_text(names)}")
+    return lines
+
+
+def _items(values: list[Any]) -> list[str]:
+    lines, number = [], 0
+    for position, value in enumerate(values):
+        if _kind(value) == FILL.code:
+            lines.append(f"{_text(value[1])} gets {_parts(value[2:])}")
+            continue
+        is_last = position == len(values) - 1
+        if (
+            is_last
+            and type(value) is list
+            and value
+            and all(_kind(row) == FRAME.code for row in value)
+        ):
+            lines += [line for index, row in enumerate(value) for line in _frame(index, row[1:])]
+            continue
+        lines.append(_text(value) if is_last else f"#{number} = {_text(value)}")
+        number += 1
+    return lines
+
+
+def _kind(value: Any) -> int | None:
+    is_tagged = type(value) is list and value and type(value[0]) is ExtType
+    return value[0].data[0] if is_tagged and value[0].code == wire.TAG else None
+
+
+def _text(value: Any, depth: int = _DEPTH) -> str:
+    if not depth:
+        return "…"
+    if type(value) is _Pairs:
+        pairs = (f"{_text(key, depth - 1)}: {_text(each, depth - 1)}" for key, each in value)
+        return "{" + ", ".join(pairs) + "}"
+    if type(value) is list:
+        code = _kind(value)
+        return f"[{_parts(value, depth)}]" if code is None else _tagged(code, value[1:], depth)
+    if type(value) is ExtType:
+        return _extension(value)
+    shown = repr(value)
+    return shown if len(shown) <= _LONG else f"{shown[:_LONG]}… ({len(value)} in all)"
+
+
+def _parts(parts: list[Any], depth: int = _DEPTH) -> str:
+    return ", ".join(_text(part, depth - 1) for part in parts)
+
+
+def _tagged(code: int, parts: list[Any], depth: int) -> str:
+    kind = _kind_of(code)
+    if code == NEW.code:
+        made = _kind_of(parts[0])
+        rest = f" of {_parts(parts[1:], depth)}" if parts[1:] else ""
+        return f"a {made.name if made else parts[0]}{rest}, filled later"
+    return f"{kind.name.replace(' ', '_') if kind else f'kind_{code}'}({_parts(parts, depth)})"
+
+
+def _kind_of(code: Any) -> Kind | None:
+    return KINDS[code] if code in HOME_OF_KIND else None
+
+
+def _extension(value: ExtType) -> str:
+    code, payload = value
+    if code == wire.REFERENCE:
+        return f"#{int.from_bytes(payload, 'big')}"
+    if code in _NAMED:
+        return str(payload, "utf-8", "backslashreplace")
+    if code == wire.PATTERN:
+        return f"pattern({payload[5:].decode('utf-8', 'backslashreplace')!r})"
+    if code in HOME_OF_EXTENSION:
+        return repr(READERS[code](payload))
+    return f"extension {code} of {payload!r}"

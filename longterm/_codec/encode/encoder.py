@@ -1,0 +1,52 @@
+"""Write any object graph as items: what is shared once, what it is used in after it.
+
+In: the root. Out: the items' bytes, the root's last. Sharing, cycles and depth are all solved here;
+trees of plain values do not come here (see `plain`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longterm._codec.collector import collector_at_rest
+from longterm._codec.encode.cycle_writer import write_knot
+from longterm._codec.encode.cycles import components, is_knot
+from longterm._codec.encode.scan import Survey, survey
+from longterm._codec.encode.writer import Writer
+from longterm.errors import NotStorable
+
+
+def encode_graph(root: Any) -> bytes:
+    """Return the items of a graph, joined.
+
+    Raises:
+        NotStorable: a value of it cannot be stored.
+    """
+    try:
+        with collector_at_rest():
+            return _write(survey(root), root)
+    except UnicodeEncodeError:
+        # A string holds half a surrogate pair, which msgpack does not write: look at each.
+        return _write(survey(root, reads_strings=True), root)
+    except ValueError as error:
+        # Text or bytes of more than four gigabytes, or a container of as many elements.
+        raise NotStorable(
+            f"a value is too large to be stored: {error} (keep it elsewhere)"
+        ) from error
+
+
+def _write(found: Survey, root: Any) -> bytes:
+    writer = Writer(found)
+    for leaf in found.leaves:
+        if id(leaf) in found.shared:
+            writer.define(id(leaf), leaf)
+    if not found.is_cyclic:
+        for node in found.nodes:
+            writer.write(node)
+        return writer.finish(root)
+    for group in components(found):
+        if is_knot(group, found):
+            write_knot(group, writer)
+        else:
+            writer.write(group[0])
+    return writer.finish(root)

@@ -1,0 +1,65 @@
+"""An order for the elements of a set, the same under any hash seed and in any process.
+
+By type and content. Elements that differ in nothing but identity keep the order they have.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection
+from typing import Any, Final
+
+from longterm._codec.types.classes import ClassPlan, plan_of
+
+_DEPTH: Final = 8
+"""How deep elements are compared: what differs only deeper counts as alike."""
+
+
+def in_order(elements: Collection[Any]) -> list[Any]:
+    """Return the elements in their order."""
+    if len(elements) < 2:
+        return list(elements)
+    types = set(map(type, elements))
+    if len(types) == 1 and types <= {str, bytes, int}:
+        return sorted(elements)
+    return sorted(elements, key=_key)
+
+
+def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
+    cls = type(value)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if value is None or not depth:
+        return (name,)
+    if cls in (int, bool, str, bytes):
+        return (name, value)
+    if cls is float:
+        return (name, struct.pack(">d", value))
+    if cls is tuple:
+        return (name, tuple(_key(each, depth - 1) for each in value))
+    if isinstance(value, (frozenset, set)):
+        return (name, tuple(sorted(_key(each, depth - 1) for each in value)))
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return (name, str(value.__module__), str(value.__qualname__))
+    return (name, *_content(value, cls, depth))
+
+
+def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
+    if hasattr(cls, "_member_map_"):
+        return (str(value._name_), repr(value._value_))
+    plan = plan_of(cls)
+    if not isinstance(plan, ClassPlan):
+        # A type of the codec's own: dates, decimals, paths. Their repr is their content.
+        return (repr(value),) if cls.__module__ in _REPR_IS_CONTENT else ()
+    attributes = {**(plan.attributes(value) or {}), **(plan.slot_values(value) or {})}
+    own = tuple((name, _key(each, depth - 1)) for name, each in sorted(attributes.items()))
+    if plan.base is tuple:
+        return (own, tuple(_key(each, depth - 1) for each in tuple.__iter__(value)))
+    return (own, plan.base.__repr__(value) if plan.base in (int, str, bytes) else "")
+
+
+_REPR_IS_CONTENT: Final = frozenset(
+    {
+        "builtins", "datetime", "decimal", "fractions", "ipaddress", "pathlib", "pathlib._local",
+        "re", "uuid", "zoneinfo",
+    }
+)  # fmt: skip

@@ -1,0 +1,131 @@
+"""The quick way for trees of plain values, where nothing is held twice: msgpack writes them as is.
+
+In: a value, or the frames of a continuation. Out: its bytes, or None if it needs the whole encoder.
+Most stored runs are such trees, and this costs little more than msgpack alone.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from sys import getrefcount
+from typing import Any, Final
+
+from msgpack import Packer
+
+from longterm._codec.encode.references import base_of_references
+from longterm._codec.types import atoms
+from longterm._codec.types.kinds import ATOMS, TAGGED_LEAVES, TAKERS
+from longterm.frame import Frame
+
+_EMPTY_TUPLE: Final = ()
+_no_keys: Final[frozenset[Any]] = frozenset()
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
+_TAGGED: Final = frozenset({tuple, set, frozenset})
+
+
+class _Holds(Enum):
+    """What a tree has, besides lists and dicts."""
+
+    SCALARS = auto()
+    ATOMS = auto()
+    TAGS = auto()
+
+
+class _NotPlain(Exception):
+    """A value turned up that the whole encoder must see."""
+
+
+def pack_tree(root: Any) -> tuple[bytes, bool] | None:
+    """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
+    return _packed(root, _look_over([[root]], _BASE, set()))
+
+
+def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
+    """Return the bytes of frames with plain slots as rows; see `pack_tree`."""
+    for frame in frames:
+        if type(frame) is not Frame or frame.cells:
+            return None
+    rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
+    return _packed(rows, _look_over([frame.slots for frame in frames], _BASE, set()))
+
+
+def _packed(value: Any, holds: _Holds | None) -> tuple[bytes, bool] | None:
+    if holds is None:
+        return None
+    default = _integer if holds is _Holds.SCALARS else _default
+    try:
+        packed: bytes = Packer(strict_types=True, default=default).pack(value)
+    except (_NotPlain, ValueError):
+        # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
+        return None
+    return packed, holds is _Holds.TAGS
+
+
+def _integer(value: Any) -> Any:
+    """Pack a big integer, all that msgpack asks about where containers hold only scalars.
+
+    Anything else is a key that the whole encoder must see, so keys need no look of their own.
+    """
+    if type(value) is int:
+        return atoms.integer(value)
+    raise _NotPlain
+
+
+def _default(value: Any) -> Any:
+    cls = type(value)
+    if cls is int:
+        return atoms.integer(value)
+    if cls in ATOMS or cls in _TAGGED or cls in TAGGED_LEAVES:
+        return TAKERS[cls](value)
+    raise _NotPlain
+
+
+def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
+    """Return what is in trees; None if they are no trees of plain values.
+
+    What only its parent holds cannot be held twice, and its reference count says so. The few that
+    more hold (a name of the caller, mostly) are remembered, to see whether they come again.
+    """
+    scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
+    holds = _Holds.SCALARS
+    # The list grows while it is gone through: it is the queue.
+    for node in nodes:
+        if type(node) is dict:
+            dicts.append(node)
+            values: Any = node.values()
+        else:
+            values = node
+        for value in values:
+            cls = type(value)
+            if cls in scalars:
+                continue
+            if cls is not dict and cls is not list:
+                if cls not in TAKERS and not TAKERS.finds(cls):
+                    return None
+                if cls in ATOMS:
+                    holds = holds if holds is _Holds.TAGS else _Holds.ATOMS
+                    continue
+                holds = _Holds.TAGS
+                if cls in TAGGED_LEAVES or value is _EMPTY_TUPLE:
+                    continue
+                if cls not in _TAGGED:
+                    return None
+            if count(value) > base:
+                if id(value) in seen:
+                    return None
+                seen.add(id(value))
+            push(value)
+    # Keys other than these could be held twice, or be written as what they are not. Where only
+    # scalars are held, packing finds them by itself.
+    if holds is not _Holds.SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
+        return None
+    return holds
+
+
+def _finds_shared(tree: Any, base: int) -> bool:
+    seen: set[int] = set()
+    _look_over(tree, base, seen)
+    return bool(seen)
+
+
+_BASE: Final = base_of_references(_finds_shared)

@@ -1,0 +1,214 @@
+"""The survey of an object graph: every node once, children first, and which are shared.
+
+In: the root. Out: nodes in post-order, the parts of those that were taken apart, the ids of those
+reached twice, whether there is a cycle. Walks with a stack of its own, so depth costs only memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from sys import getrefcount
+from typing import Any, Final, TypeAlias
+
+from msgpack import ExtType
+
+from longterm._codec.encode import paths
+from longterm._codec.encode.references import base_of_references
+from longterm._codec.hints import UNKNOWN, remedy_for
+from longterm._codec.refusal import Refused
+from longterm._codec.types import atoms, registered
+from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
+from longterm._codec.types.exceptions import take_exception
+from longterm._codec.types.instances import take_enum, take_instance, take_plan
+from longterm._codec.types.kinds import TAKERS, VALUES, Form, Parts
+from longterm.errors import NotStorable
+
+SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
+"""What msgpack writes by itself, and forms that are ready; never looked into."""
+
+_EMPTY_TUPLE: Final = ()
+_EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
+
+
+class Survey:
+    """What is known of a graph before it is written."""
+
+    __slots__ = (
+        "depth",
+        "forms",
+        "holder",
+        "is_cyclic",
+        "is_open",
+        "leaves",
+        "more_holders",
+        "nodes",
+        "parts",
+        "seen",
+        "shared",
+        "strings",
+    )
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.nodes: list[Any] = []
+        """Every node that holds nodes, children before parents (but for cycles)."""
+        self.leaves: list[Any] = []
+        """The lists and dicts that hold only scalars, and may be shared."""
+        self.parts: dict[int, Parts] = {}
+        """The parts of the nodes that were taken apart, by id."""
+        self.forms: dict[int, ExtType] = {}
+        """The forms of the nodes that are whole in an extension, by id."""
+        self.strings: dict[int, ExtType] = {}
+        """The forms of strings that are not valid Unicode, by id."""
+        self.holder: dict[int, int] = {}
+        """Of each node, the id of the one that was first found to hold it."""
+        self.more_holders: dict[int, list[int]] = {}
+        """Of nodes that were reached again, the ids of the others that hold them."""
+        self.seen: set[int] = set()
+        """The ids of what more than its holder refers to, so that it may be reached again."""
+        self.is_open: set[int] = set()
+        """The ids of the nodes from the root to where the survey is."""
+        self.shared: set[int] = set()
+        """The ids of what is reached twice."""
+        self.is_cyclic = False
+        self.depth = 0
+
+    def add_string(self, text: str) -> None:
+        """Keep the form of a string, if msgpack cannot write it."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.strings[id(text)] = atoms.string(text)
+
+
+def survey(root: Any, *, reads_strings: bool = False) -> Survey:
+    """Walk a graph.
+
+    Raises:
+        NotStorable: a value of it cannot be stored; the error has the path to it.
+    """
+    return _survey(root, SCALARS - {str} if reads_strings else SCALARS, _BASE)
+
+
+def _survey(root: Any, scalars: frozenset[type], base: int) -> Survey:
+    """Walk a graph; what has no more references than `base` is held by its holder alone."""
+    found = Survey()
+    seen, count, holders = found.seen, getrefcount, found.holder
+    above = [root]
+    path: Path = [(above, iter(above), id(above))]
+    while path:
+        node, children, holder = path[-1]
+        for child in children:
+            if type(child) in scalars:
+                continue
+            key = id(child)
+            may_be_shared = count(child) > base
+            if may_be_shared:
+                if key in seen:
+                    _meet_again(child, holder, found)
+                    continue
+                seen.add(key)
+            if _is_leaf(child, scalars):
+                if may_be_shared:
+                    holders[key] = holder
+                    found.leaves.append(child)
+            elif type(child) is str:
+                found.add_string(child)
+            else:
+                holders[key] = holder
+                path.append((child, _open(child, found, path, scalars), key))
+                found.is_open.add(key)
+                break
+        else:
+            found.depth = max(found.depth, len(path))
+            path.pop()
+            found.is_open.discard(holder)
+            found.nodes.append(node)
+    found.nodes.pop()
+    return found
+
+
+Path: TypeAlias = list[tuple[Any, Iterator[Any], int]]
+"""The nodes from the root to where the survey is, each with its remaining children and its id."""
+
+
+def _meet_again(value: Any, holder: int, found: Survey) -> None:
+    found.more_holders.setdefault(id(value), []).append(holder)
+    if id(value) in found.is_open:
+        found.is_cyclic = True
+    # The empty ones are a single object in every process: sharing says nothing of them.
+    elif type(value) in VALUES or value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET:
+        return
+    found.shared.add(id(value))
+
+
+def _is_leaf(value: Any, scalars: frozenset[type]) -> bool:
+    if type(value) is list:
+        return scalars.issuperset(map(type, value))
+    if type(value) is dict:
+        return scalars.issuperset(map(type, value.values())) and scalars.issuperset(
+            map(type, value)
+        )
+    return False
+
+
+def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> Iterator[Any]:
+    cls = type(value)
+    if cls is list:
+        return iter(value)
+    if cls is dict:
+        if scalars.issuperset(map(type, value)):
+            return iter(value.values())
+        return chain(value, value.values())
+    try:
+        form = take(value)
+    except Refused as refused:
+        raise _not_storable(value, refused, path, found) from refused
+    if isinstance(form, ExtType):
+        found.forms[id(value)] = form
+        return iter(())
+    found.parts[id(value)] = form
+    return iter(form)
+
+
+def take(value: Any) -> Form:
+    """Take apart a value that is neither scalar nor a plain list or dict.
+
+    Raises:
+        Refused: it cannot be stored.
+    """
+    cls = type(value)
+    if cls is ClassPlan:
+        return take_plan(value)
+    if cls in TAKERS or (cls not in PLANS and TAKERS.finds(cls)):
+        return TAKERS[cls](value)
+    own = registered.take(value)
+    if own is not None:
+        return own
+    if isinstance(value, type):
+        return TAKERS[type](value)
+    plan = plan_of(cls)
+    if isinstance(plan, NoPlan):
+        known = (plan.reason, plan.remedy) if plan.reason else UNKNOWN
+        raise Refused(*(remedy_for(cls) or known))
+    if hasattr(cls, "_member_map_"):
+        return take_enum(value, plan)
+    if isinstance(value, BaseException):
+        return take_exception(value, plan)
+    return take_instance(value, plan)
+
+
+def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:
+    nodes = [node for node, _, _ in path[1:]] + [value]
+    return NotStorable.at(
+        paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy
+    )
+
+
+def _finds_shared(tree: Any, base: int) -> bool:
+    # The tree itself has a name here, so that it is no measure of what only its holder refers to.
+    return not _survey(tree, SCALARS, base).seen <= {id(tree)}
+
+
+_BASE: Final = base_of_references(_finds_shared)

@@ -1,0 +1,1 @@
+"""What can be stored, one subject a file; `families` is the table of all of them."""

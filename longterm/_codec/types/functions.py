@@ -1,0 +1,123 @@
+"""Inner functions and lambdas of flows: their code by name, with all that they hold.
+
+Code is never stored. The runtime links a table that knows the code objects inside its flows by
+name; an inner function is that name with defaults, captured cells and attributes.
+"""
+
+from __future__ import annotations
+
+from types import CellType, CodeType, FunctionType
+from typing import Any, Final, Protocol
+
+from longterm._codec import names
+from longterm._codec.decode.budget import Budget
+from longterm._codec.refusal import Refused
+from longterm._codec.types.kinds import Kind, Parts
+from longterm.errors import NotAllowed
+
+CodeName = tuple[str, str, str]
+
+
+class CodeTable(Protocol):
+    """Who knows the code of inner functions by name."""
+
+    def name_of(self, code: CodeType) -> CodeName | None:
+        """Return flow ("module:qualname"), version and path inside the flow, if it is known."""
+        ...
+
+    def find(self, name: CodeName) -> tuple[CodeType, dict[str, Any]]:
+        """Return the code of this name and the globals it runs in; raise LookupError if none."""
+        ...
+
+
+_tables: list[CodeTable] = []
+
+
+def link(table: CodeTable) -> None:
+    """Make this the table that knows the code of inner functions."""
+    _tables[:] = [table]
+
+
+def take_inner(function: FunctionType) -> Parts | None:
+    """Take apart an inner function of a flow, or return None if the function has a name.
+
+    Raises:
+        Refused: it has no name, and no table knows its code.
+    """
+    for table in _tables:
+        name = table.name_of(function.__code__)
+        if name is not None:
+            return _parts(function, name)
+    if names.name_of(function) is None:
+        raise Refused(
+            f"{function.__qualname__} is neither at the top of a module nor part of a flow",
+            "define it at the top of a module, or inside the flow",
+        )
+    return None
+
+
+def _parts(function: FunctionType, name: CodeName) -> Parts:
+    state: dict[str, Any] = {}
+    for key in ("__defaults__", "__kwdefaults__", "__doc__"):
+        if getattr(function, key) is not None:
+            state[key] = getattr(function, key)
+    if function.__name__ != function.__code__.co_name:
+        state["__name__"] = function.__name__
+    if function.__qualname__ != function.__code__.co_qualname:
+        state["__qualname__"] = function.__qualname__
+    annotations = _annotations(function)
+    if annotations:
+        state["__annotations__"] = annotations
+    if vars(function):
+        state["__dict__"] = vars(function)
+    return [INNER.tag, *name, function.__closure__ or (), state]
+
+
+def _annotations(function: FunctionType) -> dict[str, Any]:
+    """Return those annotations of a function that can be stored."""
+    try:
+        noted = function.__annotations__
+    except Exception:
+        return {}  # from 3.14 on they are evaluated here, and may name what nothing defines
+    return {key: each for key, each in noted.items() if _is_plain(each)}
+
+
+def _is_plain(annotation: Any) -> bool:
+    if annotation is None or type(annotation) is str:
+        return True
+    return isinstance(annotation, type) and names.name_of(annotation) is not None
+
+
+def _make_inner(parts: Parts, budget: Budget) -> FunctionType:
+    flow, version, path, cells = parts
+    name = (flow, version, path)
+    if not all(type(each) is str for each in name) or type(cells) is not tuple:
+        raise TypeError("an inner function has a name and cells")
+    budget.spend(len(cells))
+    if not all(type(cell) is CellType for cell in cells):
+        raise TypeError("what an inner function captures is in cells")
+    for table in _tables:
+        try:
+            code, namespace = table.find(name)
+        except LookupError:
+            continue
+        return FunctionType(code, namespace, None, None, cells or None)
+    raise NotAllowed(":".join(name), "is code of a flow that is not known here")
+
+
+def _fill_inner(function: FunctionType, parts: Parts, budget: Budget) -> None:
+    (state,) = parts
+    if type(state) is not dict:
+        raise TypeError("what an inner function has besides its code is by name")
+    for key, value in state.items():
+        if key not in _STATE:
+            raise ValueError(f"an inner function has no {key}")
+        setattr(function, key, value)
+
+
+_STATE: Final = frozenset(
+    {"__defaults__", "__kwdefaults__", "__doc__", "__name__", "__qualname__", "__annotations__",
+     "__dict__"}
+)  # fmt: skip
+
+INNER: Final = Kind(35, "inner function", _make_inner, _fill_inner, needs=4)

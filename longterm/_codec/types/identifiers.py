@@ -1,0 +1,27 @@
+"""UUIDs, as their 16 bytes, and what is known of how safely they were made."""
+
+from __future__ import annotations
+
+from uuid import UUID, SafeUUID
+
+from msgpack import ExtType
+
+from longterm._codec import wire
+from longterm._codec.types.kinds import READERS, store
+
+
+def _uuid(value: UUID) -> ExtType:
+    safety = value.is_safe.value
+    return ExtType(wire.UUID, value.bytes + (b"" if safety is None else bytes([safety & 255])))
+
+
+def _read_uuid(payload: bytes) -> UUID:
+    safety = SafeUUID.unknown
+    if payload[16:]:
+        safety = SafeUUID.safe if payload[16:] == b"\0" else SafeUUID.unsafe
+    return UUID(bytes=payload[:16], is_safe=safety)
+
+
+READERS[wire.UUID] = _read_uuid
+
+store(UUID, take=_uuid, family="identifiers and places", is_value=True)

@@ -1,0 +1,229 @@
+"""Iterators of builtin containers, where they stand: of sequences, dicts and sets.
+
+An iterator keeps hold of the very container it goes through, so what is appended to a list later is
+still seen, and a dict or set that changed its size is still noticed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from operator import length_hint
+from typing import Any, Final
+
+from longterm._codec.decode.budget import Budget
+from longterm._codec.refusal import Refused
+from longterm._codec.types.kinds import Kind, Parts, is_a, store
+
+_FAMILY: Final = "iterators"
+
+# What makes a fresh iterator, by the name that is stored; and what its container may be.
+_SEQUENCES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
+    "list": (list.__iter__, (list,)),
+    "reversed list": (list.__reversed__, (list,)),
+    "tuple": (tuple.__iter__, (tuple,)),
+    "str": (str.__iter__, (str,)),
+    "bytes": (bytes.__iter__, (bytes,)),
+    "bytearray": (bytearray.__iter__, (bytearray,)),
+    "range": (range.__iter__, (range,)),
+    "reversed": (reversed, (tuple, str, bytes, bytearray)),
+}
+_TABLES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
+    "keys": (lambda d: dict.__iter__(d), (dict,)),
+    "values": (lambda d: iter(dict.values(d)), (dict,)),
+    "items": (lambda d: iter(dict.items(d)), (dict,)),
+    "reversed keys": (lambda d: dict.__reversed__(d), (dict,)),
+    "reversed values": (lambda d: reversed(dict.values(d)), (dict,)),
+    "reversed items": (lambda d: reversed(dict.items(d)), (dict,)),
+    "set": (set.__iter__, (set,)),
+    "frozenset": (frozenset.__iter__, (frozenset,)),
+}
+_TYPE_OF: Final[dict[str, type]] = {
+    **{
+        name: type(make(types[0]()))
+        for name, (make, types) in _SEQUENCES.items()
+        if name != "range"
+    },
+    **{name: type(make(types[0]())) for name, (make, types) in _TABLES.items()},
+}
+_NAME_OF_TABLE: Final = {_TYPE_OF[name]: name for name in _TABLES if name != "frozenset"}
+_RANGE_ITERATORS: Final = (type(iter(range(1))), type(iter(range(1 << 100))))
+_STRING_ITERATORS: Final = (type(iter("")), type(iter("\u0100")))
+
+
+def _take_sequence(iterator: Any) -> Parts:
+    _, (container, *_), *state = iterator.__reduce__()
+    name = _name_of_sequence(iterator, container)
+    if not state:
+        ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
+        return [SEQUENCE.tag, name, ended, None]
+    return [SEQUENCE.tag, name, container, state[0]]
+
+
+def _name_of_sequence(iterator: Any, container: Any) -> str:
+    cls = type(iterator)
+    if cls in _RANGE_ITERATORS:
+        return "range"
+    if cls in _STRING_ITERATORS:
+        return "str"
+    if cls is reversed and type(container) not in _SEQUENCES["reversed"][1]:
+        raise Refused(
+            f"it goes backwards through a {type(container).__qualname__}, whose state is not known",
+            "go through a list of it",
+        )
+    return next(name for name, each in _TYPE_OF.items() if each is cls)
+
+
+_EMPTY: Final[dict[str, Any]] = {
+    "list": [], "reversed list": [], "tuple": (), "str": "", "bytes": b"",
+    "bytearray": bytearray(), "range": range(0), "reversed": (),
+}  # fmt: skip
+
+
+def _make_sequence(parts: Parts, budget: Budget) -> Any:
+    name, container = parts
+    make, types = _SEQUENCES[name]
+    if not is_a(container, *types):
+        raise TypeError(f"a {name} iterator does not go through a {type(container).__name__}")
+    return make(container)
+
+
+def _fill_sequence(iterator: Any, parts: Parts, budget: Budget) -> None:
+    (position,) = parts
+    if position is None:
+        budget.spend(length_hint(iterator))
+        deque(iterator, maxlen=0)
+    elif type(position) is int:
+        iterator.__setstate__(position)
+    else:
+        raise TypeError("an iterator stands at a number")
+
+
+def _take_range(iterator: Any) -> Parts:
+    # A range that is partly gone through is a shorter range: its own start is never seen again.
+    _, (rest,), *state = iterator.__reduce__()
+    passed = state[0] if state else 0
+    return [SEQUENCE.tag, "range", rest[passed:] if passed else rest, 0]
+
+
+def _take_table(iterator: Any) -> Parts:
+    container = _container(iterator)
+    if container is None:
+        return [TABLE.tag, _NAME_OF_TABLE[type(iterator)], None, None]
+    name = _NAME_OF_TABLE[type(iterator)]
+    if name == "set" and isinstance(container, frozenset):
+        name = "frozenset"
+    if isinstance(container, OrderedDict):
+        raise Refused("it goes through an OrderedDict's dict", "go through a list of it")
+    left = length_hint(iterator)
+    try:
+        rest = iterator.__reduce__()[1][0]
+    except RuntimeError:
+        if left:
+            raise Refused(
+                "its dict was changed while it was gone through", "go through a list of the dict"
+            ) from None
+        return [TABLE.tag, name, container, -1]
+    if name.endswith("set"):
+        if left == len(container):
+            return [TABLE.tag, name, container, 0]
+        return [SET_ITERATOR.tag, container, len(container), *reversed(rest)]
+    if len(rest) != left:
+        raise Refused(
+            "its dict was changed while it was gone through", "go through a list of the dict"
+        )
+    return [TABLE.tag, name, container, len(container) - left]
+
+
+def _container(iterator: Any) -> Any:
+    import gc
+
+    found = [
+        each for each in gc.get_referents(iterator) if isinstance(each, (dict, set, frozenset))
+    ]
+    return found[0] if found else None
+
+
+def _make_table(parts: Parts, budget: Budget) -> Any:
+    name, container, passed = parts
+    make, types = _TABLES[name]
+    if container is None:
+        made = make(types[0]())
+        next(made, None)
+        return made
+    if not is_a(container, *types) or type(passed) is not int:
+        raise TypeError(f"an iterator of {name} does not go through a {type(container).__name__}")
+    if passed < 0:
+        return _of_changed(container, make)
+    made = make(container)
+    budget.spend(min(passed, len(container)))
+    deque(islice(made, passed), maxlen=0)
+    return made
+
+
+def _of_changed(container: Any, make: Callable[[Any], Any]) -> Any:
+    # The size is changed for a moment, so that the iterator finds another than it began with.
+    other = object()
+    if is_a(container, dict):
+        dict.__setitem__(container, other, None)
+        made = make(container)
+        dict.__delitem__(container, other)
+    else:
+        set.add(container, other)
+        made = make(container)
+        set.remove(container, other)
+    return made
+
+
+class SetIterator(Iterator[Any]):
+    """What goes on through a set that another process began to go through.
+
+    The order of a set differs between processes; the elements that are left do not.
+    """
+
+    __slots__ = ("_left", "_set", "_size")
+
+    def __init__(self, through: Any, size: int, left: list[Any]) -> None:
+        """Go through `left`, last first, while the set keeps its size."""
+        self._set = through
+        self._size = size
+        self._left = left
+
+    def __next__(self) -> Any:
+        """Return the next element that was left."""
+        if self._set is not None and len(self._set) != self._size:
+            self._size = -1
+            raise RuntimeError("Set changed size during iteration")
+        if not self._left:
+            self._set = None
+            raise StopIteration
+        return self._left.pop()
+
+    def __length_hint__(self) -> int:
+        """Return how many elements are left."""
+        return len(self._left)
+
+
+def _take_set_iterator(iterator: SetIterator) -> Parts:
+    return [SET_ITERATOR.tag, iterator._set, iterator._size, *iterator._left]
+
+
+def _make_set_iterator(parts: Parts, budget: Budget) -> SetIterator:
+    through, size, *left = parts
+    if not is_a(through, set, frozenset, type(None)) or type(size) is not int:
+        raise TypeError("a set iterator goes through a set")
+    return SetIterator(through, size, left)
+
+
+SEQUENCE: Final = Kind(40, "iterator", _make_sequence, _fill_sequence, needs=2)
+TABLE: Final = Kind(41, "iterator of a dict or set", _make_table, whole=True)
+SET_ITERATOR: Final = Kind(42, "rest of a set", _make_set_iterator)
+
+store(
+    *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
+    *_STRING_ITERATORS, take=_take_sequence, family=_FAMILY,
+)  # fmt: skip
+store(*_RANGE_ITERATORS, take=_take_range, family=_FAMILY)
+store(*_NAME_OF_TABLE, take=_take_table, family=_FAMILY)
+store(SetIterator, take=_take_set_iterator, family=_FAMILY)

@@ -1,0 +1,157 @@
+"""Iterators of itertools, where they stand.
+
+As arguments and state, in the way of Python's own `__reduce__` and `__setstate__`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from longterm._codec.decode.budget import BYTES_PER_ELEMENT, Budget
+from longterm._codec.types.adaptors import AsIs
+from longterm._codec.types.itertool_state import go_on, read
+from longterm._codec.types.kinds import Kind, Parts, store
+
+_ENDED: Final = ()
+
+
+def _over_one(cls: Any) -> Callable[..., Any]:
+    return lambda budget, iterator, *rest: cls(AsIs(iterator), *rest)
+
+
+def _with_function(cls: Any) -> Callable[..., Any]:
+    return lambda budget, function, iterator: cls(function, AsIs(iterator))
+
+
+def _over_all(cls: Any) -> Callable[..., Any]:
+    # An iterator that has come to its end is an empty tuple in the state of zip_longest.
+    return lambda budget, *iterators: cls(
+        *(each if each is _ENDED else AsIs(each) for each in iterators)
+    )
+
+
+def _number(value: Any) -> Any:
+    if type(value) not in (int, float, complex, Decimal, Fraction):
+        raise TypeError("a count is of numbers")
+    return value
+
+
+def _position(value: Any) -> Any:
+    if value is not None and type(value) is not int:
+        raise TypeError("a position is a number")
+    return value
+
+
+def _of_pool(cls: Any) -> Callable[..., Any]:
+    def make(budget: Budget, pool: Any, length: Any) -> Any:
+        if type(pool) is not tuple or type(length) is not int:
+            raise TypeError("a selection is made from a tuple")
+        # What is made has as many numbers as the selection is long.
+        budget.spend((length + len(pool)) * BYTES_PER_ELEMENT)
+        return cls(pool, length)
+
+    return make
+
+
+def _product(budget: Budget, *pools: Any) -> Any:
+    if not all(type(pool) is tuple for pool in pools):
+        raise TypeError("a product is made from tuples")
+    return itertools.product(*pools)
+
+
+_MAKERS: Final[dict[str, Callable[..., Any]]] = {
+    "accumulate": _over_one(itertools.accumulate),
+    "chain": lambda budget: itertools.chain(),
+    "combinations": _of_pool(itertools.combinations),
+    "combinations_with_replacement": _of_pool(itertools.combinations_with_replacement),
+    "compress": _over_all(itertools.compress),
+    "count": lambda budget, *numbers: itertools.count(*map(_number, numbers)),
+    "cycle": _over_one(itertools.cycle),
+    "dropwhile": _with_function(itertools.dropwhile),
+    "filterfalse": _with_function(itertools.filterfalse),
+    "pairwise": lambda budget, iterator: itertools.pairwise(AsIs(iterator)),
+    "islice": lambda budget, iterator, *ends: itertools.islice(
+        AsIs(iterator), *map(_position, ends)
+    ),
+    "permutations": _of_pool(itertools.permutations),
+    "product": _product,
+    "repeat": lambda budget, value, *times: itertools.repeat(value, *map(_position, times)),
+    "starmap": _with_function(itertools.starmap),
+    "takewhile": _with_function(itertools.takewhile),
+    "zip_longest": _over_all(itertools.zip_longest),
+}
+
+
+def _take(value: Any) -> Parts:
+    if "__reduce__" not in vars(type(value)):
+        arguments, state = read(value)
+        return [ITERTOOL.tag, type(value).__name__, arguments, *state]
+    with _without_warnings():
+        cls, arguments, *state = value.__reduce__()
+    # No state is the state of one that has not begun.
+    return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
+
+
+def _make(parts: Parts, budget: Budget) -> Any:
+    name, arguments, *state = parts
+    if type(arguments) is not tuple:
+        raise TypeError("an iterator of itertools has arguments")
+    budget.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
+    made = _MAKERS[name](budget, *arguments)
+    if not state:
+        return made
+    (stands_at,) = state
+    # What is asked for its truth or its length must not be an object with code of its own.
+    if type(stands_at) not in _STATES[name]:
+        raise TypeError(f"{name} does not stand at a {type(stands_at).__name__}")
+    if not hasattr(made, "__setstate__"):
+        return go_on(name, arguments, stands_at, budget)
+    with _without_warnings():
+        made.__setstate__(stands_at)
+    return made
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    # Python 3.12 and 3.13 warn that 3.14 cannot do this.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+class _Anything:
+    """Contains every type."""
+
+    def __contains__(self, cls: type) -> bool:
+        return True
+
+
+_STATES: Final[dict[str, Any]] = {
+    "accumulate": _Anything(),
+    "chain": (tuple,),
+    "combinations": (tuple,),
+    "combinations_with_replacement": (tuple,),
+    "cycle": (tuple,),
+    "dropwhile": (bool, int),
+    "islice": (int,),
+    "pairwise": (tuple,),
+    "permutations": (tuple,),
+    "product": (tuple,),
+    "takewhile": (bool, int),
+    "zip_longest": _Anything(),
+}
+
+
+ITERTOOL: Final = Kind(48, "itertools", _make)
+
+store(
+    *(getattr(itertools, name) for name in sorted(_MAKERS)),
+    take=_take, family="iterators",
+    note="Python 3.14 hides where some of them stand; those are refused there",
+)  # fmt: skip

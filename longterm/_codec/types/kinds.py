@@ -1,0 +1,130 @@
+"""What a kind of value is: how it is taken apart into parts, and made again from them.
+
+A kind is a tagged array on the wire: its tag, then its parts. Each kind is declared in the file of
+its family, which enters it in the tables here. Knows no other kind and neither encoder nor decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from msgpack import ExtType
+
+from longterm._codec import wire
+from longterm._codec.decode.budget import Budget
+from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
+from longterm.record import record
+
+# Values of any type pass through here: this is the boundary where `Any` belongs.
+Parts: TypeAlias = list[Any]
+Form: TypeAlias = "Parts | ExtType"
+
+
+class Kind:
+    """One kind of tagged array."""
+
+    __slots__ = ("code", "fill", "hashes", "make", "name", "needs", "tag", "whole")
+
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        make: Callable[[Parts, Budget], Any],
+        fill: Callable[[Any, Parts, Budget], None] | None = None,
+        *,
+        needs: int = 0,
+        hashes: bool = False,
+        whole: bool = False,
+    ) -> None:
+        """Take the code.
+
+        Args:
+            code: its number on the wire.
+            name: what people read: in `describe`, in errors, in the docs.
+            make: make the value of its parts; of the first `needs` if it can be filled later.
+            fill: put the remaining parts into a value already made, so that it can be in cycles.
+            needs: how many parts it takes to make one.
+            hashes: whether filling hashes the parts, which must then be whole.
+            whole: whether making needs whole parts, so that none of them can hold the value.
+        """
+        self.code, self.name = code, name
+        self.make, self.fill, self.needs = make, fill, needs
+        self.hashes, self.whole = hashes, whole
+        self.tag = ExtType(wire.TAG, bytes([code]))
+        if code in KINDS:
+            raise ValueError(f"kind {code} is taken by {KINDS[code].name}")
+        KINDS[code] = self
+
+    def build(self, parts: Parts, budget: Budget) -> Any:
+        """Make a whole value of all its parts."""
+        if self.fill is None:
+            return self.make(parts, budget)
+        value = self.make(parts[: self.needs], budget)
+        self.fill(value, parts[self.needs :], budget)
+        return value
+
+
+def is_a(value: Any, *types: type) -> bool:
+    """Return whether a value is an instance of one of these types.
+
+    Unlike `isinstance` it never asks the value for its `__class__`, which may be a property.
+    """
+    return issubclass(type(value), types)
+
+
+KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
+"""The kinds, by their codes."""
+
+READERS: Table[int, Callable[[bytes], Any]] = Table(HOME_OF_EXTENSION.get)
+"""What makes the value of an atom's payload, by extension code."""
+
+CAREFUL_READERS: Table[int, Callable[[bytes, Budget], Any]] = Table(HOME_OF_EXTENSION.get)
+"""The same for those extensions that stand only where there are tagged arrays."""
+
+Take: TypeAlias = Callable[[Any], Form]
+
+
+@record(frozen=True)
+class Row:
+    """A line of the table of storable types: what the docs say of a type, and who stores it."""
+
+    types: tuple[type, ...]
+    take: Take
+    family: str
+    note: str = ""
+    is_value: bool = False
+    """Whether only its content matters: it is written again at each use, not shared."""
+
+
+ROWS: list[Row] = []
+"""Every exact type that the families loaded so far store."""
+
+TAKERS: Table[type, Take] = Table(home_of_type)
+"""How to take apart a value of exactly this type."""
+
+VALUES: set[type] = set()
+"""The types of which only the content matters."""
+
+ATOMS: set[type] = set()
+"""The types of which only the content matters, and whose form is always one extension."""
+
+TAGGED_LEAVES: set[type] = set()
+"""The types of which only the content matters, which hold no containers, and may be tagged."""
+
+
+def store(
+    *types: type,
+    take: Take,
+    family: str,
+    note: str = "",
+    is_value: bool = False,
+    is_tagged: bool = False,
+) -> None:
+    """Make values of exactly these types storable."""
+    ROWS.append(Row(types, take, family, note, is_value))
+    for each in types:
+        TAKERS[each] = take
+    if is_value:
+        VALUES.update(types)
+        (TAGGED_LEAVES if is_tagged else ATOMS).update(types)

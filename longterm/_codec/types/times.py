@@ -1,0 +1,74 @@
+"""Times of day and datetimes, as ISO text; with a time zone or a fold as a tagged array."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from typing import Final
+
+from msgpack import ExtType
+
+from longterm._codec import wire
+from longterm._codec.decode.budget import Budget
+from longterm._codec.types.kinds import READERS, Form, Kind, Parts, is_a, store
+
+_FAMILY: Final = "dates and times"
+
+
+def _take_datetime(value: datetime) -> Form:
+    zone = value.tzinfo
+    if not value.fold and (zone is None or zone is UTC):
+        return ExtType(wire.DATETIME, value.isoformat().encode())
+    return [ZONED_DATETIME.tag, value.replace(tzinfo=None).isoformat(), value.fold, zone]
+
+
+def _take_time(value: time) -> Form:
+    zone = value.tzinfo
+    if not value.fold and (zone is None or zone is UTC):
+        return ExtType(wire.TIME, value.isoformat().encode())
+    return [ZONED_TIME.tag, value.replace(tzinfo=None).isoformat(), value.fold, zone]
+
+
+def _take_timezone(value: timezone) -> Form:
+    offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
+    return [TIMEZONE.tag, offset, *name]
+
+
+def _make_datetime(parts: Parts, budget: Budget) -> datetime:
+    text, fold, zone = _checked(parts)
+    return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold)
+
+
+def _make_time(parts: Parts, budget: Budget) -> time:
+    text, fold, zone = _checked(parts)
+    return time.fromisoformat(text).replace(tzinfo=zone, fold=fold)
+
+
+def _checked(parts: Parts) -> Parts:
+    text, fold, zone = parts
+    if type(text) is not str or type(fold) is not int:
+        raise TypeError("a time is a text and a fold")
+    if zone is not None and not is_a(zone, tzinfo):
+        raise TypeError("a time zone is a tzinfo")
+    return parts
+
+
+def _make_timezone(parts: Parts, budget: Budget) -> timezone:
+    offset, *name = parts
+    if type(offset) is not timedelta:
+        raise TypeError("a time zone has an offset")
+    # `timezone(timedelta(0))` made the usual way is UTC itself; it is not another object here.
+    return timezone(offset, *name)
+
+
+ZONED_DATETIME: Final = Kind(14, "datetime", _make_datetime)
+ZONED_TIME: Final = Kind(15, "time", _make_time)
+TIMEZONE: Final = Kind(16, "timezone", _make_timezone)
+
+READERS[wire.DATETIME] = lambda payload: datetime.fromisoformat(payload.decode("ascii"))
+READERS[wire.TIME] = lambda payload: time.fromisoformat(payload.decode("ascii"))
+
+store(datetime, take=_take_datetime, family=_FAMILY, note="with its time zone and fold",
+      is_value=True, is_tagged=True)  # fmt: skip
+store(time, take=_take_time, family=_FAMILY, note="with its time zone and fold",
+      is_value=True, is_tagged=True)  # fmt: skip
+store(timezone, take=_take_timezone, family=_FAMILY, is_value=True, is_tagged=True)

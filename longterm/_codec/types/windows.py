@@ -1,0 +1,78 @@
+"""Windows on other values: views of dicts, mapping proxies, memoryviews.
+
+A window shows the very value that it showed, so what is changed there is seen through it.
+"""
+
+from __future__ import annotations
+
+import gc
+from array import array
+from types import MappingProxyType
+from typing import Any, Final
+
+from longterm._codec.decode.budget import Budget
+from longterm._codec.refusal import Refused
+from longterm._codec.types.kinds import Kind, Parts, is_a, store
+
+_FAMILY: Final = "views"
+_VIEWS: Final[dict[str, Any]] = {"keys": dict.keys, "values": dict.values, "items": dict.items}
+_VIEW_NAMES: Final = {type(make({})): name for name, make in _VIEWS.items()}
+
+
+def _take_view(view: Any) -> Parts:
+    return [VIEW.tag, _VIEW_NAMES[type(view)], gc.get_referents(view)[0]]
+
+
+def _make_view(parts: Parts, budget: Budget) -> Any:
+    name, mapping = parts
+    if not is_a(mapping, dict):
+        raise TypeError("a view shows a dict")
+    return _VIEWS[name](mapping)
+
+
+def _take_proxy(proxy: MappingProxyType[Any, Any]) -> Parts:
+    return [PROXY.tag, gc.get_referents(proxy)[0]]
+
+
+def _make_proxy(parts: Parts, budget: Budget) -> MappingProxyType[Any, Any]:
+    (mapping,) = parts
+    if not is_a(mapping, dict):
+        raise TypeError("a mapping proxy shows a dict")
+    return MappingProxyType(mapping)
+
+
+def _take_memoryview(view: memoryview) -> Parts:
+    try:
+        shown, is_whole = view.obj, view.nbytes == memoryview(view.obj).nbytes
+    except ValueError:
+        raise Refused("it was released", "del it before the suspend") from None
+    if type(shown) not in (bytes, bytearray, array) or view.ndim != 1 or not view.c_contiguous:
+        raise Refused("what it shows of what is not known", "make it again after the suspend")
+    if not is_whole:
+        if type(shown) is not bytes:
+            raise Refused(
+                f"where in its {type(shown).__name__} it begins cannot be read",
+                "make it again after the suspend",
+            )
+        shown = view.tobytes()
+    return [MEMORYVIEW.tag, shown, view.format, view.readonly]
+
+
+def _make_memoryview(parts: Parts, budget: Budget) -> memoryview:
+    shown, form, is_readonly = parts
+    if type(shown) not in (bytes, bytearray, array):
+        raise TypeError("a memoryview shows bytes, a bytearray or an array")
+    view: memoryview[Any] = memoryview(shown)
+    if view.format != form:
+        view = view.cast("B").cast(form)
+    return view.toreadonly() if is_readonly is True and not view.readonly else view
+
+
+VIEW: Final = Kind(17, "dict view", _make_view)
+PROXY: Final = Kind(18, "mapping proxy", _make_proxy)
+MEMORYVIEW: Final = Kind(19, "memoryview", _make_memoryview)
+
+store(*_VIEW_NAMES, take=_take_view, family=_FAMILY)
+store(MappingProxyType, take=_take_proxy, family=_FAMILY)
+store(memoryview, take=_take_memoryview, family=_FAMILY,
+      note="whole, or a part of bytes")  # fmt: skip
