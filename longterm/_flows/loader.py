@@ -70,7 +70,7 @@ class Maker:
 
     def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeImage:
         """Return the resume body of a point, for frames in which some live names are unbound."""
-        data = resume_in(self._entry, number, unbound)
+        data = resume_in(self._entry, number, unbound, self.module.path)
         if data is None:
             from longterm_compiler import resume_data
 

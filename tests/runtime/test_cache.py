@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import longterm_compiler
+from longterm._flows.cache import ModuleCache, write_cache
 
 FLOWS = """\
 from helpers import step
@@ -36,8 +37,10 @@ DRIVER = """\
 import sys
 import flows
 from longterm.testing import play
-result = play(flows.outer, [3], [10, 20]).result
-print(result, "longterm_compiler" in sys.modules, end="")
+played = play(flows.outer, [3], [10, 20])
+if played.error is not None:
+    raise played.error
+print(played.result, "longterm_compiler" in sys.modules, end="")
 """
 
 RIGHT = "[3, 30, 80, 4]"
@@ -53,18 +56,23 @@ def folder(tmp_path: Path) -> Path:
 
 def start(folder: Path, *flags: str, **env: str) -> str:
     """Run the driver in a new process and return what it prints."""
+    done = run_driver(folder, *flags, **env)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def run_driver(folder: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), str(root / "compiler")])
     base = {k: v for k, v in os.environ.items() if not k.startswith(("LONGTERM", "PYTHON"))}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *flags, "driver.py"],
         cwd=folder,
         env={**base, "PYTHONPATH": path, **env},
         capture_output=True,
         text=True,
+        timeout=60,
     )
-    assert done.stderr == ""
-    return done.stdout
 
 
 def cache_files(folder: Path) -> list[Path]:
@@ -145,10 +153,129 @@ def test_it_can_be_moved(folder, tmp_path_factory):
     assert start(folder, LONGTERM_CACHE=str(elsewhere)) == f"{RIGHT} False"
 
 
-def test_it_is_not_written_where_byte_code_is_not(folder):
-    start(folder, "-B")
+def test_it_is_not_written_where_byte_code_is_not_and_says_so_once(folder):
+    driver = folder / "driver.py"
+    driver.write_text(f"import logging\nlogging.basicConfig(level=logging.INFO)\n{DRIVER}")
 
+    done = run_driver(folder, "-B")
+
+    assert done.stdout == f"{RIGHT} True"
+    assert done.stderr.count("flows are compiled at each start") == 1
     assert cache_files(folder) == []
+    assert start(folder, "-B", LONGTERM_CACHE="off") == f"{RIGHT} True"
+
+
+def test_a_folder_of_its_own_is_written_where_byte_code_is_not(folder, tmp_path_factory):
+    elsewhere = str(tmp_path_factory.mktemp("cache"))
+
+    assert start(folder, "-B", LONGTERM_CACHE=elsewhere) == f"{RIGHT} True"
+    assert start(folder, "-B", LONGTERM_CACHE=elsewhere) == f"{RIGHT} False"
+
+
+def test_assertions_are_kept_or_left_out_as_python_is_told(folder):
+    (folder / "flows.py").write_text(
+        FLOWS.replace("    kept = [x]\n", "    kept = [x]\n    assert x != 3, 'checked'\n")
+    )
+
+    for _ in ("cold", "warm"):
+        assert "AssertionError: checked" in run_driver(folder).stderr
+        assert run_driver(folder, "-O").stdout.startswith(RIGHT)
+    assert len(cache_files(folder)) == 2
+
+
+def test_a_cache_that_moved_with_its_folder_names_the_files_where_they_are(folder, tmp_path):
+    build, app = folder / "build", folder / "app"
+    build.mkdir()
+    failing = FLOWS.replace('suspend("value") * x', 'suspend("value") / (x - x)')
+    for name, text in (("flows.py", failing), ("helpers.py", ""), ("driver.py", DRIVER)):
+        (build / name).write_text(text)
+    (build / "helpers.py").write_text("def step(x):\n    return x + 1\n")
+    precompile(build, "flows.py")
+    build.rename(app)
+
+    shown = run_driver(app).stderr
+
+    assert "ZeroDivisionError" in shown
+    assert f'"{app / "flows.py"}", line 16, in inner' in shown
+    assert f'"{app / "flows.py"}", line 10, in outer' in shown
+    assert str(build) not in shown
+
+
+def plant(file: Path, source: Path) -> None:
+    """Put code that nobody wrote into a valid cache file."""
+    text = source.read_bytes()
+    cache = ModuleCache(str(source), text)
+    for name in cache.names():
+        entry = cache.get(name)
+        code = compile(
+            "def planted(*a):\n    print('planted')\n    return [0]", str(source), "exec"
+        )
+        entry["flow"]["code"] = code.co_consts[0].replace(
+            co_name=name.partition("@")[0], co_qualname=name.partition("@")[0]
+        )
+    write_cache(str(file), str(source), text, {name: cache.get(name) for name in cache.names()})
+
+
+def own_by_another(file: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a file to another user")
+    os.chown(file, 12345, 12345)
+
+
+@pytest.mark.parametrize(
+    "betray",
+    [
+        own_by_another,
+        lambda file: file.chmod(0o666),
+        lambda file: file.chmod(0o664),
+        lambda file: (file.rename(file.with_suffix(".kept")),
+                      file.symlink_to(file.with_suffix(".kept"))),
+    ],
+    ids=["of another user", "writable by all", "writable by a group", "link"],
+)  # fmt: skip
+def test_code_that_others_can_have_written_is_not_run(folder, betray):
+    start(folder)
+    (file,) = cache_files(folder)
+    plant(file, folder / "flows.py")
+    assert "planted" in run_driver(folder).stdout  # such a file is run where it can be trusted
+
+    betray(file)
+
+    assert start(folder) == f"{RIGHT} True"
+    assert start(folder) == f"{RIGHT} False"  # it was replaced by a right one
+    assert not file.is_symlink()
+
+
+def test_a_pipe_in_the_place_of_the_file_holds_nobody(folder):
+    start(folder)
+    (file,) = cache_files(folder)
+    file.unlink()
+    os.mkfifo(file)
+
+    assert start(folder) == f"{RIGHT} True"
+    assert file.is_file()
+
+
+def test_the_cache_of_a_file_of_another_user_is_believed_as_the_file_is(folder):
+    start(folder)
+    (file,) = cache_files(folder)
+    own_by_another(file)
+    own_by_another(folder / "flows.py")
+
+    assert start(folder) == f"{RIGHT} False"
+
+
+def test_nothing_is_written_through_a_link_of_another_user(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    link = folder / "cache"
+    link.symlink_to(elsewhere)
+    if os.geteuid():
+        pytest.skip("only root can give a link to another user")
+    os.lchown(link, 12345, 12345)
+
+    assert start(folder, LONGTERM_CACHE=str(link)) == f"{RIGHT} True"
+
+    assert cache_files(elsewhere) == []
 
 
 def test_folder_that_cannot_be_written_is_harmless(folder):

@@ -65,10 +65,11 @@ def precompile(located: Located) -> Written | None:
     path = cache_path(source_path)
     assert path is not None
     try:
-        write_cache(path, names.source.text.encode("utf-8", "surrogatepass"), entries)
+        text = names.source.text.encode("utf-8", "surrogatepass")
+        write_cache(path, source_path, text, entries)
     except OSError as error:
         raise CannotCache(
-            f"cannot write {path}: {error.strerror} "
+            f"cannot write {path}: {error.strerror or error} "
             "(make its folder writable, or set LONGTERM_CACHE to one that is)"
         ) from error
     return Written(len(entries), sum(len(each["resumes"]) for each in entries.values()), path)
