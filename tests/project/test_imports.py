@@ -17,6 +17,7 @@ PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
 # Modules of other people, and the places (below the root) that may name them.
 ALLOWED = {
     "msgpack": ("longterm/_codec/",),
+    "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
     "psycopg": ("longterm/store/postgres/",),
     "psycopg_pool": ("longterm/store/postgres/",),
     "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
@@ -39,6 +40,7 @@ NOT_AT_IMPORT = {
     "longterm.testing",
     "longterm._turns.unstorable",
     "longterm.worker",
+    "libcst",
     "longterm_compiler",
     "pathlib",
     "psycopg",

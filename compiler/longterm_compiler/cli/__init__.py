@@ -1,4 +1,4 @@
-"""The command `longterm-compile`: shows what the compiler makes of flows, or keeps it in the cache.
+"""The command `longterm-compile`: shows what is made of flows, caches it, or mends their files.
 
 Arguments in; text on standard output and an exit status out: 0 if all is well, 1 if there are
 diagnostics, 2 if something was asked for that does not exist or cannot be read. The modules of the
@@ -14,9 +14,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
+from longterm_compiler.cli.fix import mend
 from longterm_compiler.cli.highlight import bold, highlight, wants_colour
 from longterm_compiler.cli.points_table import points_table
 from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
@@ -34,11 +36,14 @@ from longterm_compiler.problems import check_file
 from longterm_compiler.render import render_parts
 from longterm_compiler.syntax.source import Definition
 
+if TYPE_CHECKING:
+    from longterm_compiler.fixes.table import Fixed
+
 _OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT, _PIPE_CLOSED = 0, 1, 2, 3, 141
 _EPILOG = """\
 A target is a file (shop/orders.py), a module (shop.orders), or one flow of either
-(shop/orders.py:approve, shop.orders:Shop.approve). With --cache it is a file, a module, or a folder
-or package, which mean all files below them.
+(shop/orders.py:approve, shop.orders:Shop.approve). With --cache and --fix it is a file, a
+module, or a folder or package, which mean all files below them.
 
 exit status: 0 if all is well, 1 if there are diagnostics, 2 if a target cannot be used, 3 if the
 compiler itself has failed
@@ -50,6 +55,9 @@ class _Options:
     points: bool
     check: bool
     cache: bool
+    fix: bool
+    diff: bool
+    unsafe_fixes: bool
     color: str
 
 
@@ -58,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _Options(given.points, given.check, given.cache, given.color)
+    options = _Options(**{each: getattr(given, each) for each in _Options.__slots__})
     try:
         status = max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
         sys.stdout.flush()
@@ -85,6 +93,17 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write the compile cache of whole files, so that a process starts without compiling",
     )
+    what.add_argument(
+        "--fix",
+        action="store_true",
+        help="rewrite files so that their flows can be compiled, where a machine can tell how",
+    )
+    what.add_argument("--diff", action="store_true", help="show what --fix would change")
+    parser.add_argument(
+        "--unsafe-fixes",
+        action="store_true",
+        help="with --fix or --diff: make also changes that can change what a flow does",
+    )
     parser.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -101,6 +120,8 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         if options.cache:
             check_cache_is_on()
             return max(_cache_or_refuse(each, options) for each in find_files(text))
+        if options.fix or options.diff:
+            return max(_mend_or_show(each, options) for each in find_files(text))
         return _show_or_refuse(find_target(text), options, first=first)
     except NoFlows as error:
         return _without_flows(error.path) if options.check else _unusable(error)
@@ -157,6 +178,35 @@ def _cache_or_refuse(file: Located, options: _Options) -> int:
     flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
     print(f"{file.path}: {flows}, {points}, in {written.path}")
     return _OK
+
+
+def _mend_or_show(file: Located, options: _Options) -> int:
+    """Fix one file, or show how, and tell what is left to do by hand."""
+    try:
+        mended = mend(file, with_unsafe=options.unsafe_fixes)
+        if options.fix and mended.fixed.mended:
+            mended.write()
+    except BadTarget as error:
+        return _unusable(error)
+    fixed = mended.fixed
+    if options.diff:
+        sys.stdout.write(mended.diff)
+    for each in fixed.mended if options.fix else ():
+        print(f"{each.path}:{each.span.line}:{each.span.column + 1}: fixed {each.rule}")
+    if not fixed.left:
+        return _PROBLEMS if options.diff and fixed.mended else _OK
+    colour = wants_colour(options.color, sys.stderr)
+    print(render_all(fixed.left, fixed.text, colour=colour), end="\n\n", file=sys.stderr)
+    print(_left(fixed), file=sys.stderr)
+    return _PROBLEMS
+
+
+def _left(fixed: Fixed) -> str:
+    """Say how many problems are left, and for which of them there is an unsafe fix."""
+    words = f"{_count(len(fixed.left), 'problem')} left"
+    if not fixed.unsafe:
+        return words
+    return f"{words}; --unsafe-fixes would mend {len(fixed.unsafe)} of them"
 
 
 def _count(number: int, what: str) -> str:

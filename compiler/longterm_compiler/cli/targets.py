@@ -67,7 +67,7 @@ def find_files(text: str) -> list[Located]:
     """
     place, flow = _split(text)
     if flow is not None:
-        raise BadTarget(f"{text} is one flow, and a cache is of whole files (name {place})")
+        raise BadTarget(f"{text} is one flow, and this is done to whole files (name {place})")
     folder = Path(place)
     if not folder.is_dir():
         located = _located(place)
