@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import CellType
 
-from longterm.record import record
 
-
-@record(init=False)
+@dataclass(slots=True)
 class Frame:
     """One flow call: which flow, at which resume point, with which live names.
 
@@ -22,25 +21,7 @@ class Frame:
     """The number of the resume point, in lexical order, from 1; 0 is the start of the flow."""
     line: int
     """The line of the point in the author's file when the frame was saved, for people."""
-    slots: dict[str, object]
+    slots: dict[str, object] = field(default_factory=dict)
     """The live local names and their values; an unbound name is absent."""
-    cells: dict[str, CellType]
+    cells: dict[str, CellType] = field(default_factory=dict)
     """The captured names, each with the cell that inner functions share."""
-
-    # By hand, since decoding makes many.
-    def __init__(
-        self,
-        flow: str,
-        version: str,
-        point: int,
-        line: int,
-        slots: dict[str, object] | None = None,
-        cells: dict[str, CellType] | None = None,
-    ) -> None:
-        """Take the parts; a frame without live names needs none."""
-        self.flow = flow
-        self.version = version
-        self.point = point
-        self.line = line
-        self.slots = {} if slots is None else slots
-        self.cells = {} if cells is None else cells

@@ -7,12 +7,12 @@ as encoded bytes, so that a store never decodes; `Run.result` and `Run.response`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self, TypeAlias
 
 from longterm._codec import decode
-from longterm.record import field, record
 
 Fact: TypeAlias = str | int | float | bool | None
 """What a run's index may hold."""
@@ -32,7 +32,7 @@ ENDED: Final = frozenset({RunState.COMPLETE, RunState.FAILED, RunState.CANCELLED
 """The states in which a run takes no more turns by itself."""
 
 
-@record(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One execution of a flow, from its start to its end, over any time.
 

@@ -5,15 +5,15 @@ All that does not change from one suspension to the next is found once for each 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 from opcode import opname
 from types import TracebackType
 
 from longterm._flows.flow import Body, body_of
-from longterm.record import record
 
 
-@record(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class CallSite:
     """A call at which a frame of a body can wait."""
 

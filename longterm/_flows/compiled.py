@@ -6,15 +6,15 @@ Made of the plain data of `longterm_compiler.compiled`, fresh or from the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType
 from typing import Any
 
 from longterm._abi import mangle
-from longterm.record import record
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A resume point of a flow."""
 
@@ -63,7 +63,7 @@ class FlowImage:
         return mangle(name, self.class_name)
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResumeImage:
     """The resume body of a point: it takes what it waits for, then its slots in order."""
 

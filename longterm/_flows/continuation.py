@@ -65,7 +65,7 @@ def _frame(entry: TracebackType, below: TracebackType) -> Frame:
         site.point,
         site.line,
         {name: values[local] for name, local in site.slots if local in values},
-        _cells(site, values) if site.cells else None,
+        _cells(site, values) if site.cells else {},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -21,7 +22,6 @@ from longterm._flows.loader import Maker, inner_maker, maker_of
 from longterm._flows.resolve import flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
-from longterm.record import record
 
 F = TypeVar("F", bound=Callable[..., Any])
 IS_COROUTINE: Final = 0x80
@@ -70,7 +70,7 @@ class Flow:
             return known
 
 
-@record(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Body:
     """One code object of a flow: the fresh body, or the resume body of a point."""
 

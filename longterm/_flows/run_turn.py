@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias
@@ -15,28 +16,23 @@ from longterm._flows.context import LiveTurn, current, swallowed
 from longterm._flows.continuation import capture
 from longterm._flows.rt import Suspend
 from longterm.frame import Frame
-from longterm.record import record
 from longterm.wait import Wait
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The flow returned."""
 
     result: Any
 
 
-@record(frozen=True, init=False)
+# Not frozen, as `Wait` is not.
+@dataclass(slots=True)
 class Suspended:
     """The flow waits, with these frames."""
 
     wait: Wait
     frames: list[Frame]
-
-    # By hand, since almost each turn makes one.
-    def __init__(self, wait: Wait, frames: list[Frame]) -> None:
-        """Take both."""
-        vars(self).update(wait=wait, frames=frames)
 
 
 Outcome: TypeAlias = Completed | Suspended

@@ -7,10 +7,10 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
-from longterm.record import field, record
 from longterm.run import Fact, Run, RunState
 
 
@@ -148,7 +148,7 @@ class Deadlines(Protocol):
         ...
 
 
-@record(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
     """Which runs to find; every field that is set must fit."""
 

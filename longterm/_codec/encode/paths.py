@@ -7,14 +7,14 @@ Attribute("cursor").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
 from longterm.frame import Frame
-from longterm.record import record
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A step to an element of a list or such, or to the value of a key."""
 
@@ -24,7 +24,7 @@ class Item:
         return f"[{self.key!r}]"
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attribute:
     """A step to an attribute, or to a part that has a name."""
 

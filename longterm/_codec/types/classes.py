@@ -8,6 +8,7 @@ the base's own descriptors, so that no code of the class runs.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
+from dataclasses import dataclass
 from datetime import tzinfo
 from types import (
     BuiltinFunctionType,
@@ -25,7 +26,6 @@ from longterm._codec.decode.budget import Budget
 from longterm._codec.refusal import Refused
 from longterm._codec.types.kinds import CAREFUL_READERS
 from longterm.errors import NotAllowed
-from longterm.record import record
 
 _C_DESCRIPTORS: Final = (
     MethodDescriptorType,
@@ -109,7 +109,7 @@ PLANS: dict[type, ClassPlan] = {}
 """The plans made so far."""
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NoPlan:
     """Why instances of a class cannot be stored, and what to do; both empty if it is not known."""
 

@@ -7,6 +7,7 @@ its family, which enters it in the tables here. Knows no other kind and neither 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from msgpack import ExtType
@@ -14,7 +15,6 @@ from msgpack import ExtType
 from longterm._codec import wire
 from longterm._codec.decode.budget import Budget
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
-from longterm.record import record
 
 # Values of any type pass through here: this is the boundary where `Any` belongs.
 Parts: TypeAlias = list[Any]
@@ -85,7 +85,7 @@ CAREFUL_READERS: Table[int, Callable[[bytes, Budget], Any]] = Table(HOME_OF_EXTE
 Take: TypeAlias = Callable[[Any], Form]
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A line of the table of storable types: what the docs say of a type, and who stores it."""
 

@@ -6,17 +6,17 @@ A registered type has a name of its own, which data keeps when the class moves, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from longterm._codec.decode.budget import Budget
 from longterm._codec.types.kinds import Kind, Parts
 from longterm.errors import NotAllowed
-from longterm.record import record
 
 T = TypeVar("T")
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Registration:
     """How one type is stored."""
 

@@ -9,11 +9,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Final, TypeVar
 
 from longterm.errors import StoreError
-from longterm.record import record
 from longterm.store.sqlite._errors import as_store_error, is_busy
 
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
@@ -28,7 +28,7 @@ _RETRY_SECONDS: Final = 0.005
 _T = TypeVar("_T")
 
 
-@record(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SQLiteFile:
     """Where the runs are, and how each connection to them behaves."""
 
