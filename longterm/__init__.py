@@ -20,7 +20,14 @@ from longterm._api import (
     start_flow,
     throw,
 )
-from longterm._codec import allow, describe, register_type, set_seal, storable
+from longterm._codec import (
+    PayloadCodec,
+    allow,
+    describe,
+    register_type,
+    set_payload_codec,
+    storable,
+)
 from longterm._flows.flow import deflow
 from longterm._flows.primitives import call, respond, set_index, suspend
 from longterm.engine import Engine
@@ -75,6 +82,7 @@ __all__ = [
     "NotInRun",
     "NotStorable",
     "NotSupported",
+    "PayloadCodec",
     "Run",
     "RunComplete",
     "RunExists",
@@ -104,8 +112,8 @@ __all__ = [
     "respond",
     "retry",
     "set_index",
+    "set_payload_codec",
     "set_runstore",
-    "set_seal",
     "start_flow",
     "storable",
     "suspend",

@@ -11,7 +11,12 @@ from typing import Any
 from longterm._codec import wire
 from longterm._codec.decode.decoder import decode_body
 from longterm._codec.encode.plain import pack_frames, pack_tree
-from longterm._codec.payload import Seal, close, open_sealed, set_seal
+from longterm._codec.payload import (
+    PayloadCodec,
+    decode_payload,
+    encode_payload,
+    set_payload_codec,
+)
 from longterm._codec.trust import allow
 from longterm._codec.types.registered import register_type, storable
 from longterm.errors import CorruptData, NotAllowed, NotStorable
@@ -21,13 +26,13 @@ __all__ = [
     "CorruptData",
     "NotAllowed",
     "NotStorable",
-    "Seal",
+    "PayloadCodec",
     "allow",
     "decode",
     "describe",
     "encode",
     "register_type",
-    "set_seal",
+    "set_payload_codec",
     "storable",
 ]
 
@@ -46,9 +51,9 @@ def encode(value: object) -> bytes:
         # Graphs are the rarer case, and a good part of the codec's code.
         from longterm._codec.encode.encoder import encode_graph
 
-        return close(wire.HEADERS[wire.ITEMS] + encode_graph(value))
+        return encode_payload(wire.HEADERS[wire.ITEMS] + encode_graph(value))
     content, has_tags = packed
-    return close(wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content)
+    return encode_payload(wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content)
 
 
 def decode(data: bytes) -> Any:
@@ -58,7 +63,7 @@ def decode(data: bytes) -> Any:
         CorruptData: the bytes are not what `encode` made.
         NotAllowed: they name a class, function or module that is not here or not allowed.
     """
-    data = open_sealed(data)
+    data = decode_payload(data)
     if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     return decode_body(data[1], memoryview(data)[2:])

@@ -12,7 +12,7 @@ from msgpack import ExtType, Unpacker
 
 from longterm._codec import wire
 from longterm._codec.decode.decoder import check_lengths
-from longterm._codec.payload import open_sealed
+from longterm._codec.payload import decode_payload
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
 from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
@@ -30,7 +30,7 @@ def described(data: bytes) -> str:
     Raises:
         CorruptData: the bytes are not what `encode` made.
     """
-    data = open_sealed(data)
+    data = decode_payload(data)
     if len(data) < 3 or data[0] != wire.VERSION or data[1] > wire.ITEMS:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     body = memoryview(data)[2:]

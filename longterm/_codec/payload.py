@@ -1,69 +1,85 @@
-"""A seal: the one place where stored bytes are compressed or encrypted.
+"""The payload codec: the one place where an application compresses or encrypts what is stored.
 
-In: the bytes that the codec wrote. Out: whatever the application's seal makes of them, behind a
-first byte of their own, so that what was stored before the seal can still be read.
+In: the bytes that the codec wrote. Out: whatever the application makes of them, behind a first byte
+of their own, so that what was stored before there was a payload codec can still be read.
 """
 
 from __future__ import annotations
 
 from typing import Final, Protocol
 
-from longterm._codec.wire import SEALED
+from longterm._codec.wire import PAYLOAD
 from longterm.errors import CorruptData
 
-_MARK: Final = bytes([SEALED])
+_MARK: Final = bytes([PAYLOAD])
 
 
-class Seal(Protocol):
-    """What is done to all bytes on their way to the store, and undone on their way back."""
+class PayloadCodec(Protocol):
+    """What is done to all bytes on their way to the store, and undone on their way back.
 
-    def close(self, data: bytes) -> bytes:
+    The name and the idea are those of Temporal's payload codecs.
+    """
+
+    def encode(self, data: bytes) -> bytes:
         """Return the bytes to store."""
         ...
 
-    def open(self, data: bytes) -> bytes:
-        """Return what `close` was given; raise if these bytes did not come from `close`."""
+    def decode(self, data: bytes) -> bytes:
+        """Return what `encode` was given; raise if these bytes did not come from `encode`."""
         ...
 
 
 class _Installed:
-    """The seal in use, if there is one."""
+    """The payload codec in use, if there is one."""
 
-    seal: Seal | None = None
-    only_sealed: bool = False
+    codec: PayloadCodec | None = None
+    accept_plain: bool = True
 
 
-def set_seal(seal: Seal | None, *, only_sealed: bool = False) -> None:
-    """Put this seal on all that is encoded from now on; None takes it away.
+def set_payload_codec(codec: PayloadCodec | None, *, accept_plain: bool = True) -> None:
+    """Pass all that is stored from now on through this payload codec; None takes it away.
 
     Args:
-        seal: closes and opens; see `Seal`.
-        only_sealed: refuse bytes without a seal. Leave it off until all that was stored before has
-            been stored again.
+        codec: encodes and decodes bytes; see `PayloadCodec`.
+        accept_plain: whether bytes that were stored without a payload codec are read. Turn it off
+            when none are left.
     """
-    _Installed.seal, _Installed.only_sealed = seal, only_sealed
+    _Installed.codec, _Installed.accept_plain = codec, accept_plain
 
 
-def close(data: bytes) -> bytes:
+def has_payload_codec() -> bool:
+    """Tell whether there is a payload codec."""
+    return _Installed.codec is not None
+
+
+def encode_payload(data: bytes) -> bytes:
     """Return the bytes to store."""
-    seal = _Installed.seal
-    return data if seal is None else _MARK + seal.close(data)
+    codec = _Installed.codec
+    return data if codec is None else _MARK + codec.encode(data)
 
 
-def open_sealed(data: bytes) -> bytes:
-    """Return what was closed; bytes without a seal are returned as they are.
+def decode_payload(data: bytes) -> bytes:
+    """Return what was encoded; bytes without a payload codec are returned as they are.
 
     Raises:
-        CorruptData: there is no seal to open them with, or it refused them.
+        CorruptData: there is no payload codec to decode them with, or it refused them.
     """
-    seal = _Installed.seal
+    codec = _Installed.codec
     if data[:1] != _MARK:
-        if _Installed.only_sealed:
-            raise CorruptData("the stored bytes have no seal, and only sealed ones are accepted")
+        if not _Installed.accept_plain:
+            raise CorruptData(
+                "the stored bytes are plain, and only those of the payload codec are accepted "
+                "(to read older ones: set_payload_codec(..., accept_plain=True))"
+            )
         return data
-    if seal is None:
-        raise CorruptData("the stored bytes are sealed (call longterm.set_seal at the start)")
+    if codec is None:
+        raise CorruptData(
+            "the stored bytes were made by a payload codec, and there is none "
+            "(call longterm.set_payload_codec at the start)"
+        )
     try:
-        return seal.open(bytes(data[1:]))
+        return codec.decode(data[1:])
     except Exception as error:
-        raise CorruptData(f"the seal of the stored bytes was not opened: {error!r}") from error
+        raise CorruptData(
+            f"the payload codec did not decode the stored bytes: {type(error).__name__}: {error}"
+        ) from error

@@ -13,8 +13,8 @@ from msgpack import ExtType
 VERSION: Final = 1
 """The first byte of everything stored in this format."""
 
-SEALED: Final = 0x53
-"""The first byte of bytes that a seal (compression, encryption) was put on."""
+PAYLOAD: Final = 0x53
+"""The first byte of bytes that a payload codec (compression, encryption) made."""
 
 # The second byte says how the rest is laid out: a sum of these.
 FRAMES: Final = 1
