@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
-from longterm_compiler.analysis.callees import Callees, ModuleNames, Verdict, dotted
+from longterm_compiler.analysis.callees import Callees, ModuleNames
 from longterm_compiler.analysis.limits import check_depth, nested_blocks, room_for
 from longterm_compiler.analysis.liveness import live_at_entry
 from longterm_compiler.analysis.points import Suspensions, find_suspensions
@@ -28,7 +28,7 @@ from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
 from longterm_compiler.emit.codegen import fresh_code, resume_code
 from longterm_compiler.emit.version import meaning_digest
-from longterm_compiler.lower import Lowered, Point, lower
+from longterm_compiler.lower import Lowered, ResumePoint, lower
 from longterm_compiler.resume.body import ROUND, resume_body
 from longterm_compiler.resume.supers import with_explicit_super
 from longterm_compiler.syntax.build import at, load, store
@@ -36,23 +36,6 @@ from longterm_compiler.syntax.source import Definition
 from longterm_compiler.syntax.tree import walk
 
 _MANY_BLOCKS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class ResumePoint:
-    """A place where a flow may wait, as the runtime and people need to know it."""
-
-    number: int
-    line: int
-    """The line of the call in the author's file."""
-    end: tuple[int, int]
-    """Where the call ends there (line, column in bytes): no two calls end at one place."""
-    callee: tuple[str, ...]
-    """What is called, as a dotted path: `("self", "approve")`."""
-    source: str
-    """The author's text of the call's first line."""
-    suspends: bool
-    """Whether it surely suspends; otherwise it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +70,10 @@ class CompiledFlow:
         points = [".".join(each.callee) for each in self.points]
         return meaning_digest(self.definition.node, deflow, points)
 
-    @cached_property
+    @property
     def points(self) -> tuple[ResumePoint, ...]:
         """The resume points, numbered from 1 in the order of the fresh body."""
-        return tuple(self._described(each) for each in self.lowered.points)
-
-    def _described(self, point: Point) -> ResumePoint:
-        call = point.call
-        assert call.end_lineno is not None
-        assert call.end_col_offset is not None
-        lines = self.names.source.lines
-        text = lines[call.lineno - 1].strip() if call.lineno <= len(lines) else ""
-        callee = dotted(call.func)
-        assert callee is not None
-        verdict = self.suspensions.calls.get(call) or self._verdict(call)
-        return ResumePoint(
-            point.number,
-            call.lineno,
-            (call.end_lineno, call.end_col_offset),
-            callee,
-            text,
-            verdict is Verdict.SUSPENDS,
-        )
-
-    def _verdict(self, call: ast.Call) -> Verdict:
-        return Callees(self.names, self.definition, self.scope).verdict(call.func)
+        return self.lowered.points
 
     @cached_property
     def shared(self) -> tuple[str, ...]:
@@ -180,7 +142,7 @@ class CompiledFlow:
     def _resumes(self) -> dict[int, Resume]:
         return {}
 
-    def _resume(self, point: Point) -> Resume:
+    def _resume(self, point: ResumePoint) -> Resume:
         first = self.scope.parameters[0] if self.scope.parameters else None
         body = resume_body(self.lowered, point, self.scope)
         if first is not None and "__class__" in self.free:

@@ -35,17 +35,17 @@ class Suspensions:
     containing: set[ast.AST]
     """Every node of the function with such a call inside, the calls themselves included."""
 
-    def inside(self, *nodes: ast.AST | None) -> bool:
+    def may_suspend(self, *nodes: ast.AST | None) -> bool:
         """Tell whether any of these nodes contains a suspending call."""
         return any(node in self.containing for node in nodes)
 
-    def inside_rounds(self, node: Comprehension) -> bool:
+    def rounds_may_suspend(self, node: Comprehension) -> bool:
         """Tell whether a comprehension's rounds suspend: its first iterable comes before them."""
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         first, *rest = node.generators
-        return self.inside(*elements, first.target, *first.ifs, *rest)
+        return self.may_suspend(*elements, first.target, *first.ifs, *rest)
 
-    def copied(self, old: ast.AST, new: ast.AST) -> None:
+    def record_copy(self, old: ast.AST, new: ast.AST) -> None:
         """Take a copy of a node for what the node is."""
         if isinstance(old, ast.Call) and isinstance(new, ast.Call) and old in self.calls:
             self.calls[new] = self.calls[old]

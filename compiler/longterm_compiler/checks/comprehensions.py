@@ -22,7 +22,7 @@ def check_comprehensions(flow: CheckedFlow) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each such lambda."""
     suspensions = flow.suspensions
     for node in suspensions.containing:
-        if not isinstance(node, _COMPREHENSIONS) or not suspensions.inside_rounds(node):
+        if not isinstance(node, _COMPREHENSIONS) or not suspensions.rounds_may_suspend(node):
             continue
         variables = comprehension_variables(node)
         for each in walk(node):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from longterm_compiler.pipeline import CompiledFlow, ResumePoint
+from longterm_compiler.lower import ResumePoint
+from longterm_compiler.pipeline import CompiledFlow
 from longterm_compiler.render.author import AuthorText
 
 _HEAD = ("point", "line", "suspends", "slots", "cells", "author's text")

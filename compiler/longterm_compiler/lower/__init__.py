@@ -13,26 +13,47 @@ from dataclasses import dataclass
 from longterm_compiler.analysis.points import Suspensions
 from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.lower import (
+    asserts,
+    assignments,
+    booleans,
+    calls,
+    comparisons,
     comprehensions,
-    expressions,
+    definitions,
+    displays,
+    fstrings,
     loops,
     matches,
+    operands,
     statements,
     tries,
     withs,
 )
-from longterm_compiler.lower.context import Leaving, Lowering, Out, Point
+from longterm_compiler.lower.context import Leaving, Lowering, Out, ResumePoint
 
-__all__ = ["Lowered", "Point", "lower"]
+__all__ = ["Lowered", "ResumePoint", "lower"]
 
 _STATEMENTS = {
-    **statements.STATEMENTS,
+    **assignments.STATEMENTS,
+    **asserts.STATEMENTS,
+    **definitions.STATEMENTS,
     **loops.STATEMENTS,
+    **matches.STATEMENTS,
+    **statements.STATEMENTS,
     **tries.STATEMENTS,
     **withs.STATEMENTS,
-    **matches.STATEMENTS,
 }
-_EXPRESSIONS = {**expressions.EXPRESSIONS, **comprehensions.EXPRESSIONS}
+_EXPRESSIONS = {
+    **assignments.EXPRESSIONS,
+    **booleans.EXPRESSIONS,
+    **calls.EXPRESSIONS,
+    **comparisons.EXPRESSIONS,
+    **comprehensions.EXPRESSIONS,
+    **definitions.EXPRESSIONS,
+    **displays.EXPRESSIONS,
+    **fstrings.EXPRESSIONS,
+    **operands.EXPRESSIONS,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +61,7 @@ class Lowered:
     """A lowered body, and what a resume needs to know of it."""
 
     body: list[ast.stmt]
-    points: tuple[Point, ...]
+    points: tuple[ResumePoint, ...]
     preludes: dict[ast.stmt, Out]
     """The flags to set again before a statement is entered anew."""
     caught: dict[ast.ExceptHandler, str]

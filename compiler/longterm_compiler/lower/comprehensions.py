@@ -1,9 +1,11 @@
 """Lower comprehensions with a suspend inside to loops.
 
-    [suspend(r) for r in reviewers]     _lt_list1 = []
-                                        for _lt_r1 in reviewers:
-                                            _lt_item1 = suspend(_lt_r1)
+    x = [ask(r) for r in reviewers]     _lt_list1 = []
+                                        _lt_iter1 = __longterm__.iter(reviewers)
+                                        for _lt_r1 in _lt_iter1:
+                                            _lt_item1 = ask(_lt_r1)
                                             _lt_list1.append(_lt_item1)
+                                        x = _lt_list1
 
 The comprehension's own variables are renamed, since a comprehension is a scope of its own.
 """
@@ -22,17 +24,17 @@ _Node: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def _comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+def _lower_comprehension(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, _COMPREHENSIONS)
     first = low.in_place(node.generators[0].iter, out)
-    if not low.suspensions.inside_rounds(node):
+    if not low.suspensions.rounds_may_suspend(node):
         return _with_first_iterable(node, first)
     assert not isinstance(node, ast.GeneratorExp), "refused by the check pass"
     kind, start = _start(node)
-    result = low.keep(kind, at(node, start), out)
+    result = low.spill(kind, at(node, start), out)
     renamed = {name: low.names.fresh(name) for name in comprehension_variables(node)}
     loop = _loops(low, node, renamed, first, result.id)
-    low.mark(loop)
+    low.suspensions.mark(loop)
     out += low.block([loop])
     return result
 
@@ -107,7 +109,7 @@ def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
         # Its first iterable is evaluated in the scope around it.
         assert isinstance(new, _COMPREHENSIONS)
         new.generators[0].iter = _copy(low, node.generators[0].iter, renamed)
-    low.copied(node, new)
+    low.suspensions.record_copy(node, new)
     return new
 
 
@@ -117,13 +119,13 @@ def _without(renamed: dict[str, str], own: Iterable[str]) -> dict[str, str]:
 
 def _copied_field(low: Lowering, value: object, renamed: dict[str, str]) -> object:
     if isinstance(value, list):
-        return [_copied_field(low, each, renamed) for each in value]
+        return [_copied_field(low, item, renamed) for item in value]
     return _copied(low, value, renamed) if isinstance(value, ast.AST) else value
 
 
 EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
-    ast.ListComp: _comprehension,
-    ast.SetComp: _comprehension,
-    ast.DictComp: _comprehension,
-    ast.GeneratorExp: _comprehension,
+    ast.ListComp: _lower_comprehension,
+    ast.SetComp: _lower_comprehension,
+    ast.DictComp: _lower_comprehension,
+    ast.GeneratorExp: _lower_comprehension,
 }

@@ -1,6 +1,13 @@
 """The state of lowering one flow, and the few moves that every construct shares.
 
-A construct's own file takes a `Lowering`, the author's node and the list of statements to add to.
+A construct's file takes a `Lowering`, the author's node, and `out`: the list of the statements that
+come before what it returns. The moves are
+
+- `block`, `expression`: lower what is inside;
+- `spill`: evaluate an expression now, into a temporary;
+- `in_order`: lower operands that Python evaluates from left to right. Those before a suspending one
+  are spilled, since Python has them on its value stack while the call runs, and no value stack can
+  be stored. Those after it stay where the author wrote them.
 """
 
 from __future__ import annotations
@@ -19,19 +26,56 @@ from longterm_compiler.syntax.temporaries import Names, is_reserved
 
 Out: TypeAlias = list[ast.stmt]
 StatementLowerer: TypeAlias = Callable[["Lowering", ast.stmt, Out], None]
+ExpressionLowerer: TypeAlias = Callable[["Lowering", ast.expr, Out], ast.expr]
 Merge: TypeAlias = Callable[[ast.expr, list[ast.expr]], ast.expr]
 """Makes the merging of a `**mapping`, from it and from what was evaluated before it."""
 _NO_MERGES: Mapping[int, Merge] = MappingProxyType({})
-ExpressionLowerer: TypeAlias = Callable[["Lowering", ast.expr, Out], ast.expr]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Point:
-    """One resume point: the statement of the lowered flow whose call it is."""
+class ResumePoint:
+    """A place where a flow may wait: a call, and the statement of the lowered body that it is in.
+
+    The call, awaited or not, is the whole value of the statement. So a resume goes on by running
+    the statement with the event's value in the place of the call.
+    """
 
     number: int
+    """From 1, in the order of the lowered body."""
     call: ast.Call
     statement: ast.stmt
+    suspends: bool
+    """Whether the call surely suspends; otherwise it may."""
+
+    @property
+    def line(self) -> int:
+        """The line of the call in the author's file."""
+        return self.call.lineno
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Where the call ends there (line, column in bytes): no two calls end at one place."""
+        assert self.call.end_lineno is not None
+        assert self.call.end_col_offset is not None
+        return self.call.end_lineno, self.call.end_col_offset
+
+    @property
+    def callee(self) -> tuple[str, ...]:
+        """What is called, as a dotted path: `("self", "approve")`."""
+        path = dotted(self.call.func)
+        assert path is not None, "a callee without a path is bound to a temporary"
+        return path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointCall:
+    """A suspending call that is lowered, and still wants a statement to stand in."""
+
+    call: ast.Call
+    value: ast.expr
+    """The call, or the `await` of it."""
+    suspends: bool
+    """Whether the call surely suspends; otherwise it may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +110,7 @@ class Lowering:
     around: frozenset[str] = frozenset()
     """The names of the functions around the flow."""
     names: Names = field(default_factory=Names)
-    points: list[Point] = field(default_factory=list)
+    points: list[ResumePoint] = field(default_factory=list)
     """The points so far, in the order in which they stand in the lowered text."""
     preludes: dict[ast.stmt, Out] = field(default_factory=dict)
     """What must run again before a statement is entered anew: the flags it starts with."""
@@ -77,75 +121,82 @@ class Lowering:
     exits: list[Exit | None] = field(default_factory=list)
     """The blocks around the current statement that record their way out; None is a loop's body."""
 
-    def inside(self, *nodes: ast.AST | None) -> bool:
+    def may_suspend(self, *nodes: ast.AST | None) -> bool:
         """Tell whether any of these author's nodes contains a suspending call."""
-        return self.suspensions.inside(*nodes)
-
-    def copied(self, old: ast.AST, new: ast.AST) -> None:
-        """Note that a node stands for another, which may be or contain a suspending call."""
-        self.suspensions.copied(old, new)
-
-    def mark(self, node: ast.AST) -> bool:
-        """Note which nodes of a tree made by lowering contain suspending calls."""
-        return self.suspensions.mark(node)
+        return self.suspensions.may_suspend(*nodes)
 
     def block(self, body: Iterable[ast.stmt]) -> Out:
         """Lower a block. What cannot suspend is the author's own node, untouched."""
         out: Out = []
         for statement in body:
-            if self.inside(statement) or (any(self.exits) and has_exit(statement)):
+            if self.may_suspend(statement) or (any(self.exits) and has_exit(statement)):
                 self.statements[type(statement)](self, statement, out)
             else:
                 out.append(statement)
         return out
 
+    def loop_body(self, body: Iterable[ast.stmt]) -> Out:
+        """Lower the body of a loop: a `break` in it leaves no block around the loop."""
+        self.exits.append(None)
+        lowered = self.block(body)
+        self.exits.pop()
+        return lowered
+
     def expression(self, node: ast.expr, out: Out) -> ast.expr:
         """Move what suspends out of an expression; return what is left to evaluate after it."""
-        if not self.inside(node):
+        if not self.may_suspend(node):
             return node
         return self.expressions[type(node)](self, node, out)
 
     def in_place(self, node: ast.expr, out: Out) -> ast.expr:
-        """Lower an expression by whose place Python reports that its value is of no use."""
+        """Lower an expression that Python names in an error about its value, with its place."""
         return ast.copy_location(self.expression(node, out), node)
 
-    def sequence(
+    def in_order(
         self, nodes: list[ast.expr], out: Out, merges: Mapping[int, Merge] = _NO_MERGES
     ) -> list[ast.expr]:
         """Lower expressions that Python evaluates from left to right.
 
-        Whatever stands before a suspending one is evaluated, and kept, before it. `merges` are the
-        places of `**mapping` arguments, which Python merges when their turn comes.
+            f(a.b, ask("x"), c.d)       _lt_value1 = a.b
+                                        _lt_value2 = ask("x")
+                                        f(_lt_value1, _lt_value2, c.d)
+
+        Args:
+            nodes: the operands.
+            out: where the statements go that evaluate the operands up to the last suspending one.
+            merges: by their indexes the `**mapping` arguments, which Python merges into the
+                keywords so far before it evaluates the next one.
         """
-        last = max((i for i, node in enumerate(nodes) if self.inside(node)), default=-1)
+        last = max((i for i, node in enumerate(nodes) if self.may_suspend(node)), default=-1)
         done: list[ast.expr] = []
-        for number, node in enumerate(nodes):
+        for index, node in enumerate(nodes):
             left = self.expression(node, out)
-            if number >= last:
+            if index >= last:
                 done.append(left)
-            elif number in merges:
-                done.append(self.keep("mapping", at(node, merges[number](left, done)), out))
+            elif index in merges:
+                done.append(self.spill("mapping", at(node, merges[index](left, done)), out))
             else:
-                done.append(self.settle(left, nodes[number + 1 : last + 1], out))
+                done.append(self.spill_unless_stable(left, nodes[index + 1 : last + 1], out))
         return done
 
-    def settle(self, node: ast.expr, later: Iterable[ast.expr], out: Out) -> ast.expr:
-        """Evaluate an expression now, so that nothing evaluated later can change its value."""
-        if isinstance(node, ast.Constant) or self._is_stable(node, later):
-            return node
-        if isinstance(node, ast.Starred):
-            display = at(node, ast.List([node], ast.Load()))
-            return at(node, ast.Starred(self.keep("list", display, out), ast.Load()))
-        if isinstance(node, ast.Slice):
-            ends = [each or ast.Constant(None) for each in (node.lower, node.upper, node.step)]
-            node = at(node, call(runtime("slice"), *ends))
-        return self.keep("value", node, out)
-
-    def keep(self, holds: str, node: ast.expr, out: Out) -> ast.Name:
-        """Bind an expression's value to a new temporary and return a reading of it."""
+    def spill(self, holds: str, node: ast.expr, out: Out) -> ast.Name:
+        """Evaluate an expression into a new temporary, and return a reading of it."""
         name = self.names.fresh(holds)
         out.append(at(node, assign(name, node)))
         return at(NOWHERE, load(name))
+
+    def spill_unless_stable(self, node: ast.expr, later: Iterable[ast.expr], out: Out) -> ast.expr:
+        """Evaluate an expression now, unless nothing that is evaluated later can change it."""
+        if isinstance(node, ast.Constant) or self._is_stable(node, later):
+            return node
+        if isinstance(node, ast.Starred):
+            # `*items` is no value. A list of the items is one, and is unpacked in its place.
+            display = at(node, ast.List([node], ast.Load()))
+            return at(node, ast.Starred(self.spill("list", display, out), ast.Load()))
+        if isinstance(node, ast.Slice):
+            ends = [end or ast.Constant(None) for end in (node.lower, node.upper, node.step)]
+            node = at(node, call(runtime("slice"), *ends))
+        return self.spill("value", node, out)
 
     def _is_stable(self, node: ast.expr, later: Iterable[ast.expr]) -> bool:
         if not isinstance(node, ast.Name):
@@ -168,13 +219,14 @@ class Lowering:
             return True
         return path[0] not in self.scope.local and path[0] not in self.around
 
-    def add_point(self, call: ast.Call, statement: ast.stmt, out: Out) -> None:
+    def add_point(self, point: PointCall, statement: ast.stmt, out: Out) -> None:
         """Add a statement whose value is a suspending call: the next resume point."""
-        self.points.append(Point(len(self.points) + 1, call, statement))
+        number = len(self.points) + 1
+        self.points.append(ResumePoint(number, point.call, statement, point.suspends))
         out.append(statement)
 
-    def recorded(self, way: str, value: ast.expr | None = None) -> Out:
-        """Record a way out of the current statement in each block that it leaves."""
+    def record_exit(self, way: str, value: ast.expr | None = None) -> Out:
+        """Return what records a way out of the current statement in each block that it leaves."""
         records: Out = []
         for block in reversed(self.exits):
             if block is not None:
@@ -186,25 +238,18 @@ class Lowering:
                 break
         return records
 
-    def loop_body(self, body: Iterable[ast.stmt]) -> Out:
-        """Lower the body of a loop: a `break` in it leaves no block around the loop."""
-        self.exits.append(None)
-        lowered = self.block(body)
-        self.exits.pop()
-        return lowered
-
 
 def rebinds(name: str, nodes: Iterable[ast.expr]) -> bool:
     """Tell whether evaluating these expressions, or storing to them, may bind a name anew."""
     return any(
-        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
         for node in nodes
-        for each in ast.walk(node)
+        for part in ast.walk(node)
     )
 
 
-def has_exit(node: ast.stmt) -> bool:
+def has_exit(statement: ast.stmt) -> bool:
     """Tell whether a statement may leave the block it stands in by a return, break or continue."""
     return any(
-        isinstance(each, ast.Return | ast.Break | ast.Continue) for each in own_nodes([node])
+        isinstance(node, ast.Return | ast.Break | ast.Continue) for node in own_nodes([statement])
     )

@@ -1,18 +1,27 @@
 """Lower loops: the iterator of a `for` gets a name, a suspending `while` test moves inside.
 
-    for item in items:              _lt_iter1 = iter(items)
-        reply = suspend(item)       for item in _lt_iter1:
-                                        reply = suspend(item)
+    for item in items:                  _lt_iter1 = __longterm__.iter(items)
+        reply = ask(item)               for item in _lt_iter1:
+                                            reply = ask(item)
 
 An iterator with a name is a value like any other: it is stored, position and all.
+
+    while ask("more?"):                 while True:
+        n += 1                              _lt_value1 = ask("more?")
+                                            if not _lt_value1:
+                                                break
+                                            n += 1
+
+A test inside the loop is evaluated in each round, as it should, and a resume can go on after it.
 """
 
 from __future__ import annotations
 
 import ast
 
+from longterm_compiler.lower.assignments import assign_target
+from longterm_compiler.lower.booleans import lower_test
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
-from longterm_compiler.lower.expressions import assign_target, lower_test
 from longterm_compiler.syntax.build import (
     NOWHERE,
     assign,
@@ -26,16 +35,16 @@ from longterm_compiler.syntax.build import (
 )
 
 
-def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
+def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.For | ast.AsyncFor)
     iterable = low.in_place(node.iter, out)
-    if low.inside(node.target, *node.body):
+    if low.may_suspend(node.target, *node.body):
         make = "iter" if isinstance(node, ast.For) else "aiter"
-        kept = low.keep("iter", at(node.iter, call(runtime(make), iterable)), out)
+        kept = low.spill("iter", at(node.iter, call(runtime(make), iterable)), out)
         iterable = ast.copy_location(kept, node.iter)
     target = node.target
     body: Out = []
-    if low.inside(target):
+    if low.may_suspend(target):
         name = low.names.fresh("item")
         target = at(node.target, store(name))
         assign_target(low, node.target, at(node.target, load(name)), body)
@@ -44,9 +53,9 @@ def _for(low: Lowering, node: ast.stmt, out: Out) -> None:
     out.append(changed(node, target=target, iter=iterable, body=body, orelse=orelse))
 
 
-def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
+def _lower_while(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.While)
-    if not low.inside(node.test):
+    if not low.may_suspend(node.test):
         rounds = low.loop_body(node.body)
         out.append(changed(node, body=rounds, orelse=low.block(node.orelse)))
         return
@@ -68,7 +77,7 @@ def _while(low: Lowering, node: ast.stmt, out: Out) -> None:
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {
-    ast.For: _for,
-    ast.AsyncFor: _for,
-    ast.While: _while,
+    ast.For: _lower_for,
+    ast.AsyncFor: _lower_for,
+    ast.While: _lower_while,
 }

@@ -1,27 +1,39 @@
 """Lower `match`: patterns are never evaluated twice; a guard that suspends splits the statement.
 
-Suspends in the bodies of cases need nothing: a resume goes straight into the body. A guard with a
-point inside becomes an `if` in its case, with the cases after it in a second `match` that runs when
-nothing was taken yet.
+    match subject:                      _lt_subject1 = subject
+        case "order" if ask("sure?"):   _lt_taken1 = False
+            n = 1                       match _lt_subject1:
+        case _:                             case "order":
+            n = 2                               _lt_value1 = ask("sure?")
+                                                if _lt_value1:
+                                                    _lt_taken1 = True
+                                                    n = 1
+                                        if not _lt_taken1:
+                                            match _lt_subject1:
+                                                case _:
+                                                    _lt_taken1 = True
+                                                    n = 2
+
+Suspends in the bodies of cases need nothing: a resume goes straight into the body.
 """
 
 from __future__ import annotations
 
 import ast
 
+from longterm_compiler.lower.booleans import lower_test
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
-from longterm_compiler.lower.expressions import lower_test
 from longterm_compiler.syntax.build import NOWHERE, assign, at, load
 
 
-def _match(low: Lowering, node: ast.stmt, out: Out) -> None:
+def _lower_match(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Match)
     subject = low.expression(node.subject, out)
-    guarded = [i for i, case in enumerate(node.cases) if low.inside(case.guard)]
+    guarded = [i for i, case in enumerate(node.cases) if low.may_suspend(case.guard)]
     if not guarded:
         out.append(_plain(low, node, subject, node.cases))
         return
-    subject = low.keep("subject", subject, out)
+    subject = low.spill("subject", subject, out)
     taken = low.names.fresh("taken")
     out.append(at(NOWHERE, assign(taken, ast.Constant(False))))
     groups = _groups(node.cases, guarded)
@@ -34,7 +46,7 @@ def _match(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _plain(
     low: Lowering, node: ast.Match, subject: ast.expr, cases: list[ast.match_case]
 ) -> ast.stmt:
-    lowered = [ast.match_case(each.pattern, each.guard, low.block(each.body)) for each in cases]
+    lowered = [ast.match_case(case.pattern, case.guard, low.block(case.body)) for case in cases]
     return ast.copy_location(ast.Match(subject, lowered), node)
 
 
@@ -55,7 +67,7 @@ def _group(
     lowered: list[ast.match_case] = []
     for case in cases:
         mark: Out = [at(NOWHERE, assign(taken, ast.Constant(True)))]
-        if case.guard is not None and low.inside(case.guard):
+        if case.guard is not None and low.may_suspend(case.guard):
             body: Out = []
             test = lower_test(low, case.guard, body)
             body.append(at(case.guard, ast.If(test, [*mark, *low.block(case.body)], [])))
@@ -65,4 +77,4 @@ def _group(
     return ast.copy_location(ast.Match(subject, lowered), node)
 
 
-STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {ast.Match: _match}
+STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {ast.Match: _lower_match}

@@ -9,6 +9,8 @@ A `try` that cannot suspend stays as it is. Otherwise its parts get, each only w
   can be jumped out of, a flag that skips it while a suspension passes;
 - a `finally` with a point inside: a record of how the block was left (by an exception, a return,
   a break, a continue), so that it can be left so again.
+
+`docs/generated-code.md` shows an example of each.
 """
 
 from __future__ import annotations
@@ -39,9 +41,9 @@ from longterm_compiler.syntax.build import (
 )
 
 
-def _try(low: Lowering, node: ast.stmt, out: Out) -> None:
+def _lower_try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
-    if low.inside(*node.finalbody):
+    if low.may_suspend(*node.finalbody):
         _pending_finally(low, node, out)
     elif node.finalbody and has_exit(node):
         guard_finally(low, node, _protected(low, node), low.block(node.finalbody), out)
@@ -58,12 +60,12 @@ def _protected(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
     body = low.block(node.body)
     if isinstance(node, ast.TryStar):
         # `except*` splits groups; a suspension is none, and passes.
-        handlers = [_plain_handler(low, each) for each in node.handlers]
+        handlers = [_plain_handler(low, handler) for handler in node.handlers]
         return [ast.copy_location(ast.TryStar(body, handlers, low.block(node.orelse), []), node)]
     handlers = []
-    if low.inside(*node.body) and not all(_cannot_catch(each) for each in node.handlers):
+    if low.may_suspend(*node.body) and not all(_cannot_catch(handler) for handler in node.handlers):
         handlers.append(_let_pass(node, []))
-    handlers += [_handler(low, each) for each in node.handlers]
+    handlers += [_handler(low, handler) for handler in node.handlers]
     return [ast.copy_location(ast.Try(body, handlers, low.block(node.orelse), []), node)]
 
 
@@ -107,7 +109,7 @@ def _cannot_catch(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return False
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return all(isinstance(each, ast.Name) and _is_ordinary(each.id) for each in types)
+    return all(isinstance(kind, ast.Name) and _is_ordinary(kind.id) for kind in types)
 
 
 def _is_ordinary(name: str) -> bool:
@@ -116,7 +118,7 @@ def _is_ordinary(name: str) -> bool:
 
 
 def _handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
-    if not low.inside(*node.body):
+    if not low.may_suspend(*node.body):
         return _plain_handler(low, node)
     kept = low.names.fresh("caught")
     place = NOWHERE
@@ -203,13 +205,13 @@ def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Leaving:
             test = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant(way)])
             # The blocks around are entered anew too, and forgot that they were being left.
             value = load(exit_.what) if way == "return" else None
-            records = [] if way == "raise" else low.recorded(way, value)
+            records = [] if way == "raise" else low.record_exit(way, value)
             again.append(at(header(node), ast.If(test, [*records, statement], [])))
     raised = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant("raise")])
     return Leaving(again, [at(NOWHERE, ast.If(raised, [as_first_raised(exit_.what)], []))])
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {
-    ast.Try: _try,
-    ast.TryStar: _try,
+    ast.Try: _lower_try,
+    ast.TryStar: _lower_try,
 }

@@ -1,26 +1,27 @@
 """Lower `with`: a suspension neither exits the manager nor enters it again.
 
-A `with` that cannot suspend stays as it is. Otherwise it is written out as the language defines it
-(PEP 343), with the manager and its exit in temporaries, and a clause that lets a suspension pass.
-A manager may let go of what it holds when that happens, and take it up again at the resume.
+A `with` that cannot suspend stays as it is. Otherwise it is written out as the language reference
+defines it ("The with statement", from PEP 343), with the manager and its exit in temporaries, and a
+clause that lets a suspension pass. A manager may let go of what it holds when that happens, and
+take it up again at the resume. `docs/generated-code.md` shows an example.
 """
 
 from __future__ import annotations
 
 import ast
 
+from longterm_compiler.lower.assignments import assign_target
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer, has_exit
-from longterm_compiler.lower.expressions import assign_target
 from longterm_compiler.syntax.build import NOWHERE, assign, at, call, changed, load, runtime, store
 
 
-def _with(low: Lowering, node: ast.stmt, out: Out) -> None:
+def _lower_with(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.With | ast.AsyncWith)
-    if low.inside(*node.body) or low.inside(*(each.optional_vars for each in node.items)):
+    if low.may_suspend(*node.body) or low.may_suspend(*(item.optional_vars for item in node.items)):
         _written_out(low, node, node.items, out)
         return
     first, *rest = node.items
-    if low.inside(*(each.context_expr for each in rest)):
+    if low.may_suspend(*(item.context_expr for item in rest)):
         # A later manager's expression suspends while the earlier ones are entered.
         _written_out(low, node, node.items, out)
         return
@@ -36,7 +37,7 @@ def _written_out(
         return
     item, place = items[0], items[0].context_expr
     is_plain = isinstance(node, ast.With)
-    manager = low.keep("manager", low.expression(item.context_expr, out), out)
+    manager = low.spill("manager", low.expression(item.context_expr, out), out)
     enter, leave = low.names.fresh("enter"), low.names.fresh("exit")
     ways = ast.Tuple([store(enter), store(leave)], ast.Store())
     find_ways = call(runtime("enter_and_exit" if is_plain else "aenter_and_aexit"), manager)
@@ -44,7 +45,7 @@ def _written_out(
     entering = at(place, call(load(enter), manager))
     body: Out = []
     if item.optional_vars is not None:
-        entered = low.keep("value", _awaited(node, entering), out)
+        entered = low.spill("value", _awaited(node, entering), out)
         assign_target(low, item.optional_vars, entered, body)
     else:
         out.append(at(place, ast.Expr(_awaited(node, entering))))
@@ -98,6 +99,6 @@ def _awaited(node: ast.With | ast.AsyncWith, value: ast.expr) -> ast.expr:
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {
-    ast.With: _with,
-    ast.AsyncWith: _with,
+    ast.With: _lower_with,
+    ast.AsyncWith: _lower_with,
 }

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from longterm._abi import ABI_VERSION, NEXT
 from longterm_compiler.analysis.limits import room_for
-from longterm_compiler.pipeline import CompiledFlow, ResumePoint
+from longterm_compiler.lower import ResumePoint
+from longterm_compiler.pipeline import CompiledFlow
 from longterm_compiler.render.author import RAW_BREAK, AuthorText, start_of
 from longterm_compiler.render.blocks import Blocks, Lines, indented
 

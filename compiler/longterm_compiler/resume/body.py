@@ -20,7 +20,7 @@ import ast
 
 from longterm._abi import NEXT, RESERVED_PREFIX
 from longterm_compiler.analysis.scope import Scope
-from longterm_compiler.lower import Lowered, Point
+from longterm_compiler.lower import Lowered, ResumePoint
 from longterm_compiler.lower.context import Out
 from longterm_compiler.resume.declarations import undeclared
 from longterm_compiler.syntax.build import (
@@ -39,7 +39,7 @@ ROUND = f"{RESERVED_PREFIX}round"
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
-def resume_body(lowered: Lowered, point: Point, scope: Scope) -> list[ast.stmt]:
+def resume_body(lowered: Lowered, point: ResumePoint, scope: Scope) -> list[ast.stmt]:
     """Return the statements that remain of a lowered body from a point on."""
     rest: Out = undeclared(_Rest(lowered, point).of(lowered.body))
     names = sorted(scope.declared_global)
@@ -49,7 +49,7 @@ def resume_body(lowered: Lowered, point: Point, scope: Scope) -> list[ast.stmt]:
 
 
 class _Rest:
-    def __init__(self, lowered: Lowered, point: Point) -> None:
+    def __init__(self, lowered: Lowered, point: ResumePoint) -> None:
         self._lowered = lowered
         self._point = point
         self._path = _path_to(lowered.body, point.statement)

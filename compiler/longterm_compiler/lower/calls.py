@@ -1,0 +1,109 @@
+"""Lower calls and `await`: a suspending call becomes the whole value of a statement.
+
+    total = old.sum + ask("n") * 2      _lt_value1 = old.sum
+                                        _lt_value2 = ask("n")
+                                        total = _lt_value1 + _lt_value2 * 2
+
+Python evaluates the callee, then the positional arguments, then the keywords, and calls.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import partial
+
+from longterm_compiler.analysis.callees import Verdict, dotted
+from longterm_compiler.lower.context import (
+    ExpressionLowerer,
+    Lowering,
+    Merge,
+    Out,
+    PointCall,
+    rebinds,
+)
+from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime
+
+
+def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | None:
+    """Lower a call, awaited or not, that is a resume point; return None for any other expression.
+
+    The callee and the arguments are lowered; the caller puts the value into a statement.
+    """
+    call = node.value if isinstance(node, ast.Await) else node
+    if not isinstance(call, ast.Call) or call not in low.suspensions.calls:
+        return None
+    suspends = low.suspensions.calls[call] is Verdict.SUSPENDS
+    lowered = _lower_operands(low, call, out)
+    path = dotted(lowered.func)
+    if path is None or rebinds(path[0], [lowered]):
+        # The runtime looks at the callee when the call suspends, so it must have a name.
+        lowered.func = low.spill("callee", lowered.func, out)
+    if isinstance(node, ast.Await):
+        return PointCall(lowered, at(node, ast.Await(lowered)), suspends)
+    return PointCall(lowered, lowered, suspends)
+
+
+def _lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    """Lower a call or an `await`; one that suspends leaves its value in a temporary."""
+    point = lower_point_call(low, node, out)
+    if point is not None:
+        name = low.names.fresh("value")
+        low.add_point(point, at(node, assign(name, point.value)), out)
+        return at(NOWHERE, load(name))
+    if isinstance(node, ast.Await):
+        return at(node, ast.Await(low.expression(node.value, out)))
+    assert isinstance(node, ast.Call)
+    return _lower_operands(low, node, out)
+
+
+def _lower_operands(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
+    """Lower what a call evaluates before it is made."""
+    late = low.is_late(node.func)
+    first = [] if late else [node.func]
+    args = node.args
+    if len(args) == 1 and isinstance(args[0], ast.Starred):
+        # A single `*iterable` is unpacked by the call itself, after the keywords.
+        args = [args[0].value]
+    start = len(first) + len(args)
+    flat = [*first, *args, *(keyword.value for keyword in node.keywords)]
+    done = low.in_order(flat, out, _merges(node, start, late=late))
+    keywords = [
+        ast.copy_location(ast.keyword(old.arg, new), old)
+        for old, new in zip(node.keywords, done[start:], strict=True)
+    ]
+    given: list[ast.expr] = done[len(first) : start]
+    if args is not node.args:
+        given = [ast.copy_location(ast.Starred(given[0], ast.Load()), node.args[0])]
+    return ast.copy_location(ast.Call(node.func if late else done[0], given, keywords), node)
+
+
+def _merges(node: ast.Call, start: int, *, late: bool) -> dict[int, Merge]:
+    """Return how to merge each `**mapping`, by its index among a call's operands.
+
+    Args:
+        node: the call.
+        start: the index of the first keyword.
+        late: whether the callee is not among the operands.
+    """
+    return {
+        start + number: partial(_merge, node, start, number, late)
+        for number, keyword in enumerate(node.keywords)
+        if keyword.arg is None
+    }
+
+
+def _merge(
+    node: ast.Call, start: int, number: int, late: bool, mapping: ast.expr, done: list[ast.expr]
+) -> ast.expr:
+    """Merge a `**mapping` into the keywords before it; an error names the function, as Python's."""
+    earlier = [
+        done[start + i] if keyword.arg is None else ast.Constant(keyword.arg)
+        for i, keyword in enumerate(node.keywords[:number])
+    ]
+    return call(runtime("merged"), node.func if late else done[0], mapping, *earlier)
+
+
+EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
+    ast.Call: _lower_call,
+    ast.Await: _lower_call,
+}

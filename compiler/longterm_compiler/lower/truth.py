@@ -1,0 +1,26 @@
+"""Ask an expression for its truth as often as Python would, and keep the answer."""
+
+from __future__ import annotations
+
+import ast
+
+
+def as_bool(node: ast.expr) -> ast.expr:
+    """Return `True if node else False`, or the node itself where it is such a bool already.
+
+    Not `bool(node)`, for two reasons: the author may have named something else `bool`, and
+    `bool(a or b)` asks the one that counts for its truth twice.
+    """
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and not is_jump(node):
+        return node
+    return ast.IfExp(node, ast.Constant(True), ast.Constant(False))
+
+
+def is_jump(node: ast.expr) -> bool:
+    """Tell whether Python, where only the truth of an expression counts, asks its parts for it."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return is_jump(operand)
+        case ast.Compare():
+            return len(node.ops) > 1
+    return isinstance(node, ast.BoolOp | ast.IfExp)
