@@ -1,4 +1,4 @@
-"""What begins anew in a forked process: it has the parent's memory, but none of its other threads.
+"""What is reset in a forked process: it has the parent's memory, but none of its other threads.
 
 Locks that they held would stay locked, and what they were about to do is the parent's to do.
 """
@@ -14,7 +14,7 @@ from weakref import WeakSet
 class Forked(Protocol):
     """An object that cannot go on in a child process as it stands."""
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Forget the threads of the parent process."""
         ...
 
@@ -22,9 +22,9 @@ class Forked(Protocol):
 _forked: WeakSet[Forked] = WeakSet()
 
 
-def begins_anew(owner: Forked) -> None:
-    """Let an object begin now, and anew in each process that is forked while it lives."""
-    owner.begin_anew()
+def register_reset(owner: Forked) -> None:
+    """Reset an object now, and again in each process that is forked while it lives."""
+    owner.reset_after_fork()
     _forked.add(owner)
 
 
@@ -36,7 +36,7 @@ def at_fork(**steps: Callable[[], Any]) -> None:
 
 def _after_in_child() -> None:
     for owner in list(_forked):
-        owner.begin_anew()
+        owner.reset_after_fork()
 
 
 at_fork(after_in_child=_after_in_child)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from longterm._fork import begins_anew
+from longterm._fork import register_reset
 from longterm._turns.transitions import released_run
 from longterm.clock import Clock
 from longterm.errors import NotSupported, RunNotFailed
@@ -33,9 +33,9 @@ class Claims:
         self._leases = store if isinstance(store, Leases) else None
         self._clock = clock
         self._lease = lease
-        begins_anew(self)
+        register_reset(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Hold no claim; none is kept alive by a thread."""
         self._held: dict[str, int] = {}
         self._has_keeper = False

@@ -31,9 +31,9 @@ def open_store(url: str) -> RunStore:
     opener = _OPENERS.get(scheme.lower())
     if opener is None:
         # The rest of the URL stays out of the message: it may hold a password.
-        asked = f"{scheme}://…" if "://" in url else repr(url)
+        named = f"{scheme}://…" if "://" in url else repr(url)
         raise StoreError(
-            f"no store has the URL {asked} (use memory://, sqlite:///runs.db, "
+            f"no store has the URL {named} (use memory://, sqlite:///runs.db, "
             "postgresql://host/database, or a path that ends in .db)"
         )
     place, _, query = (rest[2:] if rest.startswith("//") else f"/{rest}").partition("?")

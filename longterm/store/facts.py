@@ -25,7 +25,7 @@ def write_facts(index: Mapping[str, Fact]) -> list[str]:
 
 def read_facts(written: Iterable[str]) -> dict[str, Fact]:
     """Return the index whose facts were written."""
-    parts = (each.partition("=") for each in written)
+    parts = (fact.partition("=") for fact in written)
     return {_ESCAPED.sub(_unescaped, name): json.loads(value) for name, _, value in parts}
 
 

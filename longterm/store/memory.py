@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from threading import Lock
 
-from longterm._fork import begins_anew
+from longterm._fork import register_reset
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store.base import Query, died_run
@@ -21,9 +21,9 @@ class MemoryStore:
     def __init__(self) -> None:
         """Begin with no runs."""
         self._runs: dict[str, Run] = {}
-        begins_anew(self)
+        register_reset(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Wait for no thread of a parent process; the runs are copies of the parent's."""
         self._lock = Lock()
 
@@ -81,33 +81,33 @@ class MemoryStore:
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         with self._lock:
-            stale = [each for each in self._runs.values() if _is_stale(each, now)]
-            released = [died_run(each, max_attempts, now) for each in stale]
-            self._runs.update((each.id, each) for each in released)
+            stale = [run for run in self._runs.values() if _is_stale(run, now)]
+            released = [died_run(run, max_attempts, now) for run in stale]
+            self._runs.update((run.id, run) for run in released)
             return released
 
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
         with self._lock:
             due = [
-                each
-                for each in self._runs.values()
-                if each.state is RunState.SUSPENDED and each.deadline and each.deadline <= now
+                run
+                for run in self._runs.values()
+                if run.state is RunState.SUSPENDED and run.deadline and run.deadline <= now
             ]
-            due.sort(key=lambda each: (each.deadline, each.id))
-            return [self._claimed(each, until, each.attempts) for each in due[:limit]]
+            due.sort(key=lambda run: (run.deadline, run.id))
+            return [self._claimed(run, until, run.attempts) for run in due[:limit]]
 
     def find(self, query: Query) -> list[Run]:
         with self._lock:
-            fitting = [each for each in self._runs.values() if _fits(each, query)]
-        fitting.sort(key=lambda each: each.id)
+            fitting = [run for run in self._runs.values() if _fits(run, query)]
+        fitting.sort(key=lambda run: run.id)
         return fitting[: query.limit]
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         with self._lock:
             ended = [
-                each.id
-                for each in self._runs.values()
-                if each.state in ENDED and _is_saved_before(each, saved_before)
+                run.id
+                for run in self._runs.values()
+                if run.state in ENDED and _is_saved_before(run, saved_before)
             ][:limit]
             for run_id in ended:
                 del self._runs[run_id]

@@ -75,7 +75,7 @@ class DeadlineContract:
 
         assert deadlines.claim_due(now=LATER, until=LATER, limit=9) == []
 
-    @pytest.mark.parametrize("state", [each for each in RunState if each != "suspended"])
+    @pytest.mark.parametrize("state", [state for state in RunState if state != "suspended"])
     def test_only_a_suspended_run_is_due(
         self, store: RunStore, deadlines: Deadlines, state: RunState
     ) -> None:

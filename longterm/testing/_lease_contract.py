@@ -173,7 +173,7 @@ class LeaseContract:
         assert revived is not None
         assert plain(revived) == plain(store.get("r1")) == plain(expected)
 
-    @pytest.mark.parametrize("state", [each for each in RunState if each is not RunState.FAILED])
+    @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.FAILED])
     def test_only_a_failed_run_is_revived(
         self, store: RunStore, leases: Leases, state: RunState
     ) -> None:

@@ -50,26 +50,26 @@ _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
 )
 
 
-def as_store_error(error: Exception, asked: str) -> StoreError:
+def as_store_error(error: Exception, operation: str) -> StoreError:
     """Say in the user's words what failed, why, and what to do.
 
     Args:
         error: what psycopg raised.
-        asked: the step that failed, such as `save run 'r1' in database 'shop' at db:5432`.
+        operation: the step that failed, such as `save run 'r1' in database 'shop' at db:5432`.
     """
     if isinstance(error, UnicodeEncodeError):
         return StoreError(
-            f"cannot {asked}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
+            f"cannot {operation}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
         )
     for kind, cause, way_out in _MEANINGS:
         if isinstance(error, kind):
-            return StoreError(f"cannot {asked}: {cause} ({way_out}): {_one_line(error)}")
+            return StoreError(f"cannot {operation}: {cause} ({way_out}): {_one_line(error)}")
     if is_lost(error):
         return StoreError(
-            f"cannot {asked}: the server cannot be reached (check that it runs, and the URL): "
+            f"cannot {operation}: the server cannot be reached (check that it runs, and the URL): "
             f"{_one_line(error)}"
         )
-    return StoreError(f"cannot {asked}: {_one_line(error)} (the message is Postgres's own)")
+    return StoreError(f"cannot {operation}: {_one_line(error)} (the message is Postgres's own)")
 
 
 def is_lost(error: Exception) -> bool:

@@ -24,7 +24,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     facts = write_facts(query.index)
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
-    asked: list[tuple[LiteralString, object]] = [
+    wanted: list[tuple[LiteralString, object]] = [
         ("facts.fact = %s", first),
         ("runs.facts @> %s::text[]", more or None),
         ("runs.state = %s", query.state and query.state.value),
@@ -33,8 +33,10 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
         ("runs.updated_at < %s", query.saved_before),
         (key + " > %s", query.after),
     ]
-    conditions: list[LiteralString] = [each for each, value in asked if value is not None]
-    parameters = [*(value for _, value in asked if value is not None), query.limit]
+    conditions: list[LiteralString] = [
+        condition for condition, value in wanted if value is not None
+    ]
+    parameters = [*(value for _, value in wanted if value is not None), query.limit]
     parts: list[LiteralString] = [
         f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *conditions])}"
         f" ORDER BY {key} LIMIT %s"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from longterm._fork import begins_anew
+from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store.postgres._errors import as_store_error
 from longterm.store.postgres._pool import Connection
@@ -30,9 +30,9 @@ class Listener:
         self._connect = connect
         self._place = place
         self._is_closed = False
-        begins_anew(self)
+        register_reset(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let go of what belongs to the parent process: its connection stays open, unclosed."""
         self._lock = threading.Lock()
         self._connection: Connection | None = None
@@ -113,7 +113,7 @@ class Listener:
     def _heard(self, connection: Connection, seconds: float) -> list[float]:
         try:
             heard = connection.notifies(timeout=seconds, stop_after=1)
-            return [_deadline(each.payload) for each in heard]
+            return [_deadline(message.payload) for message in heard]
         except Exception as error:
             raise self._lost(error) from error
 

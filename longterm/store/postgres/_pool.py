@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from longterm._fork import begins_anew
+from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store.postgres._errors import as_store_error, is_lost, is_undone, place
 
@@ -111,9 +111,9 @@ class PostgresPool:
         self._prepare = prepare
         self._is_closed = False
         self._pool: ConnectionPool[Connection] | None = None
-        begins_anew(self)
+        register_reset(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave the sessions to the process that opened them."""
         if self._pool is not None:
             _inherited.append(self._pool)
@@ -124,7 +124,7 @@ class PostgresPool:
         self,
         statement: LiteralString,
         parameters: Sequence[object],
-        asked: str,
+        operation: str,
         *,
         is_prepared: bool = True,
     ) -> Answer:
@@ -135,24 +135,24 @@ class PostgresPool:
         Raises:
             StoreError: it failed, or the server could not be reached for `wait_seconds`.
         """
-        asked = f"{asked} in {self.place}"
+        operation = f"{operation} in {self.place}"
         deadline = time.monotonic() + self._wait_seconds
         is_repeated = False
         while True:
-            pool = self._pool or self._open(asked)
+            pool = self._pool or self._open(operation)
             try:
                 rows = _send(pool, statement, parameters, deadline, is_prepared)
                 return Answer(rows, is_repeated)
             except PoolTimeout as error:
-                raise self._unavailable(error, asked) from error
+                raise self._unavailable(error, operation) from error
             except (psycopg.Error, UnicodeEncodeError) as error:
                 may_repeat = is_lost(error) or is_undone(error)
                 if not may_repeat or time.monotonic() > deadline:
-                    raise as_store_error(error, asked) from error
+                    raise as_store_error(error, operation) from error
                 is_repeated = is_repeated or is_lost(error)
             time.sleep(_RETRY_SECONDS)
 
-    def aside(self, step: Callable[[Connection, str], _T], asked: str) -> _T:
+    def on_own_connection(self, step: Callable[[Connection, str], _T], operation: str) -> _T:
         """Take a step on a connection of its own, before the schema is looked at.
 
         Raises:
@@ -162,7 +162,7 @@ class PostgresPool:
             with self.connect() as connection:
                 return step(connection, self.place)
         except psycopg.Error as error:
-            raise as_store_error(error, f"{asked} of {self.place}") from error
+            raise as_store_error(error, f"{operation} of {self.place}") from error
 
     def close(self) -> None:
         """End every session."""
@@ -172,7 +172,7 @@ class PostgresPool:
                 self._pool.close()
                 self._pool = None
 
-    def _open(self, asked: str) -> ConnectionPool[Connection]:
+    def _open(self, operation: str) -> ConnectionPool[Connection]:
         with self._opening:
             if self._is_closed:
                 raise closed_store()
@@ -182,7 +182,7 @@ class PostgresPool:
                     with self.connect() as connection:
                         self._prepare(connection, self.place)
                 except psycopg.Error as error:
-                    raise as_store_error(error, f"open the store for: {asked}") from error
+                    raise as_store_error(error, f"open the store for: {operation}") from error
                 self._pool = ConnectionPool(
                     self._conninfo,
                     connection_class=Connection,
@@ -199,14 +199,14 @@ class PostgresPool:
         """Open a connection that is not of the pool; the schema is not looked at."""
         return Connection.connect(self._conninfo, **self._options)
 
-    def _unavailable(self, error: PoolTimeout, asked: str) -> StoreError:
+    def _unavailable(self, error: PoolTimeout, operation: str) -> StoreError:
         """Find out why there was no connection to be had."""
         try:
             self.connect().close()
         except psycopg.Error as reason:
-            return as_store_error(reason, asked)
+            return as_store_error(reason, operation)
         return StoreError(
-            f"cannot {asked}: all {self._max_connections} connections were in use for "
+            f"cannot {operation}: all {self._max_connections} connections were in use for "
             f"{self._wait_seconds:g} seconds (allow more `max_connections`)"
         )
 

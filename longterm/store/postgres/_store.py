@@ -128,7 +128,7 @@ class PostgresStore:
         wait_seconds: float = 30.0,
         migrate: bool = True,
     ) -> None:
-        """Note where the runs are; the server is asked when they are first needed.
+        """Note where the runs are; the server is operation when they are first needed.
 
         Args:
             conninfo: a URL such as `postgresql://user:password@host:5432/database`.
@@ -161,8 +161,8 @@ class PostgresStore:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
 
     def update(self, run: Run) -> Run:
-        asked = f"save run {run.id!r}"
-        answer = self._pool.execute(_SAVE, (*changing(run), run.id, run.turn), asked)
+        operation = f"save run {run.id!r}"
+        answer = self._pool.execute(_SAVE, (*changing(run), run.id, run.turn), operation)
         if answer.rows:
             return run
         stored = self.get(run.id)
@@ -170,8 +170,8 @@ class PostgresStore:
             return run
         if answer.is_repeated and stored.turn > run.turn:
             raise StoreError(
-                f"cannot tell whether turn {run.turn} was saved: {asked} in {self._pool.place}: "
-                "the connection was lost, and the run has gone on since "
+                f"cannot tell whether turn {run.turn} was saved: {operation} in "
+                f"{self._pool.place}: the connection was lost, and the run has gone on since "
                 "(get_run shows how the run stands)"
             )
         raise ClaimLost(run.id, run.turn)
@@ -180,8 +180,8 @@ class PostgresStore:
         return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        asked = f"renew the claim on run {run_id!r}"
-        return bool(self._pool.execute(_RENEW, (until, run_id, turn), asked).rows)
+        operation = f"renew the claim on run {run_id!r}"
+        return bool(self._pool.execute(_RENEW, (until, run_id, turn), operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (until, run_id), run_id)
@@ -217,8 +217,8 @@ class PostgresStore:
         # Whoever listens before it asks misses no deadline that is saved in between.
         if self._listener.listen():
             until = min(until, now + _FIRST_REST)
-        asked = "find the next deadline"
-        ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), asked).rows
+        operation = "find the next deadline"
+        ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
         self._listener.wait(
             begin=begin,
             now=now,
@@ -227,10 +227,12 @@ class PostgresStore:
         )
 
     def migrate(self) -> int:
-        return self._pool.aside(partial(ensure_schema, migrate=True), "migrate the schema")
+        return self._pool.on_own_connection(
+            partial(ensure_schema, migrate=True), "migrate the schema"
+        )
 
     def migration_sql(self) -> str:
-        return schema_sql(self._pool.aside(schema_version, "read the schema's version"))
+        return schema_sql(self._pool.on_own_connection(schema_version, "read the schema's version"))
 
     def close(self) -> None:
         """End every session; every later step raises. Closing twice is allowed."""
@@ -247,15 +249,15 @@ class PostgresStore:
     def _claim_one(
         self, statement: LiteralString, parameters: tuple[object, ...], run_id: str
     ) -> Run | None:
-        asked = f"claim run {run_id!r}"
-        answer = self._pool.execute(statement, parameters, asked)
+        operation = f"claim run {run_id!r}"
+        answer = self._pool.execute(statement, parameters, operation)
         if answer.rows:
             return run_of(answer.rows[0])
         stored = self.get(run_id)
         if answer.is_repeated and stored.state is RunState.RUNNING:
             raise StoreError(
-                f"cannot {asked} in {self._pool.place}: the connection was lost, and the run is "
-                "now claimed, by this attempt or by another (get_run shows how the run stands)"
+                f"cannot {operation} in {self._pool.place}: the connection was lost, and the run "
+                "is now claimed, by this attempt or by another (get_run shows how the run stands)"
             )
         return None
 

@@ -55,38 +55,38 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _primary_code(error) in _BUSY_CODES
 
 
-def as_store_error(error: Exception, asked: str, busy_seconds: float) -> StoreError:
+def as_store_error(error: Exception, operation: str, busy_seconds: float) -> StoreError:
     """Say in the user's words what failed, why, and what to do.
 
     Args:
         error: what `sqlite3` raised.
-        asked: the step that failed, such as `save run 'r1' in /srv/runs.db`.
+        operation: the step that failed, such as `save run 'r1' in /srv/runs.db`.
         busy_seconds: how long the step waited for other users of the file.
     """
     if isinstance(error, UnicodeEncodeError):
         return StoreError(
-            f"cannot {asked}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
+            f"cannot {operation}: {error.object!r} is not valid Unicode (leave out lone surrogates)"
         )
     if isinstance(error, InterruptedError):
         return StoreError(
-            f"cannot {asked}: this process was interrupted after the step was taken, so a power "
-            "failure may undo it (get_run shows how the run stands)"
+            f"cannot {operation}: this process was interrupted after the step was taken, so a "
+            "power failure may undo it (get_run shows how the run stands)"
         )
     if isinstance(error, OSError):
         return StoreError(
-            f"cannot {asked}: the disk failed ({error.strerror}) after the step was taken, so a "
-            "power failure may undo it (check the disk; get_run shows how the run stands)"
+            f"cannot {operation}: the disk failed ({error.strerror}) after the step was taken, so "
+            "a power failure may undo it (check the disk; get_run shows how the run stands)"
         )
     if isinstance(error, sqlite3.Error) and is_busy(error):
         return StoreError(
-            f"cannot {asked}: another process has held the file for {busy_seconds:g} seconds "
+            f"cannot {operation}: another process has held the file for {busy_seconds:g} seconds "
             "(end the process that keeps a transaction open, or allow more `busy_seconds`)"
         )
     meaning = _MEANINGS.get(_primary_code(error))
     if meaning is None:
-        return StoreError(f"cannot {asked}: {error} (the cause above is SQLite's own)")
+        return StoreError(f"cannot {operation}: {error} (the cause above is SQLite's own)")
     cause, way_out = meaning
-    return StoreError(f"cannot {asked}: {cause} ({way_out})")
+    return StoreError(f"cannot {operation}: {cause} ({way_out})")
 
 
 def _primary_code(error: Exception) -> int:

@@ -61,8 +61,8 @@ class SQLiteFile:
             raise self.error(error, f"open {self.path}") from error
         try:
             # The schema comes first: until it is checked, nothing may be written to the file.
-            self.retrying(
-                lambda each: _ensure_schema(each, self.path), connection, f"open {self.path}"
+            self.take(
+                lambda opened: _ensure_schema(opened, self.path), connection, f"open {self.path}"
             )
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA fullfsync = ON")
@@ -83,16 +83,19 @@ class SQLiteFile:
         self._check_place()
         if not os.path.exists(self.path):
             return 0
-        asked = f"open {self.path}"
+        operation = f"open {self.path}"
         try:
             connection = sqlite3.connect(f"{Path(self.path).as_uri()}?mode=ro", uri=True)
         except sqlite3.Error as error:
-            raise self.error(error, asked) from error
+            raise self.error(error, operation) from error
         with closing(connection):
-            return self.retrying(lambda each: _version(each, self.path), connection, asked)
+            return self.take(lambda opened: _version(opened, self.path), connection, operation)
 
-    def retrying(
-        self, step: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection, asked: str
+    def take(
+        self,
+        step: Callable[[sqlite3.Connection], _T],
+        connection: sqlite3.Connection,
+        operation: str,
     ) -> _T:
         """Take a step that is atomic in itself, again and again while others are in its way.
 
@@ -100,14 +103,14 @@ class SQLiteFile:
             StoreError: it failed, or others were in its way for too long.
         """
         try:
-            return self.patiently(step, connection)
+            return self.with_retry(step, connection)
         except (sqlite3.Error, UnicodeEncodeError) as error:
-            raise self.error(error, asked) from error
+            raise self.error(error, operation) from error
 
-    def patiently(
+    def with_retry(
         self, step: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection
     ) -> _T:
-        """Take a step like `retrying`, and let SQLite's own errors out.
+        """Take a step like `take`, and let SQLite's own errors out.
 
         SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
         for a longer transaction, such as when the journal is changed or recovered.
@@ -121,11 +124,11 @@ class SQLiteFile:
                     raise
             sleep(_RETRY_SECONDS)
 
-    def error(self, error: Exception, asked: str) -> StoreError:
+    def error(self, error: Exception, operation: str) -> StoreError:
         """Say what failed in the user's words."""
-        return as_store_error(error, asked, self.busy_seconds)
+        return as_store_error(error, operation, self.busy_seconds)
 
-    def worn_out(self, error: OSError) -> StoreError:
+    def disk_failed(self, error: OSError) -> StoreError:
         """Say that nothing more is written, since the disk failed at an earlier step."""
         return StoreError(
             f"nothing more is written to {self.path}: the disk failed before ({error.strerror}), "

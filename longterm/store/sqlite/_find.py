@@ -38,7 +38,7 @@ def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
         # A cross join keeps its order: first the fact, then the runs that have it.
         source, key = "facts CROSS JOIN runs ON runs.id = facts.run", "facts.run"
         conditions.append(("facts.fact = ?", facts[0]))
-        conditions += [(_HAS_FACT, each) for each in facts[1:]]
+        conditions += [(_HAS_FACT, fact) for fact in facts[1:]]
     for column, value in (
         ("waiting_for", query.waiting_for),
         ("flow", query.flow),

@@ -102,13 +102,13 @@ class Group:
             if self._leader is own and len(own.batch) < 2 and not self._waiting:  # most often
                 self._leader = None
                 return
-            settled = [each for each in own.batch if each.is_settled and each is not own]
-            left = [each for each in own.batch if not each.is_settled]
-            waiting = [each for each in (*left, *self._waiting) if each is not own]
+            settled = [step for step in own.batch if step.is_settled and step is not own]
+            left = [step for step in own.batch if not step.is_settled]
+            waiting = [step for step in (*left, *self._waiting) if step is not own]
             own.batch, self._waiting = settled, waiting
             if self._leader is own:
                 self._leader = waiting[0] if waiting else None
             if self._leader is not None:
                 self._leader.wake()
-        for each in settled:
-            each.wake()
+        for step in settled:
+            step.wake()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakSet
 
-from longterm._fork import at_fork, begins_anew
+from longterm._fork import at_fork, register_reset
 from longterm.errors import closed_store
 
 _FORK_WAIT_SECONDS: Final = 30.0
@@ -34,10 +34,10 @@ class ConnectionPool:
         self._open_connection = open_connection
         self._is_closed = False
         self._idle: list[sqlite3.Connection] = []
-        begins_anew(self)
+        register_reset(self)
         _pools.add(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin with no connection open."""
         _inherited.extend(self._idle)
         self._idle = []

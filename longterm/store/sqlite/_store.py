@@ -153,8 +153,8 @@ class SQLiteStore:
         return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        asked = f"renew the claim on run {run_id!r}"
-        return bool(self._change(_RENEW, (_text(until), run_id, turn), asked, is_durable=False))
+        operation = f"renew the claim on run {run_id!r}"
+        return bool(self._change(_RENEW, (_text(until), run_id, turn), operation, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
@@ -175,7 +175,7 @@ class SQLiteStore:
         statement, parameters = find_statement(query)
         rows = self._read(
             statement,
-            tuple(_text(each) if isinstance(each, datetime) else each for each in parameters),
+            tuple(_text(value) if isinstance(value, datetime) else value for value in parameters),
             "find runs",
         )
         return _runs_of(rows)
@@ -210,13 +210,13 @@ class SQLiteStore:
         self.get(run_id)  # raises if there is no such run
         return None
 
-    def _read(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
+    def _read(self, statement: str, parameters: tuple[object, ...], operation: str) -> list[Any]:
         connection = self._pool.lend()
         try:
-            return self._file.retrying(
+            return self._file.take(
                 lambda connection: connection.execute(statement, parameters).fetchall(),
                 connection,
-                f"{asked} in {self.path}",
+                f"{operation} in {self.path}",
             )
         finally:
             self._pool.give_back(connection)
@@ -225,23 +225,23 @@ class SQLiteStore:
         self,
         statement: str,
         parameters: tuple[object, ...],
-        asked: str,
+        operation: str,
         *,
         is_durable: bool = True,
     ) -> int:
         """Return how many runs a statement has changed."""
         return self._writer.write(
             lambda connection: connection.execute(statement, parameters).rowcount,
-            asked,
+            operation,
             is_durable=is_durable,
         )
 
-    def _claim(self, statement: str, parameters: tuple[object, ...], asked: str) -> list[Any]:
+    def _claim(self, statement: str, parameters: tuple[object, ...], operation: str) -> list[Any]:
         """Return the rows that a statement has claimed, or given back."""
         # Until its last row is fetched, a statement's transaction is open.
         return self._writer.write(
             lambda connection: connection.execute(statement, parameters).fetchall(),
-            asked,
+            operation,
             is_durable=False,
         )
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from longterm._fork import begins_anew
+from longterm._fork import register_reset
 from longterm.errors import StoreError
 from longterm.store.sqlite._file import SQLiteFile
 from longterm.store.sqlite._group import Group, Step
@@ -30,9 +30,9 @@ class Writer:
         """Write to a file, over the connections of a pool."""
         self._file = file
         self._pool = pool
-        begins_anew(self)
+        register_reset(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin with nothing to write, and nobody who writes."""
         self._writing = threading.Lock()
         self._disk_error: OSError | None = None
@@ -40,13 +40,13 @@ class Writer:
         self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
     def write(
-        self, action: Callable[[sqlite3.Connection], _T], asked: str, *, is_durable: bool = True
+        self, action: Callable[[sqlite3.Connection], _T], operation: str, *, is_durable: bool = True
     ) -> _T:
         """Take a step that is atomic in itself, and return what came of it.
 
         Args:
             action: the step; should the transaction that it shares fail, it is taken again alone.
-            asked: what it is, such as `save run 'r1'`.
+            operation: what it is, such as `save run 'r1'`.
             is_durable: whether it must be on the disk before this returns. The log is in order:
                 when a step is on the disk, so are all before it.
 
@@ -60,7 +60,7 @@ class Writer:
             result: _T = step.result
             return result
         if isinstance(step.error, _TOLD):
-            raise self._file.error(step.error, f"{asked} in {self._file.path}") from step.error
+            raise self._file.error(step.error, f"{operation} in {self._file.path}") from step.error
         if isinstance(step.error, StoreError):
             raise StoreError(str(step.error))  # it may be other threads' too
         raise step.error
@@ -68,12 +68,12 @@ class Writer:
     def _write_and_sync(self, steps: Sequence[Step]) -> None:
         # Once the disk has failed, it may have lost what was written before, and not say so again.
         if self._disk_error is not None:
-            _fail(steps, self._file.worn_out(self._disk_error))
+            _fail(steps, self._file.disk_failed(self._disk_error))
             return
         try:
             self._write(steps)
         finally:
-            if taken := [each for each in steps if each.is_taken]:
+            if taken := [step for step in steps if step.is_taken]:
                 _fail(taken, InterruptedError())  # should it be
                 self._sync(taken)
 
@@ -96,14 +96,14 @@ class Writer:
                 return
             try:
                 if len(steps) == 1 or not self._take_together(connection, steps):
-                    for each in steps:
-                        self._take_alone(connection, each)
+                    for step in steps:
+                        self._take_alone(connection, step)
             finally:
                 self._pool.give_back(connection)
 
     def _take_alone(self, connection: sqlite3.Connection, step: Step) -> None:
         try:
-            step.take(self._file.patiently(step.action, connection))
+            step.take(self._file.with_retry(step.action, connection))
         except Exception as error:
             step.error = error
         except BaseException:
@@ -116,14 +116,14 @@ class Writer:
         If it is interrupted, whoever gets the connection back ends the transaction.
         """
         try:
-            self._file.patiently(_begin, connection)
+            self._file.with_retry(_begin, connection)
         except Exception as error:
             _fail(steps, error)
             return True
         results: list[Any] = []
         try:
-            for each in steps:
-                results.append(each.action(connection))
+            for step in steps:
+                results.append(step.action(connection))
             connection.execute("COMMIT")
         except Exception:
             results.clear()
@@ -131,8 +131,8 @@ class Writer:
             return False
         finally:
             if not connection.in_transaction:
-                for each, result in zip(steps, results, strict=False):
-                    each.take(result)
+                for step, result in zip(steps, results, strict=False):
+                    step.take(result)
         return True
 
 
@@ -141,5 +141,5 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 
 def _fail(steps: Sequence[Step], error: Exception | None) -> None:
-    for each in steps:
-        each.error = error
+    for step in steps:
+        step.error = error
