@@ -6,7 +6,7 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
@@ -139,13 +139,34 @@ DIED: Final = (
 class Deadlines(Protocol):
     """A store that finds the runs whose waits have ended by themselves."""
 
-    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
         """Claim suspended runs whose deadline is not after `now`, the longest overdue first.
 
-        Each becomes as `Leases.claim` makes it. Several callers at once get different runs, and
-        none waits for another.
+        Only runs of these flows, named as in `Run.flow`; None: of any. Each becomes as
+        `Leases.claim` makes it. Several callers at once get different runs, and none waits for
+        another.
+
+        A store whose `claim_due` does not take `flows` works too: its workers claim the runs of
+        flows that they do not have as well, and put them off.
         """
         ...
+
+
+def claims_by_flow(store: Deadlines) -> bool:
+    """Whether a store can be asked for the due runs of some flows only."""
+    from inspect import Parameter, signature
+
+    parameters = signature(store.claim_due).parameters
+    return "flows" in parameters or any(
+        each.kind is Parameter.VAR_KEYWORD for each in parameters.values()
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

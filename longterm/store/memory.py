@@ -5,6 +5,7 @@ Keeps the records it is given, subclasses and their fields included. Never touch
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from threading import Lock
 
@@ -86,12 +87,22 @@ class MemoryStore:
             self._runs.update((run.id, run) for run in released)
             return released
 
-    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
         with self._lock:
             due = [
                 run
                 for run in self._runs.values()
-                if run.state is RunState.SUSPENDED and run.deadline and run.deadline <= now
+                if run.state is RunState.SUSPENDED
+                and run.deadline
+                and run.deadline <= now
+                and (flows is None or run.flow in flows)
             ]
             due.sort(key=lambda run: (run.deadline, run.id))
             return [self._claimed(run, until, run.attempts) for run in due[:limit]]

@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 
 from longterm.run import Run, RunState
-from longterm.store.base import Deadlines, RunStore, Wakes
+from longterm.store.base import Deadlines, RunStore, Wakes, claims_by_flow
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
 
@@ -97,6 +97,42 @@ class DeadlineContract:
 
         assert plain(store.get("r1")) == plain(made)
         assert deadlines.claim_due(now=LATER, until=LATER, limit=9) == []
+
+    @pytest.fixture
+    def by_flow(self, deadlines: Deadlines) -> Deadlines:
+        """Return the store, if it claims the due runs of some flows only."""
+        if not claims_by_flow(deadlines):
+            pytest.skip("the store claims due runs of all flows (claim_due has no flows)")
+        return deadlines
+
+    def test_due_runs_of_other_flows_are_left_as_they_are(
+        self, store: RunStore, by_flow: Deadlines
+    ) -> None:
+        flows = {"a": "m:f", "b": "m:g", "c": "m:f", "d": "m:F", "e": "m:f2", "f": "n:'g\u00e9\""}
+        runs = {
+            run_id: replace(suspended_run(run_id), flow=flow, deadline=NOON + number * MINUTE)
+            for number, (run_id, flow) in enumerate(flows.items())
+        }
+        for run in runs.values():
+            store.create(run)
+
+        mine = ["m:f", *(f"m:other{number}" for number in range(500)), flows["f"]]
+        due = by_flow.claim_due(now=LATER, until=LATER, limit=2, flows=mine)
+        rest = by_flow.claim_due(now=LATER, until=LATER, limit=9, flows=set(mine))
+
+        assert [run.id for run in due] == ["a", "c"]
+        assert [run.id for run in rest] == ["f"]
+        for run_id in "bde":
+            assert plain(store.get(run_id)) == plain(runs[run_id])
+
+    def test_no_run_is_due_for_a_caller_that_has_no_flows(
+        self, store: RunStore, by_flow: Deadlines
+    ) -> None:
+        store.create(replace(suspended_run(), deadline=NOON))
+
+        assert by_flow.claim_due(now=LATER, until=LATER, limit=9, flows=()) == []
+        everyones = by_flow.claim_due(now=LATER, until=LATER, limit=9, flows=None)
+        assert [run.id for run in everyones] == ["r1"]
 
     def test_workers_that_look_at_once_get_different_runs(
         self, store: RunStore, deadlines: Deadlines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -190,6 +191,18 @@ class ClaimsDueRunsInAnyOrder(MemoryStore):
 class ClaimsWhatIsNotDue(MemoryStore):
     def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
         return super().claim_due(now=now + timedelta(seconds=1), until=until, limit=limit)
+
+
+class ClaimsDueRunsOfAllFlows(MemoryStore):
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        return super().claim_due(now=now, until=until, limit=limit)
 
 
 class TakesOneForTrue(MemoryStore):

@@ -126,9 +126,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.both(lambda one: by_id(one.release_stale(now=now, max_attempts=max_attempts)))
 
     @precondition(lambda self: isinstance(self.store, Deadlines))
-    @rule(now=MOMENTS, limit=st.integers(1, 3))
-    def claim_due(self, now: datetime, limit: int) -> None:
-        self.both(lambda one: listed(one.claim_due(now=now, until=now + HOUR, limit=limit)))
+    @rule(now=MOMENTS, limit=st.integers(1, 3), flows=st.none() | st.sets(FLOWS, max_size=3))
+    def claim_due(self, now: datetime, limit: int, flows: set[str] | None) -> None:
+        asked = {"now": now, "until": now + HOUR, "limit": limit, "flows": flows}
+        self.both(lambda one: listed(one.claim_due(**asked)))
 
     @precondition(lambda self: isinstance(self.store, Search))
     @rule(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, LiteralString, Self
@@ -93,11 +93,21 @@ _RELEASE_STALE: Final[LiteralString] = (
     " updated_at = CASE WHEN stale.again THEN updated_at ELSE %s END"
     f" FROM stale WHERE runs.id = stale.id RETURNING {_QUALIFIED}"
 )
-_CLAIM_DUE: Final[LiteralString] = (
-    "WITH due AS MATERIALIZED (SELECT id FROM longterm.runs WHERE state = 'suspended'"
-    " AND deadline <= %s ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED)"
-    " UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s"
+# The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
+_DUE_OF_ANY: Final[LiteralString] = (
+    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s"
+)
+_DUE_OF_FLOWS: Final[LiteralString] = f"{_DUE_OF_ANY} AND flow = ANY (%s)"
+_LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED"
+_CLAIM_FOUND: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s"
     f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
+)
+_CLAIM_DUE_OF_ANY: Final[LiteralString] = (
+    f"WITH due AS MATERIALIZED ({_DUE_OF_ANY} {_LOCK_DUE}) {_CLAIM_FOUND}"
+)
+_CLAIM_DUE_OF_FLOWS: Final[LiteralString] = (
+    f"WITH due AS MATERIALIZED ({_DUE_OF_FLOWS} {_LOCK_DUE}) {_CLAIM_FOUND}"
 )
 _NEXT_DEADLINE: Final[LiteralString] = (
     "SELECT min(deadline) FROM longterm.runs WHERE state = 'suspended' AND deadline > %s"
@@ -191,8 +201,19 @@ class PostgresStore:
         answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
         return list(map(run_of, answer.rows))
 
-    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
-        answer = self._pool.execute(_CLAIM_DUE, (now, limit, until), "claim due runs")
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        if flows is None:
+            answer = self._pool.execute(_CLAIM_DUE_OF_ANY, (now, limit, until), "claim due runs")
+        else:
+            parameters = (now, list(flows), limit, until)
+            answer = self._pool.execute(_CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
         return in_order_of_deadlines(map(run_of, answer.rows))
 
     def find(self, query: Query) -> list[Run]:

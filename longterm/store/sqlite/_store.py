@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -68,11 +69,17 @@ _RELEASE_STALE: Final = (
     " updated_at = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, updated_at, ?)"
     f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
 )
-_CLAIM_DUE: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ? WHERE id IN"
-    " (SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
-    f" ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
+# The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
+_DUE_OF_ANY: Final = (
+    "SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
 )
+_DUE_OF_FLOWS: Final = f"{_DUE_OF_ANY} AND flow IN (SELECT value FROM json_each(?))"
+_CLAIM_DUE: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?"
+    f" WHERE id IN ({{due}} ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
+)
+_CLAIM_DUE_OF_ANY: Final = _CLAIM_DUE.format(due=_DUE_OF_ANY)
+_CLAIM_DUE_OF_FLOWS: Final = _CLAIM_DUE.format(due=_DUE_OF_FLOWS)
 _DELETE_ENDED: Final = (
     "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
@@ -164,9 +171,18 @@ class SQLiteStore:
         parameters = (max_attempts, max_attempts, DIED, max_attempts, moment, moment)
         return _runs_of(self._claim(_RELEASE_STALE, parameters, "release stale claims"))
 
-    def claim_due(self, *, now: datetime, until: datetime, limit: int) -> list[Run]:
-        parameters = (_text(until), _text(now), limit)
-        due = self._claim(_CLAIM_DUE, parameters, "claim due runs")
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        statement = _CLAIM_DUE_OF_ANY if flows is None else _CLAIM_DUE_OF_FLOWS
+        names = [] if flows is None else [_json(list(flows))]
+        parameters = (_text(until), _text(now), *names, limit)
+        due = self._claim(statement, parameters, "claim due runs")
         return in_order_of_deadlines(_runs_of(due))
 
     def find(self, query: Query) -> list[Run]:

@@ -1,0 +1,67 @@
+"""Whoever asks for the due runs of its flows reads an index in order, however many they are."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from longterm.store.sqlite import SQLiteStore
+from longterm.store.sqlite import _store as sqlite_store
+from tests.store.postgres_server import PostgresServer
+
+FLOWS = [f"app.flows:flow{number}" for number in range(500)]
+ROWS = [
+    (f"r{number:05}", f"{'app' if number > 4900 else 'old'}.flows:flow{number % 300}", number)
+    for number in range(5000)
+]
+
+
+def test_sqlite_reads_the_due_runs_of_many_flows_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    SQLiteStore(path).migrate()
+    names = sqlite_store._json(FLOWS)
+
+    with closing(sqlite3.connect(path)) as connection:
+        steps = connection.execute(
+            f"EXPLAIN QUERY PLAN {sqlite_store._CLAIM_DUE_OF_FLOWS}",
+            ("2026-01-01T01:00:00.000000Z", "2026-01-01T00:00:00.000000Z", names, 8),
+        ).fetchall()
+
+    plan = [step[-1] for step in steps]
+    assert any("USING INDEX runs_due (deadline<?)" in step for step in plan), plan
+    assert not any("TEMP B-TREE FOR ORDER" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("deadline", ["2026-01-01 00:00Z", "2027-01-01 00:00Z"])
+def test_postgres_reads_the_due_runs_of_many_flows_in_order(
+    server: PostgresServer, fresh_database: Callable[..., str], deadline: str
+) -> None:
+    import psycopg
+
+    from longterm.store.postgres import PostgresStore
+    from longterm.store.postgres import _store as postgres_store
+
+    url = server.url(fresh_database())
+    with closing(PostgresStore(url)) as store:
+        store.migrate()
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO longterm.runs (id, flow, turn, state, deadline, attempts, facts)"
+                " VALUES (%s, %s, 1, 'suspended',"
+                " '2026-06-01 00:00Z'::timestamptz + %s * interval '1 s', 0, '{}')",
+                ROWS,
+            )
+        connection.execute("ANALYZE longterm.runs")
+        steps = connection.execute(
+            f"EXPLAIN {postgres_store._DUE_OF_FLOWS} {postgres_store._LOCK_DUE}",
+            (deadline, FLOWS, 8),
+        ).fetchall()
+
+    plan = [step for (step,) in steps]
+    assert any("Index Scan using runs_due" in step for step in plan), plan
+    assert not any("Sort" in step or "Seq Scan" in step for step in plan), plan
