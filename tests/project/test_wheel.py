@@ -63,10 +63,10 @@ def test_wheel_fits_every_python_and_carries_the_licence(wheel: zipfile.ZipFile)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel.namelist())
 
 
-def test_wheel_needs_msgpack_alone(wheel: zipfile.ZipFile) -> None:
+def test_wheel_needs_what_the_design_names_alone(wheel: zipfile.ZipFile) -> None:
     required = Parser().parsestr(metadata_of(wheel)).get_all("Requires-Dist", [])
 
-    assert [need for need in required if "extra ==" not in need] == ["msgpack>=1.1"]
+    assert [need for need in required if "extra ==" not in need] == ["libcst>=1.8", "msgpack>=1.1"]
 
 
 def test_wheel_shows_the_readme_and_offers_the_compiler(wheel: zipfile.ZipFile) -> None:
