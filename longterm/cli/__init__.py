@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from longterm.cli import change, look, schema, work
+from longterm._terminal import run_command
+from longterm.cli import change, look, schema, talk, work
 from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
 from longterm.errors import LongtermError, StoreError
@@ -22,7 +23,14 @@ worker) import the modules that --app names first (or LONGTERM_APP, separated by
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status: 0, 1 for a refusal, 2 for wrong usage."""
+    """Run the command line and return its exit status.
+
+    0 if all is well, 1 for a refusal, 2 for wrong usage; 130 and 141 as `run_command` says.
+    """
+    return run_command(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
@@ -36,19 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LongtermError as error:
         print(f"longterm: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Python would complain again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
 
 
 def _open(options: argparse.Namespace) -> RunStore:
-    url = options.store or os.environ.get("LONGTERM_URL")
-    if not url:
+    options.store = options.store or options.own_store or os.environ.get("LONGTERM_URL")
+    if not options.store:
         raise WrongUsage("no store (give --store sqlite:///runs.db, or set LONGTERM_URL)")
-    store = open_store(url)
+    store = open_store(options.store)
     path = getattr(store, "path", None)
     # A file that a typing error names is not to be made by a look at it.
     if isinstance(path, str) and not os.path.exists(path) and not options.makes_store:
@@ -86,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", metavar="URL", help="where the runs are")
     parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    parser.set_defaults(makes_store=False)
-    for add in (look.add_commands, change.add_commands, work.add_commands, schema.add_commands):
-        add(commands)
+    parser.set_defaults(makes_store=False, own_store=None)
+    for each in (look, change, work, schema, talk):
+        each.add_commands(commands)
     return parser

@@ -14,6 +14,7 @@ from typing import Any
 
 from longterm._abi import DEFAULT
 from longterm._codec import describe
+from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
 from longterm.errors import LongtermError
@@ -60,11 +61,8 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         (r.id, r.flow, str(r.state), str(r.turn), r.waiting_for or "", _moment(r.updated_at))
         for r in runs
     ]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    for row in (_COLUMNS, *rows):
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+    for line in table([_COLUMNS, *rows]):
+        print(line)
     if len(runs) == options.limit:
         print(f"(there may be more: --after {runs[-1].id})", file=sys.stderr)
     return 0

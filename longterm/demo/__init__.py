@@ -1,5 +1,5 @@
-"""A conversation in the terminal, each answer handled by a new process: `python -m longterm.demo`.
+"""A conversation in the terminal, each answer handled by a new process: `longterm demo`.
 
-`flows.py` holds the conversation, `turn.py` is the process that handles one answer, and
-`__main__.py` asks for the answers and shows what happens.
+`flows.py` holds the conversation as the author wrote it, `turn.py` is the process that handles one
+answer, and `conversation.py` asks for the answers and shows what happens.
 """

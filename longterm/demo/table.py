@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
+from longterm._terminal import table
 from longterm.demo.terminal import say, say_aside
 
 HEADINGS = ("run", "state", "turn", "waits for", "saved")
@@ -32,17 +33,8 @@ def print_runs(store: str) -> None:
     hidden = len(rows) - NEWEST
     if hidden > 0:
         say_aside(f"  ... {hidden} older")
-    for line in render([HEADINGS, *rows[-NEWEST:]]):
+    for line in table([HEADINGS, *rows[-NEWEST:]]):
         say(f"  {line}")
-
-
-def render(rows: list[tuple[str, ...]]) -> list[str]:
-    """Lay cells out in columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def sqlite_path(store: str) -> Path | None:

