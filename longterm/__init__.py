@@ -30,6 +30,7 @@ from longterm._codec import (
 )
 from longterm._flows.flow import deflow
 from longterm._flows.primitives import call, respond, set_index, suspend
+from longterm._version import __version__ as __version__
 from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,

@@ -1,16 +1,19 @@
-"""What the commands share at the terminal: tables, colours, and how a command ends.
+"""What the commands share: their version, tables, colours, and how a command ends.
 
 `longterm` and `longterm-compile` use it; nothing that runs flows does.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
+
+from longterm._version import __version__
 
 BOLD: Final = "1"
 DIM: Final = "2"
@@ -41,6 +44,12 @@ def run_command(command: Callable[[], int]) -> int:
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option `--version`."""
+    version = f"%(prog)s {__version__}"
+    parser.add_argument("--version", action="version", version=version)
 
 
 def own_name() -> str:

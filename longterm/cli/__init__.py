@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from longterm._terminal import run_command
+from longterm._terminal import add_version, run_command
 from longterm.cli import change, look, schema, talk, work
 from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
@@ -85,6 +85,7 @@ def _log_to_stderr() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="longterm", description=__doc__, epilog=_EPILOG)
+    add_version(parser)
     parser.add_argument("--store", metavar="URL", help="where the runs are")
     parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -447,7 +447,11 @@ def test_problems_are_shown_instead_of_a_cache(
     [
         ("shop/orders.py", "off", "LONGTERM_CACHE turns the cache off (unset it, or set it to"),
         ("shop/orders.py", "blocked", "(make its folder writable, or set LONGTERM_CACHE to one"),
-        ("shop/orders.py:approve", "", "is one flow, and this is done to whole files (name shop/or"),
+        (
+            "shop/orders.py:approve",
+            "",
+            "is one flow, and this is done to whole files (name shop/or",
+        ),
         ("empty", "", "there is no Python file in empty (name one with flows in it)"),
         ("shop.nothing", "", "there is no module shop.nothing"),
     ],

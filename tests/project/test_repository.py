@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import longterm
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What a checkout may hold besides the project: environments, caches, builds.
 IGNORED = re.compile(r"\.git|\.venv.*|.*_cache|__pycache__|\.hypothesis|build|dist|.*\.egg-info")
@@ -51,14 +53,28 @@ def test_the_compiler_folder_is_no_package() -> None:
     assert not (ROOT / "compiler" / "__init__.py").exists()
 
 
-def test_changelog_and_project_name_the_same_version() -> None:
-    released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+def test_changelog_has_what_is_to_come_on_top_and_nothing_newer_than_this_version() -> None:
+    first, *released = re.findall(
+        r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    numbers = [tuple(map(int, each.split("."))) for each in [longterm.__version__, *released]]
 
-    assert released[:1] in ([], [PROJECT["version"]])
+    assert first == "Unreleased"
+    assert numbers == sorted(numbers, reverse=True)
 
 
 def test_the_installed_longterm_is_the_one_of_this_checkout() -> None:
-    assert version("longterm") == PROJECT["version"]
+    assert version("longterm") == longterm.__version__
+
+
+@pytest.mark.parametrize(
+    ("command", "module"), [("longterm", "longterm"), ("longterm-compile", "longterm_compiler")]
+)
+def test_command_tells_the_version(command: str, module: str) -> None:
+    code = f"from {module}.cli import main; main(['--version'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == f"{command} {longterm.__version__}\n"
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from longterm._terminal import add_version
 from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.fix import mend
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(parser)
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="a file, a module, or a flow")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--points", action="store_true", help="show a table of the resume points")
