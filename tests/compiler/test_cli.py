@@ -284,10 +284,26 @@ def test_colours_change_no_letter(case: Path) -> None:
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == text
 
 
-def test_colours_stand_where_they_belong_below_odd_separators() -> None:
-    assert highlight('x = "\x0c\u2028"\nreturn 1') == (
-        'x = \x1b[32m"\x0c\u2028"\x1b[0m\n\x1b[35mreturn\x1b[0m \x1b[36m1\x1b[0m'
-    )
+def test_colours_change_no_letter_below_odd_separators() -> None:
+    text = '\n\nx = "\x0c\u2028"\nreturn 1'
+
+    assert re.sub(r"\x1b\[[\d;]*m", "", highlight(text)) == text
+
+
+@pytest.mark.usefixtures("shop")
+def test_without_pygments_code_has_no_colours_and_whoever_insists_on_them_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygments", None)  # as if it were not installed
+
+    assert main(["shop.orders:approve"]) == 0
+    plain = capsys.readouterr()
+    assert main(["shop.orders:approve", "--color", "always"]) == 0
+    asked = capsys.readouterr()
+
+    assert plain.err == ""
+    assert asked.err == "longterm-compile: no colours in code (pip install pygments)\n"
+    assert asked.out == plain.out
 
 
 def test_reader_that_has_enough_is_no_error() -> None:

@@ -28,6 +28,7 @@ ALLOWED = {
         "compiler/longterm_compiler/cli/",
     ),
     "longterm_compiler": ("compiler/", "longterm/_flows/loader.py"),
+    "pygments": ("compiler/longterm_compiler/cli/highlight.py",),
     "hypothesis": ("longterm/testing/",),
     "pytest": ("longterm/testing/",),
 }

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from longterm._terminal import add_version
+from longterm._terminal import BOLD, add_version, paint, run_command, wants_colour
 from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.fix import mend
-from longterm_compiler.cli.highlight import bold, highlight, wants_colour
+from longterm_compiler.cli.highlight import can_highlight, highlight
 from longterm_compiler.cli.points_table import points_table
 from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
 from longterm_compiler.cli.targets import (
@@ -40,14 +39,14 @@ from longterm_compiler.syntax.source import Definition
 if TYPE_CHECKING:
     from longterm_compiler.fixes.table import Fixed
 
-_OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT, _PIPE_CLOSED = 0, 1, 2, 3, 141
+_OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT = 0, 1, 2, 3
 _EPILOG = """\
 A target is a file (shop/orders.py), a module (shop.orders), or one flow of either
 (shop/orders.py:approve, shop.orders:Shop.approve). With --cache and --fix it is a file, a
 module, or a folder or package, which mean all files below them.
 
 exit status: 0 if all is well, 1 if there are diagnostics, 2 if a target cannot be used, 3 if the
-compiler itself has failed
+compiler itself has failed, 141 if nobody reads the output any more
 """
 
 
@@ -64,18 +63,17 @@ class _Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    return run_command(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _Options(**{each: getattr(given, each) for each in _Options.__slots__})
-    try:
-        status = max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has enough. Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _PIPE_CLOSED
-    return status
+    if options.color == "always" and not can_highlight():
+        print("longterm-compile: no colours in code (pip install pygments)", file=sys.stderr)
+    return max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +158,7 @@ def _has_problems(names: ModuleNames, flows: list[Definition] | None, options: _
     if found:
         # They are what was asked for, or else the reason why that cannot be had.
         stream = sys.stdout if options.check else sys.stderr
-        colour = wants_colour(options.color, stream)
+        colour = wants_colour(stream, options.color)
         print(render_all(found, names.source.text, colour=colour), end="\n\n", file=stream)
         print(_count(len(found), "problem"), file=stream)
     return bool(found)
@@ -197,7 +195,7 @@ def _mend_or_show(file: Located, options: _Options) -> int:
         print(f"{each.path}:{each.span.line}:{each.span.column + 1}: fixed {each.rule}")
     if not fixed.left:
         return _PROBLEMS if options.diff and fixed.mended else _OK
-    colour = wants_colour(options.color, sys.stderr)
+    colour = wants_colour(sys.stderr, options.color)
     print(render_all(fixed.left, fixed.text, colour=colour), end="\n\n", file=sys.stderr)
     print(_left(fixed), file=sys.stderr)
     return _PROBLEMS
@@ -216,14 +214,14 @@ def _count(number: int, what: str) -> str:
 
 
 def _show_all(target: Target, options: _Options, *, first: bool) -> None:
-    colour = wants_colour(options.color, sys.stdout)
+    colour = wants_colour(sys.stdout, options.color)
     for number, definition in enumerate(target.flows):
         if not first or number:
             sys.stdout.write("\n" if options.points else "\n\n")
         compiled = compile_flow(definition, target.names)
         if options.points:
             title, *table = points_table(compiled)
-            print("\n".join([bold(title) if colour else title, *table]))
+            print("\n".join([paint(title, BOLD) if colour else title, *table]))
         else:
             for part in render_parts(compiled):
                 sys.stdout.write(highlight(part) if colour else part)

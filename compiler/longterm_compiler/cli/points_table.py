@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from longterm._terminal import table
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow
 from longterm_compiler.render.author import AuthorText
 
 _HEAD = ("point", "line", "suspends", "slots", "cells", "author's text")
-_TO_THE_RIGHT = 2
+_NUMBERS = 2  # of the columns, from the left
 
 
 def points_table(compiled: CompiledFlow) -> list[str]:
@@ -21,8 +22,7 @@ def points_table(compiled: CompiledFlow) -> list[str]:
         return [title, "never suspends"]
     author = AuthorText(source, definition)
     rows = [_HEAD, *(_row(compiled, author, each) for each in compiled.points)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return [title, *(_line(row, widths) for row in rows)]
+    return [title, *table(rows, numbers=_NUMBERS)]
 
 
 def _row(compiled: CompiledFlow, author: AuthorText, point: ResumePoint) -> tuple[str, ...]:
@@ -39,11 +39,3 @@ def _row(compiled: CompiledFlow, author: AuthorText, point: ResumePoint) -> tupl
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(names) or "-"
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    cells = [
-        text.rjust(width) if column < _TO_THE_RIGHT else text.ljust(width)
-        for column, (text, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join(cells).rstrip()
