@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from types import CellType
 
+__all__ = ["Frame"]
+
 
 @dataclass(slots=True)
 class Frame:

@@ -13,6 +13,8 @@ import logging
 
 from longterm._flows.context import current
 
+__all__ = ["RunFilter"]
+
 
 class RunFilter(logging.Filter):
     """Gives every record `run_id`, `flow` and `turn`; outside of a run they are `-`."""

@@ -16,6 +16,8 @@ from longterm.engine import Engine
 from longterm.errors import NotSupported
 from longterm.store.base import Deadlines, Leases, Wakes
 
+__all__ = ["Worker"]
+
 _log = logging.getLogger("longterm")
 
 _PAUSE_SECONDS: Final = 1.0

@@ -15,7 +15,8 @@ from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
 from longterm.errors import LongtermError, StoreError
 from longterm.logs import RunFilter
-from longterm.store import RunStore, open_store
+from longterm.store import open_store
+from longterm.store.base import RunStore
 
 _EPILOG = """\
 The store is given by --store, else by LONGTERM_URL. Commands that run flows (send, cancel, retry,

@@ -8,7 +8,7 @@ from typing import Final
 from longterm.errors import StoreError
 from longterm.store.base import RunStore
 
-__all__ = ["RunStore", "open_store"]
+__all__ = ["open_store"]
 
 _FILE_SUFFIXES: Final = (".db", ".sqlite", ".sqlite3")
 

@@ -13,6 +13,8 @@ from typing import Final, Protocol, runtime_checkable
 
 from longterm.run import Fact, Run, RunState
 
+__all__ = ["Deadlines", "Deletion", "Leases", "Migrates", "Query", "Search", "Wakes", "died_run"]
+
 
 @runtime_checkable
 class RunStore(Protocol):

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from longterm.run import Fact
 
+__all__ = ["read_facts", "write_facts"]
+
 # What would end a name too early, and what databases cannot hold as text.
 _UNSAFE = re.compile("[%=\0\ud800-\udfff]")
 _ESCAPED = re.compile("%([0-9a-f]{4})")

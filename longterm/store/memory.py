@@ -15,6 +15,8 @@ from longterm.run import ENDED, Run, RunState
 from longterm.store.base import Query, died_run
 from longterm.store.facts import write_facts
 
+__all__ = ["MemoryStore"]
+
 
 class MemoryStore:
     """A store for tests, for trying things out, and for runs that may be lost with the process."""

@@ -2,7 +2,7 @@
 
 `interpret` is the reference: the author's own code, uncompiled, in which `suspend` simply returns
 the next value. `play` is the real thing: compiled, stored and loaded again at every suspend. What
-they return can be compared with `==`.
+they return can be compared with `==`. `encode` and `decode` are for tests of types of your own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from longterm._codec import decode, encode
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
 from longterm.engine import Engine
@@ -24,7 +25,16 @@ from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.wait import MISSING, Wait
 
-__all__ = ["EXPIRE", "FakeClock", "Throw", "Transcript", "interpret", "play"]
+__all__ = [
+    "EXPIRE",
+    "FakeClock",
+    "Throw",
+    "Transcript",
+    "decode",
+    "encode",
+    "interpret",
+    "play",
+]
 
 
 class FakeClock:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import longterm
 from longterm import errors
 from tests.project.pages import (
     PAGES,
@@ -89,16 +88,6 @@ def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
 def test_quotations_are_word_for_word(page: Path) -> None:
     for path, quotation in quotations(page):
         assert quotation in (ROOT / path).read_text()
-
-
-def test_every_public_name_is_documented() -> None:
-    missing = [name for name in longterm.__all__ if not re.search(rf"\b{name}\b", ALL_TEXT)]
-
-    assert not missing
-
-
-def test_every_error_is_documented() -> None:
-    assert not [name for name in ERRORS if f"`{name}`" not in ALL_TEXT]
 
 
 def test_every_error_that_is_named_exists() -> None:
