@@ -24,6 +24,7 @@ FORBIDDEN = {
     "a package registry's host": ["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.org"],
     "a path of one machine": [r"(?<![\w.])/" + "(?:root|work|home)/", r"[A-Z]:\\" + "Users"],
 }
+FOLDERS = ("longterm", "compiler", "tests", "fixtures", "docs", r"\.ci")
 LOCK_FILES = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "package-lock.json"}
 
 
@@ -117,3 +118,14 @@ def test_local_links_in_the_documents_lead_somewhere() -> None:
                     broken.append(f"{name}: {target}")
 
     assert not broken
+
+
+def test_paths_that_the_documents_name_exist() -> None:
+    missing = []
+    for name, text in texts().items():
+        if name.endswith(".md") and name != "CHANGELOG.md":
+            for path in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", text):
+                if not (ROOT / path).exists():
+                    missing.append(f"{name}: {path}")
+
+    assert not missing
