@@ -48,6 +48,21 @@ RUNTIME_NAMES: Final = frozenset(
 """The attributes of `longterm._flows.rt` that generated code may use."""
 
 
+NEEDS_COLUMNS: Final = (
+    "Python runs without columns in code objects, by which a suspended call is found (unset "
+    "PYTHONNODEBUGRANGES, and start Python without -X no_debug_ranges)"
+)
+"""Why nothing is compiled where `keeps_columns` is false."""
+
+
+def keeps_columns() -> bool:
+    """Return whether code that is compiled in this process tells the columns of its source.
+
+    The code of a module need not be compiled here: its byte code tells what another process did.
+    """
+    return any(column is not None for *_, column in compile("0", "", "eval").co_positions())
+
+
 def mangle(name: str, class_name: str | None) -> str:
     """Return the name as CPython stores it inside a class: `__x` in `Shop` is `_Shop__x`."""
     if class_name is None or not name.startswith("__") or name.endswith("__") or "." in name:

@@ -34,6 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Tests start processes which, as an application's do, keep what they compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 @pytest.fixture(scope="session")
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files shall be rewritten instead of compared."""

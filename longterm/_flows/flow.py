@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from longterm._abi import RUNTIME
+from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
 from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
@@ -132,8 +132,11 @@ def _make_flow(function: types.FunctionType) -> None:
 
 
 def _add_flow(function: types.FunctionType) -> Flow:
+    if not keeps_columns():
+        # Before anything is compiled: what is cached would serve those who could use it no more.
+        raise CompileError(f"cannot make {function.__qualname__} a flow: {NEEDS_COLUMNS}")
     maker = maker_of(function)
-    _check(function, maker.image)
+    _check_cells(function, maker.image.code)
     name = f"{function.__module__}:{function.__qualname__}"
     flow = Flow(name, maker, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
@@ -205,20 +208,13 @@ def _inner_flow(name: str) -> Flow | None:
         return _flows.setdefault(name, flow)
 
 
-def _check(function: types.FunctionType, image: FlowImage) -> None:
-    """Make sure of what the runtime builds on: the same cells, and columns in code objects."""
-    fresh = image.code
+def _check_cells(function: types.FunctionType, fresh: types.CodeType) -> None:
+    """Make sure of what the runtime builds on: that both codes have the same cells."""
     if fresh.co_freevars != function.__code__.co_freevars:
         raise CompileError(
             f"internal error: {function.__qualname__} was compiled with the free names "
             f"{fresh.co_freevars} instead of {function.__code__.co_freevars} "
             "(please report it with this file)"
-        )
-    if all(column is None for *_, column in fresh.co_positions()):
-        raise CompileError(
-            f"cannot make {function.__qualname__} a flow: Python runs without columns in code "
-            "objects, by which a suspended call is found (unset PYTHONNODEBUGRANGES, and start "
-            "Python without -X no_debug_ranges)"
         )
 
 

@@ -491,3 +491,14 @@ def test_cache_that_cannot_be_written_is_told_with_a_remedy(
     assert out == ""
     assert err.startswith("longterm-compile: ")
     assert message in err
+
+
+def test_cache_without_columns_would_serve_nobody_and_is_not_written(shop: Path) -> None:
+    code = f"from longterm_compiler.cli import main; main(['--cache', {str(shop)!r}])"
+
+    done = subprocess.run(
+        [sys.executable, "-X", "no_debug_ranges", "-c", code], capture_output=True, text=True
+    )
+
+    assert "longterm-compile: Python runs without columns in code objects" in done.stderr
+    assert not list(shop.rglob("*.longterm"))

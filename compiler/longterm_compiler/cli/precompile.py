@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from longterm._abi import NEEDS_COLUMNS, keeps_columns
 from longterm._flows.cache import Answer, Entry, add_resume, cache_path, new_entry, write_cache
 from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
 from longterm_compiler.analysis.modules import Located
@@ -35,13 +36,15 @@ class Written:
 
 
 def check_cache_is_on() -> None:
-    """Make sure that there shall be a cache.
+    """Make sure that there shall be a cache, and that it would be of use.
 
     Raises:
-        CannotCache: the environment turns it off.
+        CannotCache: the environment turns it off, or Python compiles without columns.
     """
     if cache_path("any.py") is None:
         raise CannotCache("LONGTERM_CACHE turns the cache off (unset it, or set it to a folder)")
+    if not keeps_columns():
+        raise CannotCache(NEEDS_COLUMNS)
 
 
 def precompile(located: Located) -> Written | None:
