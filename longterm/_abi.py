@@ -5,6 +5,7 @@ The compiler imports this module and nothing else of the runtime.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 ABI_VERSION: Final = 1
@@ -55,10 +56,12 @@ NEEDS_COLUMNS: Final = (
 """Why nothing is compiled where `keeps_columns` is false."""
 
 
+@cache
 def keeps_columns() -> bool:
     """Return whether code that is compiled in this process tells the columns of its source.
 
-    The code of a module need not be compiled here: its byte code tells what another process did.
+    Asked of fresh code, since byte code on disk shows how another process was started. See
+    https://docs.python.org/3/using/cmdline.html#envvar-PYTHONNODEBUGRANGES.
     """
     return any(column is not None for *_, column in compile("0", "", "eval").co_positions())
 
