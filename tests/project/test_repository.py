@@ -108,14 +108,21 @@ def test_both_packages_are_marked_as_typed() -> None:
     assert (ROOT / "compiler" / "longterm_compiler" / "py.typed").exists()
 
 
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
+
+
 def test_local_links_in_the_documents_lead_somewhere() -> None:
     broken = []
     for name, text in texts().items():
         if name.endswith(".md"):
             prose = re.sub(r"^```.*?^```$|`[^`\n]+`", "", text, flags=re.MULTILINE | re.DOTALL)
-            for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", prose):
-                if not (ROOT / name).parent.joinpath(target).exists():
-                    broken.append(f"{name}: {target}")
+            for path, heading in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)", prose):
+                target = (ROOT / name).parent / path if path else ROOT / name
+                if not target.exists() or (heading and heading not in headings(target)):
+                    broken.append(f"{name}: {path}#{heading}")
 
     assert not broken
 
