@@ -67,7 +67,7 @@ class Refused(Exception):
 
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return diagnostics in the order of the text, each once."""
-    return tuple(sorted(set(diagnostics), key=lambda each: (each.path, each.span, each.rule)))
+    return tuple(sorted(set(diagnostics), key=lambda found: (found.path, found.span, found.rule)))
 
 
 def split_lines(text: str) -> list[str]:
@@ -78,7 +78,7 @@ def split_lines(text: str) -> list[str]:
 def render_all(diagnostics: Iterable[Diagnostic], text: str, *, colour: bool = False) -> str:
     """Return the text of several diagnostics of one file, a blank line between two."""
     lines = split_lines(text)
-    return "\n\n".join(_render(each, lines, colour) for each in diagnostics)
+    return "\n\n".join(_render(diagnostic, lines, colour) for diagnostic in diagnostics)
 
 
 def render(diagnostic: Diagnostic, text: str, *, colour: bool = False) -> str:
@@ -138,10 +138,10 @@ def _shown(diagnostic: Diagnostic, lines: list[str]) -> Iterator[_Row]:
 
 def _marked(number: int, line: str, start: int, end: int, label: str) -> Iterator[_Row]:
     line, start, end = _cut(line, start, max(end, start + 1))
-    yield _Row(number, "".join(_display(each) for each in line))
-    before = sum(_width(each) for each in line[:start])
+    yield _Row(number, "".join(_display(character) for character in line))
+    before = sum(_width(character) for character in line[:start])
     # A span past the end of its line (an error at a line's end) has a caret all the same.
-    under = max(sum(_width(each) for each in line[start:end]), 1)
+    under = max(sum(_width(character) for character in line[start:end]), 1)
     yield _Row(None, f"{' ' * before}{'^' * under}{' ' if label else ''}{label}")
 
 

@@ -20,11 +20,12 @@ def check_file(
         flows: only these of its functions; all of its flows unless told otherwise.
     """
     if flows is None:
-        flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+        definitions = names.source.definitions
+        flows = [definition for definition in definitions if names.is_flow(definition.node)]
     found: list[Diagnostic] = []
-    for each in flows:
+    for definition in flows:
         try:
-            compile_flow(each, names)
+            compile_flow(definition, names)
         except Refused as refused:
             found += refused.diagnostics
     return sort_diagnostics(found)

@@ -27,7 +27,7 @@ class Rule:
     def at(self, path: str, span: Span, **values: object) -> Diagnostic:
         """Return the diagnostic of this rule for one place."""
         words = (self.message, self.label, self.note, self.help)
-        message, label, note, help_ = (each.format(**values) for each in words)
+        message, label, note, help_ = (template.format(**values) for template in words)
         return Diagnostic(path, span, self.name, message, label, note, help_)
 
 
@@ -129,7 +129,7 @@ IMPLICIT_SCOPE: Final = Rule(
     "`{name}` cannot be used in a flow",
     "this call uses the flow's variables as a whole",
     "of these variables only those are kept across a suspend that the flow's text names",
-    "{remedy}",
+    "{instead}",
 )
 FRAME_ACCESS: Final = Rule(
     "frame-access",

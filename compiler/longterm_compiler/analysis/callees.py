@@ -1,14 +1,23 @@
-"""Which calls may suspend, judged by what is called. Tree in, verdict out; nothing is executed.
+"""Which calls may suspend: what is called in, a verdict out. Nothing is executed.
 
 A name is followed to where its module binds it. What a module imports is asked of a `Resolver`:
 in a running application it looks at the live modules, on the command line at their source.
+
+    from shop import approve, price     # the resolver says what they are
+
+    @deflow
+    def order(item, notify):
+        approve(item)                   # SUSPENDS: `approve` is a flow
+        price(item)                     # NEVER: `price` is a plain function
+        notify(item)                    # MAY: a parameter can be anything
+        item.tags[0].lookup()           # UNKNOWN: no name leads there
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -29,9 +38,17 @@ class Verdict(Enum):
     """Any other expression; taken as a resume point only where that costs nothing."""
     NEVER = "never suspends"
 
+    @property
+    def precedence(self) -> int:
+        """Which verdict counts where a name is bound more than once: the highest."""
+        return _PRECEDENCE.index(self)
+
+
+_PRECEDENCE = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
+
 
 Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
-"""Judges `module` and a dotted path in it: `("shop.orders", ("approve",))`."""
+"""Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
 _LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
 _FORMS = frozenset({"suspend", "call"})
@@ -70,7 +87,7 @@ class ModuleNames:
         """The names of the module that a function or class body declares `global`."""
         nodes = ast.walk(self.source.tree)
         return frozenset(
-            name for each in nodes if isinstance(each, ast.Global) for name in each.names
+            name for node in nodes if isinstance(node, ast.Global) for name in node.names
         )
 
     def scope_of(self, function: FunctionNode) -> Scope:
@@ -81,26 +98,26 @@ class ModuleNames:
         return known
 
     def verdict(self, path: tuple[str, ...]) -> Verdict:
-        """Judge a dotted path that begins with a global or builtin name."""
+        """Resolve a dotted path that begins with a global or builtin name."""
         name, rest = path[0], path[1:]
         bindings = self.bindings.get(name, [])
         if not bindings:
             return self._unbound(path)
         if len(bindings) > 1:
-            return max((self._bound(b, name, rest) for b in bindings), key=_eagerness)
+            return strongest(self._bound(binding, name, rest) for binding in bindings)
         return self._bound(bindings[0], name, rest)
 
     def _unbound(self, path: tuple[str, ...]) -> Verdict:
-        """Judge a path whose first name the file does not bind: `import *` may, or builtins do."""
+        """Resolve a path whose first name the file does not bind; `import *` may do so."""
         if self.star_imports and path[0] in self.set_by_functions:
             return Verdict.MAY
         # Of longterm's own forms the star binds the names, and no paths that end like them.
         ask = self._ask if len(path) == 1 else self.resolve
-        judged = [ask(module, path) for module in self.star_imports]
+        verdicts = [ask(module, path) for module in self.star_imports]
         if hasattr(builtins, path[0]):
             # A module that lacks the name may suspend as far as can be told.
-            return Verdict.SUSPENDS if Verdict.SUSPENDS in judged else Verdict.NEVER
-        return max(judged, key=_eagerness, default=Verdict.MAY)
+            return Verdict.SUSPENDS if Verdict.SUSPENDS in verdicts else Verdict.NEVER
+        return strongest(verdicts) if verdicts else Verdict.MAY
 
     def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
         match binding:
@@ -141,11 +158,13 @@ class ModuleNames:
         return ".".join([*base, *([node.module] if node.module else [])])
 
     def in_class(self, node: ast.ClassDef, method: str) -> Verdict:
-        """Judge a method by the class and its bases in the file; what else it has may be a flow."""
+        """Resolve a method in a class and its bases, as far as they are in the file."""
         for owner in self._with_bases(node):
-            for each in owner.body:
-                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == method:
-                    if self.is_flow(each):
+            for member in owner.body:
+                if not isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                if member.name == method:
+                    if self.is_flow(member):
                         return Verdict.SUSPENDS
                     # With several bases, another may come before the one that has this.
                     return Verdict.NEVER if owner is node else Verdict.MAY
@@ -154,15 +173,15 @@ class ModuleNames:
     def _with_bases(self, node: ast.ClassDef) -> list[ast.ClassDef]:
         """Return a class and the classes of the module that it inherits from, nearest first."""
         found = [node]
-        for each in found:
-            for base in each.bases:
+        for owner in found:
+            for base in owner.bases:
                 bindings = self.bindings.get(base.id, []) if isinstance(base, ast.Name) else []
                 found += [b for b in bindings if isinstance(b, ast.ClassDef) and b not in found]
         return found
 
     def is_flow(self, node: FunctionNode) -> bool:
         """Tell whether one of a function's decorators is longterm's `deflow`."""
-        return any(self.is_deflow(each) for each in node.decorator_list)
+        return any(self.is_deflow(decorator) for decorator in node.decorator_list)
 
     def is_deflow(self, decorator: ast.expr) -> bool:
         """Tell whether a decorator is `deflow`, under whatever name it was imported."""
@@ -181,14 +200,14 @@ class ModuleNames:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Callees:
-    """Judges the calls in one function."""
+    """Resolves the calls in one function."""
 
     names: ModuleNames
     definition: Definition
     scope: Scope
 
     def verdict(self, callee: ast.expr) -> Verdict:
-        """Judge a call by the expression that is called."""
+        """Return whether a call may suspend, by the expression that is called."""
         path = dotted(callee)
         if path is None:
             return _without_name(callee)
@@ -215,13 +234,13 @@ class Callees:
         functions = [b for b in bindings if isinstance(b, ast.FunctionDef | ast.AsyncFunctionDef)]
         if not bindings or len(functions) < len(bindings):
             return Verdict.MAY
-        flows = [self.names.is_flow(each) for each in functions]
+        flows = [self.names.is_flow(function) for function in functions]
         return Verdict.SUSPENDS if any(flows) else Verdict.NEVER
 
     def _enclosing_function_that_binds(self, name: str) -> Scope | None:
-        for each in reversed(self.definition.enclosing):
-            if not isinstance(each, ast.ClassDef):
-                scope = self.names.scope_of(each)
+        for around in reversed(self.definition.enclosing):
+            if not isinstance(around, ast.ClassDef):
+                scope = self.names.scope_of(around)
                 if name in scope.bindings or name in scope.parameters:
                     return scope
         return None
@@ -239,7 +258,7 @@ def dotted(node: ast.expr) -> tuple[str, ...] | None:
 
 
 def _without_name(callee: ast.expr) -> Verdict:
-    """Judge what has no dotted path; a method of a literal, `", ".join`, is no flow."""
+    """Return the verdict of what has no dotted path; `", ".join`, of a literal, is no flow."""
     match callee:
         case ast.Attribute(value=value) if isinstance(value, _LITERALS):
             return Verdict.NEVER
@@ -248,6 +267,6 @@ def _without_name(callee: ast.expr) -> Verdict:
     return Verdict.UNKNOWN
 
 
-def _eagerness(verdict: Verdict) -> int:
-    order = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
-    return order.index(verdict)
+def strongest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that counts of several."""
+    return max(verdicts, key=lambda verdict: verdict.precedence)

@@ -58,7 +58,7 @@ def check_depth(
         is_split = node in suspending or is_part
         is_part = is_split and isinstance(node, ast.BoolOp | ast.IfExp)
         level += _levels(node) if is_split else 1
-        pending += [(each, level, place, is_part) for each in children(node)]
+        pending += [(child, level, place, is_part) for child in children(node)]
     return depth
 
 
@@ -117,14 +117,14 @@ def nested_blocks(body: list[ast.stmt]) -> int:
 
 def _innermost_block(definition: Definition) -> ast.stmt:
     """Return the author's block that stands within most others, the first if there are several."""
-    blocks = (each for each in _blocks(definition.node.body) if hasattr(each[0], "body"))
-    found = max(blocks, key=lambda each: (each[1], -each[0].lineno))
+    blocks = (block for block in _blocks(definition.node.body) if hasattr(block[0], "body"))
+    found = max(blocks, key=lambda block: (block[1], -block[0].lineno))
     return found[0]
 
 
 def _blocks(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, int]]:
     """Yield each statement, and how many blocks there are within it and around it."""
-    pending: list[tuple[ast.AST, int]] = [(each, 0) for each in body]
+    pending: list[tuple[ast.AST, int]] = [(statement, 0) for statement in body]
     while pending:
         node, count = pending.pop()
         if isinstance(node, ast.Try | ast.TryStar):
@@ -134,4 +134,4 @@ def _blocks(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, int]]:
             count += 1
         if isinstance(node, ast.stmt):
             yield node, count
-        pending += [(each, count) for each in in_blocks(node)]
+        pending += [(inner, count) for inner in in_blocks(node)]

@@ -3,6 +3,14 @@
 Classic backward data flow over a graph of statements. Where the graph is unsure (which handler
 catches, whether a manager swallows) it takes every way, so a name too many may be live, never one
 too few. For each live name the line of a read is kept, so that a refusal can say why it is live.
+
+    def f(_lt_next, …):                 # live at entry: `item` (line 3), `total` (line 2)
+        total += _lt_next()             # reads `total`, then binds it
+        reply = item                    # binds `reply`, so that it is not live before
+        return total, reply
+
+The method is in every textbook on compilers (Aho, Lam, Sethi, Ullman, *Compilers*, section 9.2.5):
+live before a step is what it reads, and what is live after it without what it binds.
 """
 
 from __future__ import annotations
@@ -150,7 +158,7 @@ class _Graph:
         inner = ways
         if node.finalbody:
             exits = [after, ways.raised, ways.returned]
-            exits += [each for each in (ways.broken, ways.continued) if each is not None]
+            exits += [exit_ for exit_ in (ways.broken, ways.continued) if exit_ is not None]
             final = self.block(node.finalbody, self.add(after=exits), ways)
             after = final
             inner = _Ways(
@@ -194,17 +202,17 @@ def _uses(node: ast.AST) -> tuple[dict[str, int], set[str]]:
     reads: dict[str, int] = {}
     binds: set[str] = set()
     maybe: set[str] = set()
-    for each in own_nodes([node]):
-        binds.update(bound_by(each))
-        if isinstance(each, ast.Name):
-            if not isinstance(each.ctx, ast.Store):
-                reads[each.id] = each.lineno
-        elif isinstance(each, ast.NamedExpr):
-            maybe.add(each.target.id)
-        elif isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name):
-            reads[each.target.id] = each.lineno
-        elif isinstance(each, _COMPREHENSIONS):
-            reads.update(dict.fromkeys(free_in_comprehension(each), each.lineno))
-        elif isinstance(each, _SCOPES):
-            reads.update(dict.fromkeys(free_names(each), each.lineno))
+    for part in own_nodes([node]):
+        binds.update(bound_by(part))
+        if isinstance(part, ast.Name):
+            if not isinstance(part.ctx, ast.Store):
+                reads[part.id] = part.lineno
+        elif isinstance(part, ast.NamedExpr):
+            maybe.add(part.target.id)
+        elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
+            reads[part.target.id] = part.lineno
+        elif isinstance(part, _COMPREHENSIONS):
+            reads.update(dict.fromkeys(free_in_comprehension(part), part.lineno))
+        elif isinstance(part, _SCOPES):
+            reads.update(dict.fromkeys(free_names(part), part.lineno))
     return reads, binds - maybe

@@ -1,7 +1,12 @@
 """Find the calls of a function at which it may suspend: its resume points, not yet numbered.
 
 Requires `callees`. A call is a point when it suspends or may suspend; one whose callee is unknown
-is a point only where it is the whole value of a statement, since that costs nothing.
+is a point only where it is the whole value of a statement, since that costs nothing:
+
+    approve(item)                       # a point: it suspends
+    total += notify(item)               # a point: it may suspend
+    reply = handlers[kind](item)        # a point: unknown, but a statement of its own
+    total += handlers[kind](item)       # none: it would have to be hoisted on suspicion
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
     ast.Lambda,
     ast.ClassDef,
 )
-if hasattr(ast, "TypeAlias"):  # from 3.12 on
+if hasattr(ast, "TypeAlias"):  # from Python 3.12 on, by PEP 695
     _NESTED_SCOPES = (*_NESTED_SCOPES, getattr(ast, "TypeAlias"))  # noqa: B009
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -142,7 +147,7 @@ def _run_at_definition(node: ast.AST) -> list[ast.AST]:
         found += node.decorator_list
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         found += node.args.defaults
-        found += [each for each in node.args.kw_defaults if each is not None]
+        found += [default for default in node.args.kw_defaults if default is not None]
     return found
 
 

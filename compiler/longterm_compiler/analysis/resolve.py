@@ -1,4 +1,4 @@
-"""Judge imported names by the source of their modules: the `Resolver` of the command line.
+"""Resolve imported names by the source of their modules: the `Resolver` of the command line.
 
 A name is followed through imports and aliases to the `def` or `class` that it stands for. Nothing
 is imported or executed. What cannot be told from the text may suspend.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-from longterm_compiler.analysis.callees import ModuleNames, Verdict, dotted
+from longterm_compiler.analysis.callees import ModuleNames, Verdict, dotted, strongest
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
 from longterm_compiler.analysis.scope import bound_by, own_nodes
 from longterm_compiler.syntax.source import FunctionNode
@@ -22,8 +22,7 @@ _FORMS = "longterm._flows.primitives"
 _NO_FORM = "respond"
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
 _MAKE_OBJECTS = frozenset({"lru_cache", "cache", "property", "cached_property", "singledispatch"})
-_EAGERNESS = [None, Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
-_Asked: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
+_Seen: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
 
 
 class SourceResolver:
@@ -35,29 +34,27 @@ class SourceResolver:
         self._modules: dict[str, _Module | Verdict | None] = {}
 
     def __call__(self, module: str, path: tuple[str, ...]) -> Verdict:
-        """Judge a dotted path in a module."""
-        return self._judge(module, path, frozenset()) or Verdict.MAY
+        """Resolve a dotted path in a module."""
+        return self._resolve(module, path, frozenset()) or Verdict.MAY
 
-    def _judge(self, module: str, path: tuple[str, ...], asked: _Asked) -> Verdict | None:
-        """Judge a path; None if the module has no such name, as far as its text tells."""
+    def _resolve(self, module: str, path: tuple[str, ...], seen: _Seen) -> Verdict | None:
+        """Resolve a path; None if the module has no such name, as far as its text tells."""
         found = self._module(module)
         if not isinstance(found, _Module):
             return found
         if not path:
             return Verdict.NEVER
         bindings = found.bindings.get(path[0], [])
-        if bindings and (module, path) not in asked:
-            asked |= {(module, path)}
-            judged = [self._bound(found, each, path, asked) for each in bindings]
-            return max(judged, key=_EAGERNESS.index)
+        if bindings and (module, path) not in seen:
+            seen |= {(module, path)}
+            return _strongest(self._bound(found, node, path, seen) for node in bindings)
         # `from . import name` in a package's own file means the module of that name.
         if found.is_package and self._module(f"{module}.{path[0]}") is not None:
-            return self._judge(f"{module}.{path[0]}", path[1:], asked)
-        if (module, path) in asked:
-            return Verdict.MAY  # a circle of imports
-        asked |= {(module, path)}
-        starred = [self._judge(each, path, asked) for each in found.names.star_imports]
-        return max(starred, key=_EAGERNESS.index, default=None)
+            return self._resolve(f"{module}.{path[0]}", path[1:], seen)
+        if (module, path) in seen:
+            return Verdict.MAY  # a cycle of imports
+        seen |= {(module, path)}
+        return _strongest(self._resolve(star, path, seen) for star in found.names.star_imports)
 
     def _module(self, name: str) -> _Module | Verdict | None:
         """Return a module's text, or what to say of all of it; None if there is no such module."""
@@ -76,51 +73,51 @@ class SourceResolver:
         return _Module(located, ModuleNames(source, name, located.package, self))
 
     def _bound(
-        self, module: _Module, binding: ast.AST, path: tuple[str, ...], asked: _Asked
+        self, module: _Module, binding: ast.AST, path: tuple[str, ...], seen: _Seen
     ) -> Verdict | None:
         name, rest = path[0], path[1:]
         match binding:
             case ast.Import(names=aliases):
-                renamed = next((each.name for each in aliases if each.asname == name), name)
-                return self._judge(renamed, rest, asked)
+                renamed = next((alias.name for alias in aliases if alias.asname == name), name)
+                return self._resolve(renamed, rest, seen)
             case ast.ImportFrom(names=aliases):
                 original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
-                return self._judge(module.names.absolute(binding), (original, *rest), asked)
+                return self._resolve(module.names.absolute(binding), (original, *rest), seen)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 return Verdict.UNKNOWN if rest else _function(module, binding)
             case ast.ClassDef():
-                return self._in_class(module, binding, rest, asked) if rest else Verdict.NEVER
+                return self._in_class(module, binding, rest, seen) if rest else Verdict.NEVER
             case ast.Lambda():
                 return Verdict.UNKNOWN if rest else Verdict.NEVER
             case ast.Name() | ast.Attribute():
                 alias = dotted(binding)
-                return None if alias is None else self._named(module, (*alias, *rest), asked)
+                return None if alias is None else self._named(module, (*alias, *rest), seen)
         return Verdict.UNKNOWN if rest else Verdict.MAY
 
-    def _named(self, module: _Module, path: tuple[str, ...], asked: _Asked) -> Verdict | None:
-        """Judge a path that begins with a global or builtin name of a module."""
+    def _named(self, module: _Module, path: tuple[str, ...], seen: _Seen) -> Verdict | None:
+        """Resolve a path that begins with a global or builtin name of a module."""
         if path[0] in module.bindings or not hasattr(builtins, path[0]):
-            return self._judge(module.located.module, path, asked)
+            return self._resolve(module.located.module, path, seen)
         value: object = getattr(builtins, path[0])
         for name in path[1:]:
             value = getattr(value, name, None)
         return None if value is None else Verdict.NEVER
 
     def _in_class(
-        self, module: _Module, node: ast.ClassDef, path: tuple[str, ...], asked: _Asked
+        self, module: _Module, node: ast.ClassDef, path: tuple[str, ...], seen: _Seen
     ) -> Verdict | None:
-        """Judge a path in a class by its body, then by its bases in order."""
-        for each in reversed(node.body):
-            if path[0] not in bound_by(each) and path[0] not in _targets(each):
+        """Resolve a path in a class by its body, then by its bases in order."""
+        for member in reversed(node.body):
+            if path[0] not in bound_by(member) and path[0] not in _targets(member):
                 continue
-            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                return self._bound(module, each, path, asked)
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                return self._bound(module, member, path, seen)
             return Verdict.MAY
         for base in node.bases:
             name = dotted(base)
             if name is None:
                 return Verdict.MAY
-            found = self._named(module, (*name, *path), asked)
+            found = self._named(module, (*name, *path), seen)
             if found is not None:
                 return found
         return None
@@ -142,7 +139,7 @@ class _Module:
         values: dict[ast.AST, ast.expr] = {}
         for node in own_nodes(self.names.source.tree.body):
             if isinstance(node, ast.Assign):
-                values.update((each, node.value) for each in node.targets)
+                values.update((target, node.value) for target in node.targets)
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 values[node.target] = node.value
             for name in bound_by(node):
@@ -151,7 +148,7 @@ class _Module:
 
 
 def _function(module: _Module, node: FunctionNode) -> Verdict:
-    """Judge a function by its decorators: one above `deflow` puts another function in its place."""
+    """Return the verdict of a function; a decorator above `deflow` makes another one of it."""
     for decorator in node.decorator_list:
         name = _decorator_name(decorator)
         if name in _TRANSPARENT:
@@ -164,6 +161,12 @@ def _function(module: _Module, node: FunctionNode) -> Verdict:
     return Verdict.NEVER
 
 
+def _strongest(verdicts: Iterable[Verdict | None]) -> Verdict | None:
+    """Return the verdict that counts of several; None if none of them is one."""
+    found = [verdict for verdict in verdicts if verdict is not None]
+    return strongest(found) if found else None
+
+
 def _decorator_name(node: ast.expr) -> str:
     path = dotted(node.func if isinstance(node, ast.Call) else node)
     return path[-1] if path else ""
@@ -171,5 +174,5 @@ def _decorator_name(node: ast.expr) -> str:
 
 def _targets(node: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement of a class body binds, blocks inside included."""
-    for each in own_nodes([node]):
-        yield from bound_by(each)
+    for part in own_nodes([node]):
+        yield from bound_by(part)

@@ -1,7 +1,8 @@
 """Which names a function binds, declares global, and shares with functions inside it.
 
-Reads the tree only, so that the answer is the same on every Python version (`symtable` and code
-objects count the variables of inlined comprehensions as the function's own from 3.12 on).
+Reads the tree only, so that the answer is the same on every Python version. `symtable` and code
+objects count the variables of comprehensions as the function's own from 3.12 on, which inlines them
+(PEP 709; "What's New In Python 3.12").
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def scope_of(function: FunctionNode) -> Scope:
     nodes = own_nodes(function.body)
     bindings = bindings_of(nodes)
     unbound = _deleted(nodes)
-    unbound |= {each.name for each in nodes if isinstance(each, ast.ExceptHandler) and each.name}
-    globals_ = {name for each in nodes if isinstance(each, ast.Global) for name in each.names}
-    nonlocals = {name for each in nodes if isinstance(each, ast.Nonlocal) for name in each.names}
+    unbound |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
+    globals_ = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    nonlocals = {name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names}
     local = {*bindings, *unbound, *parameters} - globals_ - nonlocals
     free_inside = {name for inner in inner_scopes(function.body) for name in free_names(inner)}
     return Scope(
@@ -70,14 +71,17 @@ def scope_of(function: FunctionNode) -> Scope:
 
 def parameter_names(args: ast.arguments) -> list[str]:
     """Return the names of a signature in the order of CPython's local variables."""
-    names = [each.arg for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
-    names += [each.arg for each in (args.vararg, args.kwarg) if each is not None]
+    names = [parameter.arg for parameter in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+    names += [parameter.arg for parameter in (args.vararg, args.kwarg) if parameter is not None]
     return names
 
 
 def type_parameters(node: ScopeNode) -> set[str]:
-    """Return the names of a function's or class's own type parameters, from Python 3.12 on."""
-    return {each.name for each in getattr(node, "type_params", [])}
+    """Return the names of a function's or class's own type parameters.
+
+    There are none, and the field is missing, before Python 3.12 (PEP 695).
+    """
+    return {parameter.name for parameter in getattr(node, "type_params", [])}
 
 
 def bindings_of(nodes: Iterable[ast.AST]) -> Bindings:
@@ -99,7 +103,7 @@ def bound_by(node: ast.AST) -> tuple[str, ...]:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return (name,)
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            return tuple(imported_name(each) for each in aliases if each.name != "*")
+            return tuple(imported_name(alias) for alias in aliases if alias.name != "*")
         case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
             return (name,)
         case ast.MatchMapping(rest=str(name)):
@@ -119,8 +123,8 @@ def comprehension_variables(node: Comprehension) -> list[str]:
 
     `for a[i] in xs` has none: it stores to what `a` is outside.
     """
-    targets = [part for each in node.generators for part in walk(each.target)]
-    return list(dict.fromkeys(name for each in targets for name in bound_by(each)))
+    targets = [part for generator in node.generators for part in walk(generator.target)]
+    return list(dict.fromkeys(name for target in targets for name in bound_by(target)))
 
 
 def own_nodes(body: Iterable[ast.AST]) -> list[ast.AST]:
@@ -173,9 +177,9 @@ def free_names(scope: ast.AST) -> set[str]:
             own, bound = own_nodes(scope.body), set()
         case _:
             raise TypeError(f"not a scope: {type(scope).__name__}")
-    declared = {name for each in own if isinstance(each, ast.Nonlocal) for name in each.names}
-    globals_ = {name for each in own if isinstance(each, ast.Global) for name in each.names}
-    bound |= {name for each in own for name in bound_by(each)} | _deleted(own) | globals_
+    declared = {name for node in own if isinstance(node, ast.Nonlocal) for name in node.names}
+    globals_ = {name for node in own if isinstance(node, ast.Global) for name in node.names}
+    bound |= {name for node in own for name in bound_by(node)} | _deleted(own) | globals_
     if isinstance(scope, ast.ClassDef):
         # The functions inside a class see nothing of what it binds or declares.
         return (_used_here(own) - bound) | declared | (_used_inside(own) - OF_THE_CLASS)
@@ -193,17 +197,17 @@ def free_in_comprehension(node: Comprehension) -> set[str]:
 
 def _used_here(own: list[ast.AST]) -> set[str]:
     """Return the names that the nodes of one scope use themselves."""
-    return {each.id for each in own if isinstance(each, ast.Name)}
+    return {node.id for node in own if isinstance(node, ast.Name)}
 
 
 def _used_inside(own: list[ast.AST]) -> set[str]:
     """Return the names that the scopes inside one use of it and of what is around it."""
     used: set[str] = set()
-    for each in own:
-        if isinstance(each, _COMPREHENSIONS):
-            used |= free_in_comprehension(each)
-        elif isinstance(each, _SCOPES):
-            used |= free_names(each)
+    for node in own:
+        if isinstance(node, _COMPREHENSIONS):
+            used |= free_in_comprehension(node)
+        elif isinstance(node, _SCOPES):
+            used |= free_names(node)
     return used
 
 
@@ -229,10 +233,11 @@ def _outside(node: ast.AST) -> list[ast.AST]:
 def _outside_arguments(args: ast.arguments) -> list[ast.AST]:
     """Return the parts of a signature that run where the function is defined."""
     parameters = (*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg)
-    annotations = [each.annotation for each in parameters if each and each.annotation]
-    return [*args.defaults, *(each for each in args.kw_defaults if each), *annotations]
+    annotations = [parameter.annotation for parameter in parameters if parameter is not None]
+    parts = (*args.defaults, *args.kw_defaults, *annotations)
+    return [part for part in parts if part is not None]
 
 
 def _walrus_targets(node: Comprehension) -> list[ast.AST]:
     """Return the names that walruses in a comprehension bind in the function around it."""
-    return [each.target for each in walk(node) if isinstance(each, ast.NamedExpr)]
+    return [part.target for part in walk(node) if isinstance(part, ast.NamedExpr)]

@@ -28,7 +28,7 @@ def check_captures(flow: CheckedFlow) -> Iterator[Diagnostic]:
         return
     first: dict[str, tuple[Span, int]] = {}
     for call, path in _certain_suspends(flow):
-        for node in (each for rest in _rest(call, path) for each in walk(rest)):
+        for node in (part for rest in _rest(call, path) for part in walk(rest)):
             if isinstance(node, ast.Name) and node.id in owners:
                 use = Span.of(node), call.lineno
                 first[node.id] = min(use, first.get(node.id, use))
@@ -58,14 +58,14 @@ def _certain_suspends(flow: CheckedFlow) -> Iterator[tuple[ast.Call, list[ast.AS
     """Yield each call that surely suspends, with the nodes it stands in, the outermost first."""
     containing = flow.suspensions.containing
     pending: list[tuple[ast.AST, list[ast.AST]]] = [
-        (each, []) for each in flow.definition.node.body if each in containing
+        (statement, []) for statement in flow.definition.node.body if statement in containing
     ]
     while pending:
         node, around = pending.pop()
         if isinstance(node, ast.Call) and flow.suspensions.calls.get(node) is Verdict.SUSPENDS:
             yield node, [flow.definition.node, *around]
-        inside = [each for each in children(node) if each in containing]
-        pending.extend((each, [*around, node]) for each in inside)
+        inside = [child for child in children(node) if child in containing]
+        pending.extend((child, [*around, node]) for child in inside)
 
 
 def _rest(call: ast.Call, path: list[ast.AST]) -> Iterator[ast.AST]:
@@ -73,9 +73,9 @@ def _rest(call: ast.Call, path: list[ast.AST]) -> Iterator[ast.AST]:
     for outer, inner in pairwise(path):
         if isinstance(inner, ast.stmt):
             yield from _after(outer, inner)
-    innermost = next(each for each in reversed(path) if isinstance(each, ast.stmt))
+    innermost = next(node for node in reversed(path) if isinstance(node, ast.stmt))
     between = path[path.index(innermost) :]
-    if any(isinstance(each, ast.IfExp) for each in between):
+    if any(isinstance(node, ast.IfExp) for node in between):
         return  # what stands after the call may be the branch that is not taken
     if isinstance(innermost, ast.Assign):
         yield from innermost.targets

@@ -14,11 +14,11 @@ from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.checks.captures import check_captures
 from longterm_compiler.checks.comprehensions import check_comprehensions
+from longterm_compiler.checks.contexts import check_contexts
 from longterm_compiler.checks.decorators import check_decorators
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.checks.generators import check_generators
 from longterm_compiler.checks.introspection import check_introspection
-from longterm_compiler.checks.places import check_places
 from longterm_compiler.checks.reserved import check_reserved
 from longterm_compiler.diagnostics import Diagnostic, sort_diagnostics
 from longterm_compiler.syntax.source import Definition
@@ -26,7 +26,7 @@ from longterm_compiler.syntax.source import Definition
 _CHECKS = (
     check_decorators,
     check_generators,
-    check_places,
+    check_contexts,
     check_captures,
     check_comprehensions,
     check_introspection,
@@ -48,8 +48,8 @@ def _inner_flows(definition: Definition, names: ModuleNames) -> Iterator[Checked
         isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for n in inside
     ):
         return
-    for each in names.source.definitions:
-        if definition.node in each.enclosing and names.is_flow(each.node):
-            scope = names.scope_of(each.node)
-            suspensions = find_suspensions(each.node, Callees(names, each, scope))
-            yield CheckedFlow(each, names, scope, suspensions)
+    for inner in names.source.definitions:
+        if definition.node in inner.enclosing and names.is_flow(inner.node):
+            scope = names.scope_of(inner.node)
+            suspensions = find_suspensions(inner.node, Callees(names, inner, scope))
+            yield CheckedFlow(inner, names, scope, suspensions)

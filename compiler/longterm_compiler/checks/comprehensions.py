@@ -25,7 +25,7 @@ def check_comprehensions(flow: CheckedFlow) -> Iterator[Diagnostic]:
         if not isinstance(node, _COMPREHENSIONS) or not suspensions.rounds_may_suspend(node):
             continue
         variables = comprehension_variables(node)
-        for each in walk(node):
-            if isinstance(each, ast.Lambda):
-                for name in sorted(free_names(each).intersection(variables)):
-                    yield CAPTURED_COMPREHENSION_VARIABLE.at(flow.path, Span.of(each), name=name)
+        for part in walk(node):
+            if isinstance(part, ast.Lambda):
+                for name in sorted(free_names(part).intersection(variables)):
+                    yield CAPTURED_COMPREHENSION_VARIABLE.at(flow.path, Span.of(part), name=name)

@@ -30,9 +30,10 @@ _WRAPPERS = frozenset(
 def check_decorators(flow: CheckedFlow) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each such decorator between `@deflow` and the function."""
     decorators = flow.definition.node.decorator_list
-    places = [i for i, each in enumerate(decorators) if flow.names.is_deflow(each)]
-    for each in decorators[places[0] + 1 :] if places else []:
-        called = each.func if isinstance(each, ast.Call) else each
+    flags = [flow.names.is_deflow(decorator) for decorator in decorators]
+    below = decorators[flags.index(True) + 1 :] if any(flags) else []
+    for decorator in below:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
         if flow.module_origin(called) in _WRAPPERS:
             name = ast.unparse(called)
-            yield DECORATOR_ORDER.at(flow.path, Span.of(each), name=name)
+            yield DECORATOR_ORDER.at(flow.path, Span.of(decorator), name=name)

@@ -55,8 +55,8 @@ class CheckedFlow:
 
     def _is_bound_around(self, name: str) -> bool:
         functions = [e for e in self.definition.enclosing if not isinstance(e, ast.ClassDef)]
-        scopes = [self.names.scope_of(each) for each in functions]
-        return any(name in each.bindings or name in each.parameters for each in scopes)
+        scopes = [self.names.scope_of(function) for function in functions]
+        return any(name in scope.bindings or name in scope.parameters for scope in scopes)
 
 
 def _origin(path: tuple[str, ...], bindings: Bindings) -> str | None:

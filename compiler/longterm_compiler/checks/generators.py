@@ -16,5 +16,5 @@ def check_generators(flow: CheckedFlow) -> Iterator[Diagnostic]:
     yields = [n for n in flow.scope.nodes if isinstance(n, ast.Yield | ast.YieldFrom)]
     if yields:
         rule = ASYNC_GENERATOR_FLOW if isinstance(node, ast.AsyncFunctionDef) else GENERATOR_FLOW
-        first = min(Span.of(each) for each in yields)
+        first = min(Span.of(node) for node in yields)
         yield rule.at(flow.path, first, name=node.name)

@@ -33,16 +33,16 @@ def check_introspection(flow: CheckedFlow) -> Iterator[Diagnostic]:
         if origin in _FRAMES:
             yield FRAME_ACCESS.at(flow.path, Span.of(node), name=origin)
         elif origin in _IMPLICIT:
-            limit, remedy = _IMPLICIT[origin]
+            limit, help_ = _IMPLICIT[origin]
             if len(node.args) + len(node.keywords) <= limit and not _is_open(node):
                 name = origin.removeprefix("builtins.")
                 words = f"{name}()" if limit == 0 else name
-                remedy = remedy.format(name=name)
-                yield IMPLICIT_SCOPE.at(flow.path, Span.of(node), name=words, remedy=remedy)
+                help_ = help_.format(name=name)
+                yield IMPLICIT_SCOPE.at(flow.path, Span.of(node), name=words, instead=help_)
 
 
 def _is_open(node: ast.Call) -> bool:
     """Tell whether a call's `*args` or `**kwargs` may hold more arguments than can be seen."""
     return any(isinstance(e, ast.Starred) for e in node.args) or any(
-        each.arg is None for each in node.keywords
+        keyword.arg is None for keyword in node.keywords
     )

@@ -167,13 +167,13 @@ def _section(title: str, rows: tuple[Row, ...]) -> str:
 
 def _line(row: Row) -> str:
     syntax = f"{row.syntax} (Python {row.since})" if row.since else row.syntax
-    nodes = ", ".join(f"`{each}`" for each in row.nodes)
+    nodes = ", ".join(f"`{node}`" for node in row.nodes)
     inside = row.inside
     verdict = f"no: {_link(inside)}" if isinstance(inside, str) else inside.value
     if row.note:
         verdict += f", {_linked(row.note)}"
     if row.but:
-        verdict += f"; elsewhere no: {', '.join(_link(each) for each in row.but)}"
+        verdict += f"; elsewhere no: {', '.join(_link(rule) for rule in row.but)}"
     return f"| {syntax} | {nodes} | {verdict} |"
 
 
@@ -202,8 +202,8 @@ def main(arguments: list[str]) -> int:
     """Print the table, or write it into the pages that are named."""
     if not arguments:
         print(table())
-    for each in arguments:
-        page = Path(each)
+    for name in arguments:
+        page = Path(name)
         page.write_text(with_table(page.read_text("utf-8")), "utf-8")
     return 0
 

@@ -11,12 +11,16 @@ CPython drops the `if` when it compiles, as it would the `assert`.
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
+from enum import IntEnum
+from functools import cache
+from opcode import opmap
 
 from longterm_compiler.lower.booleans import lower_test
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
 from longterm_compiler.syntax.build import at, call, load, runtime
+
+_RAISE = opmap["RAISE_VARARGS"]
 
 
 def _lower_assert(low: Lowering, node: ast.stmt, out: Out) -> None:
@@ -34,14 +38,47 @@ def _lower_assert(low: Lowering, node: ast.stmt, out: Out) -> None:
 
 
 def _place_of_failure(node: ast.Assert) -> ast.AST:
-    """Return where Python says that an assertion has failed."""
-    if sys.version_info >= (3, 13):
-        return node.test
-    if sys.version_info >= (3, 12):
-        return node
-    # Python 3.11 names the last comparison that it compiled as a jump.
-    *_, place = node, *_deciding(node.test)
-    return place
+    """Return where Python says that an assertion has failed.
+
+    Python 3.12.0 names the whole statement (gh-98398), Python 3.13 the test (gh-105724). Python
+    3.11.0 names the last comparison that it compiled as a jump. That was a fault (gh-116034), and
+    it was mended in later patches of 3.11 and 3.12; so the running Python itself is asked.
+    """
+    match _line_of_failure():
+        case _Line.TEST:
+            return node.test
+        case _Line.STATEMENT:
+            return node
+        case _Line.COMPARISON:
+            *_, place = node, *_deciding(node.test)
+            return place
+
+
+class _Line(IntEnum):
+    """The lines of an assertion, by what begins there."""
+
+    STATEMENT = 1
+    TEST = 2
+    COMPARISON = 3
+
+
+_SAMPLE = """\
+assert (
+    a and
+    b < 1 or
+    c
+)
+"""
+
+
+@cache
+def _line_of_failure() -> _Line:
+    """Return the line at which this Python says that the assertion of the sample has failed."""
+    code = compile(_SAMPLE, "<sample>", "exec", optimize=0, dont_inherit=True)
+    instructions = zip(code.co_code[::2], code.co_positions(), strict=True)
+    line = next(place[0] for operation, place in instructions if operation == _RAISE)
+    assert line is not None, "an instruction that the author wrote has a line"
+    return _Line(line)
 
 
 def _deciding(test: ast.expr) -> Iterator[ast.Compare]:

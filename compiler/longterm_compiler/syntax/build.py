@@ -20,15 +20,15 @@ def at(place: ast.AST, node: N) -> N:
     """Give a new node, and whatever in it has no place yet, the place of an author's node."""
     pending: list[ast.AST] = [node]
     while pending:
-        each = pending.pop()
-        if "lineno" in each._attributes:
-            if hasattr(each, "lineno"):
+        part = pending.pop()
+        if "lineno" in part._attributes:
+            if hasattr(part, "lineno"):
                 continue  # an author's node, and all that is in it
-            ast.copy_location(each, place)
-            if isinstance(each, ast.Attribute):
+            ast.copy_location(part, place)
+            if isinstance(part, ast.Attribute):
                 # Python shows the call of an attribute at the line where the attribute ends.
-                ast.copy_location(each, header(each))
-        pending += children(each)
+                ast.copy_location(part, header(part))
+        pending += children(part)
     return node
 
 
@@ -85,4 +85,4 @@ def as_first_raised(error: str) -> ast.stmt:
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
     """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
-    return {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}

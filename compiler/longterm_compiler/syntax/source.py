@@ -41,12 +41,12 @@ class Definition:
     def first_line(self) -> int:
         """The line on which CPython says that the function starts: its first decorator's."""
         decorators = self.node.decorator_list
-        return min([self.node.lineno, *(each.lineno for each in decorators)])
+        return min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
 
     @property
     def class_name(self) -> str | None:
         """The name of the nearest class around, by which private names are mangled."""
-        classes = [each.name for each in self.enclosing if isinstance(each, ast.ClassDef)]
+        classes = [scope.name for scope in self.enclosing if isinstance(scope, ast.ClassDef)]
         return classes[-1] if classes else None
 
     @property
@@ -84,14 +84,14 @@ class SourceFile:
 
     def find(self, name: str, first_line: int) -> Definition | None:
         """Return the function of this name that starts on this line."""
-        for each in self.definitions:
-            if each.node.name == name and each.first_line == first_line:
-                return each
+        for definition in self.definitions:
+            if definition.node.name == name and definition.first_line == first_line:
+                return definition
         return None
 
     def find_qualname(self, qualname: str) -> Definition | None:
         """Return the last function of this qualified name, as a module ends up with it."""
-        found = [each for each in self.definitions if each.qualname == qualname]
+        found = [definition for definition in self.definitions if definition.qualname == qualname]
         return found[-1] if found else None
 
 
@@ -103,4 +103,4 @@ def _definitions(node: ast.AST, enclosing: tuple[ScopeNode, ...]) -> Iterator[De
             yield Definition(current, scopes)
         if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             scopes = (*scopes, current)
-        pending.extend((each, scopes) for each in reversed(in_blocks(current)))
+        pending.extend((inner, scopes) for inner in reversed(in_blocks(current)))

@@ -33,15 +33,15 @@ def _fields_with_parts(kind: type[ast.AST]) -> tuple[str, ...]:
     without = _NEVER_PARTS | _OTHERS.get(kind.__name__, frozenset())
     if kind.__name__ != "TypeAlias":
         without |= {"name"}
-    return tuple(each for each in kind._fields if each not in without)
+    return tuple(field for field in kind._fields if field not in without)
 
 
 _KINDS = [
-    each for each in vars(ast).values() if isinstance(each, type) and issubclass(each, ast.AST)
+    kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST)
 ]
 _PARTS: dict[type[ast.AST], tuple[str, ...]] = {kind: _fields_with_parts(kind) for kind in _KINDS}
 _BLOCK_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
-    kind: tuple(each for each in kind._fields if each in _BLOCKS)
+    kind: tuple(field for field in kind._fields if field in _BLOCKS)
     for kind in _KINDS
     if issubclass(kind, _HAVE_BLOCKS)
 }
@@ -57,15 +57,15 @@ def children(node: ast.AST) -> list[ast.AST]:
         elif part is not None:
             found.append(part)
     if isinstance(node, _WITH_GAPS):
-        return [each for each in found if each is not None]
+        return [part for part in found if part is not None]
     return found
 
 
 def walk(node: ast.AST) -> list[ast.AST]:
     """Return a node and all that is inside it, the outer before the inner."""
     found = [node]
-    for each in found:
-        found += children(each)
+    for part in found:
+        found += children(part)
     return found
 
 
@@ -76,4 +76,4 @@ def block_fields(node: ast.AST) -> tuple[str, ...]:
 
 def in_blocks(node: ast.AST) -> list[ast.AST]:
     """Return the statements, handlers and cases right inside a statement, a handler or a case."""
-    return [each for name in block_fields(node) for each in getattr(node, name)]
+    return [part for name in block_fields(node) for part in getattr(node, name)]
