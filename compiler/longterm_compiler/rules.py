@@ -103,6 +103,13 @@ SUSPEND_IN_TEMPLATE_STRING: Final = Rule(
     "a suspend inside a template string is not supported yet",
     "give the value a name in the line before, and write that name here",
 )
+AWAIT_OF_USED_SUSPEND: Final = Rule(
+    "await-of-used-suspend",
+    "this `suspend` cannot be awaited, since its value is used before the `await`",
+    "the value of this call is tested or bound first",
+    "`suspend` returns the value of the event, and that is no awaitable",
+    "leave out the `await`, or put it right before `suspend`: `await suspend(…)`",
+)
 GENERATOR_FLOW: Final = Rule(
     "generator-flow",
     "the flow `{name}` is a generator",

@@ -19,14 +19,13 @@ from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FlowImage, ResumeImage
 from longterm._flows.loader import Maker, inner_maker, maker_of
-from longterm._flows.resolve import flow_codes, function_behind
+from longterm._flows.resolve import SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
 IS_COROUTINE: Final = 0x80
 """The flag of code that makes a coroutine (`inspect` has it too, and takes long to import)."""
-_FORMS: Final = (ops.suspend, ops.call)
 
 
 class Flow:
@@ -98,7 +97,8 @@ _making = threading.RLock()
 """Held by the thread that makes a flow or a body. What others can find is whole, and all of them
 run the same code."""
 
-flow_codes.update(id(each.__code__) for each in _FORMS)
+flow_codes[id(ops.suspend.__code__)] = WAITS
+flow_codes[id(ops.call.__code__)] = SUSPENDS
 
 
 def deflow(function: F, /) -> F:
@@ -147,7 +147,7 @@ def _add_flow(function: types.FunctionType) -> Flow:
 
 def _add_body(body: Body) -> None:
     _bodies[id(body.code)] = body
-    flow_codes.add(id(body.code))
+    flow_codes[id(body.code)] = SUSPENDS
 
 
 def body_of(code: types.CodeType) -> Body | None:

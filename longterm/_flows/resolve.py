@@ -11,6 +11,7 @@ import types
 from functools import partial
 from typing import Final
 
+WAITS: Final = "waits"
 SUSPENDS: Final = "suspends"
 MAY: Final = "may suspend"
 UNKNOWN: Final = "unknown"
@@ -26,8 +27,9 @@ _NATIVE: Final = (
     types.MethodWrapperType,
 )
 
-flow_codes: set[int] = set()
-"""The identities of the code objects that are flows; kept by `longterm._flows.flow`."""
+flow_codes: dict[int, str] = {}
+"""What calling a code object does, by its identity: it waits, or it suspends as flows do. Kept by
+`longterm._flows.flow`."""
 
 
 def judge(module: str, path: tuple[str, ...]) -> str:
@@ -44,7 +46,7 @@ def judge(module: str, path: tuple[str, ...]) -> str:
         return MAY
     function = function_behind(value)
     if function is not None:
-        return SUSPENDS if id(function.__code__) in flow_codes else NEVER
+        return flow_codes.get(id(function.__code__), NEVER)
     return NEVER if isinstance(value, _NATIVE) else MAY
 
 

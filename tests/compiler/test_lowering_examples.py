@@ -45,9 +45,10 @@ def lowered(text: str) -> str:
     nodes = list(ast.walk(ast.parse(text)))
     called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     names = {node.id for node in nodes if isinstance(node, ast.Name)} - called
-    source = ["from longterm import deflow", "@deflow", "def ask(question): ..."]
-    source += [f"def {name}(*args): ..." for name in sorted(called - {"ask"})]
-    source += ["@deflow", f"def main({', '.join(sorted(names))}):"]
+    source = ["from longterm import deflow, suspend", "@deflow", "def ask(question): ..."]
+    source += [f"def {name}(*args): ..." for name in sorted(called - {"ask", "suspend"})]
+    define = "async def" if any(isinstance(node, ast.Await) for node in nodes) else "def"
+    source += ["@deflow", f"{define} main({', '.join(sorted(names))}):"]
     source += [f"    {line}" for line in text.split("\n")]
     file = SourceFile.parse("example.py", "\n".join(source))
     module = ModuleNames(file, "example", "", lambda *_: Verdict.MAY)

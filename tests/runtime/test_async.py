@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import longterm
 from longterm import (
     CannotSuspend,
     Engine,
@@ -426,3 +427,54 @@ def test_plain_flow_may_raise_stop_iteration_in_its_thread():
         return run
 
     assert engine.get_run(asyncio.run(main()).id).state is RunState.FAILED
+
+
+@deflow
+async def reply(question):
+    return await suspend(question)
+
+
+async def ready(value):
+    return value
+
+
+@deflow
+async def awaits_of_suspend(chosen, first):
+    found = [await suspend("direct"), await (suspend("branch") if chosen else ready("other"))]
+    found.append(await (ready("other") if chosen else suspend("branch")))
+    found.append([await suspend(each) for each in ("one", "two")])
+    found.append(await ((first and ready(first)) or suspend("last operand")))
+    found.append(await (first and suspend("and")) if first else "none")
+    found.append(f"{await longterm.suspend('text')}!")
+    try:
+        await suspend("error")
+    except ValueError as error:
+        found.append(str(error))
+    return [*found, await reply("inner")]
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("first", ["x", ""])
+def test_an_awaited_suspend_is_the_same_resume_point(chosen, first):
+    engine = Engine("memory://")
+
+    async def play():
+        run = await engine.astart_flow(awaits_of_suspend, chosen, first)
+        while run.state is RunState.SUSPENDED:
+            if run.waiting_for == "error":
+                run = await engine.athrow(run.id, ValueError("thrown"))
+            else:
+                run = await engine.aprocess_event(run.id, run.waiting_for, run.waiting_for.upper())
+        return run.result
+
+    assert asyncio.run(play()) == [
+        "DIRECT",
+        "BRANCH" if chosen else "other",
+        "other" if chosen else "BRANCH",
+        ["ONE", "TWO"],
+        "x" if first else "LAST OPERAND",
+        "AND" if first else "none",
+        "TEXT!",
+        "thrown",
+        "INNER",
+    ]

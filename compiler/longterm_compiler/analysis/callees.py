@@ -30,8 +30,10 @@ from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
 class Verdict(Enum):
     """How sure we are that a call can suspend."""
 
+    WAITS = "waits"
+    """It is `suspend` itself."""
     SUSPENDS = "suspends"
-    """It is one of longterm's own forms, or a flow."""
+    """It is a flow, or `call`."""
     MAY = "may suspend"
     """A name, or a method of self, that may turn out to be a flow."""
     UNKNOWN = "unknown"
@@ -39,19 +41,24 @@ class Verdict(Enum):
     NEVER = "never suspends"
 
     @property
+    def is_sure(self) -> bool:
+        """Whether it surely suspends."""
+        return self in (Verdict.WAITS, Verdict.SUSPENDS)
+
+    @property
     def precedence(self) -> int:
         """Which verdict counts where a name is bound more than once: the highest."""
         return _PRECEDENCE.index(self)
 
 
-_PRECEDENCE = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS]
+_PRECEDENCE = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS, Verdict.WAITS]
 
 
 Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
 _LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
-_FORMS = frozenset({"suspend", "call"})
+_FORMS = {"suspend": Verdict.WAITS, "call": Verdict.SUSPENDS}
 _PLAIN_FORMS = frozenset(
     {"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"}
 )
@@ -116,7 +123,7 @@ class ModuleNames:
         verdicts = [ask(module, path) for module in self.star_imports]
         if hasattr(builtins, path[0]):
             # A module that lacks the name may suspend as far as can be told.
-            return Verdict.SUSPENDS if Verdict.SUSPENDS in verdicts else Verdict.NEVER
+            return strongest([Verdict.NEVER, *(verdict for verdict in verdicts if verdict.is_sure)])
         return strongest(verdicts) if verdicts else Verdict.MAY
 
     def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
@@ -144,7 +151,7 @@ class ModuleNames:
 
     def _ask(self, module: str, path: tuple[str, ...]) -> Verdict:
         if module.partition(".")[0] == _HOME and path and path[-1] in _FORMS:
-            return Verdict.SUSPENDS
+            return _FORMS[path[-1]]
         if module.partition(".")[0] == _HOME and path and path[-1] in _PLAIN_FORMS:
             return Verdict.NEVER
         return self.resolve(module, path)

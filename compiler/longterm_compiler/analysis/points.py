@@ -44,6 +44,10 @@ class Suspensions:
         """Tell whether any of these nodes contains a suspending call."""
         return any(node in self.containing for node in nodes)
 
+    def surely_suspends(self, call: ast.Call) -> bool:
+        """Tell whether a call is a suspending one for certain."""
+        return call in self.calls and self.calls[call].is_sure
+
     def rounds_may_suspend(self, node: Comprehension) -> bool:
         """Tell whether a comprehension's rounds suspend: its first iterable comes before them."""
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
@@ -94,7 +98,7 @@ def _is_point(verdict: Verdict, *, certain_only: bool, whole: bool) -> bool:
         return not certain_only
     if verdict is Verdict.UNKNOWN:
         return whole and not certain_only
-    return verdict is Verdict.SUSPENDS
+    return verdict.is_sure
 
 
 _Around: TypeAlias = frozenset[str] | None

@@ -18,8 +18,10 @@ from longterm_compiler.analysis.modules import Located, is_native, locate, read_
 from longterm_compiler.analysis.scope import bound_by, own_nodes
 from longterm_compiler.syntax.source import FunctionNode
 
-_FORMS = "longterm._flows.primitives"
-_NO_FORM = "respond"
+_PRIMITIVES = {
+    ("longterm._flows.primitives", "suspend"): Verdict.WAITS,
+    ("longterm._flows.primitives", "call"): Verdict.SUSPENDS,
+}
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
 _MAKE_OBJECTS = frozenset({"lru_cache", "cache", "property", "cached_property", "singledispatch"})
 _Seen: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
@@ -156,9 +158,7 @@ def _function(module: _Module, node: FunctionNode) -> Verdict:
         if module.names.is_deflow(decorator):
             return Verdict.SUSPENDS
         return Verdict.MAY if name in _MAKE_OBJECTS else Verdict.NEVER
-    if module.located.module == _FORMS and node.name != _NO_FORM:
-        return Verdict.SUSPENDS
-    return Verdict.NEVER
+    return _PRIMITIVES.get((module.located.module, node.name), Verdict.NEVER)
 
 
 def _strongest(verdicts: Iterable[Verdict | None]) -> Verdict | None:

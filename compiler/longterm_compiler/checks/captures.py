@@ -11,7 +11,6 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from longterm_compiler.analysis.callees import Verdict
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import CAPTURE_FROM_PLAIN_FUNCTION
@@ -62,7 +61,7 @@ def _certain_suspends(flow: CheckedFlow) -> Iterator[tuple[ast.Call, list[ast.AS
     ]
     while pending:
         node, around = pending.pop()
-        if isinstance(node, ast.Call) and flow.suspensions.calls.get(node) is Verdict.SUSPENDS:
+        if isinstance(node, ast.Call) and flow.suspensions.surely_suspends(node):
             yield node, [flow.definition.node, *around]
         inside = [child for child in children(node) if child in containing]
         pending.extend((child, [*around, node]) for child in inside)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from longterm_compiler.analysis.callees import Callees, ModuleNames
 from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope
+from longterm_compiler.checks.awaits import check_awaits
 from longterm_compiler.checks.captures import check_captures
 from longterm_compiler.checks.comprehensions import check_comprehensions
 from longterm_compiler.checks.contexts import check_contexts
@@ -28,6 +29,7 @@ _CHECKS = (
     check_generators,
     check_contexts,
     check_captures,
+    check_awaits,
     check_comprehensions,
     check_introspection,
     check_reserved,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from longterm_compiler import rules
-from longterm_compiler.analysis.callees import Callees, Verdict, dotted
+from longterm_compiler.analysis.callees import Callees, dotted
 from longterm_compiler.analysis.scope import (
     Comprehension,
     bindings_of,
@@ -112,7 +112,7 @@ class _Walk:
         path = dotted(node.func)
         if path is None or path[0] in context.hidden:
             return False
-        return context.callees.verdict(node.func) is Verdict.SUSPENDS
+        return context.callees.verdict(node.func).is_sure
 
     def _children(self, node: ast.AST, context: _Context) -> Iterator[_InContext]:
         match node:

@@ -92,7 +92,7 @@ STATEMENTS: Final = (
 
 EXPRESSIONS: Final = (
     _yes("call", "Call", "keyword", note="in the callee and every argument, `*` and `**` too"),
-    _yes("`await …`", "Await"),
+    _yes("`await …`", "Await", but=("await-of-used-suspend",), note="also `await suspend(…)`"),
     _yes("`a and b`, `a or b`", "BoolOp"),
     _yes("`a if b else c`", "IfExp"),
     _yes("`a < b < c`", "Compare"),

@@ -15,6 +15,7 @@ from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.lower import (
     asserts,
     assignments,
+    awaits,
     booleans,
     calls,
     comparisons,
@@ -45,6 +46,7 @@ _STATEMENTS = {
 }
 _EXPRESSIONS = {
     **assignments.EXPRESSIONS,
+    **awaits.EXPRESSIONS,
     **booleans.EXPRESSIONS,
     **calls.EXPRESSIONS,
     **comparisons.EXPRESSIONS,

@@ -1,4 +1,4 @@
-"""Lower calls and `await`: a suspending call becomes the whole value of a statement.
+"""Lower calls: a suspending call becomes the whole value of a statement.
 
     total = old.sum + ask("n") * 2      _lt_value1 = old.sum
                                         _lt_value2 = ask("n")
@@ -32,28 +32,31 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
     call = node.value if isinstance(node, ast.Await) else node
     if not isinstance(call, ast.Call) or call not in low.suspensions.calls:
         return None
-    suspends = low.suspensions.calls[call] is Verdict.SUSPENDS
+    verdict = low.suspensions.calls[call]
     lowered = _lower_operands(low, call, out)
     path = dotted(lowered.func)
     if path is None or rebinds(path[0], [lowered]):
         # The runtime looks at the callee when the call suspends, so it must have a name.
         lowered.func = low.spill("callee", lowered.func, out)
-    if isinstance(node, ast.Await):
-        return PointCall(lowered, at(node, ast.Await(lowered)), suspends)
-    return PointCall(lowered, lowered, suspends)
+    # An `await` of `suspend` has waited when the event is there: nothing is left to await.
+    is_awaited = isinstance(node, ast.Await) and verdict is not Verdict.WAITS
+    value = at(node, ast.Await(lowered)) if is_awaited else lowered
+    return PointCall(lowered, value, verdict.is_sure)
+
+
+def lower_to_temporary(low: Lowering, node: ast.expr, out: Out) -> ast.expr | None:
+    """Lower a call, awaited or not, that is a resume point, and return a reading of its value."""
+    point = lower_point_call(low, node, out)
+    if point is None:
+        return None
+    name = low.names.fresh("value")
+    low.add_point(point, at(node, assign(name, point.value)), out)
+    return at(NOWHERE, load(name))
 
 
 def _lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
-    """Lower a call or an `await`; one that suspends leaves its value in a temporary."""
-    point = lower_point_call(low, node, out)
-    if point is not None:
-        name = low.names.fresh("value")
-        low.add_point(point, at(node, assign(name, point.value)), out)
-        return at(NOWHERE, load(name))
-    if isinstance(node, ast.Await):
-        return at(node, ast.Await(low.expression(node.value, out)))
     assert isinstance(node, ast.Call)
-    return _lower_operands(low, node, out)
+    return lower_to_temporary(low, node, out) or _lower_operands(low, node, out)
 
 
 def _lower_operands(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
@@ -105,5 +108,4 @@ def _merge(
 
 EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.Call: _lower_call,
-    ast.Await: _lower_call,
 }
