@@ -68,7 +68,9 @@ class CompiledFlow:
         decorators = self.definition.node.decorator_list
         deflow = [each for each in decorators if self.names.is_deflow(each)]
         points = [".".join(each.callee) for each in self.points]
-        return meaning_digest(self.definition.node, deflow, points)
+        # Frames of such a flow once had these names in cells that held the wrong values.
+        hidden = [f"hidden {name}" for name in sorted(self.scope.hidden_captures)]
+        return meaning_digest(self.definition.node, deflow, [*points, *hidden])
 
     @property
     def points(self) -> tuple[ResumePoint, ...]:

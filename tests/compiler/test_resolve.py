@@ -218,6 +218,18 @@ def test_what_cannot_be_told_may_suspend(module: str) -> None:
     assert SourceResolver(sys.path)(module, ("around",)) is Verdict.MAY
 
 
+def test_module_in_folders_without_init_files_is_found(tmp_path: Path) -> None:
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "outer" / "inner" / "flows.py").write_text("")
+
+    located = locate("outer.inner.flows", [str(tmp_path)])
+
+    assert located is not None
+    assert located.path == tmp_path / "outer" / "inner" / "flows.py"
+    assert located.package == "outer.inner"
+    assert "outer" not in sys.modules
+
+
 def test_module_is_found_without_running_its_parents(market: Path) -> None:
     (market / "market" / "__init__.py").write_text("raise SystemExit\n")
 

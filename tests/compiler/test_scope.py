@@ -174,3 +174,25 @@ def test_parts_are_the_child_nodes_without_operators_and_contexts() -> None:
             assert children(node) == parts, path
             if isinstance(node, ast.stmt):
                 assert in_blocks(node) == [e for e in parts if isinstance(e, _IN_BLOCKS)], path
+
+
+@pytest.mark.parametrize(
+    ("body", "captured", "hidden"),
+    [
+        ("x = [lambda: x for x in y]", set(), {"x"}),
+        ("x = [lambda: x for y in (lambda: x, y)]", {"x"}, set()),
+        ("x = y = [[lambda: (x, y) for x in y] for y in x]", set(), {"x", "y"}),
+        ("x = [x for x in y if (lambda: y)()]", {"y"}, set()),
+        ("x = 1\ndef f(a=[lambda: x for x in y]): return x", {"x"}, {"x"}),
+        ("x = {x: 1 for x in y}", set(), set()),
+        ("x = [(lambda x: x, y) for x in y]", set(), set()),
+    ],
+)
+def test_captured_variable_of_comprehension_is_not_the_functions(
+    body: str, captured: set[str], hidden: set[str]
+) -> None:
+    text = "\n    ".join(["def f(y):", *body.split("\n")])
+    scope = scope_of(SourceFile.parse("case.py", text).definitions[0].node)
+
+    assert scope.captured == captured
+    assert scope.hidden_captures == hidden

@@ -22,7 +22,7 @@ NUMBERS = [
     (3, "awaited"), (1, "own_attribute"),
 ]  # fmt: skip
 LISTS = [
-    (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "slice_of"),
+    (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "hiding"), (1, "slice_of"),
     (1, "tuple_display"), (1, "logged_list"), (1, "if_list"), (1, "list_sum"), (1, "row"),
     (1, "suspending"),
 ]  # fmt: skip
@@ -324,10 +324,11 @@ class Expressions(Writer):
         names = list(self.names.numbers)
         # The variables of a comprehension that suspends cannot be captured.
         self.names.numbers = [each for each in names if each not in ("x", "y")]
+        around, self.is_inner = self.is_inner, True
         with self.plainly():
             first = self.leaf()
             body = self.number(min(depth, 2) - 1)
-        self.names.numbers = names
+        self.names.numbers, self.is_inner = names, around
         default = f", r={self.number(depth - 1)}" if self.chance(25) else ""
         self.no_walrus -= 1
         return f"(lambda {parameter}={first}{default}: ({parameter}, {body})[1])"
@@ -369,6 +370,23 @@ class Expressions(Writer):
 
     def comprehension(self, depth: int) -> str:
         return f"[{self.comprehended(depth, self.value)}]"
+
+    def hiding(self, depth: int) -> str:
+        """A comprehension whose variable hides one of the flow's, and is captured in it.
+
+        Not in inner functions: there Python itself takes the two for one (gh-156664, gh-121377).
+        """
+        if self.is_inner or self.in_comprehension or not self.names.numbers:
+            return self.comprehension(depth)
+        name = self.pick(self.names.numbers)
+        self.no_walrus += 1
+        iterable = self.items(depth - 1)
+        self.is_inner = True
+        with self.plainly():
+            element = f"(lambda q: ({name}, q, {self.number(1)}))({self.number(1)})"
+        self.is_inner = False
+        self.no_walrus -= 1
+        return f"[{element} for {name} in {iterable}]"
 
     def set_comprehension(self, depth: int) -> str:
         return f"{{{self.comprehended(depth, self.number)}}}"

@@ -55,6 +55,7 @@ class Inner(Matches):
         self.in_loop, self.in_handler, self.in_try = False, 0, 0
         self.may_return, self.errors = True, []
         self.plain_only, self.is_async, self.own, self.has_global = plain, is_async, "", False
+        is_inner, self.is_inner = self.is_inner, True
         self.budget = min(self.budget, 3)
         self.level += 1
         self.rebind()
@@ -63,6 +64,7 @@ class Inner(Matches):
         self.names = names
         self.in_loop, self.in_handler, self.in_try, self.may_return, self.errors = saved
         self.plain_only, self.is_async, self.budget, self.own, self.has_global = around
+        self.is_inner = is_inner
 
     def function_body(self, depth: int) -> None:
         self.names.numbers += ["a", "c"]
@@ -113,6 +115,7 @@ class Inner(Matches):
         self.write(f"class {name}({self.base()}{keyword}):")
         own, in_class, names = self.own, self.in_class, self.names.copy()
         ways = self.in_loop, self.may_return
+        is_inner, self.is_inner = self.is_inner, True
         asks = not self.plain_only and self.chance(40)
         with self.plainly():
             # Python 3.12 itself cannot compile `__class__` in a comprehension of a class body.
@@ -131,6 +134,7 @@ class Inner(Matches):
             arguments = self.number(1), self.number(1)
         self.own, self.in_class, self.names = own, in_class, names
         self.in_loop, self.may_return = ways
+        self.is_inner = is_inner
         used = f"{name}({arguments[0]}).get({arguments[1]}), {name}.w"
         target = self.fresh("xs")
         self.names.lists.append(target)

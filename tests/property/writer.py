@@ -63,6 +63,8 @@ class Writer:
         self.plain_only = False
         """Whether what is written must not suspend: the body of a plain function."""
         self.no_walrus = 0
+        self.is_inner = False
+        """Whether what is written belongs to a function or class inside the flow."""
 
     @contextmanager
     def plainly(self, *, is_async: bool = False) -> Iterator[None]:

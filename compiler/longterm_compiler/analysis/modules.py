@@ -57,15 +57,16 @@ def find_spec(module: str, search_path: Sequence[str]) -> ModuleSpec | None:
     importlib.invalidate_caches()
     folders: Sequence[str] | None = search_path
     spec: ModuleSpec | None = None
-    name = ""
     for part in module.split("."):
         if folders is None:
             return None
-        name = f"{name}.{part}" if name else part
-        spec = PathFinder.find_spec(name, folders)
+        # By its last name: of a dotted one the finders of namespace packages (PEP 420) want the
+        # parent to be imported.
+        spec = PathFinder.find_spec(part, folders)
         if spec is None:
             return None
-        folders = spec.submodule_search_locations
+        locations = spec.submodule_search_locations
+        folders = None if locations is None else list(locations)
     return spec
 
 

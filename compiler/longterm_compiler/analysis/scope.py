@@ -35,6 +35,8 @@ class Scope:
     declared_nonlocal: frozenset[str]
     captured: frozenset[str]
     """Local names that a function or class inside reads or binds: they live in cells."""
+    hidden_captures: frozenset[str]
+    """Local names that a comprehension hides by a variable which a function inside it captures."""
     always_bound: frozenset[str]
     """Parameters that nothing ever unbinds: reading them cannot fail."""
     bound: frozenset[str]
@@ -55,13 +57,14 @@ def scope_of(function: FunctionNode) -> Scope:
     globals_ = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     nonlocals = {name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names}
     local = {*bindings, *unbound, *parameters} - globals_ - nonlocals
-    free_inside = {name for inner in inner_scopes(function.body) for name in free_names(inner)}
+    captures = _captures(function.body)
     return Scope(
         parameters=parameters,
         local=frozenset(local),
         declared_global=frozenset(globals_),
         declared_nonlocal=frozenset(nonlocals),
-        captured=frozenset(local & free_inside),
+        captured=frozenset(local & captures.names),
+        hidden_captures=frozenset(local & captures.variables),
         always_bound=frozenset(set(parameters) - unbound - globals_ - nonlocals),
         bound=frozenset(unbound.union(bindings)),
         bindings=bindings,
@@ -139,31 +142,57 @@ def own_nodes(body: Iterable[ast.AST]) -> list[ast.AST]:
     while pending:
         node = pending.pop()
         found.append(node)
-        if isinstance(node, _SCOPES):
-            pending += _outside(node)
-        elif isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, _COMPREHENSIONS):
             pending.append(node.generators[0].iter)
             pending += _walrus_targets(node)
         else:
-            pending += children(node)
+            pending += _own_parts(node)
     return found
 
 
-def inner_scopes(body: Iterable[ast.AST]) -> list[ast.AST]:
-    """Return the functions, lambdas and classes inside a scope, those in comprehensions too.
+def _own_parts(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node but the body of a function, lambda or class."""
+    return _outside(node) if isinstance(node, _SCOPES) else children(node)
 
-    A comprehension itself is not one: it has run before anything can suspend.
+
+@dataclass(slots=True)
+class _Captures:
+    """What functions, lambdas and classes use of the scopes around them."""
+
+    names: set[str] = field(default_factory=set)
+    """Names of the scope itself."""
+    variables: set[str] = field(default_factory=set)
+    """Variables of comprehensions in it."""
+
+
+def _captures(body: Iterable[ast.AST]) -> _Captures:
+    """Return what the scopes inside a scope use of it, and of the comprehensions in it.
+
+    What a comprehension itself uses is not captured: it has run before anything can suspend.
     """
-    found: list[ast.AST] = []
+    found = _Captures()
     pending = list(body)
     while pending:
         node = pending.pop()
         if isinstance(node, _SCOPES):
-            found.append(node)
-            pending += _outside(node)
+            found.names |= free_names(node)
+        if isinstance(node, _COMPREHENSIONS):
+            own = set(comprehension_variables(node))
+            rounds = _captures(_rounds(node))
+            found.names |= rounds.names - own
+            found.variables |= rounds.variables | (rounds.names & own)
+            pending.append(node.generators[0].iter)
         else:
-            pending += children(node)
+            pending += _own_parts(node)
     return found
+
+
+def _rounds(node: Comprehension) -> list[ast.AST]:
+    """Return the parts of a comprehension that run in its own scope: not its first iterable."""
+    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    for number, generator in enumerate(node.generators):
+        parts += [generator.target, *generator.ifs, *([generator.iter] if number else [])]
+    return parts
 
 
 def free_names(scope: ast.AST) -> set[str]:
@@ -188,10 +217,7 @@ def free_names(scope: ast.AST) -> set[str]:
 
 def free_in_comprehension(node: Comprehension) -> set[str]:
     """Return the names that a comprehension uses of its surroundings, its first iterable aside."""
-    parts: list[ast.AST] = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    for number, generator in enumerate(node.generators):
-        parts += [generator.target, *generator.ifs, *([generator.iter] if number else [])]
-    own = own_nodes(parts)
+    own = own_nodes(_rounds(node))
     return (_used_here(own) | _used_inside(own)).difference(comprehension_variables(node))
 
 

@@ -31,6 +31,7 @@ from longterm_compiler.lower import (
     withs,
 )
 from longterm_compiler.lower.context import Leaving, Lowering, Out, ResumePoint
+from longterm_compiler.lower.renames import rename_hiding_variables
 
 __all__ = ["Lowered", "ResumePoint", "lower"]
 
@@ -80,5 +81,5 @@ def lower(
 ) -> Lowered:
     """Lower the body of a flow; `around` are the names of the functions around it."""
     low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS, around)
-    lowered = low.block(body)
+    lowered = low.block(rename_hiding_variables(low, body))
     return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.pending)

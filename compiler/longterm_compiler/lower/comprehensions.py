@@ -13,11 +13,11 @@ The comprehension's own variables are renamed, since a comprehension is a scope 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from typing import TypeAlias
 
-from longterm_compiler.analysis.scope import comprehension_variables, parameter_names
+from longterm_compiler.analysis.scope import comprehension_variables
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
+from longterm_compiler.lower.renames import copy_renamed
 from longterm_compiler.syntax.build import assign, at, call, changed, load
 
 _Node: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp
@@ -59,9 +59,9 @@ def _loops(
     inner: Out = _element(low, node, renamed, result)
     for depth, generator in reversed(list(enumerate(node.generators))):
         for test in reversed(generator.ifs):
-            inner = [at(test, ast.If(_copy(low, test, renamed), inner, []))]
-        iterable = _copy(low, generator.iter, renamed) if depth else first
-        target = _copy(low, generator.target, renamed)
+            inner = [at(test, ast.If(copy_renamed(low, test, renamed), inner, []))]
+        iterable = copy_renamed(low, generator.iter, renamed) if depth else first
+        target = copy_renamed(low, generator.target, renamed)
         make = ast.AsyncFor if generator.is_async else ast.For
         inner = [at(generator.target, make(target, iterable, inner, []))]
     return inner[0]
@@ -73,54 +73,16 @@ def _element(low: Lowering, node: _Node, renamed: dict[str, str], result: str) -
         key = low.names.fresh("key")
         place = ast.Subscript(load(result), load(key), ast.Store())
         return [
-            at(node.key, assign(key, _copy(low, node.key, renamed))),
-            at(node.value, assign(item, _copy(low, node.value, renamed))),
+            at(node.key, assign(key, copy_renamed(low, node.key, renamed))),
+            at(node.value, assign(item, copy_renamed(low, node.value, renamed))),
             at(node.key, ast.Assign([place], load(item))),
         ]
     add = ast.Attribute(load(result), "append" if isinstance(node, ast.ListComp) else "add")
     add.ctx = ast.Load()
     return [
-        at(node.elt, assign(item, _copy(low, node.elt, renamed))),
+        at(node.elt, assign(item, copy_renamed(low, node.elt, renamed))),
         at(node.elt, ast.Expr(call(add, load(item)))),
     ]
-
-
-def _copy(low: Lowering, node: ast.expr, renamed: dict[str, str]) -> ast.expr:
-    """Copy an expression with the comprehension's variables renamed, marks of suspends kept."""
-    copied = _copied(low, node, renamed)
-    assert isinstance(copied, ast.expr)
-    return copied
-
-
-def _copied(low: Lowering, node: ast.AST, renamed: dict[str, str]) -> ast.AST:
-    if isinstance(node, ast.Name) and node.id in renamed:
-        return ast.copy_location(ast.Name(renamed[node.id], node.ctx), node)
-    inner = renamed
-    if isinstance(node, ast.Lambda):
-        inner = _without(renamed, parameter_names(node.args))
-    elif isinstance(node, _COMPREHENSIONS):
-        inner = _without(renamed, comprehension_variables(node))
-    fields = {
-        name: _copied_field(low, value, renamed if name == "args" else inner)
-        for name, value in ast.iter_fields(node)
-    }
-    new = changed(node, **fields)
-    if isinstance(node, _COMPREHENSIONS):
-        # Its first iterable is evaluated in the scope around it.
-        assert isinstance(new, _COMPREHENSIONS)
-        new.generators[0].iter = _copy(low, node.generators[0].iter, renamed)
-    low.suspensions.record_copy(node, new)
-    return new
-
-
-def _without(renamed: dict[str, str], own: Iterable[str]) -> dict[str, str]:
-    return {old: new for old, new in renamed.items() if old not in set(own)}
-
-
-def _copied_field(low: Lowering, value: object, renamed: dict[str, str]) -> object:
-    if isinstance(value, list):
-        return [_copied_field(low, item, renamed) for item in value]
-    return _copied(low, value, renamed) if isinstance(value, ast.AST) else value
 
 
 EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
