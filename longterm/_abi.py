@@ -41,6 +41,7 @@ RUNTIME_NAMES: Final = frozenset(
         "iter",
         "let_go",
         "merged",
+        "rest",
         "slice",
         "take_up",
         "type",

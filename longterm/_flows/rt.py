@@ -81,6 +81,40 @@ def _named(function: Any) -> str:
     return f"{qualname}()" if module in (None, "builtins") else f"{module}.{qualname}()"
 
 
+_EMPTY: list[Any] = [
+    *([], (), {}, {}.values(), {}.items(), set(), "", "\u0100", b"", bytearray(), range(1)),
+]
+_ITERATE_OVER_THEMSELVES = {
+    *(enumerate, filter, map, reversed, zip),
+    *(type(builtins.iter(container)) for container in _EMPTY),
+}
+"""The iterators of Python's that a loop most often goes over: `__iter__` of one is the very one."""
+
+
+def rest(iterator: Any) -> Any:
+    """Return what a loop can go over to go on with an iterator, synchronous or not.
+
+    The author's own iterators are asked for `__iter__` or `__aiter__` once, as in Python. So a loop
+    that is entered again must not ask them: it asks the object around it.
+    """
+    return iterator if type(iterator) in _ITERATE_OVER_THEMSELVES else _Rest(iterator)
+
+
+class _Rest:
+    """Gives out an iterator as it is."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: Any) -> None:
+        self._iterator = iterator
+
+    def __iter__(self) -> Any:
+        return self._iterator
+
+    def __aiter__(self) -> Any:
+        return self._iterator
+
+
 def aiter(iterable: Any) -> Any:
     """Return an asynchronous iterator; if there is none, say so in the words of `async for`."""
     kind = type(iterable)
@@ -88,18 +122,8 @@ def aiter(iterable: Any) -> Any:
         _refuse(_iterated(iterable))
     iterator = kind.__aiter__(iterable)
     if not hasattr(type(iterator), "__anext__"):
-        _refuse(_iterated(_Iterable(iterator)))
+        _refuse(_iterated(_Rest(iterator)))
     return iterator
-
-
-class _Iterable:
-    """Has an asynchronous iterator, or what passes for one."""
-
-    def __init__(self, iterator: Any) -> None:
-        self.iterator = iterator
-
-    def __aiter__(self) -> Any:
-        return self.iterator
 
 
 async def _iterated(iterable: Any) -> None:

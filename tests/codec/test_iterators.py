@@ -119,6 +119,21 @@ def test_it_goes_on_the_same_way_where_state_cannot_be_set(
     assert rest(go_on(name, arguments, state, Budget(100))) == expected
 
 
+def test_where_state_cannot_be_set_an_iterator_is_not_asked_again() -> None:
+    class Bare:
+        def __init__(self) -> None:
+            self.left = 2
+
+        def __next__(self) -> int:
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return self.left
+
+    chained = go_on("chain", (), (iter(([9],)), Bare()), Budget(100))
+    assert list(chained) == [1, 0, 9]
+
+
 def test_what_is_appended_to_the_list_later_is_still_seen() -> None:
     rows = [1, 2, 3]
     iterator = iter(rows)

@@ -136,7 +136,7 @@ def test_temporaries_stand_below_the_comment_of_their_statement() -> None:
         "",
         "# all of them",
         "_lt_iter1 = __longterm__.iter(items)",
-        "for x in _lt_iter1:  # each",
+        "for x in __longterm__.rest(_lt_iter1):  # each",
         "    suspend(x)  # point 1, line 6",
     ]
 

@@ -131,6 +131,7 @@ class RowIterator(_Shown):
         self.place = 0
 
     def __iter__(self) -> RowIterator:
+        log("iter again")
         return self
 
     def __next__(self) -> Any:
@@ -199,6 +200,7 @@ class Stream(Row):
 
 class StreamIterator(RowIterator):
     def __aiter__(self) -> StreamIterator:
+        log("aiter again")
         return self
 
     async def __anext__(self) -> Any:

@@ -2,7 +2,7 @@
 
     x = [ask(r) for r in reviewers]     _lt_list1 = []
                                         _lt_iter1 = __longterm__.iter(reviewers)
-                                        for _lt_r1 in _lt_iter1:
+                                        for _lt_r1 in __longterm__.rest(_lt_iter1):
                                             _lt_item1 = ask(_lt_r1)
                                             _lt_list1.append(_lt_item1)
                                         x = _lt_list1

@@ -1,10 +1,12 @@
 """Lower loops: the iterator of a `for` gets a name, a suspending `while` test moves inside.
 
     for item in items:                  _lt_iter1 = __longterm__.iter(items)
-        reply = ask(item)               for item in _lt_iter1:
+        reply = ask(item)               for item in __longterm__.rest(_lt_iter1):
                                             reply = ask(item)
 
-An iterator with a name is a value like any other: it is stored, position and all.
+An iterator with a name is a value like any other: it is stored, position and all. A `for` asks for
+`__iter__` of what it goes over. An iterator has been asked already, and one of the author's may
+start over when it is asked again: so the loop, and the loop in each resume body, goes over `rest`.
 
     while ask("more?"):                 while True:
         n += 1                              _lt_value1 = ask("more?")
@@ -41,7 +43,7 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     if low.may_suspend(node.target, *node.body):
         make = "iter" if isinstance(node, ast.For) else "aiter"
         kept = low.spill("iter", at(node.iter, call(runtime(make), iterable)), out)
-        iterable = ast.copy_location(kept, node.iter)
+        iterable = at(node.iter, call(runtime("rest"), kept))
     target = node.target
     body: Out = []
     if low.may_suspend(target):

@@ -9,7 +9,7 @@ loop of one round, so that `break` and `continue` are the language's own; then i
         reply = _lt_next()              # the rest of the round that was interrupted
         replies.append(reply)
     else:
-        for item in _lt_iter1:          # the rounds that are left, at full speed
+        for item in __longterm__.rest(_lt_iter1):   # the rounds that are left, at full speed
             reply = suspend(item)
             replies.append(reply)
 """

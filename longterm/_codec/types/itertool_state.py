@@ -112,7 +112,7 @@ def _chain(budget: Budget, state: Any) -> Any:
     source, *active = state
     if not active:
         return itertools.chain.from_iterable(AsIs(source))
-    return itertools.chain.from_iterable(itertools.chain(active, AsIs(source)))
+    return itertools.chain.from_iterable(itertools.chain(map(AsIs, active), AsIs(source)))
 
 
 def _accumulate(budget: Budget, state: Any, iterator: Any, function: Any = None) -> Any:
