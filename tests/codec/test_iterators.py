@@ -143,6 +143,41 @@ def test_what_is_appended_to_the_list_later_is_still_seen() -> None:
     assert list(back) == [2, 3, 4]
 
 
+@pytest.mark.parametrize("kind", [list, bytearray])
+@pytest.mark.parametrize("make", [iter, reversed])
+@pytest.mark.parametrize("passed", [0, 1, 2, 3])
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+@pytest.mark.parametrize("later", [0, 1, 2, 5])
+def test_a_list_that_shrinks_under_its_iterator(
+    kind: Any, make: Any, passed: int, left: int, later: int
+) -> None:
+    rows = kind(range(4))
+    iterator = make(rows)
+    for _ in range(passed):
+        next(iterator)
+    del rows[left:]
+
+    back, back_rows = decode(encode([iterator, rows]))
+
+    assert back_rows == rows
+    for each in (rows, back_rows):
+        each.extend(range(10, 10 + later))
+    assert list(back) == list(iterator)
+
+
+def test_an_iterator_far_past_the_end_of_its_list_is_refused() -> None:
+    rows = [0] * 200_000
+    iterator = iter(rows)
+    for _ in range(150_000):
+        next(iterator)
+    rows.clear()
+    with pytest.raises(NotStorable, match=r"past the end.*go through a list"):
+        encode(iterator)
+    rows.extend([0] * 60_000)
+    back, _ = decode(encode([iterator, rows]))
+    assert next(back, None) is None
+
+
 def test_an_exhausted_iterator_stays_so() -> None:
     rows = [1]
     iterator = iter(rows)

@@ -121,7 +121,7 @@ class Blocks(Statements):
         self.looped(depth)
 
     def iterable(self) -> str:
-        kind = self.below(7)
+        kind = self.below(9)
         if kind <= 1:
             return f"{self.items(2)}[:3]"
         if kind == 2:
@@ -132,6 +132,10 @@ class Blocks(Statements):
             return f"zip({self.items(1)}[:3], {self.items(2)})"
         if kind == 5:
             return f"Row({self.number(2)}, {self.number(1)})"
+        if kind in (6, 7):
+            # The very list, which may shrink or grow meanwhile; but not without end.
+            way = self.pick(["{}", "reversed({})"])
+            return f"zip(range(4), {way.format(self.list_name())})"
         return f"list({self.table(2)}.items())[:3]"
 
     def while_block(self, depth: int) -> None:

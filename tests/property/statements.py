@@ -12,7 +12,7 @@ SIMPLE = [
     (1, "annotated"), (1, "delete_name"), (1, "delete_entry"), (1, "delete_several"),
     (1, "assertion"), (1, "global_total"), (1, "respond_statement"), (1, "assign_table"),
     (1, "assign_text"), (1, "alias"), (1, "assign_dynamic"), (1, "new_box"), (1, "bare_annotation"),
-    (1, "import_statement"), (1, "assign_own"),
+    (1, "import_statement"), (1, "assign_own"), (1, "shrink"),
 ]  # fmt: skip
 
 
@@ -74,6 +74,9 @@ class Statements(Expressions):
         name = self.fresh("xs")
         self.names.lists.append(name)
         return f"{name} = {value}"
+
+    def shrink(self, depth: int) -> str:
+        return f"del {self.list_name()}[{self.place(depth - 1)}:]"
 
     def assign_table(self, depth: int) -> str:
         value = self.table(depth)

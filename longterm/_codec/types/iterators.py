@@ -17,6 +17,8 @@ from longterm._codec.refusal import Refused
 from longterm._codec.types.kinds import Kind, Parts, is_a, store
 
 _FAMILY: Final = "iterators"
+_MOST_PAST_THE_END: Final = 100_000
+"""How far an iterator may stand past the end of a list that has shrunk: what `Budget` allows."""
 
 # What makes a fresh iterator, by the name that is stored; and what its container may be.
 _SEQUENCES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
@@ -47,6 +49,7 @@ _TYPE_OF: Final[dict[str, type]] = {
     },
     **{name: type(make(types[0]())) for name, (make, types) in _TABLES.items()},
 }
+_BACKWARDS: Final = frozenset({reversed, _TYPE_OF["reversed list"]})
 _NAME_OF_TABLE: Final = {_TYPE_OF[name]: name for name in _TABLES if name != "frozenset"}
 _RANGE_ITERATORS: Final = (type(iter(range(1))), type(iter(range(1 << 100))))
 _STRING_ITERATORS: Final = (type(iter("")), type(iter("\u0100")))
@@ -58,6 +61,13 @@ def _take_sequence(iterator: Any) -> Parts:
     if not state:
         ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
         return [SEQUENCE.tag, name, ended, None]
+    if (
+        isinstance(container, list | bytearray)
+        and state[0] - _length(container) > _MOST_PAST_THE_END
+    ):
+        raise Refused(
+            "it stands far past the end of what it goes through", "go through a list of it"
+        )
     return [SEQUENCE.tag, name, container, state[0]]
 
 
@@ -95,9 +105,37 @@ def _fill_sequence(iterator: Any, parts: Parts, budget: Budget) -> None:
         budget.spend(length_hint(iterator))
         deque(iterator, maxlen=0)
     elif type(position) is int:
-        iterator.__setstate__(position)
+        _set_position(iterator, position, budget)
     else:
         raise TypeError("an iterator stands at a number")
+
+
+def _set_position(iterator: Any, position: int, budget: Budget) -> None:
+    """Put an iterator where it stood; where that is past the end of what it goes through, too.
+
+    A list can shrink under its iterator, and grow again later. `__setstate__` takes no position
+    past the end, so the list is given that length for a moment.
+    """
+    iterator.__setstate__(position)
+    left = length_hint(iterator)
+    if left and (left == position + 1 or type(iterator) not in _BACKWARDS):
+        return  # most often
+    # `__reduce__` shows another list where nothing is left of this one, from Python 3.13 on.
+    container = _container(iterator, list, bytearray)
+    length = position if container is None else _length(container)
+    missing = position + 1 - length
+    if container is None or missing <= 0:
+        return
+    budget.spend(missing)
+    kind = list if is_a(container, list) else bytearray
+    kind.extend(container, bytes(missing))
+    iterator.__setstate__(position)
+    kind.__delitem__(container, slice(length, None))
+
+
+def _length(container: Any) -> int:
+    """Return how long a list or bytearray is, without asking a subclass of the author's."""
+    return (list if is_a(container, list) else bytearray).__len__(container)
 
 
 def _take_range(iterator: Any) -> Parts:
@@ -108,7 +146,7 @@ def _take_range(iterator: Any) -> Parts:
 
 
 def _take_table(iterator: Any) -> Parts:
-    container = _container(iterator)
+    container = _container(iterator, dict, set, frozenset)
     if container is None:
         return [TABLE.tag, _NAME_OF_TABLE[type(iterator)], None, None]
     name = _NAME_OF_TABLE[type(iterator)]
@@ -136,13 +174,11 @@ def _take_table(iterator: Any) -> Parts:
     return [TABLE.tag, name, container, len(container) - left]
 
 
-def _container(iterator: Any) -> Any:
+def _container(iterator: Any, *types: type) -> Any:
+    """Return what an iterator goes through, of one of these types; None if it is at its end."""
     import gc
 
-    found = [
-        each for each in gc.get_referents(iterator) if isinstance(each, (dict, set, frozenset))
-    ]
-    return found[0] if found else None
+    return next((each for each in gc.get_referents(iterator) if isinstance(each, types)), None)
 
 
 def _make_table(parts: Parts, budget: Budget) -> Any:
