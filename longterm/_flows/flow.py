@@ -19,7 +19,7 @@ from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FlowImage, ResumeImage
 from longterm._flows.loader import Maker, inner_maker, maker_of
-from longterm._flows.resolve import SUSPENDS, WAITS, flow_codes, function_behind
+from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
@@ -115,6 +115,9 @@ def deflow(function: F, /) -> F:
         raise CompileError(_not_a_function(function))
     _make_flow(function)
     return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+
+
+flow_codes[id(deflow.__code__)] = DEFLOW
 
 
 def _make_flow(function: types.FunctionType) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from longterm._flows.cache import Answer, Entry, ModuleCache, add_resume, new_entry, resume_in
 from longterm._flows.compiled import FlowImage, ResumeImage
-from longterm._flows.resolve import MAY, is_half_loaded, judge
+from longterm._flows.resolve import MAY, is_half_loaded, resolve
 from longterm.errors import CompileError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Maker:
         if entry is None or entry["flags"] != self.flags:
             return None
         self._asked = entry["asked"]
-        if any(judge(module, path) != verdict for module, path, verdict in self._asked):
+        if any(_resolve(module, path) != verdict for module, path, verdict in self._asked):
             return None
         return entry
 
@@ -120,14 +120,20 @@ class Maker:
     def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
         from longterm_compiler import Verdict
 
-        verdict = judge(module, path)
-        if verdict == MAY and is_half_loaded(module):
-            # Modules that import each other are loaded in an order of chance; what a flow means
-            # must not depend on it, so the name is looked up in the module's source.
-            verdict = _source_resolver()(module, path).value
+        verdict = _resolve(module, path)
         if (module, path, verdict) not in self._asked:
             self._asked.append((module, path, verdict))
         return Verdict(verdict)
+
+
+def _resolve(module: str, path: tuple[str, ...]) -> str:
+    """Return what a name of another module stands for."""
+    verdict = resolve(module, path)
+    if verdict == MAY and is_half_loaded(module, path):
+        # Modules that import each other are loaded in an order of chance; what a flow means
+        # must not depend on it, so the name is looked up in the module's source.
+        verdict = _source_resolver()(module, path).value
+    return verdict
 
 
 @cache
@@ -159,7 +165,9 @@ def _check_not_wrapped(function: types.FunctionType, module: Module, name: str) 
     from longterm_compiler import ModuleNames, Verdict
 
     definition = find_definition(module, name)
-    names = ModuleNames(module.source, module.name, module.package, lambda *_: Verdict.MAY)
+    names = ModuleNames(
+        module.source, module.name, module.package, lambda *asked: Verdict(_resolve(*asked))
+    )
     if definition is not None and not names.is_flow(definition.node):
         code = function.__code__
         raise CompileError(

@@ -1,4 +1,4 @@
-"""Judge what an imported name stands for, by the modules that are loaded now.
+"""Resolve an imported name to what it stands for, by the modules that are loaded now.
 
 The same question that the command line asks of source files; the answers are the compiler's
 verdicts by their values, so that asking does not import the compiler.
@@ -16,6 +16,7 @@ SUSPENDS: Final = "suspends"
 MAY: Final = "may suspend"
 UNKNOWN: Final = "unknown"
 NEVER: Final = "never suspends"
+DEFLOW: Final = "deflow"
 
 _NATIVE: Final = (
     type,
@@ -28,16 +29,16 @@ _NATIVE: Final = (
 )
 
 flow_codes: dict[int, str] = {}
-"""What calling a code object does, by its identity: it waits, or it suspends as flows do. Kept by
-`longterm._flows.flow`."""
+"""What calling a code object does, by its identity: it waits, it suspends as
+flows do, or it makes flows. Kept by `longterm._flows.flow`."""
 
 
-def judge(module: str, path: tuple[str, ...]) -> str:
-    """Return how sure it is that calling `path` in a module suspends."""
+def resolve(module: str, path: tuple[str, ...]) -> str:
+    """Return what `path` in a module stands for: how sure it is that calling it suspends."""
     value: object = sys.modules.get(module)
     for name in path:
         if isinstance(value, types.ModuleType):
-            value = vars(value).get(name)
+            value = _in_module(value, name)
         elif isinstance(value, type):
             value = next((vars(base)[name] for base in value.__mro__ if name in vars(base)), None)
         else:
@@ -50,10 +51,23 @@ def judge(module: str, path: tuple[str, ...]) -> str:
     return NEVER if isinstance(value, _NATIVE) else MAY
 
 
-def is_half_loaded(module: str) -> bool:
-    """Tell whether a module is being imported at this moment."""
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    return bool(getattr(spec, "_initializing", False))
+def _in_module(module: types.ModuleType, name: str) -> object:
+    """Return what a module has under a name; a package does not have a module half loaded yet."""
+    found = vars(module).get(name)
+    return sys.modules.get(f"{module.__name__}.{name}") if found is None else found
+
+
+def is_half_loaded(module: str, path: tuple[str, ...]) -> bool:
+    """Tell whether a module that a path leads through is being imported at this moment."""
+    value: object = sys.modules.get(module)
+    for name in (*path, ""):
+        if not isinstance(value, types.ModuleType):
+            return False
+        # As `import` does itself, to tell of a name that is missing.
+        if getattr(getattr(value, "__spec__", None), "_initializing", False):
+            return True
+        value = _in_module(value, name)
+    return False
 
 
 def function_behind(value: object) -> types.FunctionType | None:

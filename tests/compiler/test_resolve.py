@@ -1,15 +1,17 @@
-"""Imported names are judged by source as the running application judges them by value."""
+"""Imported names are resolved by source as the running application judges them by value."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from longterm_compiler import Verdict
+from longterm_compiler import ModuleNames, SourceFile, Verdict
 from longterm_compiler.analysis.modules import Located, locate, root_of
 from longterm_compiler.analysis.resolve import SourceResolver
 from longterm_compiler.cli.targets import Target, find_target
@@ -197,9 +199,9 @@ def test_source_is_judged_as_the_live_module_is(module: str, path: tuple[str, ..
 
 def live(module: str, path: tuple[str, ...]) -> Verdict:
     """What the runtime says of a name."""
-    from longterm._flows.resolve import judge
+    from longterm._flows.resolve import resolve
 
-    return Verdict(judge(module, path))
+    return Verdict(resolve(module, path))
 
 
 @pytest.mark.usefixtures("market")
@@ -328,3 +330,152 @@ def test_a_star_may_put_a_flow_in_the_place_of_a_builtin(market: Path) -> None:
     )
 
     assert points(target) == [(("input",), True)]
+
+
+ALIASED = {
+    "aliased/__init__.py": "",
+    "aliased/words.py": """
+import longterm
+from longterm import suspend as pause
+flow = longterm.deflow
+""",
+    "aliased/other.py": "def deflow(function):\n    return function\n",
+    "aliased/a.py": """
+from aliased import b, other, words
+from aliased.words import flow as step
+from longterm import deflow
+mark = deflow
+again = mark
+
+@again
+def ask(x):
+    return words.pause(x)
+
+@step
+def reply(x):
+    return [words.pause(x) for _ in "ab"]
+
+@other.deflow
+def plain(x):
+    return x
+
+@words.flow
+def main(x):
+    return [ask(x), [reply(y) for y in x], plain(x) + plain(x), b.main(x), b.plain(x)]
+""",
+    "aliased/b.py": """
+import aliased.a as a
+from aliased.other import deflow
+from aliased.words import flow, pause
+
+@deflow
+def plain(x):
+    return x
+
+@flow
+def main(x):
+    return [a.ask(1) + 1, [a.reply(y) for y in x], a.plain(x), plain(x), sorted([pause(x)])]
+""",
+}
+ORDERS = [
+    ["aliased.a"],
+    ["aliased.b"],
+    ["aliased.words", "aliased.other", "aliased.b", "aliased.a"],
+]
+
+
+@pytest.fixture
+def aliased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in ALIASED.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("LONGTERM_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def versions_in_process(folder: Path, modules: list[str]) -> dict[str, str]:
+    """Import modules in another process; return the versions of all flows that it knows then."""
+    program = f"""
+import importlib, json, sys
+sys.path.insert(0, {str(folder)!r})
+for name in {modules!r}:
+    importlib.import_module(name)
+from longterm._flows.flow import known_flows
+print(json.dumps({{each.name: each.version for each in known_flows()}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_a_flow_has_one_version_in_every_order_of_imports(aliased: Path) -> None:
+    first, *others = [versions_in_process(aliased, order) for order in ORDERS]
+
+    assert sorted(first) == ["aliased.a:ask", "aliased.a:main", "aliased.a:reply", "aliased.b:main"]
+    assert others == [first, first]
+    # With the cache that the processes before have written:
+    assert versions_in_process(aliased, ORDERS[1]) == first
+
+
+def test_the_command_line_shows_the_version_that_a_process_has(aliased: Path) -> None:
+    targets = [find_target(f"aliased.{name}") for name in "ab"]
+    shown = {
+        f"{target.names.module}:{flow.qualname}": compile_flow(flow, target.names)
+        for target in targets
+        for flow in target.flows
+    }
+
+    assert {name: each.version for name, each in shown.items()} == versions_in_process(
+        aliased, ORDERS[0]
+    )
+    assert [(".".join(p.callee), p.suspends) for p in shown["aliased.b:main"].points] == [
+        ("a.ask", True),
+        ("a.reply", True),
+        ("pause", True),
+    ]
+    assert [(".".join(p.callee), p.suspends) for p in shown["aliased.a:main"].points] == [
+        ("ask", True),
+        ("reply", True),
+        ("b.main", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_flow"),
+    [
+        ("from longterm import deflow\n@deflow\ndef f(): ...", True),
+        ("from longterm import deflow as flow\n@flow\ndef f(): ...", True),
+        ("from longterm import *\n@deflow\ndef f(): ...", True),
+        ("import longterm as L\n@L.deflow\ndef f(): ...", True),
+        ("import longterm\nflow: object = longterm.deflow\n@flow\ndef f(): ...", True),
+        ("from longterm import deflow\ndef g():\n    @deflow\n    def f(): ...", True),
+        ("def g():\n    from longterm import deflow\n    @deflow\n    def f(): ...", True),
+        ("from nowhere_at_all import deflow\n@deflow\ndef f(): ...", True),
+        (
+            "try:\n    from longterm import deflow\nexcept ImportError:\n    deflow = None\n"
+            "flow = deflow\n@flow\ndef f(): ...",
+            True,
+        ),
+        ("from market.flows import deflow as flow\n@flow\ndef f(): ...", True),
+        ("from market import flows as m\nflow = m.deflow\n@flow\ndef f(): ...", True),
+        ("def deflow(function): return function\n@deflow\ndef f(): ...", False),
+        ("from market.flows import plain as deflow\n@deflow\ndef f(): ...", False),
+        ("flow = flow\n@flow\ndef f(): ...", False),
+        ("a = b\nb = a\n@a.deflow\ndef f(): ...", True),
+        ("@f\ndef f(): ...", False),
+        ("@deflow\ndef deflow(): ...\n@deflow\ndef f(): ...", False),
+        ("from longterm import suspend\n@suspend\ndef f(): ...", False),
+    ],
+)
+@pytest.mark.usefixtures("market")
+def test_a_decorator_is_deflow_by_what_it_stands_for(text: str, is_flow: bool) -> None:
+    source = SourceFile.parse("orders.py", text)
+    names = ModuleNames(source, "orders", "", SourceResolver(sys.path))
+    function = source.definitions[-1]
+
+    assert function.node.name == "f"
+    assert names.is_flow(function.node) is is_flow

@@ -27,9 +27,8 @@ import longterm
 from longterm import engine as engines
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
-from longterm._flows import flow
+from longterm._flows import flow, resolve
 from longterm._flows import loader as workshop
-from longterm._flows import resolve as judge
 from longterm._flows.context import current
 from longterm._flows.loader import Maker
 from longterm._turns import turns
@@ -288,7 +287,7 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
     sys.modules[MODULE] = module
     try:
         with ExitStack() as stack:
-            tables = (flow._flows, flow._bodies, flow._by_original, judge.flow_codes, site._sites)
+            tables = (flow._flows, flow._bodies, flow._by_original, resolve.flow_codes, site._sites)
             for table in tables:
                 stack.enter_context(kept(table))
             for codes in (inner._names, inner._scanned):

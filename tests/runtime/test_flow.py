@@ -250,3 +250,26 @@ def test_python_without_columns_is_refused_also_when_the_flow_is_cached(tmp_path
         refused = imported("-X", "no_debug_ranges")
         assert "cannot make f a flow: Python runs without columns in code objects" in refused
         assert imported() == ""
+
+
+step = deflow
+pause = suspend
+
+
+@step
+def aliased(question):
+    return pause(question)
+
+
+@step
+def doubled():
+    return aliased("one") + sum([aliased("two") for _ in "ab"])
+
+
+def test_flows_are_known_under_other_names_of_deflow_and_suspend():
+    engine = Engine("memory://")
+    run = engine.start_flow(doubled)
+    for value in (1, 2, 3):
+        run = engine.process_event(run.id, run.waiting_for, value)
+
+    assert run.result == 6

@@ -1,4 +1,6 @@
-"""Which calls may suspend: what is called in, a verdict out. Nothing is executed.
+"""What a dotted path stands for: a path in, a verdict out. Nothing is executed.
+
+It is asked which calls may suspend, and which decorators are `deflow`.
 
 A name is followed to where its module binds it. What a module imports is asked of a `Resolver`:
 in a running application it looks at the live modules, on the command line at their source.
@@ -39,6 +41,8 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
     """Any other expression; taken as a resume point only where that costs nothing."""
     NEVER = "never suspends"
+    DEFLOW = "deflow"
+    """It is `deflow`, which makes flows of functions; a call of it never suspends."""
 
     @property
     def is_sure(self) -> bool:
@@ -51,17 +55,22 @@ class Verdict(Enum):
         return _PRECEDENCE.index(self)
 
 
-_PRECEDENCE = [Verdict.NEVER, Verdict.UNKNOWN, Verdict.MAY, Verdict.SUSPENDS, Verdict.WAITS]
+_PRECEDENCE = [
+    Verdict.NEVER,
+    Verdict.UNKNOWN,
+    Verdict.MAY,
+    Verdict.DEFLOW,
+    Verdict.SUSPENDS,
+    Verdict.WAITS,
+]
 
 
 Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
 _LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
-_FORMS = {"suspend": Verdict.WAITS, "call": Verdict.SUSPENDS}
-_PLAIN_FORMS = frozenset(
-    {"respond", "set_index", "start_flow", "process_event", "get_run", "deflow"}
-)
+_FORMS = {"suspend": Verdict.WAITS, "call": Verdict.SUSPENDS, "deflow": Verdict.DEFLOW}
+_PLAIN_FORMS = frozenset({"respond", "set_index", "start_flow", "process_event", "get_run"})
 _HOME = "longterm"
 
 
@@ -74,11 +83,23 @@ class ModuleNames:
     package: str
     resolve: Resolver
     _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
+    _deflows: dict[ast.expr, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
     def bindings(self) -> Bindings:
         """The nodes that bind each name of the module."""
         return bindings_of(own_nodes(self.source.tree.body))
+
+    @cached_property
+    def values(self) -> dict[ast.AST, ast.expr]:
+        """The values of simple assignments at the top level, by the node of the name."""
+        found: dict[ast.AST, ast.expr] = {}
+        for node in own_nodes(self.source.tree.body):
+            if isinstance(node, ast.Assign):
+                found.update((target, node.value) for target in node.targets)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                found[node.target] = node.value
+        return found
 
     @cached_property
     def star_imports(self) -> list[str]:
@@ -106,13 +127,15 @@ class ModuleNames:
 
     def verdict(self, path: tuple[str, ...]) -> Verdict:
         """Resolve a dotted path that begins with a global or builtin name."""
+        return self._verdict(path, frozenset())
+
+    def _verdict(self, path: tuple[str, ...], aliases: frozenset[str]) -> Verdict:
         name, rest = path[0], path[1:]
         bindings = self.bindings.get(name, [])
         if not bindings:
             return self._unbound(path)
-        if len(bindings) > 1:
-            return strongest(self._bound(binding, name, rest) for binding in bindings)
-        return self._bound(bindings[0], name, rest)
+        aliases |= {name}
+        return strongest(self._bound(binding, name, rest, aliases) for binding in bindings)
 
     def _unbound(self, path: tuple[str, ...]) -> Verdict:
         """Resolve a path whose first name the file does not bind; `import *` may do so."""
@@ -126,12 +149,15 @@ class ModuleNames:
             return strongest([Verdict.NEVER, *(verdict for verdict in verdicts if verdict.is_sure)])
         return strongest(verdicts) if verdicts else Verdict.MAY
 
-    def _bound(self, binding: ast.AST, name: str, rest: tuple[str, ...]) -> Verdict:
+    def _bound(
+        self, binding: ast.AST, name: str, rest: tuple[str, ...], aliases: frozenset[str]
+    ) -> Verdict:
+        """Resolve a path by one binding of its first name; `aliases` lead to it already."""
         match binding:
-            case ast.Import(names=aliases):
-                return self._imported_module(aliases, name, rest)
-            case ast.ImportFrom(names=aliases):
-                original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
+            case ast.Import(names=names):
+                return self._imported_module(names, name, rest)
+            case ast.ImportFrom(names=names):
+                original = next((a.name for a in names if (a.asname or a.name) == name), name)
                 return self._ask(self.absolute(binding), (original, *rest))
             case ast.FunctionDef() | ast.AsyncFunctionDef() if not rest:
                 return Verdict.SUSPENDS if self.is_flow(binding) else Verdict.NEVER
@@ -139,7 +165,24 @@ class ModuleNames:
                 return self.in_class(binding, rest[0]) if len(rest) == 1 else Verdict.UNKNOWN
             case ast.ClassDef():
                 return Verdict.NEVER
+            case ast.Name():
+                return self._assigned(binding, rest, aliases)
         return Verdict.MAY if not rest else Verdict.UNKNOWN
+
+    def _assigned(
+        self, target: ast.Name, rest: tuple[str, ...], aliases: frozenset[str]
+    ) -> Verdict:
+        """Resolve what a name is assigned: another name for a flow, or for `deflow`, is as good.
+
+        What is plain now may be assigned anew by the time that it is called.
+        """
+        value = self.values.get(target)
+        path = None if value is None else dotted(value)
+        if path is not None and path[0] not in aliases:
+            verdict = self._verdict((*path, *rest), aliases)
+            if verdict.is_sure or verdict is Verdict.DEFLOW:
+                return verdict
+        return Verdict.UNKNOWN if rest else Verdict.MAY
 
     def _imported_module(
         self, aliases: list[ast.alias], name: str, rest: tuple[str, ...]
@@ -191,18 +234,20 @@ class ModuleNames:
         return any(self.is_deflow(decorator) for decorator in node.decorator_list)
 
     def is_deflow(self, decorator: ast.expr) -> bool:
-        """Tell whether a decorator is `deflow`, under whatever name it was imported."""
-        path = dotted(decorator)
-        if path is None:
-            return False
-        if path[-1] == "deflow":
-            return True
-        for binding in self.bindings.get(path[0], []):
-            if isinstance(binding, ast.ImportFrom) and len(path) == 1:
-                for alias in binding.names:
-                    if alias.asname == path[0] and alias.name == "deflow":
-                        return True
-        return False
+        """Tell whether a decorator is longterm's `deflow`, under whatever name it is known here.
+
+        One of which nothing can be found out, as in a function that imports it, goes by its name.
+        """
+        known = self._deflows.get(decorator)
+        if known is None:
+            path = dotted(decorator)
+            guess = path is not None and path[-1] == "deflow"
+            # A decorator may lead to what it decorates; then the name counts as well.
+            self._deflows[decorator] = guess
+            verdict = Verdict.NEVER if path is None else self.verdict(path)
+            is_known = verdict not in (Verdict.MAY, Verdict.UNKNOWN)
+            known = self._deflows[decorator] = verdict is Verdict.DEFLOW if is_known else guess
+        return known
 
 
 @dataclass(frozen=True, slots=True, eq=False)

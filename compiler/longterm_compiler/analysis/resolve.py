@@ -21,6 +21,7 @@ from longterm_compiler.syntax.source import FunctionNode
 _PRIMITIVES = {
     ("longterm._flows.primitives", "suspend"): Verdict.WAITS,
     ("longterm._flows.primitives", "call"): Verdict.SUSPENDS,
+    ("longterm._flows.flow", "deflow"): Verdict.DEFLOW,
 }
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
 _MAKE_OBJECTS = frozenset({"lru_cache", "cache", "property", "cached_property", "singledispatch"})
@@ -138,14 +139,9 @@ class _Module:
     def bindings(self) -> dict[str, list[ast.AST]]:
         """What the module's top level binds: by name the imports, definitions and plain values."""
         found: dict[str, list[ast.AST]] = {}
-        values: dict[ast.AST, ast.expr] = {}
         for node in own_nodes(self.names.source.tree.body):
-            if isinstance(node, ast.Assign):
-                values.update((target, node.value) for target in node.targets)
-            elif isinstance(node, ast.AnnAssign) and node.value is not None:
-                values[node.target] = node.value
             for name in bound_by(node):
-                found.setdefault(name, []).append(values.get(node, node))
+                found.setdefault(name, []).append(self.names.values.get(node, node))
         return found
 
 
