@@ -6,11 +6,10 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
-from typing import Any, ParamSpec
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from longterm._flows.flow import flow_of
 from longterm._flows.run_turn import event_error, event_value
@@ -23,9 +22,11 @@ from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
 from longterm.store.base import Deletion, Query, RunStore, Search
 
+if TYPE_CHECKING:
+    from longterm._turns.due import DueTurns
+
 P = ParamSpec("P")
 _PRUNED_AT_ONCE = 1000
-_PARKED_FOR = timedelta(minutes=1)
 
 
 class Engine:
@@ -221,47 +222,37 @@ class Engine:
     def expire_due(
         self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
     ) -> int:
-        """End the waits whose deadlines have passed, some of them at a time; return how many.
+        """End the waits whose deadlines have passed, one after the other; return how many.
 
-        A flow that fails then is stored as failed, and no exception comes here. A run that cannot
-        go on in this process (its flow is not known here, or has changed) is parked: it waits on,
-        `error` says why, and it is looked at again after a minute. An `async def` flow runs in an
-        event loop of its own, so call this where none is running.
+        What a worker does, in this thread. Only runs of flows that this process knows are taken. A
+        flow that fails then is stored as failed, and no exception comes here. A run that cannot go
+        on in this process (its flow has changed) is parked: it waits on, `error` says why, and it
+        is looked at again after a minute, then after two, and so on up to an hour. An `async def`
+        flow runs in an event loop of its own, so call this where none is running.
 
         Args:
-            limit: how many to claim at once.
-            is_stopped: asked before each run; once it says yes, the rest is let go of.
+            limit: how many to end at most.
+            is_stopped: asked before each run; once it says yes, no more are taken.
 
         Raises:
             NotSupported: the store has no deadlines.
         """
-        due = self._claims.claim_due(limit)
-        left = deque(due)
-        try:
-            while left and not is_stopped():
-                self._expire_alone(left.popleft())
-        finally:
-            self._claims.release_all(left)
-        return len(due)
+        ended = 0
+        while ended < limit and not is_stopped():
+            turns = self._due.claim(1)
+            if not turns:
+                break
+            for turn in turns:
+                turn.advance_alone()
+            ended += 1
+        return ended
 
-    def _expire_alone(self, run: Run) -> None:
-        """End the wait of a claimed run, whatever its flow makes of it."""
-        try:
-            self._turns.carry_on_alone(run, partial(expiring, run), self._park)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # such as the cancellation of a task of the flow's own
-            import logging
+    @cached_property
+    def _due(self) -> DueTurns:
+        """What workers find due runs by."""
+        from longterm._turns.due import DueTurns
 
-            log = logging.getLogger("longterm")
-            # The words of an exception can hold what users said, so they stay below INFO.
-            log.warning("run %s: its turn failed by %s", run.id, type(error).__name__)
-            log.debug("run %s: %s", run.id, error)
-
-    def _park(self, run: Run, error: BaseException) -> None:
-        later = self.clock.now() + _PARKED_FOR
-        why = str(error) or type(error).__name__
-        self._claims.save(released_run(run).changed(deadline=later, error=why))
+        return DueTurns(self._turns, self._claims, self.clock)
 
     def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.

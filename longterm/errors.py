@@ -291,6 +291,20 @@ def closed_store() -> StoreError:
     return StoreError("the store is closed (open it again with `open_store`)")
 
 
+class TurnTimeout(LongtermError):
+    """The error of a run whose turn took longer than its worker allows."""
+
+    def __init__(self, seconds: float, where: str = "") -> None:
+        """Keep the limit, in seconds; `where` is the stack of what the turn was doing."""
+        self.seconds = seconds
+        super().__init__(
+            f"the turn took longer than {seconds:g} seconds (find out what it waits for, or give "
+            "the worker a longer --turn-seconds; then retry the run)"
+        )
+        if where:
+            self.add_note(f"The turn was here (most recent call last):\n{where}")
+
+
 class NotSupported(LongtermError):
     """Raised when a store is asked for a capability that it does not offer."""
 

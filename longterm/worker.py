@@ -7,11 +7,14 @@ application; a run is claimed by one of them. It needs a store with deadlines an
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Final
 
+from longterm._worker.executor import Executor
 from longterm.engine import Engine
 from longterm.errors import NotSupported
 from longterm.store.base import Deadlines, Leases, Wakes
@@ -32,8 +35,11 @@ class Worker:
         engine: Engine,
         *,
         poll: timedelta = timedelta(seconds=1),
+        threads: int = 8,
         batch: int = 100,
         max_attempts: int = 5,
+        turn_seconds: float | None = None,
+        grace_seconds: float = 30.0,
     ) -> None:
         """Look after an engine's runs.
 
@@ -41,12 +47,17 @@ class Worker:
             engine: the engine; its lease is how long a dead process may hold a run.
             poll: how long to rest when there is nothing to do. A store that wakes its workers ends
                 a rest as soon as a run is due; it needs one of at most five minutes.
-            batch: how many due runs to claim at once.
+            threads: how many turns run at once: plain flows in a thread each, `async def` flows
+                together in one event loop.
+            batch: how many due runs to claim at once, at most; never more than are begun at once.
             max_attempts: after how many dead turns in a row a run is failed.
+            turn_seconds: how long a turn may take before it is given up and its run is failed by
+                `TurnTimeout`; None: for ever. Its thread cannot be ended, and goes on.
+            grace_seconds: how long to wait, once told to stop, for the turns under way.
 
         Raises:
             NotSupported: the engine's store has no deadlines, or no leases.
-            ValueError: a number is less than 1, or the rest is no time at all.
+            ValueError: a number is less than 1, or a time is no time at all.
         """
         if not isinstance(engine.store, Deadlines):
             raise NotSupported(engine.store, "deadlines")
@@ -54,28 +65,130 @@ class Worker:
             raise NotSupported(engine.store, "leases")
         if poll <= timedelta(0):
             raise ValueError(f"poll={poll!r} is no time (give timedelta(seconds=1))")
-        if batch < 1 or max_attempts < 1:
-            raise ValueError(f"batch={batch} and max_attempts={max_attempts} must be at least 1")
+        for name, number in {
+            "threads": threads,
+            "batch": batch,
+            "max_attempts": max_attempts,
+        }.items():
+            if number < 1:
+                raise ValueError(f"{name}={number} must be at least 1")
+        if turn_seconds is not None and turn_seconds <= 0:
+            raise ValueError(f"turn_seconds={turn_seconds} is no time (give 30, or None)")
+        if grace_seconds < 0:
+            raise ValueError(f"grace_seconds={grace_seconds} is less than no time (give 30, or 0)")
         self._engine = engine
         self._poll = poll.total_seconds()
+        self._threads = threads
         self._batch = batch
         self._max_attempts = max_attempts
+        self._turn_seconds = turn_seconds
+        self._grace_seconds = grace_seconds
+        self._is_stopping = False
+        self._next_release = 0.0
+        self._failed_rounds = 0
         # Not an event: a signal handler cannot set one that its own thread is about to wait for.
-        self._stops: SimpleQueue[None] = SimpleQueue()
+        self._news: SimpleQueue[None] = SimpleQueue()
+        self._executor = self._new_executor()
+        self.given_up = 0
+        """How many turns `run` gave up; their threads may go on, and would hold up the exit."""
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Work until `stop` is called, from another thread or a signal handler.
 
         A store that is out of reach is logged, and tried again a second later.
+
+        Returns:
+            Whether all turns had ended after the grace time. What still runs then goes on in its
+            thread, and keeps its claim as long as this process lives.
         """
-        while not self._is_stopped():
-            looked_at = self._engine.clock.now()
-            try:
-                if self.run_once() < self._batch:
-                    self._rest(looked_at)
-            except Exception:
+        try:
+            while not self._is_stopping:
+                self._work()
+        finally:
+            is_done = self._wait(lambda: not self._executor.running, self._grace_seconds)
+            for turn in self._executor.running:
+                _log.warning(
+                    "run %s: its turn still goes on after the grace time of %g s; the claim on "
+                    "it holds until its lease runs out",
+                    *(turn.run.id, self._grace_seconds),
+                )
+            self.given_up += self._executor.given_up
+            self._executor.close()
+            self._executor = self._new_executor()
+        return is_done
+
+    def run_once(self) -> int:
+        """Do one round: let go of dead turns, end the waits that are due; return how many runs.
+
+        Takes at most `batch` due runs, as many at once as there are threads, and returns when
+        their turns have ended.
+        """
+        released = self._release_stale()
+        ended = 0
+        while ended < self._batch and not self._is_stopping:
+            self._wait(lambda: self._is_stopping or self._executor.free > 0)
+            asked = min(self._executor.free, self._batch - ended)
+            found = self._start_due(asked)
+            ended += found
+            if found < asked:
+                break
+        self._wait(lambda: not self._executor.running)
+        return released + ended
+
+    def stop(self) -> None:
+        """Claim nothing more, wait for the turns under way for the grace time, and end `run`."""
+        self._is_stopping = True
+        self._wake()
+
+    def _work(self) -> None:
+        """Do a round; of several that fail one after the other, the first is logged."""
+        try:
+            self._do_round()
+        except Exception:
+            if not self._failed_rounds:
                 _log.exception("the worker could not do its round (it tries again)")
-                self._pause(min(self._poll, _PAUSE_SECONDS))
+            self._failed_rounds += 1
+            self._wait(lambda: self._is_stopping, min(self._poll, _PAUSE_SECONDS))
+
+    def _do_round(self) -> None:
+        """Do what there is to do, and rest if it is nothing."""
+        self._executor.give_up_overdue()
+        if monotonic() >= self._next_release:
+            self._release_stale()
+            self._next_release = monotonic() + self._poll
+        asked = min(self._executor.free, self._batch)
+        looked_at = self._engine.clock.now()
+        found = self._start_due(asked) if asked > 0 else 0
+        if self._failed_rounds:
+            _log.info("the worker works again, after %d rounds that failed", self._failed_rounds)
+            self._failed_rounds = 0
+        if asked <= 0:
+            self._wait(lambda: self._is_stopping or self._executor.free > 0, self._poll)
+        elif found < asked:
+            self._rest(looked_at)
+
+    def _start_due(self, limit: int) -> int:
+        """Begin the turns of due runs; return how many. What cannot be begun is given back."""
+        due = self._engine._due
+        turns = due.claim(limit)
+        started = 0
+        try:
+            for turn in turns:
+                if self._is_stopping:
+                    break
+                self._executor.start(turn)
+                started += 1
+        finally:
+            due.release(turns[started:])
+        return started
+
+    def _release_stale(self) -> int:
+        released = self._engine.release_stale(max_attempts=self._max_attempts)
+        for run in released:
+            _log.warning(
+                "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
+            )
+        return len(released)
 
     def _rest(self, looked_at: datetime) -> None:
         """Wait until it is time to look again, or there is something to be found."""
@@ -86,28 +199,32 @@ class Worker:
                 looked_at=looked_at,
                 now=now,
                 until=now + timedelta(seconds=self._poll),
-                is_stopped=self._is_stopped,
+                is_stopped=lambda: self._is_stopping or self._executor.next_limit() == 0,
             )
         else:
-            self._pause(self._poll)
+            self._wait(lambda: self._is_stopping, self._poll)
 
-    def run_once(self) -> int:
-        """Do one round: end the waits that are due, let go of dead turns; return how many runs."""
-        released = self._engine.release_stale(max_attempts=self._max_attempts)
-        for run in released:
-            _log.warning(
-                "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
-            )
-        ended = self._engine.expire_due(limit=self._batch, is_stopped=self._is_stopped)
-        return ended + len(released)
+    def _wait(self, is_done: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until something is so, at most for some seconds; return whether it is so.
 
-    def stop(self) -> None:
-        """Finish the present run, and end `run`."""
-        self._stops.put(None)
+        Meanwhile the turns that take too long are given up.
+        """
+        end = None if seconds is None else monotonic() + seconds
+        while not is_done():
+            left = None if end is None else end - monotonic()
+            if left is not None and left <= 0:
+                return False
+            limit = self._executor.next_limit()
+            waits = [each for each in (left, limit) if each is not None]
+            with suppress(Empty):
+                self._news.get(timeout=min(waits, default=None))
+            self._executor.give_up_overdue()
+        return True
 
-    def _is_stopped(self) -> bool:
-        return not self._stops.empty()
+    def _wake(self) -> None:
+        """Let whoever waits look again; what has changed has changed before."""
+        if self._news.empty():  # or what nobody waits for would pile up
+            self._news.put(None)
 
-    def _pause(self, seconds: float) -> None:
-        with suppress(Empty):
-            self._stops.put(self._stops.get(timeout=seconds))
+    def _new_executor(self) -> Executor:
+        return Executor(self._threads, seconds=self._turn_seconds, on_end=self._wake)

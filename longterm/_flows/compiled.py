@@ -86,14 +86,15 @@ class ResumeImage:
 def _inner(code: CodeType, places: tuple[str | None, ...]) -> dict[str, CodeType]:
     """Name the functions inside a body; of several at one place the first counts."""
     found: dict[str, CodeType] = {}
-    for place, each in zip(places, _nested(code), strict=True):
+    for place, each in zip(places, nested_codes(code), strict=True):
         if place is not None:
             found.setdefault(place, each)
     return found
 
 
-def _nested(code: CodeType) -> Iterator[CodeType]:
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
+    """Return the code of all functions inside a function, the outer ones first."""
     for each in code.co_consts:
         if isinstance(each, CodeType):
             yield each
-            yield from _nested(each)
+            yield from nested_codes(each)

@@ -10,6 +10,7 @@ import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -17,7 +18,7 @@ from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
 from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
-from longterm._flows.compiled import FlowImage, ResumeImage
+from longterm._flows.compiled import FlowImage, ResumeImage, nested_codes
 from longterm._flows.loader import Maker, inner_maker, maker_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
@@ -52,6 +53,12 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
+
+    @cached_property
+    def inner_names(self) -> tuple[str, ...]:
+        """The names of all functions inside: a flow among them can be made before it has run."""
+        module = self.name.partition(":")[0]
+        return tuple(f"{module}:{code.co_qualname}" for code in nested_codes(self.original))
 
     def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
         """Return the code that finishes the flow from a point on."""
@@ -189,6 +196,14 @@ def flow_named(name: str, version: str | None = None) -> Flow:
 def known_flows() -> list[Flow]:
     """Return the flows that this process knows."""
     return list(_by_original.values())
+
+
+def known_names() -> set[str]:
+    """Return the names of the flows whose runs can go on in this process now."""
+    names = set(_flows)
+    for flow in list(_flows.values()):
+        names.update(flow.inner_names)
+    return names
 
 
 def known_bodies() -> list[Body]:

@@ -17,7 +17,7 @@ from longterm._turns.transitions import released_run
 from longterm.clock import Clock
 from longterm.errors import NotSupported, RunNotFailed
 from longterm.run import Run
-from longterm.store.base import Deadlines, Leases, RunStore
+from longterm.store.base import Deadlines, Leases, RunStore, claims_by_flow
 
 _RENEWALS = 3
 """How many times a claim is renewed in the time for which it would hold."""
@@ -84,13 +84,17 @@ class Claims:
         self.hold(run)
         return run
 
-    def claim_due(self, limit: int) -> list[Run]:
-        """Claim runs whose deadlines have passed."""
+    def claim_due(self, limit: int, flows: Collection[str]) -> list[Run]:
+        """Claim runs of some flows whose deadlines have passed; see `claims_by_flow`."""
         store = self._store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
         now = self._clock.now()
-        due = store.claim_due(now=now, until=now + self._lease, limit=limit)
+        until = now + self._lease
+        if claims_by_flow(store):
+            due = store.claim_due(now=now, until=until, limit=limit, flows=flows)
+        else:
+            due = store.claim_due(now=now, until=until, limit=limit)
         for run in due:
             self.hold(run)
         return due

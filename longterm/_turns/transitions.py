@@ -97,6 +97,11 @@ def released_run(run: Run) -> Run:
     return run.changed(state=state, claimed_until=None)
 
 
+def parked_run(run: Run, error: BaseException) -> Run:
+    """Return a claimed run as it was before its turn, with the reason why it cannot go on here."""
+    return released_run(run).changed(error=_storable(str(error) or type(error).__name__))
+
+
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
     """Return a run whose flow let an exception out; the exception gets notes that say so."""
     _add_note(error, f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")

@@ -180,14 +180,6 @@ class Turns:
             raise
         return await in_thread(self._claims.save, done)
 
-    def carry_on_alone(self, run: Run, bring: Bring, let_go: LetGo) -> Run:
-        """Run one turn of a claimed run; an `async def` flow gets an event loop of its own."""
-        if not self._is_async(run, let_go):
-            return self.carry_on(run, bring, let_go)
-        import asyncio
-
-        return asyncio.run(self.acarry_on(run, bring, let_go))
-
     def cancel(self, run: Run) -> Run:
         """Unwind a claimed run's flow, and save the run as cancelled unless the flow goes on."""
         cancelled = Cancelled(run.id)

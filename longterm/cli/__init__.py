@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from importlib import import_module
 
 from longterm._terminal import add_version, run_command
@@ -35,7 +36,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
-        engine = Engine(_open(options))
+        lease = timedelta(seconds=options.lease)
+        engine = Engine(_open(options), lease=lease)
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
         return command(engine, options)
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", metavar="URL", help="where the runs are")
     parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    parser.set_defaults(makes_store=False, own_store=None)
+    parser.set_defaults(makes_store=False, own_store=None, lease=60.0)
     for each in (look, change, work, schema, talk):
         each.add_commands(commands)
     return parser

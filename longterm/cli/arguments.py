@@ -66,6 +66,19 @@ def seconds(text: str) -> timedelta:
     return timedelta(seconds=number)
 
 
+def duration(text: str) -> float:
+    """Read a number of seconds, more than none and at most a year."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 31_536_000:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds (write 30, or 0.5; a year at most)"
+        )
+    return number
+
+
 def count(text: str) -> int:
     """Read a whole number from 1 on."""
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:

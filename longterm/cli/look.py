@@ -57,8 +57,9 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         for run in runs:
             print(json.dumps(as_json(run)))
         return 0
+    now = engine.clock.now()
     rows = [
-        (r.id, r.flow, str(r.state), str(r.turn), r.waiting_for or "", _moment(r.updated_at))
+        (r.id, r.flow, _state(r, now), str(r.turn), r.waiting_for or "", _moment(r.updated_at))
         for r in runs
     ]
     for line in table([_COLUMNS, *rows]):
@@ -78,7 +79,7 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     facts = {
         "run": run.id,
         "flow": run.flow,
-        "state": run.state,
+        "state": _state(run, engine.clock.now()),
         "turn": run.turn,
         "started": _moment(run.created_at),
         "saved": _moment(run.updated_at),
@@ -99,6 +100,15 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         print("\nSuspended stack (outermost call first):")
         print(_with_source(describe(run.stack)), end="")
     return 0
+
+
+def _state(run: Run, now: datetime) -> str:
+    """Return a run's state, and whether its wait should have ended by now, or could not end."""
+    if run.state is RunState.SUSPENDED and run.error:
+        return f"{run.state}, parked"
+    if run.state is RunState.SUSPENDED and run.deadline and run.deadline <= now:
+        return f"{run.state}, overdue"
+    return str(run.state)
 
 
 def as_json(run: Run) -> dict[str, Any]:

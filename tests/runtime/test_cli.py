@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from longterm import Engine, RunState
+from longterm._flows.flow import flow_of
 from longterm.cli import main
 from tests.store.conftest import fresh_database, server  # noqa: F401 - fixtures
 
@@ -133,6 +134,21 @@ def test_runs_are_listed_as_a_table_and_as_json(longterm, engine, clinic):
     assert (found["id"], found["waiting_for"]) == (runs[1].id, "dose")
     assert found["index"] == {"patient": 2, "urgent": True}
     assert longterm("runs", "--index", "urgent=1", "--json") == (0, "", "")
+
+
+def test_a_run_that_no_worker_takes_is_seen(longterm, engine, clinic, monkeypatch):
+    run = engine.start_flow(clinic.overdue)
+    wait_until(lambda: engine.get_run(run.id).deadline <= engine.clock.now())
+    assert "  suspended, overdue  " in longterm("runs")[1]
+    assert re.search(r"^state: +suspended, overdue$", longterm("show", run.id)[1], re.M)
+    monkeypatch.setattr(flow_of(clinic.overdue), "version", "another")
+
+    assert engine.expire_due() == 1
+
+    assert "  suspended, parked  " in longterm("runs")[1]
+    out = longterm("show", run.id)[1]
+    assert re.search(r"^state: +suspended, parked$", out, re.M)
+    assert "has changed since this run was suspended" in out
 
 
 def test_runs_are_listed_by_pages(longterm, engine, clinic):
@@ -272,6 +288,11 @@ def test_refusals_say_why(longterm, engine, clinic):
         (["runs", "--older-than", "long"], 2, "'long' is no number of days"),
         (["prune", "--older-than", "-1"], 2, "'-1' is no number of days"),
         (["worker", "--poll", "0"], 2, "'0' is no number of seconds up to 300"),
+        (["worker", "--lease", "0"], 2, "'0' is no number of seconds (write 30"),
+        (["worker", "--threads", "0"], 2, "'0' is no number from 1 on"),
+        (["worker", "--batch", "0"], 2, "'0' is no number from 1 on"),
+        (["worker", "--turn-seconds", "0"], 2, "'0' is no number of seconds (write 30"),
+        (["worker", "--grace-seconds", "nan"], 2, "'nan' is no number of seconds (write 30"),
         (["--app", "./clinic.py", "runs"], 2, "cannot import ./clinic.py: it is a path"),
         (["send", run.id, "dose", "[" * 100_000], 2, "is not JSON"),
         (["runs", "--limit", "9" * 20], 2, f"'{'9' * 20}' is no number from 1 on"),

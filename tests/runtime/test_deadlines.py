@@ -49,6 +49,16 @@ def until(moment):
 
 
 @deflow
+def has_one_inside(moment):
+    @deflow
+    def inside(moment):
+        return suspend("answer", expires=moment, default="late") + " inside"
+
+    suspend("inside")
+    return inside
+
+
+@deflow
 async def until_async(moment):
     await asyncio.sleep(0)
     answer = suspend("answer", expires=moment, default="late")
@@ -304,22 +314,30 @@ def test_run_that_has_not_failed_cannot_be_retried(engine):
         engine.retry(run.id)
 
 
-def test_due_run_of_an_unknown_flow_is_parked_with_the_reason(engine, clock):
+def test_due_run_of_a_flow_that_is_not_here_is_left_alone(engine, clock, monkeypatch):
     run = engine.start_flow(until, clock.now() + DAY)
     clock.advance(DAY)
-    flow = flows.pop(run.flow)
+    with monkeypatch.context() as here:
+        here.delitem(flows, run.flow)
+        assert engine.expire_due() == 0
+    assert engine.get_run(run.id) == run
+
+    assert engine.expire_due() == 1  # its module was imported meanwhile
+
+    assert engine.get_run(run.id).result == "late"
+
+
+def test_due_run_of_a_flow_inside_another_is_found_before_that_has_run(engine, clock, monkeypatch):
+    run = engine.start_flow(has_one_inside, clock.now() + DAY)
+    inner = engine.process_event(run.id, "inside").result
+    run = engine.start_flow(inner, clock.now() + DAY)
+    assert run.flow == f"{__name__}:has_one_inside.<locals>.inside"
+    clock.advance(DAY)
+    monkeypatch.delitem(flows, run.flow)
+
     assert engine.expire_due() == 1
 
-    parked = engine.get_run(run.id)
-    assert parked.state is RunState.SUSPENDED
-    assert "is not known in this process" in parked.error
-    assert engine.expire_due() == 0
-
-    flows[run.flow] = flow
-    clock.advance(timedelta(minutes=1))
-    assert engine.expire_due() == 1
-    done = engine.get_run(run.id)
-    assert (done.state, done.result, done.error) == (RunState.COMPLETE, "late", None)
+    assert engine.get_run(run.id).result == "late inside"
 
 
 def test_wait_of_an_async_flow_ends_by_itself(engine, clock):

@@ -1,0 +1,219 @@
+"""The turns of runs that are due, as workers run them: nobody is there to take their exceptions.
+
+Such a turn is saved; or its flow fails, and the run with it; or it is refused, and the run is
+parked; or its worker gives it up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from datetime import timedelta
+from functools import partial
+from time import perf_counter
+from typing import Final
+
+from longterm._flows.flow import flow_named, known_names
+from longterm._turns.claims import Claims
+from longterm._turns.transitions import failed_run, parked_run
+from longterm._turns.turns import Turns, expiring, in_thread
+from longterm.clock import Clock
+from longterm.errors import ClaimLost, TurnTimeout
+from longterm.run import Run
+
+_log = logging.getLogger("longterm")
+
+_FIRST_PAUSE: Final = timedelta(minutes=1)
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+_DOUBLINGS: Final = 6
+"""After so many the longest pause is reached."""
+_JITTER: Final = 0.1
+"""By what part a pause is shorter or longer, so that runs parked at once do not return at once."""
+_REMEMBERED: Final = 10_000
+
+
+class Pauses:
+    """How long parked runs rest: longer each time, as far as this process remembers."""
+
+    def __init__(self) -> None:
+        """Begin with no run parked."""
+        self._counts: dict[str, int] = {}
+
+    def next(self, run_id: str, *, is_new: bool) -> timedelta:
+        """Return how long a run is to rest now; for a new reason, as short as at first."""
+        count = self._counts.pop(run_id, 0)  # and to the end: the oldest are forgotten
+        count = 0 if is_new else count
+        self._counts[run_id] = min(count + 1, _DOUBLINGS)
+        if len(self._counts) > _REMEMBERED:
+            self._counts.pop(next(iter(self._counts)), None)
+        pause = min(_FIRST_PAUSE * (1 << count), _LONGEST_PAUSE)
+        return pause + pause * random.uniform(-_JITTER, _JITTER)
+
+    def forget(self, run_id: str) -> None:
+        """Begin anew with a run that has gone on."""
+        self._counts.pop(run_id, None)
+
+
+class DueTurns:
+    """Finds the runs of one engine that are due."""
+
+    def __init__(self, turns: Turns, claims: Claims, clock: Clock) -> None:
+        """Run turns under claims."""
+        self.turns = turns
+        self.claims = claims
+        self.clock = clock
+        self.pauses = Pauses()
+
+    def claim(self, limit: int) -> list[DueTurn]:
+        """Claim due runs of the flows that this process knows now, the longest overdue first."""
+        return [DueTurn(self, run) for run in self.claims.claim_due(limit, known_names())]
+
+    def release(self, turns: list[DueTurn]) -> None:
+        """Give back runs whose turns did not begin."""
+        self.claims.release_all([turn.run for turn in turns])
+
+
+class DueTurn:
+    """The turn of a claimed run whose wait ends by itself."""
+
+    def __init__(self, due: DueTurns, run: Run) -> None:
+        """Take over the claim on a run."""
+        self.run = run
+        self.is_given_up = False
+        self._due = due
+        self._is_in_hand = False
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the flow is an `async def`; not so if it is not to be had here at all."""
+        try:
+            return flow_named(self.run.flow).is_async
+        except Exception:  # the turn itself says why, and parks the run
+            return False
+
+    def advance(self) -> None:
+        """Run the turn in this thread.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal's, in the main thread; the run was given back.
+        """
+        begin = self._begin()
+        try:
+            expire = partial(expiring, self.run)
+            done = self._due.turns.carry_on(self.run, expire, self._keep_in_hand)
+        except BaseException as error:
+            is_interruption = _is_signal(error)
+            self._settle(error, is_interruption)
+            if is_interruption:
+                raise
+        else:
+            self._end(done, begin)
+
+    def advance_alone(self) -> None:
+        """Run the turn in this thread; an `async def` flow gets an event loop of its own."""
+        if self.is_async:
+            import asyncio
+
+            asyncio.run(self.aadvance())
+        else:
+            self.advance()
+
+    async def aadvance(self) -> None:
+        """Run the turn of an `async def` flow in this event loop.
+
+        Raises:
+            CancelledError: the task was cancelled from outside; the run was given back.
+        """
+        import asyncio
+
+        begin = self._begin()
+        try:
+            expire = partial(expiring, self.run)
+            done = await self._due.turns.acarry_on(self.run, expire, self._keep_in_hand)
+        except BaseException as error:
+            task = asyncio.current_task()
+            is_cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
+            is_interruption = bool(is_cancelled) or _is_signal(error)
+            await in_thread(self._settle, error, is_interruption)
+            if is_interruption:
+                raise
+        else:
+            self._end(done, begin)
+
+    def give_up(self, error: TurnTimeout) -> None:
+        """Fail the run while its turn still goes on; what that saves later is refused."""
+        self.is_given_up = True
+        try:
+            self._save_failed(error)
+        except ClaimLost:  # it has ended in this very moment, and keeps what it has saved
+            return
+        except Exception as another:  # the store is out of reach: the claim runs out
+            self._tell(another, logging.WARNING)
+        _log.warning("run %s: its turn was given up: %s", self.run.id, error, extra=self._facts())
+
+    def _begin(self) -> float:
+        run = self.run
+        _log.debug("run %s: turn %d of %s begins", run.id, run.turn, run.flow, extra=self._facts())
+        return perf_counter()
+
+    def _end(self, done: Run, begin: float) -> None:
+        self._due.pauses.forget(done.id)
+        _log.info(
+            "run %s: turn %d took %.3f s; the run is %s",
+            *(done.id, done.turn, perf_counter() - begin, done.state),
+            extra=self._facts(),
+        )
+
+    def _keep_in_hand(self, run: Run, error: BaseException) -> None:
+        """Keep the claim when the turn is refused or interrupted; what becomes of it comes next."""
+        self._is_in_hand = True
+
+    def _settle(self, error: BaseException, is_interruption: bool) -> None:
+        """See to it that nobody holds the run after an exception has ended its turn."""
+        try:
+            if not self._is_in_hand:
+                self._tell(error)
+            elif is_interruption:
+                self._due.claims.release(self.run)
+            elif isinstance(error, Exception):
+                self._park(error)
+            else:  # sys.exit() and its like are the flow's own way to fail
+                self._save_failed(error)
+                self._tell(error)
+        except Exception as another:  # the store is out of reach: the claim runs out
+            self._tell(another)
+
+    def _park(self, error: Exception) -> None:
+        run = self.run
+        parked = parked_run(run, error)
+        is_new = parked.error != run.error
+        pause = self._due.pauses.next(run.id, is_new=is_new)
+        self._due.claims.save(parked.changed(deadline=self._due.clock.now() + pause))
+        _log.log(
+            logging.WARNING if is_new else logging.DEBUG,
+            "run %s: its turn cannot go on here: %s (parked; `longterm show %s` says why)",
+            *(run.id, type(error).__name__, run.id),
+            extra=self._facts(),
+        )
+
+    def _save_failed(self, error: BaseException) -> None:
+        self._due.claims.save(failed_run(self.run, error, [], self._due.clock.now()))
+
+    def _tell(self, error: BaseException, level: int | None = None) -> None:
+        """Log what ended the turn; the words of an exception can hold what users said."""
+        if level is None:  # of a turn that was given up enough has been said
+            level = logging.DEBUG if self.is_given_up else logging.WARNING
+        name = type(error).__name__
+        _log.log(level, "run %s: its turn failed by %s", self.run.id, name, extra=self._facts())
+        _log.debug("run %s: %s", self.run.id, error, extra=self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what `RunFilter` shows of a run, for a record from outside of its turn."""
+        return {"run_id": self.run.id, "flow": self.run.flow, "turn": self.run.turn}
+
+
+def _is_signal(error: BaseException) -> bool:
+    """Whether a signal handler may have raised it; Python runs them in the main thread only."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and isinstance(error, (KeyboardInterrupt, SystemExit))

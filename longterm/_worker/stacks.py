@@ -1,0 +1,44 @@
+"""Where a turn hangs: the author's own lines of a thread or a task, as a traceback shows them."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+def thread_stack(frame: FrameType | None) -> str:
+    """Return the stack of a thread's frame, from the first one that longterm has called.
+
+    A thread that has ended has none.
+    """
+    frames: list[FrameType] = []
+    while frame is not None:
+        frames.insert(0, frame)
+        frame = frame.f_back
+    return _shown(frames)
+
+
+def coroutine_stack(coroutine: Any) -> str:
+    """Return the stack of a coroutine that awaits, from the first one that longterm has called."""
+    return _shown(list(_awaiting(coroutine)))
+
+
+def _awaiting(coroutine: Any) -> Iterator[FrameType]:
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield frame
+        coroutine = coroutine.cr_await
+
+
+def _shown(frames: list[FrameType]) -> str:
+    """Show frames, the outermost first, but for those before and of the worker."""
+    is_own = [each.f_code.co_filename.startswith(_PACKAGE) for each in frames]
+    first = is_own.index(True) if True in is_own else 0
+    while first < len(frames) and is_own[first]:
+        first += 1
+    summary = traceback.StackSummary.extract((each, each.f_lineno) for each in frames[first:])
+    return "".join(summary.format())
