@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from longterm._flows.flow import flow_of
 from longterm._flows.run_turn import event_error, event_value
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from longterm._turns.due import DueTurns
 
 P = ParamSpec("P")
+MAX_BYTES: Final = 64 * 2**20
+"""What a stack, the responses or a result may take, unless an engine is told otherwise."""
 _PRUNED_AT_ONCE = 1000
 
 
@@ -42,6 +44,7 @@ class Engine:
         *,
         clock: Clock | None = None,
         lease: timedelta = timedelta(seconds=60),
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -50,17 +53,21 @@ class Engine:
             clock: where all stored times come from; the machine's unless told otherwise.
             lease: how long a claim holds when its process dies, on stores that have leases. While
                 the process lives it renews its claims, however long a turn takes.
+            max_bytes: how many bytes the stack, the responses or the result of a run may take,
+                each. A turn that would leave more is refused; a stack that has more is not read.
 
         Raises:
-            ValueError: the lease is no time at all.
+            ValueError: the lease is no time at all, or no bytes are allowed.
             StoreError: the URL names no store.
         """
         if lease <= timedelta(0):
             raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
         self.store: RunStore = open_store(store) if isinstance(store, str) else store
         self.clock: Clock = clock or SystemClock()
         self._claims = Claims(self.store, self.clock, lease)
-        self._turns = Turns(self.store, self.clock, self._claims)
+        self._turns = Turns(self.store, self.clock, self._claims, max_bytes)
 
     def start_flow(self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Start a run of a flow and carry it to its first suspend, or to its end.

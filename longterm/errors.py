@@ -325,6 +325,40 @@ class CannotStore(CannotSuspend):
     """Raised when a suspended flow holds, said or returned a value that cannot be stored."""
 
 
+class ValueTooLarge(CannotStore):
+    """Raised when a flow's stack, responses or result take more bytes than the engine stores."""
+
+    def __init__(self, what: str, size: int, max_bytes: int, largest: str = "") -> None:
+        """Keep the size and the limit; `largest` says which value takes the most."""
+        self.size = size
+        self.max_bytes = max_bytes
+        super().__init__(
+            f"cannot store {what}: it takes {in_bytes(size)}, and this engine stores at most "
+            f"{in_bytes(max_bytes)}{largest and '; '}{largest} (keep what is large elsewhere and "
+            f"hold its key, or raise the limit: Engine(store, max_bytes={size}))"
+        )
+
+
+class RunTooLarge(LongtermError):
+    """Raised when the stored stack of a run has more bytes than the engine reads."""
+
+    def __init__(self, run_id: str, size: int, max_bytes: int) -> None:
+        """Keep the run, the size and the limit."""
+        self.run_id = run_id
+        self.size = size
+        self.max_bytes = max_bytes
+        super().__init__(
+            f"the stack of run {run_id!r} has {in_bytes(size)}, and this engine reads at most "
+            f"{in_bytes(max_bytes)} (raise the limit if you trust who wrote it: "
+            f"Engine(store, max_bytes={size}))"
+        )
+
+
+def in_bytes(number: int) -> str:
+    """Write a number of bytes for people."""
+    return f"{number:,} bytes" if number < 2**20 else f"{number / 2**20:,.1f} MiB"
+
+
 class Cancelled(BaseException):
     """Raised inside a flow at the suspend where its run was cancelled.
 

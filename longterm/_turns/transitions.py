@@ -11,7 +11,14 @@ from longterm._codec import encode
 from longterm._flows.context import LiveTurn
 from longterm._flows.flow import Flow
 from longterm._flows.run_turn import Completed, Outcome
-from longterm.errors import CannotStore, NotStorable, RunComplete, RunNotSuspended, WrongEvent
+from longterm.errors import (
+    CannotStore,
+    NotStorable,
+    RunComplete,
+    RunNotSuspended,
+    ValueTooLarge,
+    WrongEvent,
+)
 from longterm.frame import Frame
 from longterm.run import Run, RunState
 from longterm.wait import MISSING
@@ -19,10 +26,14 @@ from longterm.wait import MISSING
 _HERE = os.path.dirname(__file__) + os.sep
 _MARKS = 0xF << 76 | 0b11 << 62
 """The bits of a UUID that say of which version and variant it is."""
+_LONGEST_ERROR = 100_000
+"""How many characters of an exception and its traceback are kept."""
 _VERSION_7 = 7 << 76 | 0b10 << 62
 
 
-def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime) -> Run:
+def new_run(
+    flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime, max_bytes: int
+) -> Run:
     """Return a run that is about to start; its stack is the call itself, so it can be retried.
 
     Arguments that cannot be stored are no error: the flow may be done with them before it waits.
@@ -31,6 +42,8 @@ def new_run(flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: date
     try:
         stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
     except NotStorable:
+        stack = None
+    if stack is not None and len(stack) > max_bytes:
         stack = None
     return Run(id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
 
@@ -46,17 +59,20 @@ def _new_id(now: datetime) -> str:
     return f"{milliseconds << 80 | drawn & ~_MARKS | _VERSION_7:032x}"
 
 
-def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run:
+def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_bytes: int) -> Run:
     """Return a run as its turn has left it.
 
     Raises:
-        CannotStore: the flow holds, said or returned a value that cannot be stored.
+        CannotStore: the flow holds, said or returned a value that cannot be stored, or one that
+            takes more than `max_bytes` (`ValueTooLarge`).
     """
-    response = _encoded(turn.responses, f"a response of {run.flow}") if turn.responses else None
+    response = None
+    if turn.responses:
+        response = _encoded(turn.responses, f"a response of {run.flow}", max_bytes)
     if turn.index:
         run = run.changed(index={**run.index, **turn.index})
     if isinstance(outcome, Completed):
-        result = _encoded(outcome.result, f"the result of {run.flow}")
+        result = _encoded(outcome.result, f"the result of {run.flow}", max_bytes)
         ended = ended_run(run, RunState.COMPLETE, now)
         return ended.changed(encoded_response=response, encoded_result=result)
     wait, frames = outcome.wait, outcome.frames
@@ -66,7 +82,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime) -> Run
         state=RunState.SUSPENDED,
         waiting_for=wait.event_id,
         deadline=wait.deadline(now),
-        stack=_encoded_frames(frames),
+        stack=_encoded_frames(frames, max_bytes),
         encoded_response=response,
         error=None,
         claimed_until=None,
@@ -99,7 +115,9 @@ def released_run(run: Run) -> Run:
 
 def parked_run(run: Run, error: BaseException) -> Run:
     """Return a claimed run as it was before its turn, with the reason why it cannot go on here."""
-    return released_run(run).changed(error=_storable(str(error) or type(error).__name__))
+    return released_run(run).changed(
+        error=_storable(_shortened(str(error) or type(error).__name__))
+    )
 
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
@@ -113,7 +131,7 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
     return run.changed(
         state=RunState.FAILED,
         encoded_response=None,
-        error=_storable(_shown(error)),
+        error=_storable(_shortened(_shown(error))),
         claimed_until=None,
         updated_at=now,
     )
@@ -143,6 +161,15 @@ def _shown(error: BaseException) -> str:
         return f"Traceback (most recent call last):\n{lines}{kind}: <it raises {why} when shown>\n"
 
 
+def _shortened(text: str) -> str:
+    """Leave out the middle of a text that is too long for people: its ends say the most."""
+    left_out = len(text) - _LONGEST_ERROR
+    if left_out <= 0:
+        return text
+    half = _LONGEST_ERROR // 2
+    return f"{text[:half]}\n... {left_out:,} characters left out ...\n{text[-half:]}"
+
+
 def _storable(text: str) -> str:
     """Write out what no store can hold as text, as Python's `repr` does."""
     import re
@@ -162,20 +189,28 @@ def refusal(run: Run, event_id: str) -> Exception:
     return WrongEvent(run.id, event_id, run.waiting_for)
 
 
-def _encoded(value: Any, what: str) -> bytes:
+def _encoded(value: Any, what: str, max_bytes: int) -> bytes:
     try:
-        return encode(value)
+        encoded = encode(value)
     except NotStorable as error:
         raise CannotStore(f"cannot store {what}: {error}") from error
+    if len(encoded) > max_bytes:
+        raise ValueTooLarge(what, len(encoded), max_bytes)
+    return encoded
 
 
-def _encoded_frames(frames: list[Frame]) -> bytes:
+def _encoded_frames(frames: list[Frame], max_bytes: int) -> bytes:
     try:
-        return encode(frames)
+        encoded = encode(frames)
     except NotStorable as error:
         from longterm._turns.unstorable import cannot_store_frames
 
         raise cannot_store_frames(frames, error) from error
+    if len(encoded) > max_bytes:
+        from longterm._turns.unstorable import frames_too_large
+
+        raise frames_too_large(frames, len(encoded), max_bytes)
+    return encoded
 
 
 def _age(duration: timedelta) -> str:

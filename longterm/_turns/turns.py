@@ -21,7 +21,14 @@ from longterm._flows.run_turn import arun_turn, event_error, event_value, run_tu
 from longterm._turns.claims import Claims
 from longterm._turns.transitions import after_turn, ended_run, failed_run, new_run, refusal
 from longterm.clock import Clock
-from longterm.errors import AsyncFlow, Cancelled, CannotSuspend, Expired, InvalidEventId
+from longterm.errors import (
+    AsyncFlow,
+    Cancelled,
+    CannotSuspend,
+    Expired,
+    InvalidEventId,
+    RunTooLarge,
+)
 from longterm.frame import Frame
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
@@ -43,20 +50,21 @@ reading: ContextVar[RunStore | None] = ContextVar("longterm.reading", default=No
 class Turns:
     """Runs the turns of one engine."""
 
-    def __init__(self, store: RunStore, clock: Clock, claims: Claims) -> None:
-        """Run turns on a store, under claims."""
+    def __init__(self, store: RunStore, clock: Clock, claims: Claims, max_bytes: int) -> None:
+        """Run turns on a store, under claims; none reads or leaves more than some bytes."""
         self._store = store
         self._clock = clock
         self._claims = claims
+        self._max_bytes = max_bytes
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Run the first turn of a flow, and create its run as it is then."""
         refuse_async(flow_of(flow), "start_flow")
-        run = new_run(flow_of(flow), args, kwargs, self._clock.now())
+        run = new_run(flow_of(flow), args, kwargs, self._clock.now(), self._max_bytes)
         turn = LiveTurn(run)
         try:
             outcome = run_turn(turn, partial(flow, *args, **kwargs))
-            done = after_turn(run, turn, outcome, self._clock.now())
+            done = after_turn(run, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             self._end_attempt(run, [], error, self._store.create)
             raise
@@ -68,11 +76,11 @@ class Turns:
         """Run the first turn of a flow from asynchronous code."""
         if not flow_of(flow).is_async:
             return await in_thread(self.start, flow, args, kwargs)
-        run = new_run(flow_of(flow), args, kwargs, self._clock.now())
+        run = new_run(flow_of(flow), args, kwargs, self._clock.now(), self._max_bytes)
         turn = LiveTurn(run)
         try:
             outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
-            done = after_turn(run, turn, outcome, self._clock.now())
+            done = after_turn(run, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             self._end_attempt(run, [], error, self._store.create)
             raise
@@ -154,7 +162,8 @@ class Turns:
         begun = _begun(run, key)
         turn = LiveTurn(begun)
         try:
-            done = after_turn(begun, turn, run_turn(turn, going_on), self._clock.now())
+            outcome = run_turn(turn, going_on)
+            done = after_turn(begun, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             undo = partial(let_go, run)
             self._end_attempt(begun, frames, error, self._claims.save, undo)
@@ -173,7 +182,7 @@ class Turns:
         turn = LiveTurn(begun)
         try:
             outcome = await arun_turn(turn, going_on)
-            done = after_turn(begun, turn, outcome, self._clock.now())
+            done = after_turn(begun, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             undo = partial(let_go, run)
             self._end_attempt(begun, frames, error, self._claims.save, undo)
@@ -229,7 +238,7 @@ class Turns:
         try:
             if not is_async:
                 refuse_async(flow_named(run.flow), "process_event")
-            frames = self._frames(run.stack)
+            frames = self._frames(run, run.stack)
             if frames[0].point == 0:
                 return frames, _start(frames[0])
             return frames, rebuild(frames, bring(frames))
@@ -260,7 +269,9 @@ class Turns:
             raise
         save(failed)
 
-    def _frames(self, stack: bytes) -> list[Frame]:
+    def _frames(self, run: Run, stack: bytes) -> list[Frame]:
+        if len(stack) > self._max_bytes:
+            raise RunTooLarge(run.id, len(stack), self._max_bytes)
         token = reading.set(self._store)
         try:
             frames: list[Frame] = decode(stack)

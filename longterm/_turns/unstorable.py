@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from longterm._abi import RESERVED_PREFIX
+from longterm._codec import encode
 from longterm._flows.flow import flow_named
-from longterm.errors import CannotStore, NotStorable
+from longterm.errors import CannotStore, NotStorable, ValueTooLarge, in_bytes
 from longterm.frame import Frame
 
 _TEMPORARIES: Final = {
@@ -33,17 +34,47 @@ def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
     )
 
 
-def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
+def frames_too_large(frames: list[Frame], size: int, max_bytes: int) -> ValueTooLarge:
+    """Return the error for a continuation that takes too many bytes, with its largest local."""
+    sizes = [
+        (_size(value), name, frame)
+        for frame in frames
+        for name, value in (*frame.slots.items(), *frame.cells.items())
+    ]
+    largest = ""
+    if sizes:
+        most, name, frame = max(sizes, key=lambda each: each[0])
+        flow = frame.flow.replace(":", ".")
+        largest = f"{_what(name, frame)} of {flow} at line {frame.line} takes {in_bytes(most)}"
+    return ValueTooLarge(f"the stack of {frames[0].flow}", size, max_bytes, largest)
+
+
+def _size(value: object) -> int:
+    try:
+        return len(encode(value))
+    except NotStorable:  # by itself, such as a cell that only a frame can hold
+        return 0
+
+
+def _what(slot: str, frame: Frame) -> str:
     if slot in frame.cells:
-        return f"variable {slot!r}", f"an inner function shares it; {error.remedy}"
+        return f"variable {slot!r}"
+    if not slot.startswith(RESERVED_PREFIX):
+        return f"local {slot!r}"
+    kind = re.sub(r"\d+$", "", slot.removeprefix(RESERVED_PREFIX))
+    return _TEMPORARIES.get(kind, "a value computed before the suspend")
+
+
+def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
+    what = _what(slot, frame)
+    if slot in frame.cells:
+        return what, f"an inner function shares it; {error.remedy}"
     line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
     if slot.startswith(RESERVED_PREFIX):
-        kind = re.sub(r"\d+$", "", slot.removeprefix(RESERVED_PREFIX))
-        what = _TEMPORARIES.get(kind, "a value computed before the suspend")
         needing = f"line {line}" if line and line > 0 else "the rest of the flow"
         return what, f"{needing} still needs it; {error.remedy}"
     because = f"live because line {line} reads it; {error.remedy}, or del {slot} before the suspend"
-    return f"local {slot!r}", because
+    return what, because
 
 
 def _with_article(name: str) -> str:

@@ -12,8 +12,8 @@ from importlib import import_module
 
 from longterm._terminal import add_version, run_command
 from longterm.cli import change, look, schema, talk, work
-from longterm.cli.arguments import WrongUsage
-from longterm.engine import Engine
+from longterm.cli.arguments import WrongUsage, count
+from longterm.engine import MAX_BYTES, Engine
 from longterm.errors import LongtermError, StoreError
 from longterm.logs import RunFilter
 from longterm.store import open_store
@@ -37,7 +37,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     _log_to_stderr()
     try:
         lease = timedelta(seconds=options.lease)
-        engine = Engine(_open(options), lease=lease)
+        engine = Engine(_open(options), lease=lease, max_bytes=options.max_bytes)
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
         return command(engine, options)
@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     add_version(parser)
     parser.add_argument("--store", metavar="URL", help="where the runs are")
     parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
+    parser.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=count,
+        default=MAX_BYTES,
+        help=f"how large a run's stack, responses or result may be: {MAX_BYTES} by default",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, lease=60.0)
     for each in (look, change, work, schema, talk):
