@@ -7,7 +7,7 @@ every traceback, breakpoint and line event of generated code shows the author's 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from longterm._abi import RUNTIME
@@ -81,8 +81,3 @@ def assign(name: str, value: ast.expr) -> ast.Assign:
 def as_first_raised(error: str) -> ast.stmt:
     """Take out of an exception's traceback that the frame at hand has raised it again."""
     return at(NOWHERE, ast.Expr(call(runtime("as_first_raised"), load(error))))
-
-
-def names_in(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return every identifier that occurs as a `Name` in these trees, nested scopes included."""
-    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
