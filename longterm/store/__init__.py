@@ -20,7 +20,8 @@ def open_store(url: str) -> RunStore:
     - `sqlite:///runs.db`, `sqlite:////srv/runs.db`, or just a path that ends in `.db`, `.sqlite`
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
-      `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`, and libpq's.
+      `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`,
+      `?synchronous_commit=off`, and libpq's.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -89,11 +90,12 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
         f"postgresql://{place}{theirs}",
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
         wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
+        synchronous_commit=ours.get("synchronous_commit"),
         migrate=migrate == "yes",
     )
 
 
-_POSTGRES_OPTIONS: Final = ("max_connections", "wait_seconds", "migrate")
+_POSTGRES_OPTIONS: Final = ("max_connections", "wait_seconds", "synchronous_commit", "migrate")
 _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,

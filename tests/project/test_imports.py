@@ -19,7 +19,6 @@ ALLOWED = {
     "msgpack": ("longterm/_codec/",),
     "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
     "psycopg": ("longterm/store/postgres/",),
-    "psycopg_pool": ("longterm/store/postgres/",),
     "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
     "argparse": (
         "longterm/_terminal.py",

@@ -1,6 +1,8 @@
-"""A proxy before a server that can swallow an answer: the server acts, and the client never hears.
+"""A proxy before a server, which can swallow an answer, or fall silent.
 
-Both sides' connections are cut at that moment. Then it serves as before.
+When it swallows one, the server acts, and the client never hears: both sides' connections are cut
+at that moment. While it is silent, it takes whatever it is sent, as a live peer does, and passes
+nothing on. Then it serves as before.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 class DeafProxy:
@@ -20,6 +23,7 @@ class DeafProxy:
         self.port: int = self._listener.getsockname()[1]
         self._swallows = threading.Semaphore(0)
         self.swallowed = 0
+        self._is_silent = False
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = [self._listener]
         self._spawn(self._accept)
@@ -27,6 +31,15 @@ class DeafProxy:
     def swallow_next_answer(self) -> None:
         """Cut the connection at the next answer instead of passing it on."""
         self._swallows.release()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Acknowledge everything and answer nothing; what came meanwhile is lost."""
+        self._is_silent = True
+        try:
+            yield
+        finally:
+            self._is_silent = False
 
     def close(self) -> None:
         # A thread that waits for a socket wakes up from a shutdown, but not from a close. The first
@@ -64,6 +77,8 @@ class DeafProxy:
                         content = key.fileobj.recv(65_536)  # type: ignore[union-attr]
                         if not content:
                             return
+                        if self._is_silent:
+                            continue
                         if key.fileobj is server and self._swallows.acquire(blocking=False):
                             self.swallowed += 1
                             return

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NOBODY = 65534
@@ -30,8 +32,8 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """A server with its data in a temporary folder. Postgres refuses to run as root."""
 
-    def __init__(self, binaries: Path, *, fsync: str = "off") -> None:
-        self._fsync = fsync
+    def __init__(self, binaries: Path, *, fsync: str = "off", settings: str = "") -> None:
+        self._settings = f"-c fsync={fsync} {settings}"
         self.folder = Path(tempfile.mkdtemp(prefix="longterm-postgres-"))
         self._install = binaries.parent
         self._common: dict[str, object] = {}
@@ -53,7 +55,7 @@ class PostgresServer:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync={self._fsync}"
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} {self._settings}"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -62,8 +64,28 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill the server by `kill -9`; its sessions end when they notice."""
-        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self._pid(), signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """Kill every process of the server at once, so that none writes down what it has."""
+        postmaster = self._pid()
+        for pid in [postmaster, *_children(postmaster)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server where it is: its sockets stay, and nobody answers."""
+        postmaster = self._pid()
+        ours = [postmaster, *_children(postmaster)]
+        for pid in ours:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in ours:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def start_again(self, seconds: float = 60) -> None:
         """Start after a kill, as soon as the last session of before has ended."""
@@ -82,6 +104,9 @@ class PostgresServer:
             self.stop()
         shutil.rmtree(self.folder)
 
+    def _pid(self) -> int:
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def _run(self, name: str, *arguments: str) -> None:
         subprocess.run(
             [self._install / "bin" / name, *arguments],
@@ -92,6 +117,17 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             **self._common,  # type: ignore[call-overload]
         )
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes that a process has started, as Linux lists them."""
+    found: list[int] = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name of the program is in parentheses and may hold anything.
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found
 
 
 def _everyone_reaches(path: Path) -> bool:

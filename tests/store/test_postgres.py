@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -304,7 +305,7 @@ def test_a_url_opens_the_store_and_its_options_reach_it(url: str) -> None:
 
     assert isinstance(store, PostgresStore)
     with store:
-        answer = store._pool.execute("SHOW application_name", (), "ask")
+        answer = store._database.execute("SHOW application_name", (), "ask")
     assert answer.rows == [("my shop",)]
 
 
@@ -367,9 +368,7 @@ def test_a_closed_store_says_so(url: str) -> None:
 def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(url: str) -> None:
     store = PostgresStore(url, max_connections=1, wait_seconds=60)
     store.create(suspended_run())
-    pool = store._pool._pool
-    assert pool is not None
-    pool.getconn()
+    lent = store._database._pool.lend(deadline=0)
     refused: list[str] = []
 
     def get() -> None:
@@ -379,9 +378,9 @@ def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(ur
 
     thread = threading.Thread(target=get, daemon=True)
     thread.start()
-    while not pool.get_stats().get("requests_waiting"):
-        pass
+    time.sleep(0.2)
     store.close()
+    assert lent is not None
     thread.join(timeout=40)
 
     assert refused == ["the store is closed (open it again with `open_store`)"]
@@ -391,7 +390,7 @@ def test_a_server_that_falls_silent_is_given_up_unless_the_url_says_when(url: st
     for query, milliseconds in (("", "7000"), ("?tcp_user_timeout=900", "900")):
         with (
             PostgresStore(url + query, wait_seconds=7) as store,
-            store._pool.connect() as connection,
+            store._database.connect() as connection,
         ):
             parameters = connection.info.get_parameters()
         assert parameters["tcp_user_timeout"] == milliseconds

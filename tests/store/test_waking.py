@@ -21,14 +21,16 @@ def impatient(seconds):
 
 def ask(engine, statement, *parameters):
     """Ask the database itself, as somebody else."""
-    with psycopg.connect(engine.store._pool._conninfo, autocommit=True) as connection:
+    with psycopg.connect(engine.url, autocommit=True) as connection:
         cursor = connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
 def engine(server, fresh_database):
-    engine = Engine(server.url(fresh_database()))
+    url = server.url(fresh_database())
+    engine = Engine(url)
+    engine.url = url
     yield engine
     engine.store.close()
 
@@ -213,4 +215,4 @@ def test_a_store_that_is_closed_does_not_begin_to_listen(engine):
         wait_for_work(engine)
 
     listening = "SELECT query FROM pg_stat_activity WHERE query LIKE 'LISTEN%%' AND datname = %s"
-    assert ask(engine, listening, engine.store._pool._conninfo.rpartition("/")[2]) == []
+    assert ask(engine, listening, engine.url.rpartition("/")[2]) == []

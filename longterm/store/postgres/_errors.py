@@ -10,9 +10,9 @@ from typing import Final
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import PoolTimeout
 
 from longterm.errors import StoreError
+from longterm.store.postgres._connection import Unanswered
 
 _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
     (
@@ -64,6 +64,12 @@ def as_store_error(error: Exception, operation: str) -> StoreError:
     for kind, cause, way_out in _MEANINGS:
         if isinstance(error, kind):
             return StoreError(f"cannot {operation}: {cause} ({way_out}): {_one_line(error)}")
+    if isinstance(error, Unanswered):
+        return StoreError(
+            f"cannot {operation}: the server took the statement and did not answer in time, so "
+            "nobody knows whether it was done (check the server; get_run shows how a run stands; "
+            "to wait longer, allow more `wait_seconds`)"
+        )
     if is_lost(error):
         return StoreError(
             f"cannot {operation}: the server cannot be reached (check that it runs, and the URL): "
@@ -74,7 +80,7 @@ def as_store_error(error: Exception, operation: str) -> StoreError:
 
 def is_lost(error: Exception) -> bool:
     """Whether the connection broke, so that nobody knows if the step was taken."""
-    if isinstance(error, (PoolTimeout, psycopg.InterfaceError)):
+    if isinstance(error, psycopg.InterfaceError):
         return True
     # Without a state, the message is libpq's: the server did not answer.
     return isinstance(error, psycopg.OperationalError) and (

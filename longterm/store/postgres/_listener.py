@@ -13,10 +13,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import psycopg
+
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
+from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import as_store_error
-from longterm.store.postgres._pool import Connection
 
 _SLICE_SECONDS: Final = 0.25
 """How long to listen before asking again whether to stop."""
@@ -25,20 +27,25 @@ _SLICE_SECONDS: Final = 0.25
 class Listener:
     """Listens while a worker rests; opens its connection when it first does."""
 
-    def __init__(self, connect: Callable[[], Connection], place: str) -> None:
-        """Note how to connect."""
+    def __init__(self, connect: Callable[[], Connection], place: str, wait_seconds: float) -> None:
+        """Note how to connect, and how long to wait for an answer."""
         self._connect = connect
         self._place = place
+        self._wait_seconds = wait_seconds
         self._is_closed = False
         register_reset(self)
 
     def reset_after_fork(self) -> None:
         """Let go of what belongs to the parent process: its connection stays open, unclosed."""
-        self._lock = threading.Lock()
+        # The exception of a signal may leave it held; then its thread can still take it again.
+        self._lock = threading.RLock()
         self._connection: Connection | None = None
 
     def listen(self) -> bool:
         """Listen; what is heard from now on ends the next `wait`, or shortens it.
+
+        A connection of before is asked whether it still works: one that nobody answers any more
+        is as silent as one on which there is nothing to be heard.
 
         Returns whether it begins just now, so that nothing was heard before.
 
@@ -50,10 +57,10 @@ class Listener:
         if not self._lock.acquire(blocking=False):
             return False  # another worker of this process is listening
         try:
-            if self._connection is not None:
+            if self._connection is not None and self._still_answers(self._connection):
                 return False
             self._connection = self._connect()
-            self._connection.execute("LISTEN longterm")
+            self._ask(self._connection)
             return True
         except Exception as error:
             raise self._lost(error) from error
@@ -104,6 +111,19 @@ class Listener:
         """Stop listening, for ever."""
         self._is_closed = True
         self._hang_up()
+
+    def _still_answers(self, connection: Connection) -> bool:
+        try:
+            self._ask(connection)
+        except psycopg.Error:
+            self._hang_up()
+            return False
+        return True
+
+    def _ask(self, connection: Connection) -> None:
+        connection.deadline = time.monotonic() + self._wait_seconds
+        connection.execute("LISTEN longterm")  # once more does no harm
+        connection.deadline = math.inf  # to hear nothing is no fault
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None

@@ -1,253 +1,168 @@
-"""The connections of one Postgres store: psycopg's pool, opened at first use, left at a fork.
+"""The sessions of one Postgres store: lent to one thread at a time, left behind at a fork.
 
-A statement goes in, its rows come out, also when a connection broke meanwhile and the statement had
-to be sent again. Knows nothing of runs.
+A function that opens a connection goes in; connections come out. Whoever needs one and finds none
+connects itself, so that the store works as soon as the server does: psycopg's pool connects in the
+background instead, after pauses that double up to minutes. Knows nothing of statements.
 """
 
 from __future__ import annotations
 
+import math
 import select
-import struct
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, LiteralString, TypeVar
+import weakref
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Final
 
-import psycopg
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Format
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg.pq import TransactionStatus
 
 from longterm._fork import register_reset
-from longterm.errors import StoreError, closed_store
-from longterm.store.postgres._errors import as_store_error, is_lost, is_undone, place
+from longterm.errors import closed_store
+from longterm.store.postgres._connection import Connection
 
-_RETRY_SECONDS = 0.05
+_LOOK_SECONDS: Final = 0.1
+"""How long to wait for a connection before looking whether there is room to open one."""
 
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Postgres counts from here, in microseconds."""
-
-_T = TypeVar("_T")
+_IDLE_SECONDS: Final = 600.0
+"""A session that nobody needed for so long is ended."""
 
 _inherited: list[object] = []
-"""Pools of a parent process. Kept, since closing one here would end the parent's sessions."""
+"""Sessions of a parent process. Kept, since ending one here would end the parent's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a statement."""
+class Place:
+    """Room for one connection; it is free again when nothing refers to it any more."""
 
-    rows: list[tuple[Any, ...]]
-    is_repeated: bool
-    """A connection broke after the statement was sent, and it was sent again: the server may have
-    taken the step before, so that an answer of no rows need not mean what it says."""
+    connection: Connection | None = None
+    """The connection, once it is open."""
+    used_at = math.inf
 
 
-class _MomentLoader(Loader):
-    """Reads moments in UTC: in the session's time zone, some are in a year that Python has not."""
+class ConnectionPool:
+    """Lends connections, and opens more while there is room.
 
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> datetime:
-        """Return the moment."""
-        (microseconds,) = struct.unpack("!q", data)
-        try:
-            return _EPOCH + timedelta(microseconds=microseconds)
-        except OverflowError:
-            raise psycopg.DataError("a moment is not between the years 1 and 9999") from None
-
-
-class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A session with a cursor for each statement that is sent again and again.
-
-    A cursor that is kept knows how to write its parameters and to read its rows; a new one finds
-    out anew for each column. It also keeps its last rows, until the next ones or the session's end.
+    An exception of a signal can come between any two steps of the code below. It loses nothing: a
+    place that an interrupted thread held is free when the thread's frames are gone, since the pool
+    counts places by weak references. A signal handler that uses the store waits for nothing that
+    the thread below it holds: `SimpleQueue` is made for that, and the lock can be taken twice.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Wrap a session of libpq, as psycopg does."""
-        super().__init__(*args, **options)
-        self.adapters.register_loader("timestamptz", _MomentLoader)
-        self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
-
-    def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Send a statement; psycopg prepares it when it has been sent a few times."""
-        cursor = self._cursors.get(statement)
-        if cursor is None:
-            cursor = self._cursors[statement] = self.cursor(binary=True)
-        return cursor.execute(statement, parameters).fetchall()
-
-    def ask_once(
-        self, statement: LiteralString, parameters: Sequence[object]
-    ) -> list[tuple[Any, ...]]:
-        """Send a statement that is to be planned for these very parameters."""
-        return self.execute(statement, parameters, prepare=False, binary=True).fetchall()
-
-
-class PostgresPool:
-    """Sends statements, each a transaction of its own."""
-
-    def __init__(
-        self,
-        conninfo: str,
-        *,
-        max_connections: int,
-        wait_seconds: float,
-        prepare: Callable[[Connection, str], object],
-    ) -> None:
-        """Note where the database is; `prepare` is called with the first connection."""
-        self.place = place(conninfo)
-        self._conninfo = conninfo
-        given = conninfo_to_dict(conninfo)
-        limits = _limits(wait_seconds)
-        self._options: dict[str, Any] = {"autocommit": True, "client_encoding": "utf8"}
-        self._options.update((name, limits[name]) for name in limits.keys() - given.keys())
-        self._max_connections = max_connections
-        self._wait_seconds = wait_seconds
-        self._prepare = prepare
+    def __init__(self, open_connection: Callable[[float], Connection], max_places: int) -> None:
+        """Begin with no connection; `open_connection` is given the deadline."""
+        self._open_connection = open_connection
+        self._max_places = max_places
         self._is_closed = False
-        self._pool: ConnectionPool[Connection] | None = None
+        self._idle: SimpleQueue[Place | None] = SimpleQueue()
+        self._places: list[weakref.ref[Place]] = []
         register_reset(self)
 
     def reset_after_fork(self) -> None:
         """Leave the sessions to the process that opened them."""
-        if self._pool is not None:
-            _inherited.append(self._pool)
-        self._pool = None
-        self._opening = threading.Lock()
+        _inherited.extend([self._idle, *(place() for place in self._places)])
+        self._idle = SimpleQueue()
+        self._places = []
+        self._lock = threading.RLock()
 
-    def execute(
-        self,
-        statement: LiteralString,
-        parameters: Sequence[object],
-        operation: str,
-        *,
-        is_prepared: bool = True,
-    ) -> Answer:
-        """Send a statement that is atomic in itself until the server has answered it.
+    def lend(self, deadline: float) -> Place | None:
+        """Return a place with a connection, for the caller's use alone until it is given back.
 
-        Unless it `is_prepared`, the server plans it anew for these parameters.
+        None if all are in use until the deadline.
 
         Raises:
-            StoreError: it failed, or the server could not be reached for `wait_seconds`.
+            psycopg.Error: the server could not be reached.
+            StoreError: the store is closed.
         """
-        operation = f"{operation} in {self.place}"
-        deadline = time.monotonic() + self._wait_seconds
-        is_repeated = False
         while True:
-            pool = self._pool or self._open(operation)
-            try:
-                rows = _send(pool, statement, parameters, deadline, is_prepared)
-                return Answer(rows, is_repeated)
-            except PoolTimeout as error:
-                raise self._unavailable(error, operation) from error
-            except (psycopg.Error, UnicodeEncodeError) as error:
-                may_repeat = is_lost(error) or is_undone(error)
-                if not may_repeat or time.monotonic() > deadline:
-                    raise as_store_error(error, operation) from error
-                is_repeated = is_repeated or is_lost(error)
-            time.sleep(_RETRY_SECONDS)
-
-    def on_own_connection(self, step: Callable[[Connection, str], _T], operation: str) -> _T:
-        """Take a step on a connection of its own, before the schema is looked at.
-
-        Raises:
-            StoreError: the step failed, or the server cannot be reached.
-        """
-        try:
-            with self.connect() as connection:
-                return step(connection, self.place)
-        except psycopg.Error as error:
-            raise as_store_error(error, f"{operation} of {self.place}") from error
-
-    def close(self) -> None:
-        """End every session."""
-        with self._opening:
-            self._is_closed = True
-            if self._pool is not None:
-                self._pool.close()
-                self._pool = None
-
-    def _open(self, operation: str) -> ConnectionPool[Connection]:
-        with self._opening:
             if self._is_closed:
                 raise closed_store()
-            if self._pool is None:
-                # A connection outside the pool: the pool would only say that time ran out.
-                try:
-                    with self.connect() as connection:
-                        self._prepare(connection, self.place)
-                except psycopg.Error as error:
-                    raise as_store_error(error, f"open the store for: {operation}") from error
-                self._pool = ConnectionPool(
-                    self._conninfo,
-                    connection_class=Connection,
-                    kwargs=self._options,
-                    min_size=0,
-                    max_size=self._max_connections,
-                    check=_check_if_it_stirs,
-                    name="longterm",
-                    open=True,
-                )
-            return self._pool
+            try:
+                place = self._idle.get_nowait()
+            except Empty:
+                place = self._new_place()
+                if place is not None:
+                    return self._opened(place, deadline)
+                place = self._returned(min(deadline - monotonic(), _LOOK_SECONDS))
+                if place is None and monotonic() > deadline:
+                    return None
+            if place is not None and _is_usable(place):
+                return place
+            self._leave(place)
 
-    def connect(self) -> Connection:
-        """Open a connection that is not of the pool; the schema is not looked at."""
-        return Connection.connect(self._conninfo, **self._options)
+    def give_back(self, place: Place) -> None:
+        """Take a connection back; one that is in the middle of something is closed."""
+        connection = place.connection
+        if (
+            connection is None
+            or connection.closed
+            or connection.pgconn.transaction_status != TransactionStatus.IDLE
+        ):
+            self._leave(place)
+            self._idle.put(None)  # whoever waits may look for room
+            return
+        place.used_at = monotonic()
+        self._idle.put(place)
+        if self._is_closed:
+            self._close_idle()
 
-    def _unavailable(self, error: PoolTimeout, operation: str) -> StoreError:
-        """Find out why there was no connection to be had."""
+    def unanswered(self) -> int:
+        """Return how many connections are just being opened."""
+        places = [place() for place in self._places]
+        return sum(place is not None and place.connection is None for place in places)
+
+    def close(self) -> None:
+        """End every session: the idle ones now, a lent one when it comes back."""
+        self._is_closed = True
+        self._close_idle()
+        self._idle.put(None)
+
+    def _close_idle(self) -> None:
+        while not self._idle.empty():
+            self._leave(self._returned(0))
+
+    def _new_place(self) -> Place | None:
+        with self._lock:
+            self._places = [place for place in self._places if place() is not None]
+            if len(self._places) >= self._max_places:
+                return None
+            place = Place()
+            self._places.append(weakref.ref(place))
+            return place
+
+    def _opened(self, place: Place, deadline: float) -> Place:
         try:
-            self.connect().close()
-        except psycopg.Error as reason:
-            return as_store_error(reason, operation)
-        return StoreError(
-            f"cannot {operation}: all {self._max_connections} connections were in use for "
-            f"{self._wait_seconds:g} seconds (allow more `max_connections`)"
-        )
+            place.connection = self._open_connection(deadline)
+        except BaseException:
+            self._leave(place)  # whoever keeps the traceback keeps its frames, and these the place
+            raise
+        return place
+
+    def _returned(self, seconds: float) -> Place | None:
+        try:
+            return self._idle.get(timeout=max(0.0, seconds))
+        except Empty:
+            return None
+
+    def _leave(self, place: Place | None) -> None:
+        """End the session at a place, if there is one, and free the place."""
+        if place is not None:
+            if place.connection is not None:
+                place.connection.close()
+            with self._lock:
+                places = ((found, found()) for found in self._places)
+                self._places = [found for found, held in places if held not in (None, place)]
 
 
-def _limits(wait_seconds: float) -> dict[str, int]:
-    """Return after what time libpq gives up a server that no longer acknowledges what it is sent.
-
-    It would take a quarter of an hour else. An idle connection is tried once a minute, so that
-    firewalls do not forget it.
-    """
-    seconds = min(max(2, int(wait_seconds)), 1_000_000)
-    return {
-        "connect_timeout": seconds,
-        "tcp_user_timeout": seconds * 1000,
-        "keepalives_idle": 60,
-    }
-
-
-def _send(
-    pool: ConnectionPool[Connection],
-    statement: LiteralString,
-    parameters: Sequence[object],
-    deadline: float,
-    is_prepared: bool,
-) -> list[tuple[Any, ...]]:
-    connection = pool.getconn(timeout=max(0.1, deadline - time.monotonic()))
-    try:
-        ask = connection.ask if is_prepared else connection.ask_once
-        return ask(statement, parameters)
-    finally:
-        pool.putconn(connection)
-
-
-def _check_if_it_stirs(connection: Connection) -> None:
-    """Ask the server whether a connection still works, but only if it has something to say.
+def _is_usable(place: Place) -> bool:
+    """Tell whether a connection still works, without asking the server.
 
     An idle connection is silent. If there is something to be read, it is most often the server's
     farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise.
     """
-    if _can_be_read(connection):
-        ConnectionPool.check_connection(connection)
+    assert place.connection is not None
+    is_old = monotonic() - place.used_at > _IDLE_SECONDS
+    return not (is_old or place.connection.closed or _can_be_read(place.connection))
 
 
 def _can_be_read(connection: Connection) -> bool:

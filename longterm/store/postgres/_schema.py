@@ -6,13 +6,15 @@ one that a newer longterm made.
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
-from psycopg import Connection, IsolationLevel
+from psycopg import IsolationLevel
 from psycopg.abc import Query
 
 from longterm.errors import StoreError
+from longterm.store.postgres._connection import Connection
 
 MIGRATIONS: Final = ("0001_runs.sql",)
 """The steps that made the schema, oldest first; `longterm.migrations` lists those it has had."""
@@ -34,7 +36,7 @@ _MAKE_MIGRATIONS: Final = (
 _NOTE: Final = "INSERT INTO longterm.migrations VALUES ({version}, '{name}', now())"
 
 
-def ensure_schema(connection: Connection[Any], place: str, *, migrate: bool) -> int:
+def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
     """Make the schema or bring it up to date; return how many steps that took.
 
     Without `migrate`, only check it.
@@ -52,6 +54,8 @@ def ensure_schema(connection: Connection[Any], place: str, *, migrate: bool) -> 
             f"{len(MIGRATIONS)} (apply what `longterm migrate --sql` prints, or leave out "
             "migrate=no)"
         )
+    # Another process may be at it, and an index takes as long as there are runs.
+    connection.deadline = math.inf
     # A transaction that sees what was there when it began would not see what it waited for.
     connection.isolation_level = IsolationLevel.READ_COMMITTED
     with connection.transaction():
@@ -89,7 +93,7 @@ def _steps(version: int, *, has_schema: bool) -> list[str]:
     return steps
 
 
-def schema_version(connection: Connection[Any], place: str) -> int:
+def schema_version(connection: Connection, place: str) -> int:
     """Return how many migrations the schema has had, 0 if it is not there or is empty."""
     _, has_migrations, has_tables, encoding = _standing(connection)
     if encoding != "UTF8":
@@ -115,7 +119,7 @@ def schema_version(connection: Connection[Any], place: str) -> int:
     return int(version)
 
 
-def _standing(connection: Connection[Any]) -> tuple[bool, bool, bool, str]:
+def _standing(connection: Connection) -> tuple[bool, bool, bool, str]:
     ((has_schema, has_migrations, has_tables, encoding),) = connection.execute(_STANDING).fetchall()
     return has_schema, has_migrations, has_tables, encoding
 

@@ -28,9 +28,10 @@ from longterm.store._rows import (
 from longterm.store.base import DIED, Query
 
 try:
+    from longterm.store.postgres._clock import ServerClock
+    from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._listener import Listener
-    from longterm.store.postgres._pool import PostgresPool
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
 except ImportError as error:
     raise StoreError(
@@ -115,6 +116,8 @@ _NEXT_DEADLINE: Final[LiteralString] = (
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that begins to listen soon looks again: it heard of nothing since it looked."""
 
+_SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
+
 _DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
@@ -136,33 +139,46 @@ class PostgresStore:
         *,
         max_connections: int = 10,
         wait_seconds: float = 30.0,
+        synchronous_commit: str | None = None,
         migrate: bool = True,
     ) -> None:
-        """Note where the runs are; the server is operation when they are first needed.
+        """Note where the runs are; the server is asked when they are first needed.
 
         Args:
             conninfo: a URL such as `postgresql://user:password@host:5432/database`.
             max_connections: how many this process may have open at once.
-            wait_seconds: how long a step tries to reach a server that is away.
+            wait_seconds: how long a step tries to reach a server that is away, and waits for the
+                answer of one that is silent.
+            synchronous_commit: Postgres's setting of that name for this store's commits; None: as
+                the database has it, but `on` where that is `off`, since a saved turn must last.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
-        self._pool = PostgresPool(
+        if synchronous_commit not in _SYNCHRONOUS_COMMIT:
+            choices = ", ".join(filter(None, _SYNCHRONOUS_COMMIT))
+            raise StoreError(
+                f"synchronous_commit={synchronous_commit!r} is no setting of Postgres "
+                f"(choose from {choices})"
+            )
+        self._clock = clock = ServerClock()
+        self._database = Database(
             conninfo,
             max_connections=max_connections,
             wait_seconds=wait_seconds,
+            synchronous_commit=synchronous_commit,
             prepare=partial(ensure_schema, migrate=migrate),
+            on_connect=lambda connection: clock.note(connection.reading),
         )
-        self._listener = Listener(self._pool.connect, self._pool.place)
-        self._at_exit = weakref.finalize(self, _close, self._pool, self._listener)
+        self._listener = Listener(self._database.connect, self._database.place, wait_seconds)
+        self._at_exit = weakref.finalize(self, _close, self._database, self._listener)
 
     def create(self, run: Run) -> Run:
-        answer = self._pool.execute(_CREATE, row_of(run), f"create run {run.id!r}")
+        answer = self._database.execute(_CREATE, row_of(run), f"create run {run.id!r}")
         if not answer.rows and not (answer.is_repeated and self._is_created(run)):
             raise RunExists(run.id)
         return run
 
     def get(self, run_id: str) -> Run:
-        answer = self._pool.execute(_GET, (run_id,), f"get run {run_id!r}")
+        answer = self._database.execute(_GET, (run_id,), f"get run {run_id!r}")
         if not answer.rows:
             raise UnknownRun(run_id)
         return run_of(answer.rows[0])
@@ -172,7 +188,7 @@ class PostgresStore:
 
     def update(self, run: Run) -> Run:
         operation = f"save run {run.id!r}"
-        answer = self._pool.execute(_SAVE, (*changing(run), run.id, run.turn), operation)
+        answer = self._database.execute(_SAVE, (*changing(run), run.id, run.turn), operation)
         if answer.rows:
             return run
         stored = self.get(run.id)
@@ -181,7 +197,7 @@ class PostgresStore:
         if answer.is_repeated and stored.turn > run.turn:
             raise StoreError(
                 f"cannot tell whether turn {run.turn} was saved: {operation} in "
-                f"{self._pool.place}: the connection was lost, and the run has gone on since "
+                f"{self._database.place}: the connection was lost, and the run has gone on since "
                 "(get_run shows how the run stands)"
             )
         raise ClaimLost(run.id, run.turn)
@@ -191,14 +207,14 @@ class PostgresStore:
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         operation = f"renew the claim on run {run_id!r}"
-        return bool(self._pool.execute(_RENEW, (until, run_id, turn), operation).rows)
+        return bool(self._database.execute(_RENEW, (until, run_id, turn), operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (until, run_id), run_id)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
         parameters = (max_attempts, now, DIED, now)
-        answer = self._pool.execute(_RELEASE_STALE, parameters, "release stale claims")
+        answer = self._database.execute(_RELEASE_STALE, parameters, "release stale claims")
         return list(map(run_of, answer.rows))
 
     def claim_due(
@@ -210,21 +226,23 @@ class PostgresStore:
         flows: Collection[str] | None = None,
     ) -> list[Run]:
         if flows is None:
-            answer = self._pool.execute(_CLAIM_DUE_OF_ANY, (now, limit, until), "claim due runs")
+            answer = self._database.execute(
+                _CLAIM_DUE_OF_ANY, (now, limit, until), "claim due runs"
+            )
         else:
             parameters = (now, list(flows), limit, until)
-            answer = self._pool.execute(_CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
+            answer = self._database.execute(_CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
         return in_order_of_deadlines(map(run_of, answer.rows))
 
     def find(self, query: Query) -> list[Run]:
         statement, parameters = find_statement(query)
         # Each query is planned for its own values: some events are waited for by all runs.
-        answer = self._pool.execute(statement, parameters, "find runs", is_prepared=False)
+        answer = self._database.execute(statement, parameters, "find runs", is_prepared=False)
         return list(map(run_of, answer.rows))
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
-        return len(self._pool.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
+        return len(self._database.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
 
     def wait_for_work(
         self,
@@ -239,7 +257,7 @@ class PostgresStore:
         if self._listener.listen():
             until = min(until, now + _FIRST_REST)
         operation = "find the next deadline"
-        ((deadline,),) = self._pool.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
+        ((deadline,),) = self._database.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
         self._listener.wait(
             begin=begin,
             now=now,
@@ -248,12 +266,14 @@ class PostgresStore:
         )
 
     def migrate(self) -> int:
-        return self._pool.on_own_connection(
+        return self._database.on_own_connection(
             partial(ensure_schema, migrate=True), "migrate the schema"
         )
 
     def migration_sql(self) -> str:
-        return schema_sql(self._pool.on_own_connection(schema_version, "read the schema's version"))
+        return schema_sql(
+            self._database.on_own_connection(schema_version, "read the schema's version")
+        )
 
     def close(self) -> None:
         """End every session; every later step raises. Closing twice is allowed."""
@@ -271,14 +291,15 @@ class PostgresStore:
         self, statement: LiteralString, parameters: tuple[object, ...], run_id: str
     ) -> Run | None:
         operation = f"claim run {run_id!r}"
-        answer = self._pool.execute(statement, parameters, operation)
+        answer = self._database.execute(statement, parameters, operation)
         if answer.rows:
             return run_of(answer.rows[0])
         stored = self.get(run_id)
         if answer.is_repeated and stored.state is RunState.RUNNING:
             raise StoreError(
-                f"cannot {operation} in {self._pool.place}: the connection was lost, and the run "
-                "is now claimed, by this attempt or by another (get_run shows how the run stands)"
+                f"cannot {operation} in {self._database.place}: the connection was lost, and the "
+                "run is now claimed, by this attempt or by another (get_run shows how the run "
+                "stands)"
             )
         return None
 
@@ -290,6 +311,6 @@ class PostgresStore:
         )
 
 
-def _close(pool: PostgresPool, listener: Listener) -> None:
+def _close(database: Database, listener: Listener) -> None:
     listener.close()
-    pool.close()
+    database.close()

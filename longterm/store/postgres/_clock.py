@@ -1,0 +1,62 @@
+"""How far this machine's clock is from the server's: what it said when asked goes in.
+
+A claim holds until a moment that its process wrote and that other machines compare with their own
+clocks. So a clock that is far ahead takes live turns from others, and one that is behind loses its
+own. Knows nothing of leases.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from time import monotonic, time
+from typing import Final
+
+from longterm.store.postgres._connection import Reading
+
+_log = logging.getLogger("longterm")
+
+_WARN_SECONDS: Final = 1.0
+_SET_SECONDS: Final = 0.5
+"""By so much this machine's clock must move against its monotonic one to have been set anew."""
+
+
+class ServerClock:
+    """What is known of the server's clock."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._ahead = 0.0
+        self._base: float | None = None
+        self._warned = 0.0
+
+    def note(self, reading: Reading) -> None:
+        """Take note of what the server's clock said; warn when it is another time than here.
+
+        The server looked at its clock between two moments of ours, so that is how exactly the
+        difference is known: what the way there and back may explain is none.
+        """
+        server = reading.server.timestamp()
+        least, most = reading.asked_at - server, reading.heard_at - server
+        self._ahead = least if least > 0 else min(most, 0.0)
+        self._base = time() - monotonic()
+        if abs(self._ahead - self._warned) > _WARN_SECONDS:
+            self._warned = self._ahead
+            if abs(self._ahead) > _WARN_SECONDS:
+                _log.warning(
+                    "the clock of this machine is %.1f seconds %s the database's: deadlines and "
+                    "leases are off by as much (set both by NTP)",
+                    abs(self._ahead),
+                    "ahead of" if self._ahead > 0 else "behind",
+                )
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the difference was measured, and this machine's clock was not set since."""
+        base = self._base
+        return base is not None and abs(time() - monotonic() - base) < _SET_SECONDS
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far this machine's clock was ahead when last measured; negative: behind."""
+        return timedelta(seconds=self._ahead)

@@ -1,0 +1,145 @@
+"""One session with a Postgres server: a statement goes in, its rows come out, by a deadline.
+
+TCP notices that a peer is gone, not that it is silent: a server that is stopped, or a proxy that
+lost its server, acknowledges each packet and never answers. So each wait here has an end.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic, time
+from typing import Any, Final, LiteralString, NamedTuple, Self, TypeVar
+
+import psycopg
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Postgres counts from here, in microseconds."""
+
+_SHORTEST_CONNECT: Final = 2
+"""Seconds; psycopg takes no less for an attempt to connect, as libpq does."""
+
+_SIGNAL_SECONDS: Final = 0.1
+"""How long a wait for the server may keep a signal waiting."""
+
+# `off` acknowledges a commit before it is on the disk. What is stronger than `on` is the DBA's
+# choice, and so is what is weaker but still waits for the disk.
+_BEGIN: Final[LiteralString] = (
+    "SELECT set_config('synchronous_commit', coalesce(%s::text,"
+    " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END), false), clock_timestamp()"
+)
+
+_T = TypeVar("_T")
+
+
+class Unanswered(psycopg.OperationalError):
+    """The server has the statement and gave no answer in time, so nobody knows if it was done."""
+
+
+class Reading(NamedTuple):
+    """What the server's clock said, between two moments of this machine's (seconds since 1970)."""
+
+    asked_at: float
+    server: datetime
+    heard_at: float
+
+
+class _MomentLoader(Loader):
+    """Reads moments in UTC: in the session's time zone, some are in a year that Python has not."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        """Return the moment."""
+        (microseconds,) = struct.unpack("!q", data)
+        try:
+            return _EPOCH + timedelta(microseconds=microseconds)
+        except OverflowError:
+            raise psycopg.DataError("a moment is not between the years 1 and 9999") from None
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A session with a cursor for each statement that is sent again and again.
+
+    A cursor that is kept knows how to write its parameters and to read its rows; a new one finds
+    out anew for each column. It also keeps its last rows, until the next ones or the session's end.
+    """
+
+    deadline = math.inf
+    """When, by the monotonic clock, to give up waiting for the server."""
+    reading: Reading
+    """What the server's clock said when the session began."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Wrap a session of libpq, as psycopg does."""
+        super().__init__(*args, **options)
+        self.adapters.register_loader("timestamptz", _MomentLoader)
+        self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
+
+    @classmethod
+    def begin(cls, conninfo: str, *, synchronous_commit: str | None, deadline: float) -> Self:
+        """Connect, and settle how durable a commit is.
+
+        Args:
+            conninfo: where the server is; its `connect_timeout`, if any, goes before the deadline.
+            synchronous_commit: what to set; None: as it is set for this user and database, but
+                never `off`.
+            deadline: when to give up, by the monotonic clock.
+        """
+        timeout = conninfo_to_dict(conninfo).get("connect_timeout")
+        if timeout is None:
+            timeout = max(_SHORTEST_CONNECT, math.ceil(deadline - monotonic()))
+        connection = cls.connect(conninfo, autocommit=True, connect_timeout=timeout)
+        try:
+            connection.deadline = max(deadline, monotonic() + _SHORTEST_CONNECT)
+            asked_at = time()
+            ((_, server),) = connection.ask_once(_BEGIN, (synchronous_commit,))
+            connection.reading = Reading(asked_at, server, time())
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, Unanswered):
+                raise psycopg.errors.ConnectionTimeout("connection timeout expired") from None
+            raise
+        return connection
+
+    def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Send a statement; psycopg prepares it when it has been sent a few times."""
+        cursor = self._cursors.get(statement)
+        if cursor is None:
+            cursor = self._cursors[statement] = self.cursor(binary=True)
+        return cursor.execute(statement, parameters).fetchall()
+
+    def ask_once(
+        self, statement: LiteralString, parameters: Sequence[object]
+    ) -> list[tuple[Any, ...]]:
+        """Send a statement that is to be planned for these very parameters."""
+        return self.execute(statement, parameters, prepare=False, binary=True).fetchall()
+
+    def wait(
+        self, gen: PQGen[_T], interval: float = _SIGNAL_SECONDS, timeout: float | None = None
+    ) -> _T:
+        """Wait for the server as psycopg does, but no longer than to the deadline.
+
+        Everything that psycopg does on a session comes by here: each statement, commit and so on.
+        """
+        left = max(0.0, self.deadline - monotonic())
+        if left < math.inf and (timeout is None or left < timeout):
+            timeout = left
+        try:
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError as error:
+            if monotonic() < self.deadline or error.sqlstate is not None:
+                raise
+            raise Unanswered("the server did not answer in time") from None
+
+    def __del__(self, _warn: object = None) -> None:
+        """End the session in silence: only a step that a signal interrupted forgets to close it."""
+        if not self.closed:
+            self.close()
