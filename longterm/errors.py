@@ -7,6 +7,7 @@ of these is raised by `start_flow` or `process_event`, the run is as it was befo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 
@@ -65,6 +66,26 @@ class ClaimLost(LongtermError):
 
 class StoreError(LongtermError):
     """Raised when a store cannot be opened, read or written; the message says what to do."""
+
+
+class ClockSkew(StoreError):
+    """Raised when runs cannot be claimed because this machine's clock is far from the store's.
+
+    Claims hold until a moment. A machine whose clock is ahead would take live turns from others,
+    and one whose clock is behind would lose its own; a turn would then be run twice.
+    """
+
+    def __init__(self, ahead: timedelta, lease: timedelta) -> None:
+        """Keep how far the clock is ahead (negative: behind), and how long claims hold."""
+        self.ahead = ahead
+        self.lease = lease
+        seconds = ahead.total_seconds()
+        super().__init__(
+            f"no run can be claimed: the clock of this machine is {abs(seconds):.1f} seconds "
+            f"{'ahead of' if seconds > 0 else 'behind'} the store's, more than half of the lease "
+            f"of {lease.total_seconds():g} seconds (set the clocks of all machines by NTP; nothing "
+            "need be restarted)"
+        )
 
 
 class NotStorable(LongtermError):

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from longterm._fork import register_reset
 from longterm._turns.transitions import released_run
 from longterm.clock import Clock
-from longterm.errors import NotSupported, RunNotFailed
+from longterm.errors import ClockSkew, NotSupported, RunNotFailed
 from longterm.run import Run
-from longterm.store.base import Deadlines, Leases, RunStore, claims_by_flow
+from longterm.store.base import Clocked, Deadlines, Leases, RunStore, claims_by_flow
 
 _RENEWALS = 3
 """How many times a claim is renewed in the time for which it would hold."""
@@ -31,6 +31,7 @@ class Claims:
         self._store = store
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
         self._leases = store if isinstance(store, Leases) else None
+        self._clocked = store if isinstance(store, Clocked) else None
         self._clock = clock
         self._lease = lease
         register_reset(self)
@@ -44,7 +45,7 @@ class Claims:
         """Claim a suspended run for an event; None if it is not to be had for it."""
         if self._leases is None:
             return self._store.unsuspend(run_id, event_id)
-        now = self._clock.now()
+        now = self._now()
         run = self._leases.claim(run_id, event_id, now=now, until=now + self._lease)
         if run is not None:
             self.hold(run)
@@ -77,7 +78,7 @@ class Claims:
         """Claim a failed run."""
         if self._leases is None:
             raise NotSupported(self._store, "retrying failed runs")
-        now = self._clock.now()
+        now = self._now()
         run = self._leases.revive(run_id, now=now, until=now + self._lease)
         if run is None:
             raise RunNotFailed(run_id, self._store.get(run_id).state)
@@ -89,7 +90,7 @@ class Claims:
         store = self._store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
-        now = self._clock.now()
+        now = self._now()
         until = now + self._lease
         if claims_by_flow(store):
             due = store.claim_due(now=now, until=until, limit=limit, flows=flows)
@@ -103,7 +104,7 @@ class Claims:
         """Let go of the runs whose claims have run out."""
         if self._leases is None:
             raise NotSupported(self._store, "leases")
-        return self._leases.release_stale(now=self._clock.now(), max_attempts=max_attempts)
+        return self._leases.release_stale(now=self._now(), max_attempts=max_attempts)
 
     def renew(self) -> None:
         """Renew every claim that is held; one that was lost meanwhile is let go of."""
@@ -120,6 +121,14 @@ class Claims:
         """Leave a claim to run out; if the run was claimed anew meanwhile, that claim is kept."""
         if self._held.get(run_id) == turn:
             self._held.pop(run_id, None)
+
+    def _now(self) -> datetime:
+        """Return the present moment, if this machine's clock is good enough to claim by it."""
+        if self._clocked is not None:
+            ahead = self._clocked.clock_ahead()
+            if 2 * abs(ahead) > self._lease:
+                raise ClockSkew(ahead, self._lease)
+        return self._clock.now()
 
     def _until(self) -> datetime:
         return self._clock.now() + self._lease

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
 
 from longterm.run import Fact, Run, RunState
@@ -203,6 +203,19 @@ class Deletion(Protocol):
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         """Delete runs that have ended, last saved before a moment; return how many."""
+        ...
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A store on another machine, which has a clock of its own."""
+
+    def clock_ahead(self) -> timedelta:
+        """Return how far this process's clock is ahead of the store's; negative: behind.
+
+        Asked before each claim, so the store measures it now and then, and answers from memory. A
+        measurement is as exact as the way to the store is short; what that may explain is none.
+        """
         ...
 
 

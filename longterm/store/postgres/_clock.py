@@ -8,6 +8,7 @@ own. Knows nothing of leases.
 from __future__ import annotations
 
 import logging
+import math
 from datetime import timedelta
 from time import monotonic, time
 from typing import Final
@@ -17,6 +18,7 @@ from longterm.store.postgres._connection import Reading
 _log = logging.getLogger("longterm")
 
 _WARN_SECONDS: Final = 1.0
+_KNOWN_SECONDS: Final = 3600.0
 _SET_SECONDS: Final = 0.5
 """By so much this machine's clock must move against its monotonic one to have been set anew."""
 
@@ -27,7 +29,8 @@ class ServerClock:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._ahead = 0.0
-        self._base: float | None = None
+        self._measured_at = -math.inf
+        self._base = 0.0
         self._warned = 0.0
 
     def note(self, reading: Reading) -> None:
@@ -39,7 +42,8 @@ class ServerClock:
         server = reading.server.timestamp()
         least, most = reading.asked_at - server, reading.heard_at - server
         self._ahead = least if least > 0 else min(most, 0.0)
-        self._base = time() - monotonic()
+        self._measured_at = monotonic()
+        self._base = time() - self._measured_at
         if abs(self._ahead - self._warned) > _WARN_SECONDS:
             self._warned = self._ahead
             if abs(self._ahead) > _WARN_SECONDS:
@@ -52,9 +56,16 @@ class ServerClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether the difference was measured, and this machine's clock was not set since."""
-        base = self._base
-        return base is not None and abs(time() - monotonic() - base) < _SET_SECONDS
+        """Whether the difference was measured lately, and this machine's clock not set since.
+
+        One that is large is never known: somebody may just have set the server's clock right.
+        """
+        now = monotonic()
+        return (
+            abs(self._ahead) < _WARN_SECONDS
+            and now - self._measured_at < _KNOWN_SECONDS
+            and abs(time() - now - self._base) < _SET_SECONDS
+        )
 
     @property
     def ahead(self) -> timedelta:

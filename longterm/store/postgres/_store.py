@@ -7,11 +7,11 @@ runs are in the table `longterm.runs`.
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic, time
 from typing import Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
@@ -29,6 +29,7 @@ from longterm.store.base import DIED, Query
 
 try:
     from longterm.store.postgres._clock import ServerClock
+    from longterm.store.postgres._connection import Reading
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._listener import Listener
@@ -111,10 +112,13 @@ _CLAIM_DUE_OF_FLOWS: Final[LiteralString] = (
     f"WITH due AS MATERIALIZED ({_DUE_OF_FLOWS} {_LOCK_DUE}) {_CLAIM_FOUND}"
 )
 _NEXT_DEADLINE: Final[LiteralString] = (
-    "SELECT min(deadline) FROM longterm.runs WHERE state = 'suspended' AND deadline > %s"
+    "SELECT min(deadline), clock_timestamp() FROM longterm.runs"
+    " WHERE state = 'suspended' AND deadline > %s"
 )
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that begins to listen soon looks again: it heard of nothing since it looked."""
+
+_CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
 
 _SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
 
@@ -252,18 +256,27 @@ class PostgresStore:
         until: datetime,
         is_stopped: Callable[[], bool],
     ) -> None:
-        begin = time.monotonic()
+        begin = monotonic()
         # Whoever listens before it asks misses no deadline that is saved in between.
         if self._listener.listen():
             until = min(until, now + _FIRST_REST)
         operation = "find the next deadline"
-        ((deadline,),) = self._database.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
+        asked_at = time()
+        ((deadline, server),) = self._database.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
+        self._clock.note(Reading(asked_at, server, time()))
         self._listener.wait(
             begin=begin,
             now=now,
             until=until if deadline is None else min(until, deadline),
             is_stopped=is_stopped,
         )
+
+    def clock_ahead(self) -> timedelta:
+        if not self._clock.is_known:
+            asked_at = time()
+            ((server,),) = self._database.execute(_CLOCK, (), "read the server's clock").rows
+            self._clock.note(Reading(asked_at, server, time()))
+        return self._clock.ahead
 
     def migrate(self) -> int:
         return self._database.on_own_connection(
