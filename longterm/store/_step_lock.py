@@ -28,8 +28,13 @@ class StepLock:
             StoreError: this thread is in already, so this is a signal handler.
         """
         if self._lock._is_owned():  # type: ignore[attr-defined]
-            raise StoreError(
-                "a signal handler cannot use the store while its thread is in the middle of a step "
-                "of it (let the handler only note that the signal came, and act on it afterwards)"
-            )
+            raise interrupted_step()
         return self._lock
+
+
+def interrupted_step() -> StoreError:
+    """Return what a signal handler is told that interrupted a step of the same store."""
+    return StoreError(
+        "a signal handler cannot use the store while its thread is in the middle of a step of it "
+        "(let the handler only note that the signal came, and act on it afterwards)"
+    )

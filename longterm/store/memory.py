@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from threading import Lock
 
 from longterm._fork import register_reset
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
+from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run
 from longterm.store.facts import write_facts
 
@@ -28,21 +28,21 @@ class MemoryStore:
 
     def reset_after_fork(self) -> None:
         """Wait for no thread of a parent process; the runs are copies of the parent's."""
-        self._lock = Lock()
+        self._lock = StepLock()
 
     def create(self, run: Run) -> Run:
-        with self._lock:
+        with self._lock.alone():
             if run.id in self._runs:
                 raise RunExists(run.id)
             self._runs[run.id] = run
         return run
 
     def get(self, run_id: str) -> Run:
-        with self._lock:
+        with self._lock.alone():
             return self._stored(run_id)
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        with self._lock:
+        with self._lock.alone():
             run = self._stored(run_id)
             if run.state is not RunState.SUSPENDED or run.waiting_for != event_id:
                 return None
@@ -51,7 +51,7 @@ class MemoryStore:
         return claimed
 
     def update(self, run: Run) -> Run:
-        with self._lock:
+        with self._lock.alone():
             stored = self._stored(run.id)
             if stored.state is not RunState.RUNNING or stored.turn != run.turn:
                 raise ClaimLost(run.id, run.turn)
@@ -59,7 +59,7 @@ class MemoryStore:
         return run
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        with self._lock:
+        with self._lock.alone():
             run = self._stored(run_id)
             is_suspended = run.state is RunState.SUSPENDED
             is_stale = not is_suspended and _is_stale(run, now)
@@ -68,7 +68,7 @@ class MemoryStore:
             return self._claimed(run, until, run.attempts + is_stale)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        with self._lock:
+        with self._lock.alone():
             run = self._runs.get(run_id)
             if run is None or run.state is not RunState.RUNNING or run.turn != turn:
                 return False
@@ -76,14 +76,14 @@ class MemoryStore:
             return True
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        with self._lock:
+        with self._lock.alone():
             run = self._stored(run_id)
             if run.state is not RunState.FAILED:
                 return None
             return self._claimed(run, until, attempts=0)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        with self._lock:
+        with self._lock.alone():
             stale = [run for run in self._runs.values() if _is_stale(run, now)]
             released = [died_run(run, max_attempts, now) for run in stale]
             self._runs.update((run.id, run) for run in released)
@@ -97,7 +97,7 @@ class MemoryStore:
         limit: int,
         flows: Collection[str] | None = None,
     ) -> list[Run]:
-        with self._lock:
+        with self._lock.alone():
             due = [
                 run
                 for run in self._runs.values()
@@ -110,13 +110,13 @@ class MemoryStore:
             return [self._claimed(run, until, run.attempts) for run in due[:limit]]
 
     def find(self, query: Query) -> list[Run]:
-        with self._lock:
+        with self._lock.alone():
             fitting = [run for run in self._runs.values() if _fits(run, query)]
         fitting.sort(key=lambda run: run.id)
         return fitting[: query.limit]
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        with self._lock:
+        with self._lock.alone():
             ended = [
                 run.id
                 for run in self._runs.values()

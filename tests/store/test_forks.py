@@ -20,7 +20,7 @@ def test_a_lock_that_a_thread_of_the_parent_held_is_free() -> None:
         "from longterm.testing._sample_runs import suspended_run\n"
         "store = MemoryStore()\n"
         "run = store.create(suspended_run())\n"
-        "with store._lock:\n"
+        "with store._lock.alone():\n"
         "    child = os.fork()\n"
         "    if not child:\n"
         "        signal.alarm(20)\n"

@@ -141,5 +141,5 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def __del__(self, _warn: object = None) -> None:
         """End the session in silence: only a step that a signal interrupted forgets to close it."""
-        if not self.closed:
+        if hasattr(self, "pgconn") and not self.closed:
             self.close()

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from typing import Final, TypeVar
 
 from longterm.errors import StoreError
+from longterm.store.sqlite._connection import Connection
 from longterm.store.sqlite._errors import as_store_error, is_busy
 
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
@@ -43,7 +44,7 @@ class SQLiteFile:
         """Whether a save waits for the disk."""
         return self.synchronous == "FULL"
 
-    def connect(self) -> sqlite3.Connection:
+    def connect(self) -> Connection:
         """Open a connection, creating the file and its schema if there are none.
 
         Raises:
@@ -56,6 +57,7 @@ class SQLiteFile:
                 timeout=self.busy_seconds,
                 isolation_level=None,
                 check_same_thread=False,
+                factory=Connection,
             )
         except sqlite3.Error as error:
             raise self.error(error, f"open {self.path}") from error
@@ -67,6 +69,7 @@ class SQLiteFile:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.note_files(self.path)
         except BaseException:
             connection.close()
             raise
@@ -85,7 +88,9 @@ class SQLiteFile:
             return 0
         operation = f"open {self.path}"
         try:
-            connection = sqlite3.connect(f"{Path(self.path).as_uri()}?mode=ro", uri=True)
+            connection = sqlite3.connect(
+                f"{Path(self.path).as_uri()}?mode=ro", uri=True, factory=Connection
+            )
         except sqlite3.Error as error:
             raise self.error(error, operation) from error
         with closing(connection):
@@ -93,8 +98,8 @@ class SQLiteFile:
 
     def take(
         self,
-        step: Callable[[sqlite3.Connection], _T],
-        connection: sqlite3.Connection,
+        step: Callable[[Connection], _T],
+        connection: Connection,
         operation: str,
     ) -> _T:
         """Take a step that is atomic in itself, again and again while others are in its way.
@@ -107,9 +112,7 @@ class SQLiteFile:
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise self.error(error, operation) from error
 
-    def with_retry(
-        self, step: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection
-    ) -> _T:
+    def with_retry(self, step: Callable[[Connection], _T], connection: Connection) -> _T:
         """Take a step like `take`, and let SQLite's own errors out.
 
         SQLite waits by itself in most cases. It gives up at once where waiting could be a deadlock
@@ -154,7 +157,7 @@ class SQLiteFile:
             )
 
 
-def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
+def _ensure_schema(connection: Connection, path: str) -> None:
     """Make the schema in a new file, bring an older one up to date, refuse any other."""
     is_old = _version(connection, path) < len(MIGRATIONS)
     # A copy made by `VACUUM INTO` has another journal.
@@ -163,7 +166,7 @@ def _ensure_schema(connection: sqlite3.Connection, path: str) -> None:
         _migrate(connection, path)
 
 
-def _version(connection: sqlite3.Connection, path: str) -> int:
+def _version(connection: Connection, path: str) -> int:
     """Return how many migrations the file has had, 0 if it is new.
 
     One statement, so that a file that another process is just creating is seen whole.
@@ -186,7 +189,7 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     return int(version)
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection, path: str) -> None:
+def _use_write_ahead_log(connection: Connection, path: str) -> None:
     """Let readers and a writer work side by side; the file keeps the setting."""
     ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
     if mode != "wal":
@@ -196,7 +199,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: str) -> None:
         )
 
 
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
+def _migrate(connection: Connection, path: str) -> None:
     """Apply the migrations that the file has not had, all of them or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:

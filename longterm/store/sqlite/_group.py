@@ -7,13 +7,14 @@ who sleep leads (DeWitt et al., "Implementation techniques for main memory datab
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-Action: TypeAlias = Callable[[sqlite3.Connection], Any]
+from longterm.store.sqlite._connection import Connection
+
+Action: TypeAlias = Callable[[Connection], Any]
 """Statements of which one at most changes something; returns what came of it."""
 
 

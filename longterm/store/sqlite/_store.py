@@ -8,7 +8,6 @@ search and deletion. Holds bytes and text, and never decodes them; all there is 
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from longterm.store._rows import (
     run_of,
 )
 from longterm.store.base import DIED, Query
+from longterm.store.sqlite._connection import Connection
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._writer import Writer
@@ -145,7 +145,7 @@ class SQLiteStore:
     def update(self, run: Run) -> Run:
         parameters = (*changing(run, _text, _json), run.id, run.turn)
 
-        def save(connection: sqlite3.Connection) -> int:
+        def save(connection: Connection) -> int:
             return (
                 connection.execute(_SAVE_WITH_SAME_EVENT, parameters).rowcount
                 or connection.execute(_SAVE, parameters).rowcount

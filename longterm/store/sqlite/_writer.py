@@ -12,9 +12,11 @@ from typing import Any, Final, TypeVar
 
 from longterm._fork import register_reset
 from longterm.errors import StoreError
+from longterm.store._step_lock import interrupted_step
+from longterm.store.sqlite._connection import Connection
 from longterm.store.sqlite._file import SQLiteFile
 from longterm.store.sqlite._group import Group, Step
-from longterm.store.sqlite._log import sync_log
+from longterm.store.sqlite._log import Log
 from longterm.store.sqlite._pool import ConnectionPool
 
 _T = TypeVar("_T")
@@ -35,12 +37,14 @@ class Writer:
     def reset_after_fork(self) -> None:
         """Begin with nothing to write, and nobody who writes."""
         self._writing = threading.Lock()
+        self._inside: set[int] = set()
+        self._log: Log | None = None
         self._disk_error: OSError | None = None
         self.quick = Group(self._write)
         self.lasting = Group(self._write_and_sync) if self._file.syncs else self.quick
 
     def write(
-        self, action: Callable[[sqlite3.Connection], _T], operation: str, *, is_durable: bool = True
+        self, action: Callable[[Connection], _T], operation: str, *, is_durable: bool = True
     ) -> _T:
         """Take a step that is atomic in itself, and return what came of it.
 
@@ -53,9 +57,18 @@ class Writer:
         Raises:
             StoreError: it failed.
         """
+        # Once the disk has failed, it may have lost what was written before, and not say so again.
+        if self._disk_error is not None:
+            raise self._file.disk_failed(self._disk_error)
         step = Step(action)
-        group = self.lasting if is_durable else self.quick
-        group.take(step)
+        thread = threading.get_ident()
+        if thread in self._inside:
+            raise interrupted_step()
+        try:
+            self._inside.add(thread)
+            (self.lasting if is_durable else self.quick).take(step)
+        finally:
+            self._inside.discard(thread)
         if step.error is None:
             result: _T = step.result
             return result
@@ -66,42 +79,57 @@ class Writer:
         raise step.error
 
     def _write_and_sync(self, steps: Sequence[Step]) -> None:
-        # Once the disk has failed, it may have lost what was written before, and not say so again.
         if self._disk_error is not None:
             _fail(steps, self._file.disk_failed(self._disk_error))
             return
         try:
-            self._write(steps)
+            self._write(steps, is_durable=True)
         finally:
-            if taken := [step for step in steps if step.is_taken]:
+            if taken := [step for step in steps if step.is_taken and step.error is None]:
                 _fail(taken, InterruptedError())  # should it be
                 self._sync(taken)
 
     def _sync(self, steps: Sequence[Step]) -> None:
+        assert self._log is not None
         try:
-            sync_log(self._file.path)
+            self._log.sync()
         except OSError as error:
             self._disk_error = error
             _fail(steps, error)
         else:
             _fail(steps, None)
 
-    def _write(self, steps: Sequence[Step]) -> None:
+    def _write(self, steps: Sequence[Step], *, is_durable: bool = False) -> None:
         # By one thread at a time, so over the same connection, which still has the pages at hand.
         with self._writing:
+            connection = None
             try:
                 connection = self._pool.lend()
+                if is_durable:
+                    self._open_log(connection)
+                self._take(connection, steps)
+                if is_durable:
+                    # While it is lent: the log of a connection that is closed may be gone.
+                    self._pool.check_place(connection)
             except Exception as error:
                 _fail(steps, error)
-                return
-            try:
-                if len(steps) == 1 or not self._take_together(connection, steps):
-                    for step in steps:
-                        self._take_alone(connection, step)
             finally:
-                self._pool.give_back(connection)
+                if connection is not None:
+                    self._pool.give_back(connection)
 
-    def _take_alone(self, connection: sqlite3.Connection, step: Step) -> None:
+    def _open_log(self, connection: Connection) -> None:
+        """Have the log open that a connection is about to write to."""
+        _, log = connection.files
+        if self._log is None or self._log.file != log:
+            self._pool.check_place(connection)
+            self._log = Log(connection.path)
+
+    def _take(self, connection: Connection, steps: Sequence[Step]) -> None:
+        if len(steps) == 1 or not self._take_together(connection, steps):
+            for step in steps:
+                self._take_alone(connection, step)
+
+    def _take_alone(self, connection: Connection, step: Step) -> None:
         try:
             step.take(self._file.with_retry(step.action, connection))
         except Exception as error:
@@ -110,7 +138,7 @@ class Writer:
             step.error = sqlite3.OperationalError("interrupted")
             raise
 
-    def _take_together(self, connection: sqlite3.Connection, steps: Sequence[Step]) -> bool:
+    def _take_together(self, connection: Connection, steps: Sequence[Step]) -> bool:
         """Take steps in one transaction; return False if it failed, so that none is taken.
 
         If it is interrupted, whoever gets the connection back ends the transaction.
@@ -136,7 +164,7 @@ class Writer:
         return True
 
 
-def _begin(connection: sqlite3.Connection) -> None:
+def _begin(connection: Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 

@@ -1,0 +1,64 @@
+"""One connection to a SQLite file, which knows the files that it has open.
+
+SQLite goes on with a file that was moved or deleted under it, and says nothing: what it writes is
+then where nobody looks for it. So a connection notes which files stood at its paths when it was
+opened, and can tell later whether they still do.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from typing import NamedTuple
+
+
+class File(NamedTuple):
+    """What makes a file the same one, whatever it is called."""
+
+    device: int
+    inode: int
+
+
+class Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly, and that ends in silence."""
+
+    path = ""
+    files: tuple[File | None, File | None] = (None, None)
+    """The database and its log, as they were when this was opened."""
+
+    def note_files(self, path: str) -> None:
+        """Remember which files are open, once SQLite has opened both."""
+        self.path, self.files = path, files_at(path)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether a path names another file by now, or none."""
+        there = files_at(self.path)
+        # Who may only read the database need not have a log.
+        return there != self.files and any(
+            noted not in (None, now) for noted, now in zip(self.files, there, strict=True)
+        )
+
+    def __del__(self) -> None:
+        """Close without a warning: only a step that a signal interrupted forgets to."""
+        with suppress(sqlite3.ProgrammingError):  # it could not be opened
+            self.close()
+
+
+def files_at(path: str) -> tuple[File | None, File | None]:
+    """Return the database at a path, and its log.
+
+    By their names: to open and close the database here would end SQLite's locks on it, which are
+    the process's (POSIX `fcntl`; see "How To Corrupt An SQLite Database File", 2.2).
+    """
+    return file_at(path), file_at(f"{path}-wal")
+
+
+def file_at(path: str) -> File | None:
+    """Return the file at a path, None if there is none to be seen."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return File(found.st_dev, found.st_ino)
