@@ -88,6 +88,23 @@ class ClockSkew(StoreError):
         )
 
 
+class UnreadableRun(StoreError):
+    """Raised when the row of a run is not what was saved, or holds what Python cannot.
+
+    A bit changed on the disk or in memory, or by a hand that left the checksum as it was. The other
+    runs of the store are not concerned.
+    """
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        """Keep the run, and what is wrong with its row."""
+        self.run_id = run_id
+        self.reason = reason
+        super().__init__(
+            f"the row of run {run_id!r} cannot be read: {reason} (restore it from a backup; or, if "
+            "somebody changed it by hand and it is right, set its checksum to NULL; then retry it)"
+        )
+
+
 class NotStorable(LongtermError):
     """Raised when a value that must be stored is of a type that the codec does not know.
 

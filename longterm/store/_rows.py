@@ -1,117 +1,283 @@
 """A run as a row of a table: a run in, its columns out, and back. What SQL stores have in common.
 
-Knows no database.
+Each row carries a checksum of what a save wrote, looked at whenever it is read: a bit that a disk,
+a memory or a hand has changed gives an error that names the run, never another value. Knows no
+database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
+from zlib import crc32
 
+from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
-    *("state", "attempts", "delivery", "stack", "response", "result", "error", "facts"),
-    *("deadline", "claimed_until", "updated_at", "waiting_for"),
+    *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
+    *("updated_at", "stack", "response", "result", "checksum", "waiting_for"),
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
 whole life of a run."""
 
-COLUMNS: Final[tuple[LiteralString, ...]] = ("id", "turn", *CHANGING, "created_at", "flow")
-"""The columns in the order of a row: the key and the fence, what changes, what does not."""
+COLUMNS: Final[tuple[LiteralString, ...]] = (
+    *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
+    *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
+    *("updated_at", "stack", "response", "result", "checksum"),
+)
+"""The columns in the order of a row."""
 
 BYTES: Final = frozenset({"stack", "response", "result"})
 """The columns that hold bytes."""
 
-_OTHERWISE_NAMED: Final = {
-    "response": "encoded_response",
-    "result": "encoded_result",
-    "facts": "index",
-}
-_FIELDS: Final = tuple(_OTHERWISE_NAMED.get(name, name) for name in COLUMNS)
-_MOMENTS: Final = ("deadline", "claimed_until", "updated_at", "created_at")
+_MOMENTS: Final = tuple(COLUMNS.index(name) for name in COLUMNS if name.endswith(("_at", "_until")))
+_DEADLINE: Final = COLUMNS.index("deadline")
+_FACTS: Final = COLUMNS.index("facts")
+ID: Final = COLUMNS.index("id")
+TURN: Final = COLUMNS.index("turn")
+
 _STATES: Final = {state.value: state for state in RunState}
+_RUNNING: Final = RunState.RUNNING.value
+_NO_FACTS: Final = "[]"
+_LENGTH_OF_ZERO: Final = len("+00:00")
+
+_NONE: Final = "\ud800"
+"""Stands for None among the texts of a checksum; no text of a store has half a surrogate."""
+_CLAIM_BITS: Final = 31
+_CLAIM_MASK: Final = (1 << _CLAIM_BITS) - 1
+_MASK: Final = 0xFFFFFFFF
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+class NoMoment:
+    """Stands in a row for a moment that the database can hold and Python cannot."""
 
 
-def changing(
-    run: Run,
-    moment: Callable[[datetime | None], Any] = _as_it_is,
-    facts: Callable[[list[str]], Any] = _as_it_is,
-) -> tuple[Any, ...]:
-    """Return the columns of a run that a save writes.
+class RawRow(tuple[Any, ...]):
+    """A row as the bytes that came, since a text in it is none."""
 
-    Args:
-        run: the run.
-        moment: makes of a moment, or None, what the database has for one.
-        facts: makes of the facts, as texts, what it has for them.
+
+class Rows:
+    """How one database writes the columns of a run."""
+
+    def __init__(self, *, has_types: bool) -> None:
+        """Choose: a database with moments and lists of its own, or one that has them as text."""
+        self._has_types = has_types
+
+    def row_of(self, run: Run) -> tuple[Any, ...]:
+        """Return the columns of a run."""
+        row = (
+            run.turn,
+            str(run.state),
+            run.attempts,
+            moment_text(run.claimed_until),
+            run.id,
+            run.flow,
+            moment_text(run.created_at),
+            run.waiting_for,
+            moment_text(run.deadline),
+            run.delivery,
+            run.error,
+            _facts_text(run),
+            moment_text(run.updated_at),
+            run.stack,
+            run.encoded_response,
+            run.encoded_result,
+        )
+        kept = checksum(row)
+        return (*self._typed(row, run), kept) if self._has_types else (*row, kept)
+
+    def run_of(self, row: Sequence[Any]) -> Run:
+        """Return the run of a row.
+
+        Raises:
+            UnreadableRun: the row is not what was written.
+        """
+        try:
+            return self._run_of(row)
+        except ValueError as error:
+            raise UnreadableRun(_shown(row[ID]), str(error)) from error
+        except (TypeError, AttributeError, OverflowError, RecursionError) as error:
+            reason = "a value in it is of a kind that is never written"
+            raise UnreadableRun(_shown(row[ID]), reason) from error
+
+    def _run_of(self, row: Sequence[Any]) -> Run:
+        if type(row) is RawRow:
+            raise ValueError("a text in it is not valid UTF-8")
+        text = _as_text(row) if self._has_types else row
+        # Also of a row that has none: what is of another type raises there.
+        if not _is_intact(text, row[-1]):
+            raise ValueError("its checksum does not match, so something in it was changed")
+        (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = row[:8]
+        (deadline, delivery, error, _, updated_at, stack, response, result, _) = row[8:]
+        if not self._has_types:
+            claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
+            created_at = None if created_at is None else datetime.fromisoformat(created_at)
+            deadline = None if deadline is None else datetime.fromisoformat(deadline)
+            updated_at = None if updated_at is None else datetime.fromisoformat(updated_at)
+        facts = text[_FACTS]
+        fields = {
+            "id": run_id,
+            "flow": flow,
+            "state": _STATES.get(state) or RunState(state),
+            "turn": turn,
+            "waiting_for": waiting_for,
+            "stack": stack,
+            "encoded_response": response,
+            "encoded_result": result,
+            "error": error,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "deadline": deadline,
+            "claimed_until": claimed_until,
+            "attempts": attempts,
+            "delivery": delivery,
+            "index": {} if facts == _NO_FACTS else _index(facts),
+        }
+        # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
+        run = object.__new__(Run)
+        object.__setattr__(run, "__dict__", fields)
+        return run
+
+    def _typed(self, row: tuple[Any, ...], run: Run) -> list[Any]:
+        """Return the columns of a run for a database with types of its own."""
+        typed = list(row)
+        for place, moment in (
+            (3, run.claimed_until),
+            (6, run.created_at),
+            (_DEADLINE, run.deadline),
+            (12, run.updated_at),
+        ):
+            typed[place] = moment
+        typed[_FACTS] = _texts(row[_FACTS])
+        return typed
+
+
+def changing(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Return of a row what a save writes, in the order of `CHANGING`; the event comes last."""
+    return (*row[1:4], *row[8:], row[7])
+
+
+def released_columns(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Return of a row what letting go of a dead claim writes, and then its key and fence.
+
+    They are attempts, state, error, updated_at and checksum; id and turn.
     """
-    return (
-        str(run.state),
-        run.attempts,
-        run.delivery,
-        run.stack,
-        run.encoded_response,
-        run.encoded_result,
-        run.error,
-        facts(_facts(run)),
-        moment(run.deadline),
-        moment(run.claimed_until),
-        moment(run.updated_at),
-        run.waiting_for,
+    return (row[2], row[1], row[10], row[12], row[16], row[ID], row[TURN])
+
+
+def checksum(row: Sequence[Any]) -> int:
+    """Return the checksum of a row whose moments and facts are text, its last column left out.
+
+    Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
+    a claim changes too, and so say nothing while the run is running.
+    """
+    return _lasting(row) << _CLAIM_BITS | _of_claim(row)
+
+
+def _is_intact(row: Sequence[Any], kept: int | None) -> bool:
+    lasting = _lasting(row)
+    if kept is None:
+        return True
+    if lasting != kept >> _CLAIM_BITS:
+        return False
+    return row[1] == _RUNNING or _of_claim(row) == kept & _CLAIM_MASK
+
+
+def _lasting(row: Sequence[Any]) -> int:
+    run_id, flow, created_at, waiting_for, deadline, delivery, error, facts, updated_at = row[4:13]
+    texts = (
+        run_id,
+        flow,
+        _NONE if created_at is None else created_at,
+        _NONE if waiting_for is None else waiting_for,
+        _NONE if deadline is None else deadline,
+        _NONE if delivery is None else delivery,
+        _NONE if error is None else error,
+        facts,
+        _NONE if updated_at is None else updated_at,
     )
+    # Joined, not formatted: a class of somebody's own may format its texts as something else.
+    found = crc32("\0".join(texts).encode("utf-8", "surrogatepass"))
+    for value in row[13:16]:
+        found = found + 1 if value is None else crc32(value, found + 2 & _MASK)
+    return found & _MASK
 
 
-def row_of(
-    run: Run,
-    moment: Callable[[datetime | None], Any] = _as_it_is,
-    facts: Callable[[list[str]], Any] = _as_it_is,
-) -> tuple[Any, ...]:
-    """Return the columns of a run; see `changing`."""
-    return (run.id, run.turn, *changing(run, moment, facts), moment(run.created_at), run.flow)
+def _of_claim(row: Sequence[Any]) -> int:
+    turn, state, attempts, claimed_until = row[:4]
+    return crc32(f"{turn} {attempts} {state} {claimed_until}".encode()) & _CLAIM_MASK
 
 
-def run_of(
-    row: Sequence[Any],
-    moment: Callable[[Any], datetime] = _as_it_is,
-    texts: Callable[[Any], list[str]] = _as_it_is,
-) -> Run:
-    """Return the run of a row.
-
-    Args:
-        row: its columns.
-        moment: makes a moment, in UTC, of what the database has for one.
-        texts: makes a list of what it has for the facts.
-    """
-    fields = dict(zip(_FIELDS, row, strict=True))
-    fields["state"] = _STATES.get(fields["state"]) or RunState(fields["state"])
-    facts = texts(fields["index"])
-    fields["index"] = _index(facts) if facts else {}
-    for name in _MOMENTS:
-        if (written := fields[name]) is not None:
-            fields[name] = moment(written)
-    return Run(**fields)
+def moment_text(moment: datetime | None) -> str | None:
+    """Write a moment as text that people read and that sorts by time."""
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "microseconds")[:-_LENGTH_OF_ZERO] + "Z"
 
 
-def _facts(run: Run) -> list[str]:
-    """Return the facts of a run as texts; most runs have none."""
-    if not run.index:
-        return []
-    from longterm.store.facts import write_facts
+def json_text(texts: list[str]) -> str:
+    """Write texts as one; most runs have no facts."""
+    if not texts:
+        return _NO_FACTS
+    import json
 
-    return write_facts(run.index)
-
-
-def _index(facts: list[str]) -> dict[str, Fact]:
-    from longterm.store.facts import read_facts
-
-    return read_facts(facts)
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def in_order_of_deadlines(runs: Iterable[Run]) -> list[Run]:
     """Sort due runs, the longest overdue first; a database returns changed rows in any order."""
     return sorted(runs, key=lambda run: (run.deadline, run.id))
+
+
+def key_of(row: Sequence[Any]) -> tuple[str, int] | None:
+    """Return the id and the turn of a row, None if it has lost them."""
+    run_id, turn = row[ID], row[TURN]
+    if type(row) is RawRow:
+        turn = int.from_bytes(turn or b"", "big", signed=True)
+        run_id = (run_id or b"").decode("utf-8", "replace")
+    return (run_id, turn) if isinstance(run_id, str) and isinstance(turn, int) else None
+
+
+def _shown(run_id: object) -> str:
+    """Return an id for an error, whatever stands there."""
+    if isinstance(run_id, bytes):
+        return run_id.decode("utf-8", "backslashreplace")
+    return run_id if isinstance(run_id, str) else repr(run_id)
+
+
+def _as_text(row: Sequence[Any]) -> list[Any]:
+    text = list(row)
+    for place in (*_MOMENTS, _DEADLINE):
+        if type(text[place]) is NoMoment:
+            raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
+        text[place] = moment_text(text[place])
+    text[_FACTS] = json_text(text[_FACTS])
+    return text
+
+
+def _facts_text(run: Run) -> str:
+    """Return the facts of a run as one text; most runs have none."""
+    if not run.index:
+        return _NO_FACTS
+    from longterm.store.facts import write_facts
+
+    return json_text(write_facts(run.index))
+
+
+def _texts(written: str) -> list[str]:
+    if written == _NO_FACTS:
+        return []
+    import json
+
+    texts: list[str] = json.loads(written)
+    return texts
+
+
+def _index(written: str) -> dict[str, Fact]:
+    from longterm.store.facts import read_facts
+
+    return read_facts(_texts(written))

@@ -30,6 +30,9 @@ class RunStore(Protocol):
       of the one machine they share): the run is then merely still suspended.
     - **Exact.** Text is any Unicode without NUL and compares by code point; bytes come back as they
       went in, and empty is not None. A record that was returned never changes afterwards.
+    - **Damage costs one run.** A row that cannot be read, or is not what was saved, is an error
+      that names its run (`UnreadableRun`). A step on many runs leaves it out, names it in the log,
+      and goes on; whoever has claimed it fails it, with the reason as its error.
     - **Fields of its own.** A store may return a subclass of `Run` with further fields. `create` is
       given a plain `Run`, `update` a record that this store returned, changed by `Run.changed`:
       what the engine does not know, it hands back as it was.

@@ -20,6 +20,7 @@ import pytest
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
+from longterm.testing._damage_contract import DamageContract
 from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
@@ -35,7 +36,13 @@ _NOT_SUSPENDED = [RunState.RUNNING, *_ENDED]
 
 
 class StoreContract(
-    ExactContract, RaceContract, DurableContract, LeaseContract, DeadlineContract, SearchContract
+    ExactContract,
+    RaceContract,
+    DurableContract,
+    DamageContract,
+    LeaseContract,
+    DeadlineContract,
+    SearchContract,
 ):
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
@@ -45,6 +52,8 @@ class StoreContract(
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as
       another process would; without it the promises of durability are skipped.
+    - `damage` (for stores whose rows others can change) returns a function that makes the row of a
+      run unreadable and returns one that mends it.
 
     `own_fields_that_change` names the fields of the store's own that it sets itself at each step,
     such as a time of change.

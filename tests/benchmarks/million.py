@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from longterm.run import Run, RunState
-from longterm.store._rows import COLUMNS, row_of
+from longterm.store._rows import COLUMNS, Rows
 from longterm.store.base import Query
-from longterm.store.sqlite._store import SQLiteStore, _json, _text
+from longterm.store.sqlite._store import SQLiteStore
 from tests.benchmarks.measuring import Row, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
 
@@ -102,7 +102,7 @@ def sqlite_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterator[
         store = SQLiteStore(path, synchronous="NORMAL")
         opened.enter_context(store).create(suspended(0))
         with closing(sqlite3.connect(path)) as connection:
-            rows = (row_of(suspended(number), _text, _json) for number in range(1, size))
+            rows = (Rows(has_types=False).row_of(suspended(number)) for number in range(1, size))
             connection.executemany(f"INSERT INTO runs ({names}) VALUES ({marks})", rows)
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,7 +128,7 @@ def postgres_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterato
             copy = f"COPY longterm.runs ({', '.join(COLUMNS)}) FROM STDIN".encode()
             with connection.cursor().copy(copy) as sink:
                 for number in range(1, size):
-                    sink.write_row(row_of(suspended(number)))
+                    sink.write_row(Rows(has_types=True).row_of(suspended(number)))
             connection.execute("VACUUM ANALYZE longterm.runs, longterm.facts")
             connection.execute("CHECKPOINT")
             ((total,),) = connection.execute(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.store.postgres_server import PostgresServer, find_binaries
 
-for part in ("exact", "race", "durable", "lease", "deadline", "search"):
+for part in ("exact", "race", "durable", "damage", "lease", "deadline", "search"):
     pytest.register_assert_rewrite(f"longterm.testing._{part}_contract")
 pytest.register_assert_rewrite("longterm.testing.contract", "longterm.testing._sample_runs")
 

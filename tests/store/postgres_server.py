@@ -32,7 +32,14 @@ def find_binaries() -> Path | None:
 class PostgresServer:
     """A server with its data in a temporary folder. Postgres refuses to run as root."""
 
-    def __init__(self, binaries: Path, *, fsync: str = "off", settings: str = "") -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        *,
+        fsync: str = "off",
+        settings: str = "",
+        initdb: tuple[str, ...] = (),
+    ) -> None:
         self._settings = f"-c fsync={fsync} {settings}"
         self.folder = Path(tempfile.mkdtemp(prefix="longterm-postgres-"))
         self._install = binaries.parent
@@ -47,7 +54,16 @@ class PostgresServer:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
         self._run(
-            "initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"
+            "initdb",
+            "-D",
+            "data",
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            *initdb,
         )
         self.start()
 

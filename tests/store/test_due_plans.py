@@ -23,7 +23,7 @@ ROWS = [
 def test_sqlite_reads_the_due_runs_of_many_flows_in_order(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     SQLiteStore(path).migrate()
-    names = sqlite_store._json(FLOWS)
+    names = sqlite_store.json_text(FLOWS)
 
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from longterm.errors import StoreError
+from longterm.errors import StoreError, UnreadableRun
 from longterm.run import RunState
 from longterm.store import open_store
 from longterm.store.base import Query
@@ -54,6 +54,32 @@ class TestPostgresStore(StoreContract):
     def reopen(self, common_url: str) -> Iterator[Callable[[], PostgresStore]]:
         with ExitStack() as opened:
             yield lambda: opened.enter_context(PostgresStore(common_url))
+
+
+DAMAGE = {
+    "a flipped bit": "stack = set_bit(stack, 7, 1 - get_bit(stack, 7))",
+    "before all time": "deadline = '-infinity', checksum = NULL",
+    "before Christ": "deadline = '0044-03-15 BC', checksum = NULL",
+    "after all time": "created_at = 'infinity', checksum = NULL",
+    "year 10000": "created_at = '10000-01-01', checksum = NULL",
+}
+
+
+class TestPostgresStoreWithDamage(TestPostgresStore):
+    @pytest.fixture(params=sorted(DAMAGE))
+    def damage(
+        self, request: pytest.FixtureRequest, common_url: str
+    ) -> Callable[[str], Callable[[], None]]:
+        def damage(run_id: str) -> Callable[[], None]:
+            where = f"WHERE id = '{run_id}'"
+            ask(common_url, f"UPDATE longterm.runs SET {DAMAGE[request.param]} {where}")
+            mended = (
+                "UPDATE longterm.runs SET stack = '\\x6672616d65732000ff', deadline = NULL,"
+                f" created_at = NULL, updated_at = NULL, checksum = NULL {where}"
+            )
+            return partial(ask, common_url, mended)
+
+        return damage
 
 
 def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -163,7 +189,7 @@ def test_a_moment_that_python_has_no_words_for_is_named(url: str) -> None:
         store.create(suspended_run())
         ask(url, "UPDATE longterm.runs SET deadline = 'infinity'")
 
-        with pytest.raises(StoreError, match="a moment is not between the years 1 and 9999"):
+        with pytest.raises(UnreadableRun, match="its deadline is not between the years 1 and 9999"):
             store.get("r1")
 
 
@@ -229,7 +255,7 @@ def test_a_migration_that_fails_leaves_nothing(url: str, monkeypatch: pytest.Mon
 
 
 def test_a_store_that_may_not_migrate_says_how_and_works_once_it_is_done(url: str) -> None:
-    assert "version 0, and this longterm needs 1 (apply what" in refusal(url, migrate=False)
+    assert "version 0, and this longterm needs 2 (apply what" in refusal(url, migrate=False)
 
     ask(url, schema_sql())
 

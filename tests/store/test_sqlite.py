@@ -44,6 +44,40 @@ class TestSQLiteStoreThatForgoesSyncs(StoreContract):
             yield store
 
 
+DAMAGE = {
+    "a flipped bit": "stack = CAST(x'e6' || substr(stack, 2) AS BLOB)",
+    "no text": "delivery = CAST(x'ff41' AS TEXT)",
+    "no moment": "created_at = 'yesterday', checksum = NULL",
+    "no text and no checksum": "flow = CAST(x'ff41' AS TEXT), checksum = NULL",
+    "another flow": "flow = 'shop.orders:greed'",
+}
+
+
+class TestSQLiteStoreWithDamage(StoreContract):
+    @pytest.fixture(params=sorted(DAMAGE))
+    def damage(
+        self, request: pytest.FixtureRequest, path: Path
+    ) -> Callable[[str], Callable[[], None]]:
+        def damage(run_id: str) -> Callable[[], None]:
+            change(path, f"UPDATE runs SET {DAMAGE[request.param]} WHERE id = ?", run_id)
+            return partial(
+                change,
+                path,
+                "UPDATE runs SET stack = x'6672616d65732000ff', delivery = NULL,"
+                " created_at = NULL, flow = 'shop.orders:greet', checksum = NULL WHERE id = ?",
+                run_id,
+            )
+
+        return damage
+
+
+def change(path: Path, statement: str, run_id: str) -> None:
+    """Change a row as somebody does who opens the file with SQLite itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement, (run_id,))
+        connection.commit()
+
+
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
     """Return what somebody sees who opens the file with SQLite itself."""
     with closing(sqlite3.connect(path)) as connection:

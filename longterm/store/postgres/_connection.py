@@ -19,6 +19,8 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 
+from longterm.store._rows import NoMoment, RawRow
+
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Postgres counts from here, in microseconds."""
 
@@ -56,13 +58,13 @@ class _MomentLoader(Loader):
 
     format = Format.BINARY
 
-    def load(self, data: Buffer) -> datetime:
+    def load(self, data: Buffer) -> datetime | NoMoment:
         """Return the moment."""
         (microseconds,) = struct.unpack("!q", data)
         try:
             return _EPOCH + timedelta(microseconds=microseconds)
         except OverflowError:
-            raise psycopg.DataError("a moment is not between the years 1 and 9999") from None
+            return NoMoment()  # an error would cost every row that was asked for with it
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -114,13 +116,13 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         cursor = self._cursors.get(statement)
         if cursor is None:
             cursor = self._cursors[statement] = self.cursor(binary=True)
-        return cursor.execute(statement, parameters).fetchall()
+        return _rows(cursor.execute(statement, parameters))
 
     def ask_once(
         self, statement: LiteralString, parameters: Sequence[object]
     ) -> list[tuple[Any, ...]]:
         """Send a statement that is to be planned for these very parameters."""
-        return self.execute(statement, parameters, prepare=False, binary=True).fetchall()
+        return _rows(self.execute(statement, parameters, prepare=False, binary=True))
 
     def wait(
         self, gen: PQGen[_T], interval: float = _SIGNAL_SECONDS, timeout: float | None = None
@@ -143,3 +145,23 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """End the session in silence: only a step that a signal interrupted forgets to close it."""
         if hasattr(self, "pgconn") and not self.closed:
             self.close()
+
+
+def _rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return what came, a row that psycopg cannot read as the bytes of its columns."""
+    try:
+        return cursor.fetchall()
+    except UnicodeDecodeError:
+        return [_row(cursor, number) for number in range(cursor.rowcount)]
+
+
+def _row(cursor: psycopg.Cursor[tuple[Any, ...]], number: int) -> tuple[Any, ...]:
+    cursor.scroll(number, mode="absolute")
+    try:
+        row = cursor.fetchone()
+        assert row is not None
+        return row
+    except UnicodeDecodeError:
+        result = cursor.pgresult
+        assert result is not None
+        return RawRow(result.get_value(number, column) for column in range(result.nfields))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, time
-from typing import Final, LiteralString, Self
+from typing import Any, Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -20,12 +20,13 @@ from longterm.store._rows import (
     BYTES,
     CHANGING,
     COLUMNS,
+    Rows,
     changing,
     in_order_of_deadlines,
-    row_of,
-    run_of,
+    released_columns,
 )
-from longterm.store.base import DIED, Query
+from longterm.store._unreadable import Unreadable
+from longterm.store.base import Query, died_run
 
 try:
     from longterm.store.postgres._clock import ServerClock
@@ -84,16 +85,24 @@ _REVIVE: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s, attempts = 0"
     f" WHERE id = %s AND state = 'failed' RETURNING {_NAMES}"
 )
-# The expressions on the right see the row as it was. Rows that somebody has in hand are skipped:
-# another worker lets go of them, or their holder renews or saves.
-_RELEASE_STALE: Final[LiteralString] = (
-    "WITH stale AS MATERIALIZED (SELECT id, attempts + 1 < %s AND waiting_for IS NOT NULL AS again"
-    " FROM longterm.runs WHERE state = 'running' AND claimed_until < %s FOR UPDATE SKIP LOCKED)"
-    " UPDATE longterm.runs SET claimed_until = NULL, attempts = attempts + 1,"
-    " state = CASE WHEN stale.again THEN 'suspended' ELSE 'failed' END,"
-    " error = CASE WHEN stale.again THEN error ELSE (attempts + 1)::text || %s END,"
-    " updated_at = CASE WHEN stale.again THEN updated_at ELSE %s END"
-    f" FROM stale WHERE runs.id = stale.id RETURNING {_QUALIFIED}"
+_STALE: Final[LiteralString] = (
+    f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claimed_until < %s"
+)
+# Rows that somebody has in hand are skipped: another worker lets go of them, or their holder renews
+# or saves.
+_RELEASE: Final[LiteralString] = (
+    "WITH dead AS MATERIALIZED (SELECT runs.id, wanted.* FROM longterm.runs JOIN"
+    " unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],"
+    " %s::bigint[]) AS wanted (attempts, state, error, updated_at, checksum, run, turn)"
+    " ON runs.id = wanted.run AND runs.turn = wanted.turn"
+    " WHERE runs.state = 'running' AND runs.claimed_until < %s FOR UPDATE OF runs SKIP LOCKED)"
+    " UPDATE longterm.runs SET claimed_until = NULL, attempts = dead.attempts, state = dead.state,"
+    " error = dead.error, updated_at = dead.updated_at, checksum = dead.checksum"
+    " FROM dead WHERE runs.id = dead.id RETURNING runs.id"
+)
+_FAIL: Final[LiteralString] = (
+    "UPDATE longterm.runs SET state = 'failed', claimed_until = NULL, error = %s, updated_at = %s"
+    " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
 )
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final[LiteralString] = (
@@ -117,6 +126,8 @@ _NEXT_DEADLINE: Final[LiteralString] = (
 )
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that begins to listen soon looks again: it heard of nothing since it looked."""
+
+_ROWS: Final = Rows(has_types=True)
 
 _CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
 
@@ -173,10 +184,11 @@ class PostgresStore:
             on_connect=lambda connection: clock.note(connection.reading),
         )
         self._listener = Listener(self._database.connect, self._database.place, wait_seconds)
+        self._unreadable = Unreadable(_ROWS, partial(_fail, self._database))
         self._at_exit = weakref.finalize(self, _close, self._database, self._listener)
 
     def create(self, run: Run) -> Run:
-        answer = self._database.execute(_CREATE, row_of(run), f"create run {run.id!r}")
+        answer = self._database.execute(_CREATE, _ROWS.row_of(run), f"create run {run.id!r}")
         if not answer.rows and not (answer.is_repeated and self._is_created(run)):
             raise RunExists(run.id)
         return run
@@ -185,14 +197,16 @@ class PostgresStore:
         answer = self._database.execute(_GET, (run_id,), f"get run {run_id!r}")
         if not answer.rows:
             raise UnknownRun(run_id)
-        return run_of(answer.rows[0])
+        return _ROWS.run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
 
     def update(self, run: Run) -> Run:
         operation = f"save run {run.id!r}"
-        answer = self._database.execute(_SAVE, (*changing(run), run.id, run.turn), operation)
+        answer = self._database.execute(
+            _SAVE, (*changing(_ROWS.row_of(run)), run.id, run.turn), operation
+        )
         if answer.rows:
             return run
         stored = self.get(run.id)
@@ -207,19 +221,26 @@ class PostgresStore:
         raise ClaimLost(run.id, run.turn)
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id)
+        return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id, now)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         operation = f"renew the claim on run {run_id!r}"
         return bool(self._database.execute(_RENEW, (until, run_id, turn), operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_REVIVE, (until, run_id), run_id)
+        return self._claim_one(_REVIVE, (until, run_id), run_id, now)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        parameters = (max_attempts, now, DIED, now)
-        answer = self._database.execute(_RELEASE_STALE, parameters, "release stale claims")
-        return list(map(run_of, answer.rows))
+        operation = "release stale claims"
+        rows = self._database.execute(_STALE, (now,), operation).rows
+        stale = self._unreadable.claimed(rows, now)
+        if not stale:
+            return []
+        dead = [died_run(run, max_attempts, now) for run in stale]
+        columns = zip(*(released_columns(_ROWS.row_of(run)) for run in dead), strict=True)
+        parameters = (*map(list, columns), now)
+        released = self._database.execute(_RELEASE, parameters, operation).rows
+        return [run for run in dead if (run.id,) in released]
 
     def claim_due(
         self,
@@ -236,13 +257,17 @@ class PostgresStore:
         else:
             parameters = (now, list(flows), limit, until)
             answer = self._database.execute(_CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
-        return in_order_of_deadlines(map(run_of, answer.rows))
+        return in_order_of_deadlines(self._unreadable.claimed(answer.rows, now))
 
     def find(self, query: Query) -> list[Run]:
-        statement, parameters = find_statement(query)
-        # Each query is planned for its own values: some events are waited for by all runs.
-        answer = self._database.execute(statement, parameters, "find runs", is_prepared=False)
-        return list(map(run_of, answer.rows))
+        def ask(query: Query) -> list[tuple[Any, ...]]:
+            statement, parameters = find_statement(query)
+            # Each query is planned for its own values: some events are waited for by all runs.
+            return self._database.execute(
+                statement, parameters, "find runs", is_prepared=False
+            ).rows
+
+        return self._unreadable.found(query, ask)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
@@ -301,12 +326,16 @@ class PostgresStore:
         self.close()
 
     def _claim_one(
-        self, statement: LiteralString, parameters: tuple[object, ...], run_id: str
+        self,
+        statement: LiteralString,
+        parameters: tuple[object, ...],
+        run_id: str,
+        now: datetime,
     ) -> Run | None:
         operation = f"claim run {run_id!r}"
         answer = self._database.execute(statement, parameters, operation)
         if answer.rows:
-            return run_of(answer.rows[0])
+            return self._unreadable.claimed_one(answer.rows[0], now)
         stored = self.get(run_id)
         if answer.is_repeated and stored.state is RunState.RUNNING:
             raise StoreError(
@@ -327,3 +356,7 @@ class PostgresStore:
 def _close(database: Database, listener: Listener) -> None:
     listener.close()
     database.close()
+
+
+def _fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
+    database.execute(_FAIL, (error, now, run_id, turn), f"fail run {run_id!r}")

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+_T = TypeVar("_T")
 
 
 class File(NamedTuple):
@@ -26,6 +29,28 @@ class Connection(sqlite3.Connection):
     path = ""
     files: tuple[File | None, File | None] = (None, None)
     """The database and its log, as they were when this was opened."""
+
+    def ask(self, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement that changes nothing, also where a text in them is none.
+
+        Such a text comes as bytes.
+        """
+        try:
+            return self.execute(statement, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if not is_undecodable(error):
+                raise
+        return self.ask_leniently(statement, parameters)
+
+    def ask_leniently(
+        self, statement: str, parameters: tuple[object, ...]
+    ) -> list[tuple[Any, ...]]:
+        """Return rows like `ask`; takes longer, and asks once in any case."""
+        self.text_factory = _text_or_bytes
+        try:
+            return self.execute(statement, parameters).fetchall()
+        finally:
+            self.text_factory = str
 
     def note_files(self, path: str) -> None:
         """Remember which files are open, once SQLite has opened both."""
@@ -44,6 +69,31 @@ class Connection(sqlite3.Connection):
         """Close without a warning: only a step that a signal interrupted forgets to."""
         with suppress(sqlite3.ProgrammingError):  # it could not be opened
             self.close()
+
+
+def is_undecodable(error: sqlite3.Error) -> bool:
+    """Whether what was asked has been done, and a text in its answer is no UTF-8."""
+    return str(error).startswith("Could not decode")
+
+
+def whole(action: Callable[[Connection], _T]) -> Callable[[Connection], _T]:
+    """Have an action of several changes done whole or not at all."""
+
+    def act(connection: Connection) -> _T:
+        if connection.in_transaction:
+            return action(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            return action(connection)
+
+    return act
+
+
+def _text_or_bytes(content: bytes) -> str | bytes:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
 
 
 def files_at(path: str) -> tuple[File | None, File | None]:

@@ -82,7 +82,9 @@ def as_store_error(error: Exception, operation: str, busy_seconds: float) -> Sto
             f"cannot {operation}: another process has held the file for {busy_seconds:g} seconds "
             "(end the process that keeps a transaction open, or allow more `busy_seconds`)"
         )
-    meaning = _MEANINGS.get(_primary_code(error))
+    # What SQLite says of damage may quote it, and then Python cannot read what it says.
+    is_garbled = isinstance(error, UnicodeDecodeError)
+    meaning = _MEANINGS.get(sqlite3.SQLITE_CORRUPT if is_garbled else _primary_code(error))
     if meaning is None:
         return StoreError(f"cannot {operation}: {error} (the cause above is SQLite's own)")
     cause, way_out = meaning

@@ -20,7 +20,7 @@ from longterm.store.sqlite._errors import as_store_error, is_busy
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
 """Marks the file as longterm's in its header, where `file` and SQLite find it."""
 
-MIGRATIONS: Final = ("0001_runs.sql",)
+MIGRATIONS: Final = ("0001_runs.sql", "0002_checksum.sql")
 """The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
 
 _OLDEST_SQLITE: Final = (3, 37)
@@ -66,9 +66,7 @@ class SQLiteFile:
             self.take(
                 lambda opened: _ensure_schema(opened, self.path), connection, f"open {self.path}"
             )
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA fullfsync = ON")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            self.take(_set_up, connection, f"open {self.path}")
             connection.note_files(self.path)
         except BaseException:
             connection.close()
@@ -109,7 +107,7 @@ class SQLiteFile:
         """
         try:
             return self.with_retry(step, connection)
-        except (sqlite3.Error, UnicodeEncodeError) as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise self.error(error, operation) from error
 
     def with_retry(self, step: Callable[[Connection], _T], connection: Connection) -> _T:
@@ -164,6 +162,12 @@ def _ensure_schema(connection: Connection, path: str) -> None:
     _use_write_ahead_log(connection, path)
     if is_old:
         _migrate(connection, path)
+
+
+def _set_up(connection: Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA fullfsync = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _version(connection: Connection, path: str) -> int:

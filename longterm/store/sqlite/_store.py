@@ -8,9 +8,11 @@ search and deletion. Holds bytes and text, and never decodes them; all there is 
 from __future__ import annotations
 
 import os
+import sqlite3
 import weakref
 from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
@@ -18,13 +20,16 @@ from longterm.run import Run
 from longterm.store._rows import (
     CHANGING,
     COLUMNS,
+    Rows,
     changing,
     in_order_of_deadlines,
-    row_of,
-    run_of,
+    json_text,
+    moment_text,
+    released_columns,
 )
-from longterm.store.base import DIED, Query
-from longterm.store.sqlite._connection import Connection
+from longterm.store._unreadable import Unreadable
+from longterm.store.base import Query, died_run
+from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._writer import Writer
@@ -61,13 +66,17 @@ _REVIVE: Final = (
     f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
 )
 # SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
-# The expressions on the right see the row as it was.
-_RELEASE_STALE: Final = (
-    "UPDATE runs INDEXED BY runs_running SET claimed_until = NULL, attempts = attempts + 1,"
-    " state = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, 'suspended', 'failed'),"
-    " error = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, error, (attempts + 1) || ?),"
-    " updated_at = iif(attempts + 1 < ? AND waiting_for IS NOT NULL, updated_at, ?)"
-    f" WHERE state = 'running' AND claimed_until < ? RETURNING {_NAMES}"
+_STALE: Final = (
+    f"SELECT {_NAMES} FROM runs INDEXED BY runs_running"
+    " WHERE state = 'running' AND claimed_until < ?"
+)
+_RELEASE: Final = (
+    "UPDATE runs SET claimed_until = NULL, attempts = ?, state = ?, error = ?, updated_at = ?,"
+    " checksum = ? WHERE id = ? AND turn = ? AND state = 'running' AND claimed_until < ?"
+)
+_FAIL: Final = (
+    "UPDATE runs SET state = 'failed', claimed_until = NULL, error = ?, updated_at = ?"
+    " WHERE id = ? AND turn = ? AND state = 'running'"
 )
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final = (
@@ -86,8 +95,7 @@ _DELETE_ENDED: Final = (
 )
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
-_NO_FACTS: Final = "[]"
-_LENGTH_OF_ZERO: Final = len("+00:00")
+_ROWS: Final = Rows(has_types=False)
 
 
 class SQLiteStore:
@@ -126,10 +134,11 @@ class SQLiteStore:
         self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
         self._pool = ConnectionPool(self._file.connect)
         self._writer = Writer(self._file, self._pool)
+        self._unreadable = Unreadable(_ROWS, partial(_fail, self._writer))
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._change(_CREATE, row_of(run, _text, _json), f"create run {run.id!r}"):
+        if not self._change(_CREATE, _ROWS.row_of(run), f"create run {run.id!r}"):
             raise RunExists(run.id)
         return run
 
@@ -137,13 +146,13 @@ class SQLiteStore:
         rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
         if not rows:
             raise UnknownRun(run_id)
-        return _run_of(rows[0])
+        return _ROWS.run_of(rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id)
+        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
 
     def update(self, run: Run) -> Run:
-        parameters = (*changing(run, _text, _json), run.id, run.turn)
+        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn)
 
         def save(connection: Connection) -> int:
             return (
@@ -157,19 +166,31 @@ class SQLiteStore:
         return run
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_CLAIM, (_text(until), run_id, event_id, _text(now)), run_id)
+        parameters = (moment_text(until), run_id, event_id, moment_text(now))
+        return self._claim_one(_CLAIM, parameters, run_id, now)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         operation = f"renew the claim on run {run_id!r}"
-        return bool(self._change(_RENEW, (_text(until), run_id, turn), operation, is_durable=False))
+        return bool(
+            self._change(_RENEW, (moment_text(until), run_id, turn), operation, is_durable=False)
+        )
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_REVIVE, (_text(until), run_id), run_id)
+        return self._claim_one(_REVIVE, (moment_text(until), run_id), run_id, now)
 
     def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
-        moment = _text(now)
-        parameters = (max_attempts, max_attempts, DIED, max_attempts, moment, moment)
-        return _runs_of(self._claim(_RELEASE_STALE, parameters, "release stale claims"))
+        moment = moment_text(now)
+        stale = self._unreadable.claimed(self._read(_STALE, (moment,), "find stale claims"), now)
+        if not stale:
+            return []
+        dead = [died_run(run, max_attempts, now) for run in stale]
+        steps = [(run, (*released_columns(_ROWS.row_of(run)), moment)) for run in dead]
+
+        def release(connection: Connection) -> list[Run]:
+            # One that somebody else was faster with is not changed, and not returned.
+            return [run for run, step in steps if connection.execute(_RELEASE, step).rowcount]
+
+        return self._writer.write(whole(release), "release stale claims")
 
     def claim_due(
         self,
@@ -180,24 +201,29 @@ class SQLiteStore:
         flows: Collection[str] | None = None,
     ) -> list[Run]:
         statement = _CLAIM_DUE_OF_ANY if flows is None else _CLAIM_DUE_OF_FLOWS
-        names = [] if flows is None else [_json(list(flows))]
-        parameters = (_text(until), _text(now), *names, limit)
-        due = self._claim(statement, parameters, "claim due runs")
-        return in_order_of_deadlines(_runs_of(due))
+        names = [] if flows is None else [json_text(list(flows))]
+        parameters = (moment_text(until), moment_text(now), *names, limit)
+
+        def claim(connection: Connection) -> list[tuple[Any, ...]]:
+            return connection.ask_leniently(statement, parameters)
+
+        due = self._writer.write(claim, "claim due runs", is_durable=False)
+        return in_order_of_deadlines(self._unreadable.claimed(due, now))
 
     def find(self, query: Query) -> list[Run]:
         from longterm.store.sqlite._find import find_statement
 
-        statement, parameters = find_statement(query)
-        rows = self._read(
-            statement,
-            tuple(_text(value) if isinstance(value, datetime) else value for value in parameters),
-            "find runs",
-        )
-        return _runs_of(rows)
+        def ask(query: Query) -> list[tuple[Any, ...]]:
+            statement, values = find_statement(query)
+            parameters = (
+                moment_text(value) if isinstance(value, datetime) else value for value in values
+            )
+            return self._read(statement, tuple(parameters), "find runs")
+
+        return self._unreadable.found(query, ask)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        return self._change(_DELETE_ENDED, (_text(saved_before), limit), "delete ended runs")
+        return self._change(_DELETE_ENDED, (moment_text(saved_before), limit), "delete ended runs")
 
     def migrate(self) -> int:
         before = self._file.version()
@@ -219,18 +245,32 @@ class SQLiteStore:
         """Close the file."""
         self.close()
 
-    def _claim_one(self, statement: str, parameters: tuple[object, ...], run_id: str) -> Run | None:
-        rows = self._claim(statement, parameters, f"claim run {run_id!r}")
+    def _claim_one(
+        self, statement: str, parameters: tuple[object, ...], run_id: str, now: datetime
+    ) -> Run | None:
+        def claim(connection: Connection) -> list[tuple[Any, ...]]:
+            try:
+                # Until its last row is fetched, a statement's transaction is open.
+                return connection.execute(statement, parameters).fetchall()
+            except sqlite3.OperationalError as error:
+                if not is_undecodable(error):
+                    raise
+                return connection.ask_leniently(_GET, (run_id,))  # it is claimed all the same
+
+        operation = f"claim run {run_id!r}"
+        rows = self._writer.write(claim, operation, is_durable=False)
         if rows:
-            return _run_of(rows[0])
+            return self._unreadable.claimed_one(rows[0], now)
         self.get(run_id)  # raises if there is no such run
         return None
 
-    def _read(self, statement: str, parameters: tuple[object, ...], operation: str) -> list[Any]:
+    def _read(
+        self, statement: str, parameters: tuple[object, ...], operation: str
+    ) -> list[tuple[Any, ...]]:
         connection = self._pool.lend()
         try:
             return self._file.take(
-                lambda connection: connection.execute(statement, parameters).fetchall(),
+                lambda connection: connection.ask(statement, parameters),
                 connection,
                 f"{operation} in {self.path}",
             )
@@ -252,45 +292,9 @@ class SQLiteStore:
             is_durable=is_durable,
         )
 
-    def _claim(self, statement: str, parameters: tuple[object, ...], operation: str) -> list[Any]:
-        """Return the rows that a statement has claimed, or given back."""
-        # Until its last row is fetched, a statement's transaction is open.
-        return self._writer.write(
-            lambda connection: connection.execute(statement, parameters).fetchall(),
-            operation,
-            is_durable=False,
-        )
 
-
-def _run_of(row: tuple[Any, ...]) -> Run:
-    return run_of(row, datetime.fromisoformat, _texts)
-
-
-def _runs_of(rows: list[tuple[Any, ...]]) -> list[Run]:
-    return [_run_of(row) for row in rows]
-
-
-def _text(moment: datetime | None) -> str | None:
-    """Write a moment as text that people read and that sorts by time."""
-    if moment is None:
-        return None
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.isoformat("T", "microseconds")[:-_LENGTH_OF_ZERO] + "Z"
-
-
-def _json(texts: list[str]) -> str:
-    if not texts:
-        return _NO_FACTS
-    import json
-
-    return json.dumps(texts, ensure_ascii=False)
-
-
-def _texts(written: str) -> list[str]:
-    if written == _NO_FACTS:
-        return []
-    import json
-
-    texts: list[str] = json.loads(written)
-    return texts
+def _fail(writer: Writer, run_id: str, turn: int, error: str, now: datetime) -> None:
+    parameters = (error, moment_text(now), run_id, turn)
+    writer.write(
+        lambda connection: connection.execute(_FAIL, parameters).rowcount, f"fail run {run_id!r}"
+    )

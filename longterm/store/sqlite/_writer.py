@@ -21,7 +21,7 @@ from longterm.store.sqlite._pool import ConnectionPool
 
 _T = TypeVar("_T")
 
-_TOLD: Final = (sqlite3.Error, UnicodeEncodeError, OSError)
+_TOLD: Final = (sqlite3.Error, UnicodeError, OSError)
 """What is told in the user's words; anything else is raised as it is."""
 
 

@@ -1,0 +1,85 @@
+"""A database that longterm 0.1 has made is brought up to date, and its runs go on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longterm.errors import StoreError
+from longterm.run import RunState
+from longterm.store import open_store
+from longterm.testing._sample_runs import claim, full_run, plain
+
+COLUMNS_OF_0_1 = (
+    "id, flow, turn, state, waiting_for, deadline, claimed_until, attempts, delivery, stack,"
+    " response, result, error, facts, created_at, updated_at"
+)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], Any]]:
+    """The URL of a store that 0.1 has made, with a run in it, and what asks the database."""
+    if request.param == "sqlite":
+        path = tmp_path / "runs.db"
+        url = f"sqlite:///{path}"
+
+        def ask(*statements: str) -> list[Any]:
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                return [connection.execute(statement).fetchall() for statement in statements]
+
+        undo = ["ALTER TABLE runs DROP COLUMN checksum", "PRAGMA user_version = 1"]
+    else:
+        psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
+        server = request.getfixturevalue("server")
+        url = server.url(request.getfixturevalue("fresh_database")())
+
+        def ask(*statements: str) -> list[Any]:
+            with psycopg.connect(url, autocommit=True) as connection:
+                answers = [connection.execute(statement) for statement in statements]
+                return [answer.fetchall() if answer.description else [] for answer in answers]
+
+        undo = [
+            "ALTER TABLE longterm.runs DROP COLUMN checksum",
+            "DELETE FROM longterm.migrations WHERE version > 1",
+        ]
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        store.create(full_run())
+    ask(*undo)
+    return url, ask
+
+
+def test_runs_of_0_1_are_read_and_saved_with_a_checksum(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    runs = "runs" if url.startswith("sqlite") else "longterm.runs"
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        assert plain(store.get("r1")) == plain(full_run())
+        assert ask(f"SELECT checksum FROM {runs}") == [[(None,)]]
+
+        made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"done")
+        store.update(made)
+
+        assert store.get("r1") == made
+        ask(f"UPDATE {runs} SET attempts = 7")
+        with pytest.raises(StoreError, match="its checksum does not match"):
+            store.get("r1")
+
+
+def test_an_older_longterm_that_still_has_it_open_can_add_runs(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    runs = "runs" if url.startswith("sqlite") else "longterm.runs"
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        store.get("r1")
+        values = COLUMNS_OF_0_1.replace("id,", "'r2',", 1)
+        ask(f"INSERT INTO {runs} ({COLUMNS_OF_0_1}) SELECT {values} FROM {runs}")
+
+        assert plain(store.get("r2")) == plain(replace(full_run(), id="r2"))
