@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
+from longterm._codec import check_keys
 from longterm._flows.flow import flow_of
 from longterm._flows.run_turn import event_error, event_value
 from longterm._turns.claims import Claims
@@ -59,7 +60,9 @@ class Engine:
         Raises:
             ValueError: the lease is no time at all, or no bytes are allowed.
             StoreError: the URL names no store.
+            InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
+        check_keys()
         if lease <= timedelta(0):
             raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
         if max_bytes < 1:

@@ -173,6 +173,36 @@ class NotAllowed(CorruptData):
         super().__init__(f"the stored bytes name {name}, which {reason}")
 
 
+class NotSealed(CorruptData):
+    """Raised when stored bytes have no seal, and there is a key, so that they must have one."""
+
+    def __init__(self, place: str) -> None:
+        """Name the bytes."""
+        super().__init__(
+            f"{place} has no seal, and since there is a key, only what is sealed is accepted (if "
+            "runs were stored before there was a key, set LONGTERM_ACCEPT_UNSEALED=yes, or call "
+            "set_keys(..., accept_unsealed=True), until each has gone on or was pruned)"
+        )
+
+
+class WrongSeal(CorruptData):
+    """Raised when stored bytes have another seal than they should.
+
+    Somebody changed them, or put them into another run, turn or column; or the key is missing.
+    """
+
+
+class InvalidKey(LongtermError):
+    """Raised when a key is too short or not random; the message does not show it."""
+
+    def __init__(self, cause: str) -> None:
+        """Say what is wrong."""
+        super().__init__(
+            f"{cause} (make a key with: python3 -c "
+            "'import secrets; print(secrets.token_urlsafe(32))')"
+        )
+
+
 class NotInRun(LongtermError):
     """Raised when a form such as `suspend` is used outside of a run."""
 

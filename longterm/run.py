@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from longterm._codec import decode
+
+if TYPE_CHECKING:
+    from longterm._codec.seal import Context
 
 Fact: TypeAlias = str | int | float | bool | None
 """What a run's index may hold."""
@@ -47,6 +50,9 @@ class Run:
     state: RunState
     turn: int = 1
     """Turns begun so far. A claim adds one, so it also fences: only the newest claim can save."""
+    saved_turn: int | None = None
+    """The turn whose save wrote the bytes below; a seal names it. None: the store does not keep it,
+    or the run is of a longterm before 0.2."""
     waiting_for: str | None = None
     """The event that a suspended run needs; every suspended run waits for one."""
     stack: bytes | None = None
@@ -82,9 +88,21 @@ class Run:
     @property
     def result(self) -> Any:
         """What the flow returned; None while it has not."""
-        return None if self.encoded_result is None else decode(self.encoded_result)
+        if self.encoded_result is None:
+            return None
+        return decode(self.encoded_result, context_of(self, "result"))
 
     @property
     def response(self) -> list[Any]:
         """What the last turn said to its caller, in order."""
-        return [] if self.encoded_response is None else decode(self.encoded_response)
+        if self.encoded_response is None:
+            return []
+        response: list[Any] = decode(self.encoded_response, context_of(self, "response"))
+        return response
+
+
+def context_of(run: Run, column: str) -> Context:
+    """Return what the seal of a run's bytes in a column binds them to."""
+    # Bound to its event, a stack cannot be made to take another event for the one it waits for.
+    event = run.waiting_for or "" if column == "stack" else ""
+    return column, run.id, run.saved_turn, event

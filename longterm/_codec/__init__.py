@@ -6,21 +6,27 @@ those bytes a graph of the same shape. Decoding runs no code that the bytes choo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import wire
 from longterm._codec.decode.decoder import decode_body
 from longterm._codec.encode.plain import pack_frames, pack_tree
-from longterm._codec.payload import (
-    PayloadCodec,
-    decode_payload,
-    encode_payload,
+from longterm._codec.envelope import (
+    Envelope,
+    check_keys,
+    set_keys,
     set_payload_codec,
+    unwrap,
+    wrap,
 )
+from longterm._codec.payload import PayloadCodec
 from longterm._codec.trust import allow
 from longterm._codec.types.registered import register_type, storable
 from longterm.errors import CorruptData, NotAllowed, NotStorable
 from longterm.frame import Frame
+
+if TYPE_CHECKING:
+    from longterm._codec.seal import Context
 
 __all__ = [
     "CorruptData",
@@ -28,17 +34,26 @@ __all__ = [
     "NotStorable",
     "PayloadCodec",
     "allow",
+    "check_keys",
     "decode",
     "describe",
     "encode",
     "register_type",
+    "set_keys",
     "set_payload_codec",
     "storable",
 ]
 
 
-def encode(value: object) -> bytes:
+_VERSION: Final = bytes([wire.VERSION])
+
+
+def encode(value: object, context: Context | None = None) -> bytes:
     """Return the bytes of a value and all that it holds.
+
+    Args:
+        value: any value.
+        context: where the bytes are to be stored; with a key, the seal binds them to it.
 
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
@@ -51,30 +66,39 @@ def encode(value: object) -> bytes:
         # Graphs are the rarer case, and a good part of the codec's code.
         from longterm._codec.encode.encoder import encode_graph
 
-        return encode_payload(wire.HEADERS[wire.ITEMS] + encode_graph(value))
+        return wrap(wire.HEADERS[wire.ITEMS] + encode_graph(value), context)
     content, has_tags = packed
-    return encode_payload(wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content)
+    data = wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
+    return data if Envelope.is_bare else wrap(data, context)
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, context: Context | None = None) -> Any:
     """Return the value that `encode` made these bytes of.
+
+    Args:
+        data: the bytes.
+        context: where they were stored; with a key, they must be sealed for that place.
 
     Raises:
         CorruptData: the bytes are not what `encode` made.
+        NotSealed, WrongSeal: there is a key, and their seal is missing or another.
         NotAllowed: they name a class, function or module that is not here or not allowed.
     """
-    data = decode_payload(data)
+    if not Envelope.is_bare or data[:1] != _VERSION:
+        data = unwrap(data, context)
     if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     return decode_body(data[1], memoryview(data)[2:])
 
 
-def describe(data: bytes) -> str:
+def describe(data: bytes, context: Context | None = None) -> str:
     """Return what stored bytes hold, as text, without the code of those who stored them.
+
+    A seal on them is checked; without a context, for whatever place it names.
 
     Raises:
         CorruptData: the bytes are not what `encode` made.
     """
     from longterm._codec.description import described
 
-    return described(data)
+    return described(unwrap(data, context))

@@ -12,7 +12,6 @@ from msgpack import ExtType, Unpacker
 
 from longterm._codec import wire
 from longterm._codec.decode.decoder import check_lengths
-from longterm._codec.payload import decode_payload
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
 from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
@@ -25,12 +24,11 @@ _NAMED: Final = (wire.NAME, wire.MODULE, wire.TYPE, wire.ZONE)
 
 
 def described(data: bytes) -> str:
-    """Return what stored bytes hold, as text.
+    """Return what bytes of the codec hold, as text.
 
     Raises:
         CorruptData: the bytes are not what `encode` made.
     """
-    data = decode_payload(data)
     if len(data) < 3 or data[0] != wire.VERSION or data[1] > wire.ITEMS:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     body = memoryview(data)[2:]

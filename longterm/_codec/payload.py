@@ -29,44 +29,20 @@ class PayloadCodec(Protocol):
         ...
 
 
-class _Installed:
-    """The payload codec in use, if there is one."""
-
-    codec: PayloadCodec | None = None
-    accept_plain: bool = True
-
-
-def set_payload_codec(codec: PayloadCodec | None, *, accept_plain: bool = True) -> None:
-    """Pass all that is stored from now on through this payload codec; None takes it away.
-
-    Args:
-        codec: encodes and decodes bytes; see `PayloadCodec`.
-        accept_plain: whether bytes that were stored without a payload codec are read. Turn it off
-            when none are left.
-    """
-    _Installed.codec, _Installed.accept_plain = codec, accept_plain
-
-
-def has_payload_codec() -> bool:
-    """Tell whether there is a payload codec."""
-    return _Installed.codec is not None
-
-
-def encode_payload(data: bytes) -> bytes:
+def encode_payload(codec: PayloadCodec, data: bytes) -> bytes:
     """Return the bytes to store."""
-    codec = _Installed.codec
-    return data if codec is None else _MARK + codec.encode(data)
+    return _MARK + codec.encode(data)
 
 
-def decode_payload(data: bytes) -> bytes:
+def decode_payload(codec: PayloadCodec | None, data: bytes, *, accept_plain: bool) -> bytes:
     """Return what was encoded; bytes without a payload codec are returned as they are.
 
     Raises:
-        CorruptData: there is no payload codec to decode them with, or it refused them.
+        CorruptData: there is no payload codec to decode them with, or it refused them; or they are
+            plain, and that is not accepted.
     """
-    codec = _Installed.codec
     if data[:1] != _MARK:
-        if not _Installed.accept_plain:
+        if not accept_plain:
             raise CorruptData(
                 "the stored bytes are plain, and only those of the payload codec are accepted "
                 "(to read older ones: set_payload_codec(..., accept_plain=True))"

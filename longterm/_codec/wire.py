@@ -16,6 +16,9 @@ VERSION: Final = 1
 PAYLOAD: Final = 0x53
 """The first byte of bytes that a payload codec (compression, encryption) made."""
 
+SEAL: Final = 0x4B
+"""The first byte of bytes that have a seal, made with a key."""
+
 # The second byte says how the rest is laid out: a sum of these.
 FRAMES: Final = 1
 """One array, with a row for each frame of a continuation."""

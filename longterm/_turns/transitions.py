@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from longterm._abi import DEFAULT
 from longterm._codec import encode
@@ -23,6 +23,9 @@ from longterm.frame import Frame
 from longterm.run import Run, RunState
 from longterm.wait import MISSING
 
+if TYPE_CHECKING:
+    from longterm._codec.seal import Context
+
 _HERE = os.path.dirname(__file__) + os.sep
 _MARKS = 0xF << 76 | 0b11 << 62
 """The bits of a UUID that say of which version and variant it is."""
@@ -38,14 +41,22 @@ def new_run(
 
     Arguments that cannot be stored are no error: the flow may be done with them before it waits.
     """
+    run_id = _new_id(now)
     slots: dict[str, object] = {"args": args, "kwargs": kwargs}
     try:
-        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)])
+        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)], ("stack", run_id, 1, ""))
     except NotStorable:
         stack = None
     if stack is not None and len(stack) > max_bytes:
         stack = None
-    return Run(id=_new_id(now), flow=flow.name, state=RunState.RUNNING, stack=stack, created_at=now)
+    return Run(
+        id=run_id,
+        flow=flow.name,
+        state=RunState.RUNNING,
+        saved_turn=1,
+        stack=stack,
+        created_at=now,
+    )
 
 
 def _new_id(now: datetime) -> str:
@@ -68,13 +79,15 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
     """
     response = None
     if turn.responses:
-        response = _encoded(turn.responses, f"a response of {run.flow}", max_bytes)
+        context = ("response", run.id, run.turn, "")
+        response = _encoded(turn.responses, context, f"a response of {run.flow}", max_bytes)
     if turn.index:
         run = run.changed(index={**run.index, **turn.index})
     if isinstance(outcome, Completed):
-        result = _encoded(outcome.result, f"the result of {run.flow}", max_bytes)
+        context = ("result", run.id, run.turn, "")
+        result = _encoded(outcome.result, context, f"the result of {run.flow}", max_bytes)
         ended = ended_run(run, RunState.COMPLETE, now)
-        return ended.changed(encoded_response=response, encoded_result=result)
+        return ended.changed(encoded_response=response, encoded_result=result, saved_turn=run.turn)
     wait, frames = outcome.wait, outcome.frames
     if wait.default is not MISSING:
         frames[-1].slots[DEFAULT] = wait.default
@@ -82,8 +95,9 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         state=RunState.SUSPENDED,
         waiting_for=wait.event_id,
         deadline=wait.deadline(now),
-        stack=_encoded_frames(frames, max_bytes),
+        stack=_encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes),
         encoded_response=response,
+        saved_turn=run.turn,
         error=None,
         claimed_until=None,
         attempts=0,
@@ -189,9 +203,9 @@ def refusal(run: Run, event_id: str) -> Exception:
     return WrongEvent(run.id, event_id, run.waiting_for)
 
 
-def _encoded(value: Any, what: str, max_bytes: int) -> bytes:
+def _encoded(value: Any, context: Context, what: str, max_bytes: int) -> bytes:
     try:
-        encoded = encode(value)
+        encoded = encode(value, context)
     except NotStorable as error:
         raise CannotStore(f"cannot store {what}: {error}") from error
     if len(encoded) > max_bytes:
@@ -199,9 +213,9 @@ def _encoded(value: Any, what: str, max_bytes: int) -> bytes:
     return encoded
 
 
-def _encoded_frames(frames: list[Frame], max_bytes: int) -> bytes:
+def _encoded_frames(frames: list[Frame], context: Context, max_bytes: int) -> bytes:
     try:
-        encoded = encode(frames)
+        encoded = encode(frames, context)
     except NotStorable as error:
         from longterm._turns.unstorable import cannot_store_frames
 

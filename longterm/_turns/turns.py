@@ -30,7 +30,7 @@ from longterm.errors import (
     RunTooLarge,
 )
 from longterm.frame import Frame
-from longterm.run import Run, RunState
+from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
 from longterm.wait import MISSING
 
@@ -274,7 +274,7 @@ class Turns:
             raise RunTooLarge(run.id, len(stack), self._max_bytes)
         token = reading.set(self._store)
         try:
-            frames: list[Frame] = decode(stack)
+            frames: list[Frame] = decode(stack, context_of(run, "stack"))
             return frames
         finally:
             reading.reset(token)

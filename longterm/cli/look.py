@@ -7,20 +7,27 @@ import json
 import linecache
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from importlib.util import find_spec
 from math import isfinite
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from longterm._abi import DEFAULT
 from longterm._codec import describe
 from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
-from longterm.errors import LongtermError
-from longterm.run import Fact, Run, RunState
+from longterm.errors import CorruptData, LongtermError
+from longterm.run import Fact, Run, RunState, context_of
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
+_BYTES: Final[dict[str, Callable[[Run], bytes | None]]] = {
+    "stack": attrgetter("stack"),
+    "response": attrgetter("encoded_response"),
+    "result": attrgetter("encoded_result"),
+}
 _FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
 
 
@@ -73,7 +80,8 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     """Print all that is known of a run."""
     run = engine.get_run(options.run)
     if options.json:
-        stack = None if run.stack is None else _with_source(describe(run.stack))
+        text = _described(run, "stack")
+        stack = None if text is None else _with_source(text)
         print(json.dumps({**as_json(run), "stack": stack}, indent=2))
         return 0
     facts = {
@@ -88,17 +96,18 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
         "index": ", ".join(f"{name}={value!r}" for name, value in run.index.items()),
-        "response": _value(run.encoded_response),
-        "result": _value(run.encoded_result),
+        "response": _described(run, "response"),
+        "result": _described(run, "result"),
     }
     for name, value in facts.items():
         if value not in (None, ""):
             print(f"{name + ':':15}{value}")
     if run.error:
         print(f"\n{run.error.rstrip()}")
-    if run.stack is not None:
+    stack = _described(run, "stack")
+    if stack is not None:
         print("\nSuspended stack (outermost call first):")
-        print(_with_source(describe(run.stack)), end="")
+        print(_with_source(stack))
     return 0
 
 
@@ -125,20 +134,21 @@ def as_json(run: Run) -> dict[str, Any]:
         "updated_at": _iso(run.updated_at),
         "attempts": run.attempts,
         "index": {name: _plain(fact) for name, fact in run.index.items()},
-        "response": _json_value(run.encoded_response and run, "response"),
-        "result": _json_value(run.encoded_result and run, "result"),
+        "response": _json_value(run, "response"),
+        "result": _json_value(run, "result"),
         "error": run.error,
     }
 
 
-def _json_value(run: Any, name: str) -> Any:
-    if not run:
+def _json_value(run: Run, column: str) -> Any:
+    """Return what a column of a run holds, if JSON has words for it, else as text."""
+    if _BYTES[column](run) is None:
         return None
     try:
-        value = getattr(run, name)
+        value = getattr(run, column)
         json.dumps(value, allow_nan=False)
     except (LongtermError, TypeError, ValueError):
-        return _value(getattr(run, f"encoded_{name}"))
+        return _described(run, column)
     return value
 
 
@@ -146,8 +156,15 @@ def _plain(fact: Fact) -> Fact:
     return fact if not isinstance(fact, float) or isfinite(fact) else repr(fact)
 
 
-def _value(data: bytes | None) -> str | None:
-    return None if data is None else describe(data).rstrip()
+def _described(run: Run, column: str) -> str | None:
+    """Return what a column of a run holds as text, or why it cannot be read."""
+    data = _BYTES[column](run)
+    if data is None:
+        return None
+    try:
+        return describe(data, context_of(run, column)).rstrip()
+    except CorruptData as error:
+        return f"({error})"
 
 
 def _with_source(text: str) -> str:

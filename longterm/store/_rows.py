@@ -17,7 +17,7 @@ from longterm.run import Fact, Run, RunState
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "stack", "response", "result", "checksum", "waiting_for"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "waiting_for"),
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
 whole life of a run."""
@@ -25,7 +25,7 @@ whole life of a run."""
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "stack", "response", "result", "checksum"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "checksum"),
 )
 """The columns in the order of a row."""
 
@@ -81,6 +81,7 @@ class Rows:
             run.error,
             _facts_text(run),
             moment_text(run.updated_at),
+            run.saved_turn,
             run.stack,
             run.encoded_response,
             run.encoded_result,
@@ -110,7 +111,7 @@ class Rows:
         if not _is_intact(text, row[-1]):
             raise ValueError("its checksum does not match, so something in it was changed")
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = row[:8]
-        (deadline, delivery, error, _, updated_at, stack, response, result, _) = row[8:]
+        (deadline, delivery, error, _, updated_at, saved_turn, stack, response, result, _) = row[8:]
         if not self._has_types:
             claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
@@ -122,6 +123,7 @@ class Rows:
             "flow": flow,
             "state": _STATES.get(state) or RunState(state),
             "turn": turn,
+            "saved_turn": saved_turn,
             "waiting_for": waiting_for,
             "stack": stack,
             "encoded_response": response,
@@ -164,7 +166,7 @@ def released_columns(row: Sequence[Any]) -> tuple[Any, ...]:
 
     They are attempts, state, error, updated_at and checksum; id and turn.
     """
-    return (row[2], row[1], row[10], row[12], row[16], row[ID], row[TURN])
+    return (row[2], row[1], row[10], row[12], row[-1], row[ID], row[TURN])
 
 
 def checksum(row: Sequence[Any]) -> int:
@@ -186,7 +188,8 @@ def _is_intact(row: Sequence[Any], kept: int | None) -> bool:
 
 
 def _lasting(row: Sequence[Any]) -> int:
-    run_id, flow, created_at, waiting_for, deadline, delivery, error, facts, updated_at = row[4:13]
+    run_id, flow, created_at, waiting_for, deadline, delivery, error, facts = row[4:12]
+    updated_at, saved_turn = row[12:14]
     texts = (
         run_id,
         flow,
@@ -197,10 +200,11 @@ def _lasting(row: Sequence[Any]) -> int:
         _NONE if error is None else error,
         facts,
         _NONE if updated_at is None else updated_at,
+        _NONE if saved_turn is None else str(saved_turn),
     )
     # Joined, not formatted: a class of somebody's own may format its texts as something else.
     found = crc32("\0".join(texts).encode("utf-8", "surrogatepass"))
-    for value in row[13:16]:
+    for value in row[14:17]:
         found = found + 1 if value is None else crc32(value, found + 2 & _MASK)
     return found & _MASK
 

@@ -47,6 +47,7 @@ def full_run() -> Run:
         flow="shop.orders:greet",
         state=RunState.SUSPENDED,
         turn=7,
+        saved_turn=5,
         waiting_for="number",
         stack=b"frames",
         encoded_response=b"said",

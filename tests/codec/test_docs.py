@@ -32,7 +32,7 @@ def test_every_kind_is_in_the_format_with_its_number_and_name() -> None:
 def test_every_extension_is_in_the_format() -> None:
     extensions = FORMAT.partition("## Extensions")[2].partition("## Tagged arrays")[0]
     shown = {int(code) for code in re.findall(r"^\| (\d+) \|", extensions, re.M)}
-    layout = {"VERSION", "PAYLOAD", "FRAMES", "TAGGED", "ITEMS"}
+    layout = {"VERSION", "PAYLOAD", "SEAL", "FRAMES", "TAGGED", "ITEMS"}
     codes = {
         value for name, value in vars(wire).items() if type(value) is int and name not in layout
     }
