@@ -41,6 +41,8 @@ class Run:
 
     A store may return a subclass with fields of its own (a dataclass without slots); they survive
     every turn, since the engine only ever makes copies with `changed`.
+
+    Its `repr` is for logs: it has no bytes and no values of a flow's.
     """
 
     id: str
@@ -50,30 +52,30 @@ class Run:
     state: RunState
     turn: int = 1
     """Turns begun so far. A claim adds one, so it also fences: only the newest claim can save."""
-    saved_turn: int | None = None
+    saved_turn: int | None = field(default=None, repr=False)
     """The turn whose save wrote the bytes below; a seal names it. None: the store does not keep it,
     or the run is of a longterm before 0.2."""
     waiting_for: str | None = None
     """The event that a suspended run needs; every suspended run waits for one."""
-    stack: bytes | None = None
+    stack: bytes | None = field(default=None, repr=False)
     """The continuation: the encoded frames of before the current turn."""
-    encoded_response: bytes | None = None
-    encoded_result: bytes | None = None
-    error: str | None = None
+    encoded_response: bytes | None = field(default=None, repr=False)
+    encoded_result: bytes | None = field(default=None, repr=False)
+    error: str | None = field(default=None, repr=False)
     """Why a failed run failed: the author's exception as text, traceback included."""
-    created_at: datetime | None = None
+    created_at: datetime | None = field(default=None, repr=False)
     """When it was started (aware, UTC, like all its moments)."""
-    updated_at: datetime | None = None
+    updated_at: datetime | None = field(default=None, repr=False)
     """When its last turn was saved; a suspended run waits since then."""
-    deadline: datetime | None = None
+    deadline: datetime | None = field(default=None, repr=False)
     """When its wait ends by itself; None: never."""
-    claimed_until: datetime | None = None
+    claimed_until: datetime | None = field(default=None, repr=False)
     """Until when the claim of a running run holds, on a store that has leases."""
-    attempts: int = 0
+    attempts: int = field(default=0, repr=False)
     """How many turns in a row have died with their process."""
-    delivery: str | None = None
+    delivery: str | None = field(default=None, repr=False)
     """The key of the delivery that began the last turn, if it carried one."""
-    index: Mapping[str, Fact] = field(default_factory=dict)
+    index: Mapping[str, Fact] = field(default_factory=dict, repr=False)
     """The facts by which the run can be found, as its flow set them."""
 
     def changed(self, **fields: Any) -> Self:
