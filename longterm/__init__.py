@@ -20,6 +20,7 @@ from longterm._api import (
     start_flow,
     throw,
 )
+from longterm._blind import blind
 from longterm._codec import (
     PayloadCodec,
     allow,
@@ -115,6 +116,7 @@ __all__ = [
     "aretry",
     "astart_flow",
     "athrow",
+    "blind",
     "call",
     "cancel",
     "deflow",

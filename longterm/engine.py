@@ -7,10 +7,13 @@ before the save, the run stays as it was, and the caller is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
+from longterm._blind import blinded
 from longterm._codec import check_keys
 from longterm._flows.flow import flow_of
 from longterm._flows.run_turn import event_error, event_value
@@ -168,7 +171,7 @@ class Engine:
         run = self._claims.revive(run_id)
         if run.waiting_for is None:
             return run
-        return self._claims.save(released_run(run.changed(error=None)))
+        return self._claims.save(released_run(run.changed(encoded_error=None)))
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -185,6 +188,7 @@ class Engine:
         flow: str | Callable[..., Any] | None = None,
         waiting_for: str | None = None,
         index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
         older_than: timedelta | None = None,
         limit: int = 100,
         after: str | None = None,
@@ -196,12 +200,14 @@ class Engine:
             flow: the flow, or its name `module:qualname`.
             waiting_for: the event that they wait for.
             index: facts that their flows have set by `set_index`.
+            blind: facts that their flows have set as `blind` made them, with any key in use.
             older_than: for how long, at least, no turn of theirs was saved.
             limit: how many to return at most, in the order of their ids.
             after: the id of the last run of the page before.
 
         Raises:
             NotSupported: the store cannot search.
+            InvalidKey: blind facts are to be found, and there is no key.
         """
         if not isinstance(self.store, Search):
             raise NotSupported(self.store, "finding runs")
@@ -214,7 +220,13 @@ class Engine:
             limit=limit,
             after=after,
         )
-        return self.store.find(query)
+        # Each key hides a fact in its own way, and a run was saved with one of them.
+        found = [
+            run
+            for hidden in blinded(blind or {})
+            for run in self.store.find(replace(query, index={**query.index, **hidden}))
+        ]
+        return sorted(found, key=attrgetter("id"))[:limit]
 
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.

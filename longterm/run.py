@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from longterm._codec import decode
+from longterm._codec import decode, decode_text, encode_text
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
@@ -61,8 +61,8 @@ class Run:
     """The continuation: the encoded frames of before the current turn."""
     encoded_response: bytes | None = field(default=None, repr=False)
     encoded_result: bytes | None = field(default=None, repr=False)
-    error: str | None = field(default=None, repr=False)
-    """Why a failed run failed: the author's exception as text, traceback included."""
+    encoded_error: str | None = field(default=None, repr=False)
+    """What `error` says; as plain text, unless there is a payload codec."""
     created_at: datetime | None = field(default=None, repr=False)
     """When it was started (aware, UTC, like all its moments)."""
     updated_at: datetime | None = field(default=None, repr=False)
@@ -101,6 +101,20 @@ class Run:
             return []
         response: list[Any] = decode(self.encoded_response, context_of(self, "response"))
         return response
+
+    @property
+    def error(self) -> str | None:
+        """Why a failed run failed: the author's exception as text, traceback included.
+
+        Of a suspended run, why a worker could not carry it on.
+        """
+        if self.encoded_error is None:
+            return None
+        return decode_text(self.encoded_error, context_of(self, "error"))
+
+    def with_error(self, error: str) -> Self:
+        """Return a copy with another error."""
+        return self.changed(encoded_error=encode_text(error, context_of(self, "error")))
 
 
 def context_of(run: Run, column: str) -> Context:

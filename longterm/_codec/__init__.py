@@ -14,6 +14,7 @@ from longterm._codec.encode.plain import pack_frames, pack_tree
 from longterm._codec.envelope import (
     Envelope,
     check_keys,
+    hash_text,
     set_keys,
     set_payload_codec,
     unwrap,
@@ -36,8 +37,11 @@ __all__ = [
     "allow",
     "check_keys",
     "decode",
+    "decode_text",
     "describe",
     "encode",
+    "encode_text",
+    "hash_text",
     "register_type",
     "set_keys",
     "set_payload_codec",
@@ -46,6 +50,8 @@ __all__ = [
 
 
 _VERSION: Final = bytes([wire.VERSION])
+_ENCODED: Final = "encoded:"
+"""How text begins that is not stored as it is."""
 
 
 def encode(value: object, context: Context | None = None) -> bytes:
@@ -89,6 +95,33 @@ def decode(data: bytes, context: Context | None = None) -> Any:
     if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     return decode_body(data[1], memoryview(data)[2:])
+
+
+def encode_text(text: str, context: Context) -> str:
+    """Return the text to store: as it is, unless there is a payload codec that may hide it."""
+    if Envelope.codec is None and not text.startswith(_ENCODED):
+        return text
+    from base64 import b64encode
+
+    return _ENCODED + b64encode(encode(text, context)).decode("ascii")
+
+
+def decode_text(stored: str, context: Context) -> str:
+    """Return the text that `encode_text` was given.
+
+    Raises:
+        CorruptData: the text is not what `encode_text` made.
+    """
+    if not stored.startswith(_ENCODED):
+        return stored
+    from base64 import b64decode
+
+    try:
+        data = b64decode(stored.removeprefix(_ENCODED), validate=True)
+    except ValueError as error:
+        raise CorruptData(f"the stored text is damaged: {error}") from error
+    text: str = decode(data, context)
+    return text
 
 
 def describe(data: bytes, context: Context | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from longterm._codec.keys import keyring_of, keyring_of_environment
 from longterm._codec.payload import PayloadCodec, decode_payload, encode_payload
 from longterm._codec.wire import SEAL
-from longterm.errors import WrongSeal
+from longterm.errors import InvalidKey, WrongSeal
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context, Keyring
@@ -82,6 +82,18 @@ def keyring() -> Keyring | None:
         Envelope.is_asked = True
         _look()
     return Envelope.keyring
+
+
+def hash_text(text: str) -> list[str]:
+    """Return the keyed hash of a text under each key, in hexadecimal digits, the first key's first.
+
+    Raises:
+        InvalidKey: there is no key.
+    """
+    keys = keyring()
+    if keys is None:
+        raise InvalidKey("there is no key: set LONGTERM_KEY, or call longterm.set_keys")
+    return keys.hash_text(text)
 
 
 def _look() -> None:

@@ -98,7 +98,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         stack=_encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes),
         encoded_response=response,
         saved_turn=run.turn,
-        error=None,
+        encoded_error=None,
         claimed_until=None,
         attempts=0,
         updated_at=now,
@@ -113,7 +113,7 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
         deadline=None,
         stack=None,
         encoded_response=None,
-        error=None,
+        encoded_error=None,
         claimed_until=None,
         attempts=0,
         updated_at=now,
@@ -129,9 +129,8 @@ def released_run(run: Run) -> Run:
 
 def parked_run(run: Run, error: BaseException) -> Run:
     """Return a claimed run as it was before its turn, with the reason why it cannot go on here."""
-    return released_run(run).changed(
-        error=_storable(_shortened(str(error) or type(error).__name__))
-    )
+    why = str(error) or type(error).__name__
+    return released_run(run).with_error(_storable(_shortened(why)))
 
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
@@ -145,10 +144,9 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
     return run.changed(
         state=RunState.FAILED,
         encoded_response=None,
-        error=_storable(_shortened(_shown(error))),
         claimed_until=None,
         updated_at=now,
-    )
+    ).with_error(_storable(_shortened(_shown(error))))
 
 
 def _add_note(error: BaseException, note: str) -> None:

@@ -32,12 +32,12 @@ def fact(text: str) -> tuple[str, Any]:
     return name, found
 
 
-def facts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def facts(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
     """Return facts by name; a run has one value of each, so that two would find nothing."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise WrongUsage(f"--index gives {name} twice (a run has one value of it: give one)")
+            raise WrongUsage(f"{option} gives {name} twice (a run has one value of it: give one)")
         found[name] = value
     return found
 

@@ -38,6 +38,7 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--flow", help="the flow's name, module:qualname")
     runs.add_argument("--waiting-for", metavar="EVENT")
     runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
+    runs.add_argument("--blind", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--older-than", metavar="DAYS", type=days)
     runs.add_argument("--limit", metavar="N", type=count, default=100, help="100 by default")
     runs.add_argument("--after", metavar="RUN", help="the last run of the page before")
@@ -55,7 +56,8 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         state=options.state,
         flow=options.flow,
         waiting_for=options.waiting_for,
-        index=facts(options.index),
+        index=facts(options.index, "--index"),
+        blind=facts(options.blind, "--blind"),
         older_than=options.older_than,
         limit=options.limit,
         after=options.after,

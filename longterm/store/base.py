@@ -130,7 +130,7 @@ def died_run(run: Run, max_attempts: int, now: datetime) -> Run:
     # A run that waits for nothing was in its first turn, so no event could ever carry it on.
     if attempts < max_attempts and run.waiting_for is not None:
         return run.changed(state=RunState.SUSPENDED)
-    return run.changed(state=RunState.FAILED, error=f"{attempts}{DIED}", updated_at=now)
+    return run.changed(state=RunState.FAILED, encoded_error=f"{attempts}{DIED}", updated_at=now)
 
 
 DIED: Final = (

@@ -90,12 +90,12 @@ class ExactContract:
 
     @pytest.mark.parametrize("text", _TEXTS)
     def test_any_text_is_an_id_and_an_event(self, store: RunStore, text: str) -> None:
-        run = replace(suspended_run(text, text), flow=text, error=text)
+        run = replace(suspended_run(text, text), flow=text, encoded_error=text)
         store.create(run)
         store.create(suspended_run("another"))
 
         assert plain(store.get(text)) == plain(run)
-        saved = replace(claim(store, text, text), state=RunState.SUSPENDED, error=text * 2)
+        saved = replace(claim(store, text, text), state=RunState.SUSPENDED, encoded_error=text * 2)
         store.update(saved)
         assert plain(store.get(text)) == plain(saved)
 

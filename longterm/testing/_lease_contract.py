@@ -130,7 +130,7 @@ class LeaseContract:
         assert leases.release_stale(now=LATER + MINUTE, max_attempts=5) == []
 
     def test_a_run_that_dies_too_often_is_failed(self, store: RunStore, leases: Leases) -> None:
-        store.create(replace(suspended_run(), error="an older one"))
+        store.create(replace(suspended_run(), encoded_error="an older one"))
         for attempt in (1, 2):
             claimed = _claim(leases)
             (released,) = leases.release_stale(now=LATER + MINUTE, max_attempts=3)
@@ -145,7 +145,7 @@ class LeaseContract:
             state=RunState.FAILED,
             claimed_until=None,
             attempts=3,
-            error=f"3{DIED}",
+            encoded_error=f"3{DIED}",
             updated_at=LATER + MINUTE,
         )
         assert plain(failed) == plain(store.get("r1")) == plain(expected)

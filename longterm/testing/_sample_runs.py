@@ -52,7 +52,7 @@ def full_run() -> Run:
         stack=b"frames",
         encoded_response=b"said",
         encoded_result=b"a result",
-        error="Traceback:\n  no",
+        encoded_error="Traceback:\n  no",
         created_at=moment,
         updated_at=moment + timedelta(days=400, microseconds=1),
         deadline=datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),

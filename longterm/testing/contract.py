@@ -74,7 +74,13 @@ class StoreContract(
 
     @pytest.mark.parametrize("state", list(RunState))
     def test_a_run_can_be_created_in_any_state(self, store: RunStore, state: RunState) -> None:
-        run = Run(id="r1", flow="m:f", state=state, encoded_result=b"\x05", error="why\n it failed")
+        run = Run(
+            id="r1",
+            flow="m:f",
+            state=state,
+            encoded_result=b"\x05",
+            encoded_error="why\n it failed",
+        )
 
         store.create(run)
 
@@ -189,7 +195,7 @@ class StoreContract(
             stack=b"other frames",
             encoded_response=b"other words",
             encoded_result=b"a result",
-            error="Traceback:\n  no",
+            encoded_error="Traceback:\n  no",
         )
 
         saved = store.update(made)

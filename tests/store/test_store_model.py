@@ -67,7 +67,13 @@ class StoreMachine(RuleBasedStateMachine):
         run_id=RUN_IDS,
         event_id=st.none() | EVENTS,
         facts=st.fixed_dictionaries(
-            {"flow": FLOWS, "state": STATES, "stack": BYTES, "error": TEXTS, "index": INDEXES}
+            {
+                "flow": FLOWS,
+                "state": STATES,
+                "stack": BYTES,
+                "encoded_error": TEXTS,
+                "index": INDEXES,
+            }
             | {name: st.none() | MOMENTS for name in ("deadline", "claimed_until", "updated_at")}
         ),
     )
@@ -93,7 +99,7 @@ class StoreMachine(RuleBasedStateMachine):
         event_id=st.none() | EVENTS,
         made=BYTES,
         facts=st.fixed_dictionaries(
-            {"state": STATES, "error": TEXTS, "index": INDEXES}
+            {"state": STATES, "encoded_error": TEXTS, "index": INDEXES}
             | {name: st.none() | MOMENTS for name in ("deadline", "claimed_until", "updated_at")}
         ),
     )
