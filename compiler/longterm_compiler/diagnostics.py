@@ -15,6 +15,7 @@ _TAB = "    "
 _WIDEST = 120
 """Columns of a source line that are shown; of a longer one the part around the span."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _RED, _BLUE, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
 
 
@@ -100,7 +101,7 @@ def _render(diagnostic: Diagnostic, lines: list[str], colour: bool) -> str:
     error = paint(f"error[{diagnostic.rule}]", _RED)
     out = [
         f"{error}{paint(f': {diagnostic.message}', _BOLD)}",
-        f"{margin}{paint('-->', _BLUE)} {diagnostic.path}:{span.line}:{column}",
+        f"{margin}{paint('-->', _BLUE)} {_one_line(diagnostic.path)}:{span.line}:{column}",
     ]
     for row in _shown(diagnostic, lines):
         number = margin if row.number is None else str(row.number).rjust(len(margin))
@@ -168,6 +169,10 @@ def _bytes_before(line: str, column: int) -> str:
     return line.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "replace")
 
 
+def _one_line(text: str) -> str:
+    return "".join(_display(each) for each in text)
+
+
 def _display(character: str) -> str:
     """Return what a terminal can show safely in a character's place."""
     if character == "\t":
@@ -176,13 +181,23 @@ def _display(character: str) -> str:
         return (
             chr(0x2400 + ord(character)) if ord(character) < 0x20 else "\N{REPLACEMENT CHARACTER}"
         )
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cs" else character
+    return "\N{REPLACEMENT CHARACTER}" if _is_hidden(character) else character
+
+
+def _is_hidden(character: str) -> bool:
+    """Tell whether a terminal cannot show a character, or shows others elsewhere because of it.
+
+    Controls of the direction of writing make code read as what it is not: trojansource.codes.
+    """
+    return unicodedata.category(character) in ("Cs", "Zl", "Zp") or character in _DIRECTIONS
 
 
 def _width(character: str) -> int:
     """Return how many columns of a terminal a character takes."""
     if character == "\t":
         return len(_TAB)
+    if _is_hidden(character):
+        return 1
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -16,6 +16,7 @@ from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
 from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
 from longterm._codec.types.kinds import KINDS, READERS, Kind
+from longterm._escapes import escaped
 from longterm.errors import CorruptData
 
 _DEPTH: Final = 40
@@ -43,7 +44,8 @@ def described(data: bytes) -> str:
         raise
     except Exception as error:
         raise CorruptData(f"the stored bytes are damaged: {error}") from error
-    return "\n".join(lines) + "\n"
+    # Names are shown as they were stored, and a line must not look like another one.
+    return "".join(f"{escaped(line)}\n" for line in lines)
 
 
 class _Pairs(list[tuple[Any, Any]]):

@@ -6,15 +6,18 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
+from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
 from longterm.cli import change, look, schema, talk, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import MAX_BYTES, Engine
-from longterm.errors import LongtermError, StoreError
+from longterm.errors import CompileError, LongtermError, StoreError
 from longterm.logs import RunFilter
 from longterm.store import open_store
 from longterm.store.base import RunStore
@@ -42,10 +45,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         command: Callable[[Engine, argparse.Namespace], int] = options.command
         return command(engine, options)
     except WrongUsage as error:
-        print(f"longterm: {error}", file=sys.stderr)
+        print(f"longterm: {escaped(str(error))}", file=sys.stderr)
         return 2
+    except CompileError as error:
+        print(f"longterm: {escaped_lines(str(error))}", file=sys.stderr)
+        return 1
     except LongtermError as error:
-        print(f"longterm: {error}", file=sys.stderr)
+        print(f"longterm: {escaped(str(error))}", file=sys.stderr)
+        return 1
+    except Exception:  # of the author's code, for example while it was imported
+        print(
+            f"longterm: an unexpected error\n{quoted(traceback.format_exc())}",
+            end="",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -82,8 +95,20 @@ def _log_to_stderr() -> None:
     """Log with the run that a record belongs to, the author's own records too."""
     handler = logging.StreamHandler()
     handler.addFilter(RunFilter())
-    form = "%(asctime)s %(levelname)s %(name)s run=%(run_id)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+    handler.setFormatter(_Escaping("%(asctime)s %(levelname)s %(name)s run=%(run_id)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Escaping(logging.Formatter):
+    """Writes each record on a line of its own, whatever stands in it; tracebacks keep theirs."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        """Return a traceback."""
+        return quoted(super().formatException(ei)).rstrip()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, days
-from longterm.cli.look import as_json
+from longterm.cli.look import as_json, error_of
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
@@ -90,7 +91,8 @@ def _outcome(
         if run.state is not RunState.FAILED:
             raise
         _print(run, options)
-        print(f"longterm: the flow raised {type(error).__name__}\n{run.error}", file=sys.stderr)
+        print(f"longterm: the flow raised {type(error).__name__}", file=sys.stderr)
+        print(error_of(run), end="", file=sys.stderr)
         return 1
 
 
@@ -100,8 +102,8 @@ def _print(run: Run, options: argparse.Namespace) -> int:
         print(json.dumps(shown))
         return 0
     print(
-        f"run {run.id} is {run.state}"
-        + (f", waiting for {run.waiting_for}" if run.waiting_for else "")
+        f"run {escaped(run.id)} is {run.state}"
+        + (f", waiting for {escaped(run.waiting_for)}" if run.waiting_for else "")
     )
     for name in ("response", "result"):
         if shown[name] is not None:

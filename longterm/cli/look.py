@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from longterm._abi import DEFAULT
 from longterm._codec import describe
+from longterm._escapes import escaped, quoted
 from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
@@ -68,13 +69,20 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         return 0
     now = engine.clock.now()
     rows = [
-        (r.id, r.flow, _state(r, now), str(r.turn), r.waiting_for or "", _moment(r.updated_at))
-        for r in runs
+        (
+            escaped(run.id),
+            escaped(run.flow),
+            _state(run, now),
+            str(run.turn),
+            escaped(run.waiting_for or ""),
+            _moment(run.updated_at),
+        )
+        for run in runs
     ]
     for line in table([_COLUMNS, *rows]):
         print(line)
     if len(runs) == options.limit:
-        print(f"(there may be more: --after {runs[-1].id})", file=sys.stderr)
+        print(f"(there may be more: --after {escaped(runs[-1].id)})", file=sys.stderr)
     return 0
 
 
@@ -103,9 +111,9 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     }
     for name, value in facts.items():
         if value not in (None, ""):
-            print(f"{name + ':':15}{value}")
-    if run.error:
-        print(f"\n{run.error.rstrip()}")
+            print(f"{name + ':':15}{escaped(str(value))}")
+    if error := error_of(run):
+        print(f"\n{error}", end="")
     stack = _described(run, "stack")
     if stack is not None:
         print("\nSuspended stack (outermost call first):")
@@ -138,8 +146,21 @@ def as_json(run: Run) -> dict[str, Any]:
         "index": {name: _plain(fact) for name, fact in run.index.items()},
         "response": _json_value(run, "response"),
         "result": _json_value(run, "result"),
-        "error": run.error,
+        "error": _error(run),
     }
+
+
+def error_of(run: Run) -> str | None:
+    """Return why a run failed, as a terminal can show it."""
+    error = _error(run)
+    return None if error is None else quoted(error)
+
+
+def _error(run: Run) -> str | None:
+    try:
+        return run.error
+    except CorruptData as error:
+        return f"({error})"
 
 
 def _json_value(run: Run, column: str) -> Any:
@@ -177,7 +198,7 @@ def _with_source(text: str) -> str:
         found = _FRAME.match(line)
         source = found and _source_line(found["module"], int(found["line"]))
         if source:
-            lines.append(f"    > {source}\n")
+            lines.append(f"    > {escaped(source)}\n")
     return "".join(lines)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from longterm._escapes import escaped, escaped_lines
 from longterm._terminal import BOLD, add_version, paint, run_command, wants_colour
 from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
@@ -130,19 +131,23 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
     except BrokenPipeError:
         raise
     except Exception:
-        traceback.print_exc()
-        print(f"longterm-compile: internal error: please report it with {text}", file=sys.stderr)
+        print(escaped_lines(traceback.format_exc()), end="", file=sys.stderr)
+        _complain(f"internal error: please report it with {text}")
         return _OUR_FAULT
 
 
 def _without_flows(path: str) -> int:
-    print(f"{path}: no flows")
+    print(f"{escaped(path)}: no flows")
     return _OK
 
 
 def _unusable(error: Exception) -> int:
-    print(f"longterm-compile: {error}", file=sys.stderr)
+    _complain(str(error))
     return _UNUSABLE
+
+
+def _complain(message: str) -> None:
+    print(f"longterm-compile: {escaped_lines(message)}", file=sys.stderr)
 
 
 def _show_or_refuse(target: Target, options: _Options, *, first: bool) -> int:
@@ -176,7 +181,7 @@ def _cache_or_refuse(file: Located, options: _Options) -> int:
     if written is None:
         return _without_flows(str(file.path))
     flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
-    print(f"{file.path}: {flows}, {points}, in {written.path}")
+    print(escaped(f"{file.path}: {flows}, {points}, in {written.path}"))
     return _OK
 
 
@@ -190,9 +195,9 @@ def _mend_or_show(file: Located, options: _Options) -> int:
         return _unusable(error)
     fixed = mended.fixed
     if options.diff:
-        sys.stdout.write(mended.diff)
+        sys.stdout.write(_for_reader(mended.diff))
     for each in fixed.mended if options.fix else ():
-        print(f"{each.path}:{each.span.line}:{each.span.column + 1}: fixed {each.rule}")
+        print(f"{escaped(each.path)}:{each.span.line}:{each.span.column + 1}: fixed {each.rule}")
     if not fixed.left:
         return _PROBLEMS if options.diff and fixed.mended else _OK
     colour = wants_colour(sys.stderr, options.color)
@@ -220,8 +225,14 @@ def _show_all(target: Target, options: _Options, *, first: bool) -> None:
             sys.stdout.write("\n" if options.points else "\n\n")
         compiled = compile_flow(definition, target.names)
         if options.points:
-            title, *table = points_table(compiled)
+            title, *table = map(escaped, points_table(compiled))
             print("\n".join([paint(title, BOLD) if colour else title, *table]))
         else:
             for part in render_parts(compiled):
-                sys.stdout.write(highlight(part) if colour else part)
+                shown = _for_reader(part)
+                sys.stdout.write(highlight(shown) if colour else shown)
+
+
+def _for_reader(text: str) -> str:
+    """Return text of a file: for a person as a terminal can show it, for a program as it is."""
+    return escaped_lines(text) if sys.stdout.isatty() else text
