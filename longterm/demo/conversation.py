@@ -14,6 +14,7 @@ from typing import Any
 from longterm._terminal import INTERRUPTED, own_name
 from longterm.demo.table import print_runs, sqlite_path
 from longterm.demo.terminal import read_answer, say, say_aside, say_flow
+from longterm.store._urls import without_password
 
 DEFAULT_STORE = "sqlite:///longterm-demo.db"
 
@@ -124,7 +125,9 @@ def conclude(conversation: Conversation) -> None:
         return
     command = f"{own_name()} demo"
     if conversation.store != DEFAULT_STORE:
-        command += f" --store {shlex.quote(conversation.store)}"
+        is_file = sqlite_path(conversation.store) is not None
+        url = conversation.store if is_file else without_password(conversation.store)
+        command += f" --store {shlex.quote(url)}"
     say("No more answers, so the run stays suspended. It needs no process while it waits.")
     say(f"Go on whenever you like:  {command} --run {standing['run']}")
 
@@ -132,4 +135,4 @@ def conclude(conversation: Conversation) -> None:
 def place_of(store: str) -> str:
     """Show where the store is: the whole path if it is a file."""
     path = sqlite_path(store)
-    return store if path is None else str(path)
+    return without_password(store) if path is None else str(path)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from longterm.errors import StoreError
+from longterm.store._urls import is_address, scheme_of, without_password
 from longterm.store.base import RunStore
 
 __all__ = ["open_store"]
@@ -26,15 +27,14 @@ def open_store(url: str) -> RunStore:
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
     """
-    if "://" not in url and url.lower().endswith(_FILE_SUFFIXES):
+    if "://" not in url and url.lower().endswith(_FILE_SUFFIXES) and not is_address(url):
         return _open_sqlite_file(url, {})
     scheme, _, rest = url.partition(":")
     opener = _OPENERS.get(scheme.lower())
     if opener is None:
         # The rest of the URL stays out of the message: it may hold a password.
-        named = f"{scheme}://…" if "://" in url else repr(url)
         raise StoreError(
-            f"no store has the URL {named} (use memory://, sqlite:///runs.db, "
+            f"no store has the URL {scheme_of(url)} (use memory://, sqlite:///runs.db, "
             "postgresql://host/database, or a path that ends in .db)"
         )
     place, _, query = (rest[2:] if rest.startswith("//") else f"/{rest}").partition("?")
@@ -46,7 +46,9 @@ def _open_memory(url: str, place: str, options: dict[str, str]) -> RunStore:
 
     _refuse_unknown(options, known=())
     if place.strip("/"):
-        raise StoreError(f"a store in memory has no name or place: {url!r} (write memory://)")
+        raise StoreError(
+            f"a store in memory has no name or place: {without_password(url)!r} (write memory://)"
+        )
     return MemoryStore()
 
 
@@ -54,8 +56,8 @@ def _open_sqlite(url: str, place: str, options: dict[str, str]) -> RunStore:
     host, _, path = place.partition("/")
     if host:
         raise StoreError(
-            f"{url!r} names no file (three slashes begin a relative path, four an absolute one: "
-            f"sqlite:///{place})"
+            f"{without_password(url)!r} names no file (three slashes begin a relative path, four "
+            f"an absolute one: sqlite:///{without_password(place)})"
         )
     if not path:
         raise StoreError(

@@ -5,6 +5,8 @@ Never raises; whoever caught the error raises what it gets.
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import Final
 
 import psycopg
@@ -47,6 +49,15 @@ _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
         "somebody else holds the row or the table",
         "end the transaction that is left open, or raise the server's lock_timeout",
     ),
+)
+
+
+_URL: Final = re.compile(r"postgres(?:ql)?://")
+_AUTHORITY: Final = re.compile(r"\w+://(?:[^@/?]*@)?[^@?]*(?:\?.*)?", re.DOTALL)
+_PORTS: Final = re.compile(r"[0-9,]*")
+_WRITE: Final = (
+    "write postgresql://user:password@host:5432/database; in a password write %40 for @, %2F for "
+    "/, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space"
 )
 
 
@@ -99,16 +110,33 @@ def place(conninfo: str) -> str:
     Raises:
         StoreError: the URL is not one of a Postgres database.
     """
+    # libpq's own words about a URL quote parts of it, and would take a part of the password for
+    # the host, the port, the database or an option. So they are neither shown nor chained.
+    if _URL.match(conninfo) and not _AUTHORITY.fullmatch(conninfo):
+        raise StoreError(
+            f"the Postgres URL has an @ that does not stand before the host ({_WRITE})"
+        )
     try:
         parts = conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError as error:
+    except (psycopg.ProgrammingError, ValueError):
         raise StoreError(
-            f"the Postgres URL is wrong: {_one_line(error)} "
-            "(write postgresql://user:password@host:5432/database)"
-        ) from error
+            f"the Postgres URL cannot be read{_similar_option(conninfo)} ({_WRITE})"
+        ) from None
+    if not _PORTS.fullmatch(str(parts.get("port") or "")):
+        raise StoreError(f"the Postgres URL has a port that is no number ({_WRITE})")
     name = parts.get("dbname") or parts.get("user") or "of this user"
     host, port = parts.get("host") or "the local server", parts.get("port")
     return f"database {name!r} at {host}{f':{port}' if port else ''}"
+
+
+def _similar_option(conninfo: str) -> str:
+    """Say which of libpq's options was meant by one that it does not know."""
+    known = [each.keyword.decode() for each in psycopg.pq.Conninfo.get_defaults()]
+    for name in re.findall(r"[?&\s](\w+)=", conninfo):
+        if name not in known:
+            for similar in get_close_matches(name, known, n=1):
+                return f": an option is unknown (is it {similar}?)"
+    return ""
 
 
 def _one_line(error: Exception) -> str:
