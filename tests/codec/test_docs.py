@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from longterm._codec import decode, encode, wire
+import pytest
+
+from longterm._codec import CorruptData, decode, encode, wire
 from longterm._codec.types.families import load_all
 from longterm._codec.types.kinds import KINDS
 from longterm._codec.types.table import BEGIN, END, table
+from tests.sealing import envelope  # noqa: F401 - a fixture
 
 DOCS = Path(__file__).parents[2] / "docs"
 STORING = (DOCS / "storing-values.md").read_text(encoding="utf-8")
@@ -47,3 +50,30 @@ def test_the_example_of_a_cycle_is_what_is_written() -> None:
     assert encode(rows) == data
     back = decode(data)
     assert back[0][0] is back
+
+
+def test_the_recipe_for_encryption_works_and_changes_keys(
+    envelope: None,  # noqa: F811 - that fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fernet = pytest.importorskip("cryptography.fernet")
+    (recipe,) = re.findall(r"```python\n(import os\n.*?)```", STORING, re.DOTALL)
+    assert "cryptography" in recipe
+    old, new = (fernet.Fernet.generate_key().decode() for _ in range(2))
+    value = {"patient": "Ada Lovelace"}
+
+    monkeypatch.setenv("SHOP_KEYS", old)
+    exec(recipe, {})
+    stored = encode(value)
+    assert b"Ada" not in stored
+    assert decode(stored) == value
+
+    monkeypatch.setenv("SHOP_KEYS", f"{new} {old}")
+    exec(recipe, {})
+    assert decode(stored) == decode(encode(value)) == value
+
+    monkeypatch.setenv("SHOP_KEYS", new)
+    exec(recipe, {})
+    for refused in (stored, stored[:-1] + b"?", b"\x01\x00\xc0"):
+        with pytest.raises(CorruptData):
+            decode(refused)
