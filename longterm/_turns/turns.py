@@ -82,7 +82,7 @@ class Turns:
             outcome = await arun_turn(turn, partial(flow, *args, **kwargs))
             done = after_turn(run, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
-            self._end_attempt(run, [], error, self._store.create)
+            await self._aend_attempt(run, [], error, self._store.create)
             raise
         return await in_thread(self._store.create, done)
 
@@ -185,7 +185,7 @@ class Turns:
             done = after_turn(begun, turn, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             undo = partial(let_go, run)
-            self._end_attempt(begun, frames, error, self._claims.save, undo)
+            await self._aend_attempt(begun, frames, error, self._claims.save, undo)
             raise
         return await in_thread(self._claims.save, done)
 
@@ -268,6 +268,20 @@ class Turns:
             undo(another)
             raise
         save(failed)
+
+    async def _aend_attempt(
+        self,
+        run: Run,
+        frames: list[Frame],
+        error: BaseException,
+        save: Callable[[Run], Run],
+        undo: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
+        """Settle what becomes of a run, in a thread; a coroutine that is closed waits for none."""
+        if isinstance(error, GeneratorExit):
+            self._end_attempt(run, frames, error, save, undo)
+        else:
+            await in_thread(self._end_attempt, run, frames, error, save, undo)
 
     def _frames(self, run: Run, stack: bytes) -> list[Frame]:
         if len(stack) > self._max_bytes:
