@@ -53,6 +53,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except LongtermError as error:
         print(f"longterm: {escaped(str(error))}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except Exception:  # of the author's code, for example while it was imported
         print(
             f"longterm: an unexpected error\n{quoted(traceback.format_exc())}",

@@ -17,6 +17,7 @@ from longterm.cli import _Escaping, main
 from longterm.frame import Frame
 from longterm_compiler.cli import main as compile_main
 from longterm_compiler.diagnostics import Diagnostic, Span, render
+from tests.sealing import envelope  # noqa: F401 - a fixture
 
 HOSTILE = "\x1b]0;mine\x07\x1b[2J\rpaid\u202edneirf\u2066\x9b31m\nstate:         complete"
 """Renames the window, rings, clears the screen, overwrites, turns text round, begins a line."""
@@ -100,6 +101,7 @@ def test_every_command_shows_hostile_text_escaped(longterm, engine, flows):
     assert longterm("--store", HOSTILE, "runs")[0] == 1
 
 
+@pytest.mark.usefixtures("envelope")
 def test_hostile_names_in_a_row_are_shown_escaped(longterm, engine, flows, tmp_path):
     run = engine.start_flow(flows.ask, 1)
     stack = encode([Frame(HOSTILE, HOSTILE, 1, 1, {HOSTILE: 1})])
