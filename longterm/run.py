@@ -83,8 +83,12 @@ class Run:
 
         What `dataclasses.replace` does, at a quarter of its cost: a turn makes several.
         """
+        known = vars(self)
+        changed = known | fields
+        if len(changed) > len(known):
+            raise TypeError(f"a run has no field {', '.join(changed.keys() - known.keys())}")
         copy = object.__new__(type(self))
-        object.__setattr__(copy, "__dict__", vars(self) | fields)  # it is frozen
+        object.__setattr__(copy, "__dict__", changed)  # it is frozen
         return copy
 
     @property

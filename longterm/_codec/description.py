@@ -45,7 +45,7 @@ def described(data: bytes) -> str:
     except Exception as error:
         raise CorruptData(f"the stored bytes are damaged: {error}") from error
     # Names are shown as they were stored, and a line must not look like another one.
-    return "".join(f"{escaped(line)}\n" for line in lines)
+    return "\n".join(map(escaped, lines)) + "\n"
 
 
 class _Pairs(list[tuple[Any, Any]]):

@@ -146,7 +146,7 @@ def test_a_step_that_fails_fails_alone(path: Path) -> None:
         runs = [
             suspended_run("first"),
             suspended_run("good"),
-            suspended_run("bad").changed(error="half a surrogate: \ud800"),
+            suspended_run("bad").changed(encoded_error="half a surrogate: \ud800"),
             suspended_run("taken"),
             suspended_run("good too"),
         ]
