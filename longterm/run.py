@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from longterm._codec import decode, decode_text, encode_text
+from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
@@ -110,11 +111,15 @@ class Run:
     def error(self) -> str | None:
         """Why a failed run failed: the author's exception as text, traceback included.
 
-        Of a suspended run, why a worker could not carry it on.
+        Of a suspended run, why a worker could not carry it on. It is for people: where it cannot be
+        read, for want of a key for example, it says so instead.
         """
         if self.encoded_error is None:
             return None
-        return decode_text(self.encoded_error, context_of(self, "error"))
+        try:
+            return decode_text(self.encoded_error, context_of(self, "error"))
+        except CorruptData as error:
+            return f"(the error cannot be read: {error})"
 
     def with_error(self, error: str) -> Self:
         """Return a copy with another error."""

@@ -146,21 +146,13 @@ def as_json(run: Run) -> dict[str, Any]:
         "index": {name: _plain(fact) for name, fact in run.index.items()},
         "response": _json_value(run, "response"),
         "result": _json_value(run, "result"),
-        "error": _error(run),
+        "error": run.error,
     }
 
 
 def error_of(run: Run) -> str | None:
     """Return why a run failed, as a terminal can show it."""
-    error = _error(run)
-    return None if error is None else quoted(error)
-
-
-def _error(run: Run) -> str | None:
-    try:
-        return run.error
-    except CorruptData as error:
-        return f"({error})"
+    return None if run.error is None else quoted(run.error)
 
 
 def _json_value(run: Run, column: str) -> Any:
