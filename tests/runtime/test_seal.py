@@ -122,7 +122,7 @@ def test_bytes_of_another_run_turn_or_column_are_refused(database):
     run = engine.process_event(run.id, "item", "tea")
     run = engine.process_event(run.id, "sure", "yes")
     run = engine.process_event(run.id, "item", "cake")
-    put = "UPDATE runs SET stack = ? WHERE id = ?"
+    put = "UPDATE runs SET checksum = NULL, stack = ? WHERE id = ?"
 
     run = engine.process_event(run.id, "sure", "yes")
     assert run.waiting_for == other.waiting_for == "item"
@@ -145,7 +145,7 @@ def test_a_run_cannot_be_made_to_take_another_event(database):
     set_keys(KEY)
     run = engine.start_flow(shop, "Ada")
 
-    write("UPDATE runs SET waiting_for = 'vote'")
+    write("UPDATE runs SET checksum = NULL, waiting_for = 'vote'")
 
     refused(
         engine, run.id, "vote", match="waiting for 'vote' has the seal of .* waiting for 'item'"
@@ -159,14 +159,14 @@ def test_a_response_and_a_result_are_checked_when_they_are_read(database):
     for each in (run, other):
         engine.process_event(each.id, "item", "tea")
     write(
-        "UPDATE runs SET response = ? WHERE id = ?",
+        "UPDATE runs SET checksum = NULL, response = ? WHERE id = ?",
         engine.get_run(other.id).encoded_response,
         run.id,
     )
     with pytest.raises(WrongSeal, match="the response of run"):
         _ = engine.get_run(run.id).response
 
-    write("UPDATE runs SET state = 'complete', result = response, response = NULL")
+    write("UPDATE runs SET checksum = NULL, state = 'complete', result = response, response = NULL")
     with pytest.raises(WrongSeal, match="has the seal of the response"):
         _ = engine.get_run(other.id).result
 
@@ -325,7 +325,7 @@ def test_a_due_run_with_a_wrong_seal_is_parked_with_the_reason(database, clock):
     engine, write = database
     set_keys(KEY)
     run, other = engine.start_flow(shop, "Ada"), engine.start_flow(shop, "Bob")
-    write("UPDATE runs SET stack = ? WHERE id = ?", other.stack, run.id)
+    write("UPDATE runs SET checksum = NULL, stack = ? WHERE id = ?", other.stack, run.id)
     clock.advance(timedelta(hours=2))
 
     engine.expire_due()
@@ -357,9 +357,11 @@ def test_the_seal_is_over_the_payload_and_is_checked_before_it_is_decoded(databa
     assert engine.process_event(run.id, "item", "tea").response == ["Ada buys tea"]
     codec.decoded.clear()
 
-    write("UPDATE runs SET stack = ? WHERE id = ?", run.stack, other.id)
+    write("UPDATE runs SET checksum = NULL, stack = ? WHERE id = ?", run.stack, other.id)
     refused(engine, other.id, "item")
-    write("UPDATE runs SET stack = ? WHERE id = ?", other.stack[:-1] + b"?", other.id)
+    write(
+        "UPDATE runs SET checksum = NULL, stack = ? WHERE id = ?", other.stack[:-1] + b"?", other.id
+    )
     refused(engine, other.id, "item")
 
     assert codec.decoded == []
@@ -379,7 +381,7 @@ def test_sealed_bytes_are_shown(database, tmp_path, capsys, monkeypatch):
     assert main(["runs", "--json"]) == 0
     assert "Ada buys tea" in capsys.readouterr().out
 
-    write("UPDATE runs SET response = stack")
+    write("UPDATE runs SET checksum = NULL, response = stack")
     assert main(["show", run.id]) == 0
     shown = capsys.readouterr().out
     assert "has the seal of the stack" in shown

@@ -99,7 +99,7 @@ def test_why_a_run_is_parked_is_encrypted_too(engine, path):
     set_keys(KEY)
     run = engine.start_flow(visit, "Ada")
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE runs SET waiting_for = 'vote'")
+        connection.execute("UPDATE runs SET checksum = NULL, waiting_for = 'vote'")
 
     engine.clock.advance(timedelta(hours=2))
     engine.expire_due()

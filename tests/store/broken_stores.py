@@ -141,7 +141,7 @@ class ReturnsStatesAsText(MemoryStore):
 
 class ForgetsTheError(MemoryStore):
     def update(self, run: Run) -> Run:
-        return super().update(replace(run, error=None))
+        return super().update(replace(run, encoded_error=None))
 
 
 class ForgetsWhenClosed(MemoryStore):

@@ -303,24 +303,6 @@ def test_a_schema_of_another_application_is_left_alone(url: str) -> None:
     assert ask(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'longterm'") == [("runs",)]
 
 
-def test_a_schema_of_0_1_is_brought_up_to_date(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(_postgres_schema, "MIGRATIONS", _postgres_schema.MIGRATIONS[:1])
-        ask(url, schema_sql())
-    ask(
-        url,
-        "INSERT INTO longterm.runs (id, flow, turn, state, waiting_for, attempts, facts)"
-        " VALUES ('r1', 'm:f', 3, 'suspended', 'number', 0, '{}')",
-    )
-
-    with PostgresStore(url) as store:
-        claimed = store.unsuspend("r1", "number")
-        assert claimed is not None
-        assert (claimed.saved_turn, claimed.turn) == (None, 4)
-        store.update(claimed.changed(saved_turn=4))
-        assert store.get("r1").saved_turn == 4
-
-
 def test_the_schema_of_a_newer_longterm_is_left_alone(url: str) -> None:
     with PostgresStore(url) as store:
         store.create(suspended_run())

@@ -147,24 +147,6 @@ def test_the_file_says_whose_it_is_and_which_schema_it_has(path: Path, store: SQ
     assert rows(path, "PRAGMA user_version") == [(len(_sqlite_file.MIGRATIONS),)]
 
 
-def test_a_file_of_0_1_is_brought_up_to_date(path: Path) -> None:
-    first = Path(_sqlite_file.__file__).parent / "sql" / "0001_runs.sql"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            f"{first.read_text()}; PRAGMA application_id = {_sqlite_file.APPLICATION_ID};"
-            "PRAGMA user_version = 1; INSERT INTO runs (id, flow, turn, state, waiting_for, stack,"
-            " attempts, facts) VALUES ('r1', 'm:f', 3, 'suspended', 'number', x'00', 0, '[]')"
-        )
-
-    with SQLiteStore(path) as store:
-        claimed = store.unsuspend("r1", "number")
-        assert claimed is not None
-        assert (claimed.saved_turn, claimed.turn, claimed.stack) == (None, 4, b"\0")
-        store.update(claimed.changed(saved_turn=4))
-        assert store.get("r1").saved_turn == 4
-        assert store.migrate() == 0
-
-
 def test_every_migration_on_file_is_applied_in_order() -> None:
     folder = Path(_sqlite_file.__file__).parent / "sql"
 

@@ -21,6 +21,8 @@ COLUMNS_OF_0_1 = (
     " response, result, error, facts, created_at, updated_at"
 )
 
+RUN_OF_0_1 = replace(full_run(), saved_turn=None)
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], Any]]:
@@ -33,7 +35,11 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 return [connection.execute(statement).fetchall() for statement in statements]
 
-        undo = ["ALTER TABLE runs DROP COLUMN checksum", "PRAGMA user_version = 1"]
+        undo = [
+            "ALTER TABLE runs DROP COLUMN checksum",
+            "ALTER TABLE runs DROP COLUMN saved_turn",
+            "PRAGMA user_version = 1",
+        ]
     else:
         psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
         server = request.getfixturevalue("server")
@@ -45,11 +51,11 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [answer.fetchall() if answer.description else [] for answer in answers]
 
         undo = [
-            "ALTER TABLE longterm.runs DROP COLUMN checksum",
+            "ALTER TABLE longterm.runs DROP COLUMN checksum, DROP COLUMN saved_turn",
             "DELETE FROM longterm.migrations WHERE version > 1",
         ]
     with open_store(url) as store:  # type: ignore[attr-defined]
-        store.create(full_run())
+        store.create(RUN_OF_0_1)
     ask(*undo)
     return url, ask
 
@@ -60,10 +66,10 @@ def test_runs_of_0_1_are_read_and_saved_with_a_checksum(
     url, ask = old
     runs = "runs" if url.startswith("sqlite") else "longterm.runs"
     with open_store(url) as store:  # type: ignore[attr-defined]
-        assert plain(store.get("r1")) == plain(full_run())
+        assert plain(store.get("r1")) == plain(RUN_OF_0_1)
         assert ask(f"SELECT checksum FROM {runs}") == [[(None,)]]
 
-        made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"done")
+        made = replace(claim(store), state=RunState.COMPLETE, saved_turn=8, encoded_result=b"done")
         store.update(made)
 
         assert store.get("r1") == made
@@ -82,4 +88,4 @@ def test_an_older_longterm_that_still_has_it_open_can_add_runs(
         values = COLUMNS_OF_0_1.replace("id,", "'r2',", 1)
         ask(f"INSERT INTO {runs} ({COLUMNS_OF_0_1}) SELECT {values} FROM {runs}")
 
-        assert plain(store.get("r2")) == plain(replace(full_run(), id="r2"))
+        assert plain(store.get("r2")) == plain(replace(RUN_OF_0_1, id="r2"))
