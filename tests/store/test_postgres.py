@@ -20,6 +20,7 @@ from longterm.errors import StoreError, UnreadableRun
 from longterm.run import RunState
 from longterm.store import open_store
 from longterm.store.base import Query
+from longterm.testing._damage_contract import DamageContract
 from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, full_run, suspended_run
 from longterm.testing.contract import StoreContract
@@ -65,7 +66,9 @@ DAMAGE = {
 }
 
 
-class TestPostgresStoreWithDamage(TestPostgresStore):
+class TestPostgresStoreWithDamage(DamageContract):
+    store = TestPostgresStore.store
+
     @pytest.fixture(params=sorted(DAMAGE))
     def damage(
         self, request: pytest.FixtureRequest, common_url: str

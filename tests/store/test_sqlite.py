@@ -14,6 +14,7 @@ import pytest
 from longterm.errors import StoreError
 from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _file as _sqlite_file
+from longterm.testing._damage_contract import DamageContract
 from longterm.testing._races import race
 from longterm.testing._sample_runs import full_run, suspended_run
 from longterm.testing.contract import StoreContract
@@ -53,7 +54,7 @@ DAMAGE = {
 }
 
 
-class TestSQLiteStoreWithDamage(StoreContract):
+class TestSQLiteStoreWithDamage(DamageContract):
     @pytest.fixture(params=sorted(DAMAGE))
     def damage(
         self, request: pytest.FixtureRequest, path: Path
