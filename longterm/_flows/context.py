@@ -6,6 +6,7 @@ each thread and task has its own.
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -48,7 +49,7 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("index", "pending", "responses", "run")
+    __slots__ = ("index", "pending", "responses", "run", "task")
 
     def __init__(self, run: Run | None = None) -> None:
         """Begin with nothing said and nothing waited for."""
@@ -56,6 +57,8 @@ class LiveTurn:
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
         self.pending: Suspend | None = None
+        self.task: object = None
+        """The asyncio task that the turn runs in, if the flow is an `async def`."""
 
     def suspend(self, wait: Wait) -> Any:
         """Unwind the stack to the loop.
@@ -66,11 +69,34 @@ class LiveTurn:
         if self.pending is not None:
             raise swallowed(self.pending)
         self.pending = Suspend(wait)
+        if self.task is not None and running_task() is not self.task:
+            code = (frame := sys._getframe(2)).f_code
+            self.pending.elsewhere = f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
         raise self.pending
+
+
+def running_task() -> object:
+    """Return the asyncio task that is running in this thread; None if there is none."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        return None if asyncio is None else asyncio.current_task()
+    except RuntimeError:  # no event loop is running
+        return None
+
+
+def in_another_task(pending: Suspend) -> CannotSuspend:
+    """Return the error for a suspension in a task, or a thread, that the run's own one began."""
+    return CannotSuspend(
+        f"{pending.elsewhere} waits for event {pending.wait.event_id!r} in a task or thread of its "
+        "own, but a run waits in one place (await flows one after the other, not by "
+        "asyncio.gather, a TaskGroup or the like, or begin a run for each by `astart_flow`)"
+    )
 
 
 def swallowed(pending: Suspend) -> CannotSuspend:
     """Return the error for a suspension that did not reach the loop."""
+    if pending.elsewhere is not None:
+        return in_another_task(pending)
     where = ""
     traceback = pending.__traceback__
     if traceback is not None:

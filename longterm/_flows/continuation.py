@@ -7,18 +7,18 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable
 from functools import partial
-from types import CellType, CodeType, FrameType, FunctionType, ModuleType, TracebackType
+from types import CellType, CodeType, FunctionType, TracebackType
 from typing import Any
 
 from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
-from longterm._flows.context import swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow, body_of, flow_named
-from longterm._flows.resolve import function_behind
+from longterm._flows.context import in_another_task, swallowed
+from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
+from longterm._flows.refusals import foreign, indirect, through_path, unmarked
+from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import Suspend
 from longterm.errors import CannotSuspend
 from longterm.frame import Frame
@@ -34,9 +34,12 @@ def capture(suspension: Suspend) -> list[Frame]:
 
     Raises:
         CannotSuspend: something between two flows, or between a flow and `suspend`, cannot be
-            stored: a plain function, a call at a place that is no resume point, or C code; or
-            the suspension was caught, and raised anew without its traceback.
+            stored: a plain function, a call at a place that is no resume point, or C code; the
+            flow waits in another task than the run's; or the suspension was caught, and raised
+            anew without its traceback.
     """
+    if suspension.elsewhere is not None:
+        raise in_another_task(suspension)
     first = suspension.__traceback__
     outermost = entry = first.tb_next if first else None
     frames: list[Frame] = []
@@ -53,9 +56,9 @@ def capture(suspension: Suspend) -> list[Frame]:
 def _frame(entry: TracebackType, below: TracebackType) -> Frame:
     site = call_site(entry)
     if site is None:
-        raise _foreign(entry)
+        raise foreign(entry)
     if site.point is None:
-        raise _unmarked(entry, below)
+        raise unmarked(entry, below)
     flow, values = site.body.flow, entry.tb_frame.f_locals
     if site.callee is not None:
         _check_entered(site.callee, values, entry, below)
@@ -85,45 +88,15 @@ def _check_entered(
     callee: tuple[str, ...], values: dict[str, Any], entry: TracebackType, below: TracebackType
 ) -> None:
     """Prove that the frame below was entered from the resume point itself, nothing in between."""
-    value, target = _callee(callee, values, entry.tb_frame), below.tb_frame.f_code
+    value, target = value_at(callee, entry.tb_frame, values), below.tb_frame.f_code
     # An awaited `call` has returned the coroutine before that runs.
-    if not _runs(value, target) and not (target.co_flags & IS_COROUTINE and _runs(value, _CALL)):
-        raise _indirect(entry, value, below)
+    if not runs(value, target) and not (target.co_flags & IS_COROUTINE and runs(value, _CALL)):
+        raise through_path(callee, entry, below)
     while target is _CALL and below.tb_next is not None:
         value, below = below.tb_frame.f_locals["function"], below.tb_next
         target = below.tb_frame.f_code
-        if not _runs(value, target):
-            raise _indirect(entry, value, below)
-
-
-def _runs(value: object, code: CodeType) -> bool:
-    """Tell whether calling a value runs this code, with nothing in between."""
-    function = function_behind(value)
-    return function is not None and function.__code__ is code
-
-
-def _callee(path: tuple[str, ...], values: dict[str, Any], native: FrameType) -> object:
-    """Return what a dotted path stands for in a frame, without running any code."""
-    first = path[0]
-    value: object
-    if first in values:
-        value = values[first]
-    elif first in native.f_globals:
-        value = native.f_globals[first]
-    else:
-        value = vars(builtins).get(first)
-    for name in path[1:]:
-        value = _attribute(value, name)
-    return value
-
-
-def _attribute(value: object, name: str) -> object:
-    if isinstance(value, ModuleType):
-        return vars(value).get(name)
-    # Only methods come here; to import it takes longer than the rest of a turn.
-    from inspect import getattr_static
-
-    return getattr_static(value, name, None)
+        if not runs(value, target):
+            raise indirect(entry, value, below)
 
 
 def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
@@ -155,40 +128,3 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
     spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
     return tuple(spelled[name] for name in code.co_freevars)
-
-
-def _place(entry: TracebackType) -> str:
-    code = entry.tb_frame.f_code
-    return f"{code.co_qualname} ({code.co_filename}:{entry.tb_lineno})"
-
-
-def _foreign(entry: TracebackType) -> CannotSuspend:
-    return CannotSuspend(
-        f"{_place(entry)} stands between a flow and its suspend, and is a plain "
-        "function whose frame cannot be stored (make it a flow with @deflow, or call the flow "
-        "from a flow)"
-    )
-
-
-def _is_plain(code: CodeType) -> bool:
-    return code is not _SUSPEND and code is not _CALL and body_of(code) is None
-
-
-def _unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
-    remedy = "call it in a statement of its own, `reply = f(x)`, or write `call(f, x)`"
-    if below.tb_frame.f_code.co_name.startswith("__"):
-        remedy = "Python calls a special method by itself: give the flow a name, and call that"
-    return _refused(entry, below, f"from what is no resume point ({remedy})")
-
-
-def _indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
-    through = getattr(value, "__qualname__", None) or type(value).__qualname__
-    remedy = "call the flow itself, from a flow, or by `call(f, x)`"
-    return _refused(entry, below, f"through {through}, which cannot be suspended ({remedy})")
-
-
-def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
-    target = below.tb_frame.f_code
-    if _is_plain(target):
-        return _foreign(below)
-    return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")

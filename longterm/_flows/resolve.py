@@ -1,15 +1,17 @@
 """Resolve an imported name to what it stands for, by the modules that are loaded now.
 
 The same question that the command line asks of source files; the answers are the compiler's
-verdicts by their values, so that asking does not import the compiler.
+verdicts by their values, so that asking does not import the compiler. Also what a path stands for
+in a frame. No code of the author's runs for it.
 """
 
 from __future__ import annotations
 
+import builtins
 import sys
 import types
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 WAITS: Final = "waits"
 SUSPENDS: Final = "suspends"
@@ -87,3 +89,63 @@ def function_behind(value: object) -> types.FunctionType | None:
 
 def _call_method(kind: type) -> object:
     return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
+
+
+def runs(value: object, code: types.CodeType) -> bool:
+    """Tell whether calling a value runs this code, with nothing in between."""
+    function = function_behind(value)
+    return function is not None and function.__code__ is code
+
+
+def value_at(
+    path: tuple[str, ...], frame: types.FrameType, values: dict[str, Any] | None = None
+) -> object:
+    """Return what a dotted path stands for in a frame, or None if only running code can tell.
+
+    Args:
+        path: the names.
+        frame: where they are read.
+        values: the local variables of the frame, if they are at hand.
+    """
+    value: object
+    if values is None:
+        values = frame.f_locals
+    if path[0] in values:
+        value = values[path[0]]
+    elif path[0] in frame.f_globals:
+        value = frame.f_globals[path[0]]
+    else:
+        value = vars(builtins).get(path[0])
+    for name in path[1:]:
+        value = _attribute(value, name)
+    return value
+
+
+def computed_part(path: tuple[str, ...], frame: types.FrameType) -> str | None:
+    """Return the beginning of a path that a property or the like computes; None if there is none.
+
+    What a path leads to as a whole is a method, or what its class keeps, and not computed.
+    """
+    for length in range(2, len(path) + 1):
+        value = value_at(path[:length], frame)
+        if value is None or isinstance(value, property) or hasattr(type(value), "__get__"):
+            is_method = length == len(path) and function_behind(value) is not None
+            if not is_method:
+                return ".".join(path[:length])
+    return None
+
+
+def _attribute(value: object, name: str) -> object:
+    if isinstance(value, types.ModuleType):
+        return vars(value).get(name)
+    # Only methods come here; to import it takes longer than the rest of a turn.
+    from inspect import getattr_static
+
+    found = getattr_static(value, name, None)
+    if isinstance(found, types.MemberDescriptorType) and not isinstance(value, type):
+        # A slot: reading it runs no code but CPython's own.
+        try:
+            return found.__get__(value, type(value))
+        except AttributeError:
+            return None
+    return found

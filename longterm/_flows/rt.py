@@ -19,6 +19,9 @@ class Suspend(BaseException):
     Not an `Exception`, so that the author's `except Exception` lets it pass.
     """
 
+    elsewhere: str | None = None
+    """The place that waits, if it is in another task or thread than the run."""
+
     def __init__(self, wait: Wait) -> None:
         """Keep what is waited for."""
         self.wait = wait

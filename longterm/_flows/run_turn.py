@@ -12,7 +12,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from longterm._flows.context import LiveTurn, current, swallowed
+from longterm._flows.context import LiveTurn, current, running_task, swallowed
 from longterm._flows.continuation import capture
 from longterm._flows.rt import Suspend
 from longterm.frame import Frame
@@ -61,6 +61,7 @@ def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
 
 async def arun_turn(turn: LiveTurn, entry: Callable[[], Awaitable[Any]]) -> Outcome:
     """Run an `async def` flow until it waits or ends; see `run_turn`."""
+    turn.task = running_task()
     token = current.set(turn)
     try:
         result = await entry()

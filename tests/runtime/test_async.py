@@ -96,6 +96,30 @@ async def gathers():
     return replies
 
 
+@deflow
+async def gathers_what_comes():
+    replies = await asyncio.gather(ask("a"), ask("b"), return_exceptions=True)
+    return replies
+
+
+@deflow
+async def begins_a_group():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ask("a"))
+
+
+@deflow
+async def shields():
+    shielded = asyncio.shield(ask("a"))
+    return await shielded
+
+
+@deflow
+async def begins_a_thread():
+    reply = await asyncio.to_thread(plain, 1)
+    return reply
+
+
 async def finish(engine, run, *values):
     for value in values:
         run = await engine.aprocess_event(run.id, run.waiting_for, value)
@@ -149,9 +173,14 @@ def test_plain_flow_runs_through_the_async_twins(engine):
     assert asyncio.run(main()).result == 11
 
 
-def test_flow_in_a_task_of_its_own_is_refused(engine):
-    with pytest.raises(CannotSuspend):
-        asyncio.run(engine.astart_flow(gathers))
+@pytest.mark.parametrize(
+    "flow", [gathers, gathers_what_comes, begins_a_group, shields, begins_a_thread]
+)
+def test_flow_in_a_task_of_its_own_is_refused(engine, flow):
+    with pytest.raises(CannotSuspend, match=r"test_async.py:.* a run waits in one place \(await"):
+        asyncio.run(engine.astart_flow(flow))
+
+    assert engine.find_runs() == []
 
 
 def test_exception_and_cancellation_arrive_at_the_suspend(engine):

@@ -135,7 +135,11 @@ class ModuleNames:
         if not bindings:
             return self._unbound(path)
         aliases |= {name}
-        return strongest(self._bound(binding, name, rest, aliases) for binding in bindings)
+        verdicts = [self._bound(binding, name, rest, aliases) for binding in bindings]
+        if name in self.set_by_functions:
+            # By the time of the call it may be bound to another thing than the text shows here.
+            verdicts.append(Verdict.UNKNOWN if rest else Verdict.MAY)
+        return strongest(verdicts)
 
     def _unbound(self, path: tuple[str, ...]) -> Verdict:
         """Resolve a path whose first name the file does not bind; `import *` may do so."""
@@ -220,6 +224,13 @@ class ModuleNames:
                     return Verdict.NEVER if owner is node else Verdict.MAY
         return Verdict.MAY
 
+    def of_self(self, node: ast.ClassDef, method: str) -> Verdict:
+        """Resolve a method of an object of a class: a subclass may have a flow in its place."""
+        verdict = self.in_class(node, method)
+        # In a subclass a private name is another one, since Python puts the class's before it.
+        is_private = method.startswith("__") and not method.endswith("__")
+        return Verdict.UNKNOWN if verdict is Verdict.NEVER and not is_private else verdict
+
     def _with_bases(self, node: ast.ClassDef) -> list[ast.ClassDef]:
         """Return a class and the classes of the module that it inherits from, nearest first."""
         found = [node]
@@ -275,7 +286,7 @@ class Callees:
         if len(path) == 2 and self.definition.is_method and parameters[:1] == path[:1]:
             owner = self.definition.enclosing[-1]
             assert isinstance(owner, ast.ClassDef)
-            return self.names.in_class(owner, path[1])
+            return self.names.of_self(owner, path[1])
         return self._bound_in(self.scope, path)
 
     def _bound_in(self, scope: Scope, path: tuple[str, ...]) -> Verdict:

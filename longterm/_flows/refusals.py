@@ -1,0 +1,140 @@
+"""Why a stack cannot be stored, in words: what stands between the flows, where, and the way out.
+
+Nothing of this runs unless a suspension is refused, so here the source may be read again.
+"""
+
+from __future__ import annotations
+
+import ast
+from itertools import islice
+from types import CodeType, TracebackType
+
+from longterm._flows import primitives as ops
+from longterm._flows.flow import body_of
+from longterm._flows.resolve import computed_part, runs, value_at
+from longterm.errors import CannotSuspend
+
+_FORMS = (ops.suspend.__code__, ops.call.__code__)
+_IS_GENERATOR = 0x20 | 0x200  # the flags of a generator's code and of an asynchronous one's
+_COMPREHENSION = (
+    "a comprehension that is not known to call a flow, so its frame cannot be stored",
+    "write `call(f, x)` in it",
+)
+_KINDS = {
+    "<listcomp>": _COMPREHENSION,
+    "<setcomp>": _COMPREHENSION,
+    "<dictcomp>": _COMPREHENSION,
+    "<genexpr>": (
+        "a generator expression, whose frame cannot be stored",
+        "make it a list comprehension, with `call(f, x)` in it",
+    ),
+    "<lambda>": ("a lambda, whose frame cannot be stored", "write it as a def with @deflow above"),
+}
+"""What the nameless functions are, and what to do. Before Python 3.12 a comprehension is one."""
+
+
+def foreign(entry: TracebackType) -> CannotSuspend:
+    """Return the error for what is no flow, and stands between a flow and its suspend."""
+    code = entry.tb_frame.f_code
+    kind, remedy = (
+        "a plain function whose frame cannot be stored",
+        "make it a flow with @deflow, or call the flow from a flow",
+    )
+    if code.co_name in _KINDS:
+        kind, remedy = _KINDS[code.co_name]
+    elif code.co_flags & _IS_GENERATOR:
+        kind = "a generator, whose frame cannot be stored"
+        remedy = "make it a function that returns a list, with @deflow above"
+    return CannotSuspend(
+        f"{_place(entry)} stands between a flow and its suspend, and is {kind} ({remedy})"
+    )
+
+
+def unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
+    """Return the error for a flow that was entered from what is no resume point."""
+    how = "from what is no resume point"
+    if below.tb_frame.f_code.co_name.startswith("__"):
+        remedy = "Python calls a special method by itself: give the flow a name, and call that"
+        return _refused(entry, below, f"{how} ({remedy})")
+    awaits, callee = _call_at(entry)
+    path = None if callee is None else _dotted(callee)
+    value = None if path is None else value_at(path, entry.tb_frame)
+    if value is not None and not runs(value, below.tb_frame.f_code):
+        return indirect(entry, value, below)
+    function = "f" if callee is None else ast.unparse(callee)
+    remedy = f"write `{awaits}call({function}, …)`, which is one wherever it stands"
+    return _refused(entry, below, f"{how} ({remedy})")
+
+
+def through_path(
+    path: tuple[str, ...], entry: TracebackType, below: TracebackType
+) -> CannotSuspend:
+    """Return the error for a resume point that did not enter the flow by what its path says."""
+    computed = computed_part(path, entry.tb_frame)
+    if computed is None:
+        return indirect(entry, value_at(path, entry.tb_frame), below)
+    awaits, _ = _call_at(entry)
+    how = f"through {computed}, which is computed anew each time that it is read"
+    remedy = f"write `{awaits}call({'.'.join(path)}, …)`, which reads it once"
+    return _refused(entry, below, f"{how} ({remedy})")
+
+
+def indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
+    """Return the error for a call that entered a flow with something else in between."""
+    through = getattr(value, "__qualname__", None) or type(value).__qualname__
+    remedy = "call the flow itself, from a flow, or by `call(f, x)`"
+    return _refused(entry, below, f"through {through}, which cannot be suspended ({remedy})")
+
+
+def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
+    target = below.tb_frame.f_code
+    if _is_plain(target):
+        return foreign(below)
+    return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")
+
+
+def _is_plain(code: CodeType) -> bool:
+    return code not in _FORMS and body_of(code) is None
+
+
+def _place(entry: TracebackType) -> str:
+    code = entry.tb_frame.f_code
+    return f"{code.co_qualname} ({code.co_filename}:{entry.tb_lineno})"
+
+
+def _call_at(entry: TracebackType) -> tuple[str, ast.expr | None]:
+    """Return the `await` before a call under way, and what it calls, by the author's text.
+
+    The callee is None where the text does not show a call.
+    """
+    import linecache
+
+    code = entry.tb_frame.f_code
+    place = next(islice(code.co_positions(), entry.tb_lasti // 2, None))
+    line, end_line, column, end_column = place
+    if line is None or end_line is None or column is None or end_column is None:
+        return "", None
+    lines = linecache.getlines(code.co_filename, entry.tb_frame.f_globals)[line - 1 : end_line]
+    encoded = [each.encode("utf-8", "surrogatepass") for each in lines]
+    before = encoded[0][:column] if encoded else b""
+    if not encoded or before.rstrip().endswith(b"."):
+        # From 3.12 on a method's call in a chain of several lines begins at the method's name.
+        return "", None
+    encoded[-1] = encoded[-1][:end_column]
+    encoded[0] = encoded[0][column:]
+    try:
+        text = b"".join(encoded).decode()
+        node = ast.parse(f"({text}\n)", mode="eval").body
+    except (SyntaxError, UnicodeDecodeError):
+        return "", None
+    awaits = "await " if isinstance(node, ast.Await) else ""
+    call = node.value if isinstance(node, ast.Await) else node
+    return awaits, call.func if isinstance(call, ast.Call) else None
+
+
+def _dotted(node: ast.expr) -> tuple[str, ...] | None:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
