@@ -19,16 +19,17 @@ __all__ = ["RunFilter"]
 class RunFilter(logging.Filter):
     """Gives every record `run_id`, `flow` and `turn`; outside of a run they are `-`.
 
-    A record that has a `run_id` keeps all three: a worker's records say which run they are about.
+    A record that brings its own keeps them: a worker's records say which run they are about.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mark a record, and let it pass."""
-        if hasattr(record, "run_id"):
-            return True
         turn = current.get()
         run = None if turn is None else turn.run
-        record.run_id = "-" if run is None else run.id
-        record.flow = "-" if run is None else run.flow
-        record.turn = "-" if run is None else run.turn
+        for name, value in (
+            ("run_id", "-" if run is None else run.id),
+            ("flow", "-" if run is None else run.flow),
+            ("turn", "-" if run is None else run.turn),
+        ):
+            vars(record).setdefault(name, value)
         return True

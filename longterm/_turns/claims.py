@@ -39,6 +39,8 @@ class Claims:
     def reset_after_fork(self) -> None:
         """Hold no claim; none is kept alive by a thread."""
         self._held: dict[str, int] = {}
+        self.saving: set[tuple[str, int]] = set()
+        """The claims, by run and turn, that the store has been asked to save."""
         self._has_keeper = False
 
     def claim(self, run_id: str, event_id: str) -> Run | None:
@@ -59,8 +61,12 @@ class Claims:
 
     def save(self, run: Run) -> Run:
         """Save what a turn made of a claimed run; the claim is over."""
-        self._keep_no_longer(run.id, run.turn)
-        return self._store.update(run)
+        self.saving.add((run.id, run.turn))
+        try:
+            self._keep_no_longer(run.id, run.turn)
+            return self._store.update(run)
+        finally:
+            self.saving.discard((run.id, run.turn))
 
     def release(self, run: Run) -> Run:
         """Give a claimed run back as it was."""

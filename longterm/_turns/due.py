@@ -85,6 +85,11 @@ class DueTurn:
         self._is_in_hand = False
 
     @property
+    def is_saving(self) -> bool:
+        """Whether the turn is over, and the store has been asked to save the run."""
+        return (self.run.id, self.run.turn) in self._due.claims.saving
+
+    @property
     def is_async(self) -> bool:
         """Whether the flow is an `async def`; not so if it is not to be had here at all."""
         try:

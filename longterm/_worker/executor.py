@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ class Executor:
         # All that idle threads know: so the executor can be garbage, and they are told to end.
         self.jobs: SimpleQueue[Running | None] = SimpleQueue()
         self.idle = threading.Semaphore(0)
-        weakref.finalize(self, _end_idle, self.jobs, size)
+        _when_gone(self, partial(_end_idle, self.jobs, size))
 
     @property
     def free(self) -> int:
@@ -97,16 +98,16 @@ class Executor:
 
     def next_limit(self) -> float | None:
         """Return in how many seconds a turn will have taken too long, at the earliest."""
-        if self._seconds is None or not self._running:
+        if self._seconds is None:
             return None
-        begun = min(each.begun for each in list(self._running.values()))
-        return max(0.0, begun + self._seconds - monotonic())
+        begun = min((each.begun for each in self._unsaved()), default=None)
+        return None if begun is None else max(0.0, begun + self._seconds - monotonic())
 
     def give_up_overdue(self) -> None:
         """Fail the runs whose turns take too long, and be free for others."""
         if self._seconds is None:
             return
-        for running in list(self._running.values()):
+        for running in self._unsaved():
             if monotonic() - running.begun >= self._seconds:
                 self._give_up(running, self._seconds)
 
@@ -115,6 +116,10 @@ class Executor:
         self._is_closed = True
         _end_idle(self.jobs, self._size)
         self._close_loop()
+
+    def _unsaved(self) -> list[Running]:
+        """Return the turns that are not over: a store that is slow to save makes none too long."""
+        return [each for each in list(self._running.values()) if not each.turn.is_saving]
 
     def _start_in_thread(self, running: Running) -> None:
         if self.idle.acquire(blocking=False):
@@ -129,7 +134,7 @@ class Executor:
 
         if self._loop is None:
             self._loop = EventLoop()
-            weakref.finalize(self, self._loop.close)
+            _when_gone(self, self._loop.close)
         running.loop = self._loop
         running.coroutine = coroutine = running.turn.aadvance()
         running.task = self._loop.start(coroutine)
@@ -175,6 +180,11 @@ def _work(first: list[Running]) -> None:
         running.executor.idle.release()
         running = None  # and with it the executor
         running = jobs.get()
+
+
+def _when_gone(executor: Executor, end: Callable[[], None]) -> None:
+    """End what serves an executor when it is garbage; at the end of the process all ends anyway."""
+    weakref.finalize(executor, end).atexit = False
 
 
 def _end_idle(jobs: SimpleQueue[Running | None], size: int) -> None:

@@ -511,6 +511,27 @@ def test_an_async_turn_that_holds_its_loop_is_left_behind_with_it(engine, clock)
     assert engine.get_run(other).state is RunState.COMPLETE
 
 
+def test_a_store_that_is_slow_to_save_makes_no_turn_too_long(engine, clock, store, start):
+    (run_id,) = due(engine, clock, ends)
+    saving, save = threading.Event(), store.update
+
+    def save_late(run):
+        if run.state is not RunState.FAILED:
+            saving.set()
+            over.wait()
+        return save(run)
+
+    store.update = save_late
+    start(engine, turn_seconds=0.2, threads=1)
+    assert saving.wait(60)
+    later = time.monotonic() + 0.5
+    wait_until(lambda: time.monotonic() > later)
+    over.set()
+
+    wait_until(lambda: engine.get_run(run_id).state is not RunState.RUNNING)
+    assert engine.get_run(run_id).state is RunState.COMPLETE
+
+
 def test_a_turn_that_ends_just_as_it_is_given_up_keeps_what_it_saved(engine, clock):
     (run_id,) = due(engine, clock, ends)
     (turn,) = engine._due.claim(1)
@@ -575,17 +596,16 @@ def test_a_worker_that_is_gone_leaves_no_thread(engine, clock):
     due(engine, clock, *[ends] * 3, loops_on)
     worker = Worker(engine)
     assert worker.run_once() == 4
-    assert new_threads(before) & NAMES
+    own = [each for each in set(threading.enumerate()) - before if each.name in NAMES]
+    assert {each.name for each in own} == NAMES
 
     del worker
-    gc.collect()
 
-    wait_until(lambda: not new_threads(before) & NAMES)
+    def is_alone():
+        gc.collect()
+        return not any(each.is_alive() for each in own)
 
-
-def new_threads(before):
-    """The names of the threads that were not there before; others may end meanwhile."""
-    return {thread.name for thread in set(threading.enumerate()) - before}
+    wait_until(is_alone)
 
 
 def test_async_turns_share_one_loop_for_the_life_of_a_worker(engine, clock, start):
