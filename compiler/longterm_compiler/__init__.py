@@ -10,11 +10,13 @@ from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow, Resume, compile_flow
 from longterm_compiler.problems import check_file
 from longterm_compiler.syntax.source import Definition, SourceFile
+from longterm_compiler.text import InternalError
 
 __all__ = [
     "CompiledFlow",
     "Definition",
     "Diagnostic",
+    "InternalError",
     "ModuleNames",
     "Refused",
     "Resolver",

@@ -1,9 +1,11 @@
 """The compiler's passes in their order: a function in a source file in, a `Flow`'s code out.
 
-    source -> scope -> callees -> points -> check -> lower -> codegen
-                                                        |-> resume -> liveness -> codegen
+    source -> scope -> callees -> points -> check -> lower -> text -> codegen
+                                                        |-> resume -> liveness -> text -> codegen
 
-The first line makes the fresh body, the second the resume body of a point.
+The first line makes the fresh body, the second the resume body of a point. All up to `text` plan a
+tree; `text` writes it down as source, reads that again, and proves that it is what was planned. So
+what is compiled is the text that `longterm-compile` prints.
 
 A resume body is made when it is first asked for, since most points of most flows are never resumed
 in a given process.
@@ -26,16 +28,18 @@ from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
 from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
-from longterm_compiler.emit.codegen import fresh_code, resume_code
+from longterm_compiler.emit.codegen import code_of, resume_function
 from longterm_compiler.emit.version import meaning_digest
 from longterm_compiler.lower import Lowered, ResumePoint, lower
 from longterm_compiler.resume.body import ROUND, resume_body
 from longterm_compiler.resume.supers import with_explicit_super
-from longterm_compiler.syntax.build import at, load, store
-from longterm_compiler.syntax.source import Definition
+from longterm_compiler.syntax.build import at, changed, load, store
+from longterm_compiler.syntax.source import Definition, FunctionNode
 from longterm_compiler.syntax.tree import walk
+from longterm_compiler.text import FlowText, Mark, as_planned
 
 _MANY_BLOCKS = 14
+_MUCH_INDENTATION = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,8 @@ class CompiledFlow:
         used |= {"__class__"} if "super" in used else set()
         if used.isdisjoint(around):
             return ()
-        body = self.definition.node.body
         with self._room():
-            code = fresh_code(self.definition, body, around, self.names.source.path, self.flags)
+            code = self._compiled(self.definition.node, around)
         return tuple(each for each in sorted(around) if self.local_name(each) in code.co_freevars)
 
     @cached_property
@@ -117,15 +120,38 @@ class CompiledFlow:
         return [*body[:start], _keep_cells(self.definition, self.shared), *body[start:]]
 
     @cached_property
+    def text(self) -> FlowText:
+        """What writes the bodies down."""
+        marks = {each.statement: Mark(each.number, each.call) for each in self.lowered.points}
+        return FlowText(self.names.source, self.definition, marks)
+
+    @cached_property
+    def _fresh_plan(self) -> FunctionNode:
+        return changed(self.definition.node, body=self.fresh_body)
+
+    @cached_property
+    def fresh_text(self) -> str:
+        """The text of the fresh body, a function."""
+        with self._room_for_text():
+            return self.text.fresh(self._fresh_plan)
+
+    @cached_property
     def code(self) -> types.CodeType:
         """The code of the fresh body."""
-        with self._room():
-            return fresh_code(
-                self.definition, self.fresh_body, self.free, self.names.source.path, self.flags
-            )
+        with self._room_for_text():
+            return self._compiled(as_planned(self._fresh_plan, self.fresh_text), self.free)
+
+    def _compiled(self, function: FunctionNode, free: Iterable[str]) -> types.CodeType:
+        path = self.names.source.path
+        return code_of(self.definition, function, free, path, self.flags)
 
     def _room(self) -> AbstractContextManager[None]:
         return room_for(self.definition, self.names.source, self.depth)
+
+    def _room_for_text(self) -> AbstractContextManager[None]:
+        with self._room():
+            links = self.text.longest_chain
+        return room_for(self.definition, self.names.source, self.depth + links)
 
     def is_awaited(self, number: int) -> bool:
         """Tell whether the call of a point is awaited."""
@@ -162,21 +188,24 @@ class CompiledFlow:
             body = [_keep_cells(self.definition, cells), *body]
         return Resume(body, live, cells)
 
+    def resume_text(self, number: int) -> str:
+        """Return the text of the resume body of a point, a function."""
+        plan = self._resume_plan(number, ())
+        with self._room_for_text():
+            return self.text.resume(plan, number)
+
     def resume_code(self, number: int, unbound: Iterable[str] = ()) -> types.CodeType:
         """Compile the resume body of a point, for a frame in which some live names are unbound."""
+        plan = self._resume_plan(number, unbound)
+        with self._room_for_text():
+            function = as_planned(plan, self.text.resume(plan, number))
+            return self._compiled(function, self.resume(number).cells)
+
+    def _resume_plan(self, number: int, unbound: Iterable[str]) -> FunctionNode:
         resume = self.resume(number)
         without = sorted(unbound)
         slots = [each for each in resume.slots if each not in without]
-        with self._room():
-            return resume_code(
-                self.definition,
-                resume.body,
-                slots,
-                without,
-                resume.cells,
-                self.names.source.path,
-                self.flags,
-            )
+        return resume_function(self.definition, resume.body, slots, without, resume.cells)
 
     def local_name(self, name: str) -> str:
         """Return a slot's name as a running frame spells it (private names are mangled)."""
@@ -213,7 +242,9 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
 def _prove(flow: CompiledFlow) -> None:
     """Make now what CPython's own compiler may yet refuse, rather than when an event arrives."""
     assert flow.code
-    if nested_blocks(flow.lowered.body) > _MANY_BLOCKS:
+    lines = flow.fresh_text.splitlines()
+    indentation = max(len(each) - len(each.lstrip()) for each in lines) // len(flow.text.indent)
+    if nested_blocks(flow.lowered.body) > _MANY_BLOCKS or indentation > _MUCH_INDENTATION:
         # A resume body can have more blocks inside each other than the fresh body has.
         for each in flow.lowered.points:
             flow.resume_code(each.number)

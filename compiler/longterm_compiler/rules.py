@@ -170,7 +170,7 @@ TOO_DEEP: Final = Rule(
     "too-deep",
     "the flow `{name}` is nested too deeply",
     "this is as deep as the compiler goes",
-    "nesting is limited to {limit} levels, so that no flow can exhaust the stack of the process",
+    "nesting is limited to {limit} levels: {reason}",
     "give intermediate results names, or move parts into functions of their own",
 )
 TOO_MANY_NESTED_BLOCKS: Final = Rule(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from longterm_compiler import ModuleNames, SourceFile, Verdict, compile_flow
-from longterm_compiler.render import render_flow
+from longterm_compiler.listing import listing
 from tests.compiler.golden import ROOT
 
 PAGE = ROOT / "docs" / "generated-code.md"
@@ -73,7 +73,7 @@ def bodies_of(before: str) -> tuple[str, str]:
     lines += [f"def {each}(): pass" for each in plain]
     source = SourceFile.parse("example.py", "\n".join(lines))
     names_of = ModuleNames(source, "example", "", lambda module, path: Verdict.MAY)
-    text = render_flow(compile_flow(source.definitions[0], names_of))
+    text = listing(compile_flow(source.definitions[0], names_of))
     text = re.sub(r"(oint \d+, line )(\d+)", lambda m: f"{m[1]}{int(m[2]) - ABOVE}", text)
     _, fresh, *resumes = text.split("\n\n\n")
     body = textwrap.dedent(fresh.split("\n", ABOVE)[ABOVE])

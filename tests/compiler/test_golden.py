@@ -40,11 +40,11 @@ def test_compiled_text_is_the_expected_one(
 
 
 @each_case
-def test_compiled_text_is_what_runs(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_text_is_what_runs(case: Path) -> None:
     target = find_target(str(case))
 
     for definition in target.flows:
-        assert_text_is_what_runs(compile_flow(definition, target.names), monkeypatch)
+        assert_text_is_what_runs(compile_flow(definition, target.names))
 
 
 @each_case

@@ -1,45 +1,30 @@
-"""Compare the text of a compiled flow with the trees that the compiler hands to Python."""
+"""Compare the text of a compiled flow, and what is compiled from it, with the compiler's plan."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from typing import Any
-
-import pytest
+import marshal
 
 from longterm_compiler import CompiledFlow
-from longterm_compiler.emit import codegen
-from longterm_compiler.render import render_flow
+from longterm_compiler.listing import listing
+from longterm_compiler.syntax.source import FunctionNode
 
 
-def assert_text_is_what_runs(compiled: CompiledFlow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check that the printed functions are those that are compiled: fresh body, then resumes."""
-    run: list[Any] = []
-    original = codegen._compiled
+def assert_text_is_what_runs(compiled: CompiledFlow) -> None:
+    """Check that the listing is the plan, and that it gives the very code that the plan gives."""
+    plans = [compiled._fresh_plan]
+    codes = [(compiled.code, compiled.free)]
+    for each in compiled.points:
+        plans.append(compiled._resume_plan(each.number, ()))
+        codes.append((compiled.resume_code(each.number), compiled.resume(each.number).cells))
+    printed = ast.parse(listing(compiled)).body
 
-    def recording(definition: Any, node: Any, *rest: Any) -> Any:
-        run.append(node)
-        return original(definition, node, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(codegen, "_compiled", recording)
-        _ = CompiledFlow.code.func(compiled)  # type: ignore[attr-defined]
-        for point in compiled.points:
-            compiled.resume_code(point.number)
-    printed = ast.parse(render_flow(compiled)).body
-
-    assert len(printed) == len(run)
-    for shown, node in zip(printed, run, strict=True):
-        assert isinstance(shown, ast.FunctionDef | ast.AsyncFunctionDef)
-        assert type(shown) is type(node)
-        assert shown.name == node.name
-        assert ast.dump(shown.args) == ast.dump(node.args)
-        assert _dumped(shown.body) == _dumped(node.body)
-    first = printed[0]
-    assert isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef)
-    assert _dumped(first.decorator_list) == _dumped(compiled.definition.node.decorator_list)
+    assert len(printed) == len(plans)
+    for shown, plan, (code, free) in zip(printed, plans, codes, strict=True):
+        assert ast.dump(shown) == ast.dump(plan)
+        assert marshal.dumps(code, 2) == marshal.dumps(_planned(compiled, plan, free), 2)
 
 
-def _dumped(nodes: Iterable[ast.AST]) -> list[str]:
-    return [ast.dump(each) for each in nodes]
+def _planned(compiled: CompiledFlow, plan: FunctionNode, free: tuple[str, ...]) -> object:
+    with compiled._room():
+        return compiled._compiled(plan, free)

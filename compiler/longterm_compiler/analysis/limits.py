@@ -26,6 +26,9 @@ _SHALLOW = 40
 _CALLS_A_LEVEL = 12
 """More calls than any pass makes to go one level down."""
 _TOO_MANY_BLOCKS = "too many statically nested blocks"
+TOO_MUCH_INDENTATION: Final = "too many levels of indentation"
+"""CPython's words for a text with a hundred of them (`MAXINDENT` of its tokenizer)."""
+_MOST_INDENTATION = 99
 _raising = threading.RLock()
 
 
@@ -81,6 +84,8 @@ def room_for(definition: Definition, source: SourceFile, depth: int) -> Iterator
     except RecursionError:
         raise _too_deep(definition, source, definition.node) from None
     except SyntaxError as error:
+        if error.msg == TOO_MUCH_INDENTATION:
+            raise _too_indented(definition, source) from None
         if error.msg != _TOO_MANY_BLOCKS:
             raise
         place = _innermost_block(definition)
@@ -91,7 +96,18 @@ def room_for(definition: Definition, source: SourceFile, depth: int) -> Iterator
 
 def _too_deep(definition: Definition, source: SourceFile, place: ast.stmt | ast.expr) -> Refused:
     span = Span(place.lineno, place.col_offset, place.lineno, place.col_offset + 1)
-    found = TOO_DEEP.at(source.path, span, name=definition.node.name, limit=DEEPEST)
+    name, reason = definition.node.name, "a deeper flow could exhaust the stack of the process"
+    found = TOO_DEEP.at(source.path, span, name=name, limit=DEEPEST, reason=reason)
+    return Refused([found], source.text)
+
+
+def _too_indented(definition: Definition, source: SourceFile) -> Refused:
+    """Refuse a flow of which CPython's parser cannot read the text that it is compiled to."""
+    node = definition.node
+    span = Span(node.lineno, node.col_offset, node.lineno, node.col_offset + 1)
+    reason = "Python reads no text with more, and a part that suspends can become a block"
+    limit = _MOST_INDENTATION
+    found = TOO_DEEP.at(source.path, span, name=node.name, limit=limit, reason=reason)
     return Refused([found], source.text)
 
 

@@ -32,9 +32,9 @@ from longterm_compiler.cli.targets import (
     names_in,
 )
 from longterm_compiler.diagnostics import Refused, render_all
+from longterm_compiler.listing import listing_parts
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.problems import check_file
-from longterm_compiler.render import render_parts
 from longterm_compiler.syntax.source import Definition
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _show_all(target: Target, options: _Options, *, first: bool) -> None:
             title, *table = map(escaped, points_table(compiled))
             print("\n".join([paint(title, BOLD) if colour else title, *table]))
         else:
-            for part in render_parts(compiled):
+            for part in listing_parts(compiled):
                 shown = _for_reader(part)
                 sys.stdout.write(highlight(shown) if colour else shown)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from longterm._terminal import table
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow
-from longterm_compiler.render.author import AuthorText
 
 _HEAD = ("point", "line", "suspends", "slots", "cells", "author's text")
 _NUMBERS = 2  # of the columns, from the left
@@ -20,12 +19,11 @@ def points_table(compiled: CompiledFlow) -> list[str]:
     title += f", version {compiled.version}"
     if not compiled.points:
         return [title, "never suspends"]
-    author = AuthorText(source, definition)
-    rows = [_HEAD, *(_row(compiled, author, each) for each in compiled.points)]
+    rows = [_HEAD, *(_row(compiled, each) for each in compiled.points)]
     return [title, *table(rows, numbers=_NUMBERS)]
 
 
-def _row(compiled: CompiledFlow, author: AuthorText, point: ResumePoint) -> tuple[str, ...]:
+def _row(compiled: CompiledFlow, point: ResumePoint) -> tuple[str, ...]:
     resume = compiled.resume(point.number)
     return (
         str(point.number),
@@ -33,7 +31,7 @@ def _row(compiled: CompiledFlow, author: AuthorText, point: ResumePoint) -> tupl
         "surely" if point.suspends else "maybe",
         _names(resume.slots),
         _names(resume.cells),
-        author.line_of_call(compiled.lowered.points[point.number - 1].call),
+        compiled.text.line_of_call(compiled.lowered.points[point.number - 1].call),
     )
 
 

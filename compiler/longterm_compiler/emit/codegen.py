@@ -15,30 +15,21 @@ from collections.abc import Iterable, Iterator
 from inspect import CO_NEWLOCALS
 
 from longterm._abi import NEXT
-from longterm_compiler.syntax.build import assign, at, changed
+from longterm_compiler.syntax.build import assign, at, changed, header
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
 _quiet = threading.Lock()
 """Held while warnings are off, since their filters are the process's own."""
 
 
-def fresh_code(
-    definition: Definition, body: list[ast.stmt], free: Iterable[str], path: str, flags: int
-) -> types.CodeType:
-    """Compile a flow's fresh body: same signature, same names, another body."""
-    return _compiled(definition, changed(definition.node, body=body), free, path, flags)
-
-
-def resume_code(
+def resume_function(
     definition: Definition,
     body: list[ast.stmt],
     slots: Iterable[str],
     unbound: Iterable[str],
     cells: Iterable[str],
-    path: str,
-    flags: int,
-) -> types.CodeType:
-    """Compile a resume body: it takes what it waits for, then the slots, in order.
+) -> FunctionNode:
+    """Return a resume body as a function: it takes what it waits for, then the slots, in order.
 
     Args:
         definition: the flow as written.
@@ -46,14 +37,11 @@ def resume_code(
         slots: the live names that have a value, its parameters.
         unbound: the live names that have none; they stay local, and reading one fails as it should.
         cells: the captured names, the free variables of the code.
-        path: the author's file.
-        flags: the `__future__` flags of the author's module.
     """
-    place = ast.Pass(**{name: getattr(definition.node, name) for name in ast.stmt._attributes})
-    place.end_lineno, place.end_col_offset = place.lineno, place.col_offset
+    node = definition.node
+    place = header(node)
     parameters = [ast.arg(name) for name in (NEXT, *slots)]
     first: list[ast.stmt] = []
-    cells = list(cells)
     shared = [each for each in cells if each != "__class__"]
     if shared:
         first.append(ast.Nonlocal(shared))
@@ -61,20 +49,32 @@ def resume_code(
     if local:
         never = [ast.Assign([ast.Name(each, ast.Store())], ast.Constant(None)) for each in local]
         first.append(ast.If(ast.Constant(False), list(never), []))
-    node = changed(
-        definition.node,
+    function = changed(
+        node,
+        decorator_list=[],
         args=at(place, ast.arguments([], parameters, None, [], [], None, [])),
         body=[*(at(place, each) for each in first), *body],
         returns=None,
     )
+    # Its code begins where the flow's does, which is at the first decorator.
+    function.lineno = definition.first_line
     if hasattr(node, "type_params"):  # from 3.12 on
-        node = changed(node, type_params=[])
-    return _compiled(definition, node, cells, path, flags)
+        return changed(function, type_params=[])
+    return function
 
 
-def _compiled(
+def code_of(
     definition: Definition, node: FunctionNode, free: Iterable[str], path: str, flags: int
 ) -> types.CodeType:
+    """Compile a body of a flow.
+
+    Args:
+        definition: the flow as written.
+        node: the body as a function.
+        free: the names that are variables of the scopes around it.
+        path: the author's file.
+        flags: the `__future__` flags of the author's module.
+    """
     tree: ast.stmt = node
     classes = [each for each in definition.enclosing if isinstance(each, ast.ClassDef)]
     names = sorted(set(free) - {"__class__"})

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from longterm_compiler import CompiledFlow, ModuleNames, Refused, SourceFile, Verdict, compile_flow
-from longterm_compiler.render import render_flow, render_parts
+from longterm_compiler.listing import listing, listing_parts
 from longterm_compiler.syntax.source import FunctionNode
 from tests.compiler.trees import assert_text_is_what_runs
 
@@ -48,7 +48,7 @@ def flow(text: str, path: str = "shop.py") -> CompiledFlow:
 
 def fresh(text: str) -> str:
     """The text of the fresh body, without the header."""
-    return render_flow(flow(text)).split("\n\n\n")[1]
+    return listing(flow(text)).split("\n\n\n")[1]
 
 
 def body(text: str) -> list[str]:
@@ -58,7 +58,7 @@ def body(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_text_of_any_code_is_what_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_any_code_is_what_runs(name: str) -> None:
     module: ModuleType = importlib.import_module(name)
     source = SourceFile.parse(f"{name}.py", inspect.getsource(module))
     names = EveryFunction(source, name, "", lambda module, path: Verdict.MAY)
@@ -73,7 +73,7 @@ def test_text_of_any_code_is_what_runs(name: str, monkeypatch: pytest.MonkeyPatc
         except Refused:
             continue
         if len(compiled.points) <= MOST_POINTS:
-            assert_text_is_what_runs(compiled, monkeypatch)
+            assert_text_is_what_runs(compiled)
             shown += 1
 
     assert shown > 3
@@ -89,7 +89,7 @@ def test_odd_separators_in_strings_end_no_line() -> None:
 def test_header_names_flow_file_version_and_nothing_of_the_machine() -> None:
     text = "def f():\n    suspend('a')\n"
 
-    first, second, *_ = render_flow(flow(text, "shop/orders.py")).splitlines()
+    first, second, *_ = listing(flow(text, "shop/orders.py")).splitlines()
 
     assert first == "# f, a flow of shop/orders.py: what runs. Generated, do not edit."
     assert re.fullmatch(r"# longterm ABI \d+, version [0-9a-f]{16}", second)
@@ -98,14 +98,14 @@ def test_header_names_flow_file_version_and_nothing_of_the_machine() -> None:
 def test_parts_make_up_the_whole() -> None:
     compiled = flow("def f():\n    suspend('a')\n    suspend('b')\n")
 
-    assert "".join(render_parts(compiled)) == render_flow(compiled)
-    assert len(list(render_parts(compiled))) == 4
+    assert "".join(listing_parts(compiled)) == listing(compiled)
+    assert len(list(listing_parts(compiled))) == 4
 
 
 def test_line_ends_of_another_system_change_nothing() -> None:
     text = "def f(x):\n    # one\n    y = x + suspend('a')  # two\n    return '''a\n  b'''\n"
 
-    assert render_flow(flow(text)) == render_flow(flow(text.replace("\n", "\r\n")))
+    assert listing(flow(text)) == listing(flow(text.replace("\n", "\r\n")))
 
 
 def test_note_of_a_point_has_the_authors_line_only_where_it_differs() -> None:
@@ -233,7 +233,7 @@ def test_long_signature_of_a_resume_body_is_broken() -> None:
     names = [f"a_rather_long_name_{i}" for i in range(6)]
     compiled = flow(f"def f({', '.join(names)}):\n    return suspend('a'), {', '.join(names)}\n")
 
-    resumed = render_flow(compiled).split("\n\n\n")[2]
+    resumed = listing(compiled).split("\n\n\n")[2]
 
     assert "def f(\n    _lt_next,\n    a_rather_long_name_0,\n" in resumed
     assert "\n):\n    _lt_value1 = _lt_next()" in resumed
@@ -243,7 +243,7 @@ def test_method_is_printed_on_its_own() -> None:
     text = "class Shop:\n    @deflow\n    def sell(self):\n        if self.__open:\n"
     text += "            return suspend('a')\n"
 
-    shown = render_flow(flow(text))
+    shown = listing(flow(text))
 
     assert shown.startswith("# Shop.sell, a flow of shop.py")
     assert "\n@deflow\ndef sell(self):\n    if self.__open:\n        return suspend('a')" in shown
@@ -279,13 +279,13 @@ def test_method_is_printed_on_its_own() -> None:
         "return x(\\\n    suspend(y), \\\n  1)",
     ],
 )
-def test_text_of_odd_statements_is_what_runs(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_odd_statements_is_what_runs(text: str) -> None:
     lines = ["def f(x, y, items):", *(f"    {each}" for each in text.split("\n")), ""]
 
-    assert_text_is_what_runs(flow("\n".join(lines)), monkeypatch)
+    assert_text_is_what_runs(flow("\n".join(lines)))
 
 
 def test_everything_is_pure_text(tmp_path: Path) -> None:
     compiled = flow("def f():\n    suspend('a')\n", str(tmp_path / "nowhere.py"))
 
-    assert ast.parse(render_flow(compiled))
+    assert ast.parse(listing(compiled))

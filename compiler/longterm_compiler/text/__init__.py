@@ -1,0 +1,14 @@
+"""The text of a compiled flow: a plan in, Python text out, and this text is what runs.
+
+The plan is a tree of `ast`, of the fresh body or of a resume body. libcst writes it down with the
+nodes of the author's own text, comments and layout included. Then `ast` reads the text again; the
+tree must mean the very plan, gets the plan's places, and is compiled.
+"""
+
+from longterm_compiler.text import version as _checked_first
+from longterm_compiler.text.proof import InternalError, as_planned
+from longterm_compiler.text.writer import FlowText, Mark
+
+__all__ = ["FlowText", "InternalError", "Mark", "as_planned"]
+
+del _checked_first

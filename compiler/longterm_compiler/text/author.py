@@ -1,0 +1,285 @@
+"""What one flow's author wrote, to be looked up by the nodes of the plan.
+
+libcst parses the lines of the function and no others: what stands around it in the file is of no
+use here, and nobody has checked that it is not too deep for libcst's parser, which recurses until
+the process ends (`longterm_compiler.analysis.limits` has checked the flow).
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import libcst as cst
+
+from longterm_compiler.syntax.source import Definition, SourceFile
+from longterm_compiler.syntax.tree import children
+from longterm_compiler.text.pairs import Line, Pairs
+from longterm_compiler.text.proof import InternalError
+
+Place: TypeAlias = tuple[int, int]
+_Key: TypeAlias = tuple[type[ast.AST], int, int, int | None, int | None]
+
+INDENT = "    "
+_MOST_OPERANDS = 1000
+"""Of one `and` or `or`, flat for `ast`, of which libcst nests each in the next."""
+_GOES_ON = re.compile(r"[ \t\f;]*\\")
+"""The rest of a line that the next one belongs to."""
+_BLANK = re.compile(r"[ \t\f]*(#.*)?")
+
+
+@dataclass(frozen=True, eq=False)
+class Author:
+    """One flow as written: its tree, and the libcst node of each of its nodes."""
+
+    source: SourceFile
+    definition: Definition
+
+    @cached_property
+    def written(self) -> cst.FunctionDef:
+        """The whole function."""
+        lines = self._lines()
+        is_inside = lines[0][:1].isspace()
+        text = "\n".join(["if True:", *lines, ""] if is_inside else [*lines, ""])
+        if self._longest_choice() > _MOST_OPERANDS:
+            raise RecursionError
+        config = cst.PartialParserConfig(default_indent=self.indent)
+        try:
+            found: cst.CSTNode = cst.parse_module(text, config).body[0]
+        except cst.ParserSyntaxError as error:
+            name = self.definition.qualname
+            raise InternalError(f"libcst cannot read the flow {name}: {error}") from error
+        if is_inside:
+            assert isinstance(found, cst.If)
+            found = found.body.body[0]
+        assert isinstance(found, cst.FunctionDef)
+        return found
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The libcst nodes by the nodes of the tree."""
+        pairs = Pairs()
+        pairs.pair(self.definition.node, self.written)
+        return pairs
+
+    def _longest_choice(self) -> int:
+        nodes = ast.walk(self.definition.node)
+        return max((len(each.values) for each in nodes if isinstance(each, ast.BoolOp)), default=0)
+
+    @cached_property
+    def indent(self) -> str:
+        """How much deeper the author indents a block."""
+        first = self.definition.node.body[0]
+        inner, outer = (self._before(each) for each in (first, self.definition.node))
+        is_deeper = not inner.strip() and inner.startswith(outer) and inner != outer
+        return inner.removeprefix(outer) if is_deeper else INDENT
+
+    def _before(self, node: ast.stmt) -> str:
+        """Return what stands before a statement in its line."""
+        line, column = start_of(node)
+        return self.source.lines[line - 1].encode()[:column].decode().rpartition("\f")[2]
+
+    def _lines(self) -> list[str]:
+        """Return the lines of the function, with the comments that end it."""
+        node, lines = self.definition.node, self.source.lines
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        first, end = self.definition.first_line - 1, node.end_lineno
+        rest = lines[end - 1].encode()[node.end_col_offset :].decode()
+        while _GOES_ON.fullmatch(rest) and end < len(lines):
+            rest = lines[end]
+            end += 1
+        for number in range(end, len(lines)):
+            line = lines[number]
+            if not _BLANK.fullmatch(line) or "#" in line[: node.col_offset + 1]:
+                break
+            if line.strip():
+                end = number + 1
+        found = lines[first:end]
+        if any("\f" in each for each in found):
+            # Python begins to count the indentation anew at a form feed, and libcst does not.
+            for each in self.statements:
+                place, column = start_of(each)
+                start, text = self._before(each), found[place - 1 - first]
+                if not start.strip():
+                    found[place - 1 - first] = start + text.encode()[column:].decode()
+        return found
+
+    @cached_property
+    def statements(self) -> list[ast.stmt]:
+        """Every statement of the function, itself included, in the order of the text."""
+        inside = [n for n in ast.walk(self.definition.node) if isinstance(n, ast.stmt)]
+        return sorted(inside, key=lambda each: (start_of(each), [-x for x in end_of(each)]))
+
+    def node_at(self, node: ast.AST) -> ast.AST | None:
+        """Return the author's node that one of the plan stands for: of its kind, at its place."""
+        if node in self.pairs.nodes:
+            return node
+        return self._by_key.get(_key(node)) if hasattr(node, "lineno") else None
+
+    @cached_property
+    def _by_key(self) -> dict[_Key, ast.AST]:
+        # Places inside an f-string are not the same on all versions of Python: not looked up.
+        found: dict[_Key, ast.AST] = {}
+        pending: list[ast.AST] = [self.definition.node]
+        for node in pending:
+            if hasattr(node, "lineno") and node in self.pairs.nodes:
+                found[_key(node)] = node
+            if not isinstance(node, ast.JoinedStr):
+                pending += children(node)
+        return found
+
+    def is_authors(self, node: ast.AST) -> bool:
+        """Tell whether a node of the plan means exactly what the author wrote at its place."""
+        found = self.node_at(node)
+        return found is not None and (found is node or same_tree(found, node))
+
+    def owner(self, node: ast.stmt | ast.expr) -> ast.stmt | None:
+        """Return the author's innermost statement to whose text a node of the plan belongs."""
+        if getattr(node, "lineno", 0) < 1:
+            return None
+        place = (node.lineno, node.col_offset)
+        number = bisect_right(self._starts, place) - 1
+        found = self.statements[number] if number >= 0 else None
+        while found is not None and end_of(found) <= place:
+            found = self._around.get(found)
+        return None if found is self.definition.node else found
+
+    @cached_property
+    def _starts(self) -> list[Place]:
+        return [start_of(each) for each in self.statements]
+
+    @cached_property
+    def _around(self) -> dict[ast.stmt, ast.stmt]:
+        """The statement around each statement of the flow, but for the flow itself."""
+        found: dict[ast.stmt, ast.stmt] = {}
+        open_: list[ast.stmt] = []
+        for statement in self.statements:
+            while open_ and end_of(open_[-1]) <= start_of(statement):
+                open_.pop()
+            if open_:
+                found[statement] = open_[-1]
+            open_.append(statement)
+        return found
+
+    def leading(self, statement: ast.stmt) -> list[cst.EmptyLine]:
+        """Return the comments and blank lines above a statement."""
+        line = self.pairs.lines.get(statement)
+        if isinstance(line, cst.SimpleStatementSuite):
+            return []
+        if isinstance(line, cst.SimpleStatementLine):
+            is_first = self._small(line)[0] is statement
+            return list(line.leading_lines) if is_first else []
+        written = self.pairs.nodes[statement]
+        return list(getattr(written, "leading_lines"))  # noqa: B009 - every compound one has them
+
+    def trailing(self, statement: ast.stmt) -> cst.TrailingWhitespace | None:
+        """Return the comment behind a simple statement, with the space before it."""
+        line = self.pairs.lines.get(statement)
+        if line is None or self._small(line)[-1] is not statement:
+            return None
+        return line.trailing_whitespace if line.trailing_whitespace.comment else None
+
+    def line_of(self, statement: ast.stmt) -> tuple[Line, list[ast.stmt]] | None:
+        """Return the line of a simple statement that has it to itself, or shares it, or None."""
+        line = self.pairs.lines.get(statement)
+        return None if line is None else (line, self._small(line))
+
+    def _small(self, line: Line) -> list[ast.stmt]:
+        return self._by_line[id(line)]
+
+    @cached_property
+    def _by_line(self) -> dict[int, list[ast.stmt]]:
+        found: dict[int, list[ast.stmt]] = {}
+        for statement, line in self.pairs.lines.items():
+            found.setdefault(id(line), []).append(statement)
+        return found
+
+    def case_of(self, pattern: ast.pattern) -> ast.match_case:
+        """Return the author's case of a pattern, which lowering never changes."""
+        return self._cases[pattern]
+
+    @cached_property
+    def _cases(self) -> dict[ast.pattern, ast.match_case]:
+        cases = (each for each in self.pairs.nodes if isinstance(each, ast.match_case))
+        return {each.pattern: each for each in cases}
+
+    def opening_comment(self, first: ast.stmt) -> cst.Comment | None:
+        """Return the comment at the end of the header above a block's first statement."""
+        suite = self.pairs.suites.get(first)
+        return suite.header.comment if isinstance(suite, cst.IndentedBlock) else None
+
+    def tail(self, statement: ast.stmt) -> list[cst.EmptyLine]:
+        """Return the comments at the end of a block, if this is its last statement."""
+        suite = self.pairs.last.get(statement)
+        return list(suite.footer) if isinstance(suite, cst.IndentedBlock) else []
+
+    def line_of_call(self, call: ast.Call) -> str:
+        """Return the first line of a call's statement, or of the call itself if it stands below."""
+        owner = self.owner(call)
+        is_below = owner is None or start_of(owner)[0] != call.lineno
+        node: ast.stmt | ast.expr = call if owner is None or is_below else owner
+        line, column = start_of(node)
+        end_line, end = end_of(node)
+        text = self.source.lines[line - 1].encode()
+        found = text[column : end if line == end_line else None].decode()
+        return _without_comment(found)
+
+
+def start_of(node: ast.stmt | ast.expr) -> Place:
+    """Return the line and column where a node begins, its decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)]), node.col_offset
+
+
+def end_of(node: ast.stmt | ast.expr) -> Place:
+    """Return the line and column where a node ends."""
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return node.end_lineno, node.end_col_offset
+
+
+def _key(node: ast.AST) -> _Key:
+    assert isinstance(node, ast.stmt | ast.expr | ast.ExceptHandler | ast.pattern | ast.keyword)
+    return (type(node), node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+
+
+def same_tree(one: object, other: object) -> bool:
+    """Tell whether two trees mean the same: their places do not count.
+
+    Nor does it whether a name is read or bound. What the two share is not looked at.
+    """
+    pending = [(one, other)]
+    while pending:
+        left, right = pending.pop()
+        if left is right:
+            continue
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, ast.AST):
+            names = [each for each in left._fields if each != "ctx"]
+            pending += [(getattr(left, f, None), getattr(right, f, None)) for f in names]
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            pending += zip(left, right, strict=True)
+        elif repr(left) != repr(right):
+            return False
+    return True
+
+
+def _without_comment(line: str) -> str:
+    if "#" in line:
+        try:
+            for each in tokenize.generate_tokens(io.StringIO(line).readline):
+                if each.type == tokenize.COMMENT:
+                    line = line[: each.start[1]]
+        except (tokenize.TokenError, SyntaxError):
+            pass  # a string or a bracket is open at its end
+    return line.rstrip()

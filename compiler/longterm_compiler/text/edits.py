@@ -1,0 +1,80 @@
+"""Put new parts into a node of the author's: all around them stays as it was written.
+
+A libcst node and what becomes of parts inside it in; the changed node out. Where a part that needed
+no space before it gives way to a name that does, the name gets parentheses: `return(x)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import TypeVar
+
+import libcst as cst
+
+T = TypeVar("T", bound=cst.CSTNode)
+Parts = Mapping[int, cst.CSTNode]
+"""The new parts, by the identities of the old ones."""
+
+_LEAVES = (
+    cst.BaseParenthesizableWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Newline,
+    cst.Comment, cst.Name, cst.SimpleString, cst.BaseNumber, cst.BaseBinaryOp, cst.BaseBooleanOp,
+    cst.BaseUnaryOp, cst.BaseCompOp, cst.BaseAugOp, cst.Comma, cst.AssignEqual, cst.Colon, cst.Dot,
+    cst.FormattedStringText,
+)  # fmt: skip
+"""What holds no expression."""
+_NEVER = frozenset({"lpar", "rpar", "leading_lines", "comma", "equal", "semicolon", "attr"})
+
+
+def with_parts(node: T, parts: Parts) -> T:
+    """Return a node with other parts in the place of some of its own."""
+    found = _with(node, parts)
+    assert isinstance(found, type(node))
+    return found
+
+
+def _with(node: cst.CSTNode, parts: Parts) -> cst.CSTNode:
+    new = parts.get(id(node))
+    if new is not None:
+        return new
+    if isinstance(node, _LEAVES):
+        return node
+    changes: dict[str, object] = {}
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            other: object = _with(value, parts)
+            if other is not value:
+                changes[name] = other
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            others = [_with(each, parts) for each in value]
+            if any(a is not b for a, b in zip(others, value, strict=True)):
+                changes[name] = others
+    return _changed(node, changes) if changes else node
+
+
+@cache
+def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    names = [each.name for each in fields(kind)]
+    return tuple(n for n in names if n not in _NEVER and not n.startswith("whitespace"))
+
+
+def _changed(node: cst.CSTNode, changes: dict[str, object]) -> cst.CSTNode:
+    try:
+        return node.with_changes(**changes)
+    except cst.CSTValidationError:
+        # A space is missing beside a part: the old one brought its own brackets or quotes.
+        apart = {name: _in_parentheses(each) for name, each in changes.items()}
+        return node.with_changes(**apart)
+
+
+def _in_parentheses(value: object) -> object:
+    return parenthesized(value) if isinstance(value, cst.BaseExpression) else value
+
+
+def parenthesized(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Return an expression in parentheses, if it has none."""
+    if node.lpar:
+        return node
+    return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])

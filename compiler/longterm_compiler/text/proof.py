@@ -1,0 +1,60 @@
+"""Prove that a text means what was planned: the text in, its tree with the plan's places out."""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeVar
+
+from longterm_compiler.analysis.limits import TOO_MUCH_INDENTATION
+
+N = TypeVar("N", bound=ast.stmt)
+
+
+class InternalError(Exception):
+    """Raised when the compiler has failed: the text that it wrote is not what it had planned."""
+
+
+def as_planned(plan: N, text: str) -> N:
+    """Parse the text of a statement and give its tree the places of the plan.
+
+    Raises:
+        InternalError: the text means something else.
+        IndentationError: it has too many levels of indentation for CPython.
+    """
+    try:
+        (tree,) = ast.parse(text).body
+    except IndentationError as error:
+        if error.msg == TOO_MUCH_INDENTATION:
+            raise  # whoever asked tells where
+        raise InternalError(f"{error}, in\n{text}") from error
+    except (SyntaxError, ValueError) as error:
+        raise InternalError(f"{error}, in\n{text}") from error
+    pending: list[tuple[object, object]] = [(plan, tree)]
+    while pending:
+        wanted, found = pending.pop()
+        if type(wanted) is not type(found):
+            raise _differs(wanted, found, text)
+        if isinstance(wanted, ast.AST):
+            assert isinstance(found, ast.AST)
+            for name in wanted._attributes:
+                setattr(found, name, getattr(wanted, name))
+            pending += [(getattr(wanted, f, None), getattr(found, f, None)) for f in wanted._fields]
+        elif isinstance(wanted, list):
+            assert isinstance(found, list)
+            if len(wanted) != len(found):
+                raise _differs(wanted, found, text)
+            pending += zip(wanted, found, strict=True)
+        elif wanted is not found and repr(wanted) != repr(found):
+            raise _differs(wanted, found, text)
+    assert isinstance(tree, type(plan))
+    return tree
+
+
+def _differs(wanted: object, found: object, text: str) -> InternalError:
+    return InternalError(f"{_shown(found)} instead of {_shown(wanted)}, in\n{text}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return ast.dump(value) if isinstance(value, ast.AST) else repr(value)
