@@ -5,10 +5,13 @@ nodes of the author's own text, comments and layout included. Then `ast` reads t
 tree must mean the very plan, gets the plan's places, and is compiled.
 """
 
-from longterm_compiler.text import version as _checked_first
+# ruff: noqa: E402 - whoever lacks libcst is told so before anything here imports it
+from longterm_compiler.text import version
+
+version.check()
+
 from longterm_compiler.text.proof import InternalError, as_planned
+from longterm_compiler.text.version import NoLibcst
 from longterm_compiler.text.writer import FlowText, Mark
 
-__all__ = ["FlowText", "InternalError", "Mark", "as_planned"]
-
-del _checked_first
+__all__ = ["FlowText", "InternalError", "Mark", "NoLibcst", "as_planned"]

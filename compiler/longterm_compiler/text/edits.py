@@ -6,9 +6,10 @@ no space before it gives way to a name that does, the name gets parentheses: `re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
+from operator import is_not
 from typing import TypeVar
 
 import libcst as cst
@@ -38,25 +39,23 @@ def _with(node: cst.CSTNode, parts: Parts) -> cst.CSTNode:
     new = parts.get(id(node))
     if new is not None:
         return new
-    if isinstance(node, _LEAVES):
-        return node
     changes: dict[str, object] = {}
-    for name in _fields(type(node)):
+    for name in _fields_with_parts(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            other: object = _with(value, parts)
+        if type(value) in (list, tuple):
+            others = [_with(each, parts) for each in value]
+            if any(map(is_not, others, value)):
+                changes[name] = others
+        elif isinstance(value, cst.CSTNode):
+            other = _with(value, parts)
             if other is not value:
                 changes[name] = other
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            others = [_with(each, parts) for each in value]
-            if any(a is not b for a, b in zip(others, value, strict=True)):
-                changes[name] = others
     return _changed(node, changes) if changes else node
 
 
 @cache
-def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    names = [each.name for each in fields(kind)]
+def _fields_with_parts(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    names = [] if issubclass(kind, _LEAVES) else [each.name for each in fields(kind)]
     return tuple(n for n in names if n not in _NEVER and not n.startswith("whitespace"))
 
 

@@ -18,10 +18,10 @@ from longterm_compiler.text.author import Author
 from longterm_compiler.text.expressions import Expressions
 
 Around: TypeAlias = frozenset[ast.stmt]
-Note: TypeAlias = Callable[[ast.stmt, str, int], str | None]
-"""Gives the comment for a statement, of this text and depth, if it is a resume point's."""
 _Header: TypeAlias = cst.Else | cst.Finally
 _Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
+Note: TypeAlias = Callable[[ast.stmt, _Statement, int], str | None]
+"""Gives the comment for a statement, written so at this depth, if it is a resume point's."""
 _COMPOUND = (
     ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith,
     ast.Match, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
@@ -120,8 +120,7 @@ class Statements:
         statement = self._statement(node, depth, around)
         if isinstance(node, _COMPOUND):
             return statement
-        text = cst.Module([]).code_for_node(statement).rstrip("\n")
-        note = self.note(node, text, depth)
+        note = self.note(node, statement, depth)
         end = None if ends is None else self.author.trailing(ends)
         if end is not None:
             statement = statement.with_changes(trailing_whitespace=end)
@@ -357,8 +356,9 @@ def _name(written: cst.AsName) -> str:
 
 def _as_statement(written: cst.CSTNode) -> _Statement:
     if isinstance(written, cst.BaseSmallStatement):
-        alone = written.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
-        return cst.SimpleStatementLine([alone])
+        if isinstance(getattr(written, "semicolon"), cst.Semicolon):  # noqa: B009 - each has one
+            written = written.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+        return cst.SimpleStatementLine([written])
     assert isinstance(written, cst.BaseCompoundStatement)
     return written
 

@@ -2,18 +2,15 @@
 
 Before 1.8 it does not read all syntax of the Pythons that longterm supports. Where pip finds no
 wheel and no Rust compiler, it may come up with a libcst of years ago, in pure Python, which reads
-none of what is newer than Python 3.8.
+nothing that is newer than Python 3.8.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 _OLDEST = (1, 8)
-_REMEDY = (
-    "install it with `pip install 'libcst>=1.8'`; where there is no wheel for the platform, pip needs "
-    "a Rust compiler to build it. Or compile elsewhere: modules written by `longterm-compile "
-    "--output` run without it"
+_HINT = (
+    "install it with `pip install 'libcst>=1.8'`, which needs a Rust compiler where there is no "
+    "wheel; or compile elsewhere, with `longterm-compile --output`, whose modules run without it"
 )
 
 
@@ -21,15 +18,15 @@ class NoLibcst(ImportError):
     """Raised when flows cannot be compiled because libcst is missing, or is too old."""
 
 
-def _check() -> None:
+def check() -> None:
+    """Import libcst.
+
+    Raises:
+        NoLibcst: it is missing, or is too old.
+    """
     try:
-        found = version("libcst")
-    except PackageNotFoundError:
-        raise NoLibcst(
-            f"longterm compiles flows with libcst, which is missing ({_REMEDY})"
-        ) from None
+        from libcst import LIBCST_VERSION as found
+    except ImportError as error:
+        raise NoLibcst(f"flows are compiled with libcst, and {error} ({_HINT})") from error
     if tuple(map(int, found.split(".")[:2])) < _OLDEST:
-        raise NoLibcst(f"longterm compiles flows with libcst, and {found} is too old ({_REMEDY})")
-
-
-_check()
+        raise NoLibcst(f"flows are compiled with libcst, and {found} is too old ({_HINT})")

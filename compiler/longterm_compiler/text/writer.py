@@ -100,12 +100,13 @@ class _Notes:
     marks: dict[ast.stmt, Mark]
     resumed: Mark | None
 
-    def of(self, statement: ast.stmt, text: str, depth: int) -> str | None:
+    def of(self, statement: ast.stmt, written: cst.CSTNode, depth: int) -> str | None:
         """Return the comment for a point's statement; with the author's line, if it is another."""
         mark = self.marks.get(statement)
         if mark is None:
             return str(self.resumed) if self.resumed and _takes_the_event(statement) else None
         note, source = str(mark), self.author.line_of_call(mark.call)
+        text = cst.Module([]).code_for_node(written).rstrip("\n")
         room = _WIDTH - 4 * depth - len(text.rpartition("\n")[2]) - len(note) - len("  : ")
         if text.partition("\n")[0] in source or room < min(_SHORTEST, len(source)):
             return note
