@@ -5,7 +5,9 @@ The compiler imports this module and nothing else of the runtime.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from types import CodeType
 from typing import Final
 
 ABI_VERSION: Final = 1
@@ -73,3 +75,11 @@ def mangle(name: str, class_name: str | None) -> str:
         return name
     stripped = class_name.lstrip("_")
     return f"_{stripped}{name}" if stripped else name
+
+
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code objects inside another; the order is that of lists of their names."""
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from nested_codes(each)

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 from longterm._abi import ABI_VERSION
 from longterm._flows.cache_file import read_trusted, replace_trusted
 
-_MAGIC: Final = b"longterm cache 2\n"
+_MAGIC: Final = b"longterm cache 3\n"
 # That of Python's own checked byte code: to import hashlib takes as long as all that is done here.
 _DIGEST: Final = 8
 # Version 2 of marshal has no back references, so that the same input gives the same bytes.
@@ -30,21 +30,21 @@ _MARSHAL: Final = 2
 
 
 Entry: TypeAlias = dict[str, Any]
-"""What is kept of a flow: its body, the answers that it depends on, and resume bodies."""
+"""What is kept of a flow: its body, what its imported names were taken for, and resume bodies."""
 
-Answer: TypeAlias = tuple[str, tuple[str, ...], str]
+ImportedName: TypeAlias = tuple[str, tuple[str, ...], str]
 """What an imported name was taken for: the module, the path in it, the verdict."""
 
 
-def new_entry(flow: dict[str, Any], flags: int, asked: list[Answer]) -> Entry:
+def new_entry(flow: dict[str, Any], flags: int, verdicts: list[ImportedName]) -> Entry:
     """Return the entry of a flow; resume bodies are added when they are made.
 
     Args:
         flow: the compiler's data.
         flags: the `from __future__` imports that it was compiled under, as flags of code.
-        asked: what was asked of imported names; the entry holds where the answers are the same.
+        verdicts: what imported names were taken for; the entry holds where they stand for the same.
     """
-    return {"flow": flow, "flags": flags, "asked": asked, "resumes": {}}
+    return {"flow": flow, "flags": flags, "verdicts": verdicts, "resumes": {}}
 
 
 def add_resume(entry: Entry, number: int, unbound: tuple[str, ...], data: dict[str, Any]) -> None:

@@ -48,14 +48,14 @@ def call_site(entry: TracebackType) -> CallSite | None:
 
 
 def _call_site(body: Body, offset: int, line: int) -> CallSite:
-    flow, local_name = body.flow, body.flow.image.local_name
+    flow, local_name = body.flow, body.flow.fresh.local_name
     number: int | None = None
     callee: tuple[str, ...] | None = ()
     if body.resume is not None and offset in body.resume.next_calls:
         number, callee = body.point, None
     else:
         end = _call_end(body, offset)
-        point = None if end is None else flow.image.points.get(end)
+        point = None if end is None else flow.fresh.points.get(end)
         if point is not None:
             number, callee = point.number, tuple(map(local_name, point.callee))
     if number is None:

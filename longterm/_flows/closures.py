@@ -40,7 +40,7 @@ class FlowCode:
             UnknownFlow, FlowChanged: this process has no such flow at that version.
         """
         flow = flow_named(name[0], name[1])
-        code = flow.image.inner[name[2]] if name[2] else flow.image.code
+        code = flow.fresh.inner[name[2]] if name[2] else flow.fresh.code
         return code, flow.globals
 
     def _scan(self) -> None:

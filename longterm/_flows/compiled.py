@@ -1,21 +1,20 @@
-"""A flow as the compiler hands it over: code objects, and what the runtime must know of them.
+"""The compiled code of a flow, and what the runtime must know of it.
 
 Made of the plain data of `longterm_compiler.compiled`, fresh or from the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType
 from typing import Any
 
-from longterm._abi import mangle
+from longterm._abi import mangle, nested_codes
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ResumePoint:
     """A resume point of a flow."""
 
     number: int
@@ -26,7 +25,7 @@ class Point:
     """What is called, as a dotted path."""
 
 
-class FlowImage:
+class FreshCode:
     """The fresh body of a flow, and its resume points.
 
     What only a flow that suspends needs is read when it is first needed: a process imports many
@@ -48,9 +47,9 @@ class FlowImage:
         self._data = data
 
     @cached_property
-    def points(self) -> dict[tuple[int, int], Point]:
+    def points(self) -> dict[tuple[int, int], ResumePoint]:
         """The points by the place where their calls end."""
-        points = (Point(*each) for each in self._data["points"])
+        points = (ResumePoint(*each) for each in self._data["points"])
         return {each.end: each for each in points}
 
     @cached_property
@@ -64,7 +63,7 @@ class FlowImage:
 
 
 @dataclass(frozen=True, slots=True)
-class ResumeImage:
+class ResumeCode:
     """The resume body of a point: it takes what it waits for, then its slots in order."""
 
     code: CodeType
@@ -78,7 +77,7 @@ class ResumeImage:
     """The code of the functions inside, by their places."""
 
     @classmethod
-    def of(cls, data: dict[str, Any]) -> ResumeImage:
+    def of(cls, data: dict[str, Any]) -> ResumeCode:
         """Read the compiler's data."""
         return cls(**{**data, "inner": _inner(data["code"], data["inner"])})
 
@@ -90,11 +89,3 @@ def _inner(code: CodeType, places: tuple[str | None, ...]) -> dict[str, CodeType
         if place is not None:
             found.setdefault(place, each)
     return found
-
-
-def nested_codes(code: CodeType) -> Iterator[CodeType]:
-    """Return the code of all functions inside a function, the outer ones first."""
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from nested_codes(each)

@@ -74,8 +74,8 @@ def _frame(entry: TracebackType, below: TracebackType) -> Frame:
 
 def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
     flow = site.body.flow
-    foreign = [each for each in flow.image.free if each in site.cells and each != "__class__"]
-    if foreign and not flow.image.nested_in_flows:
+    foreign = [each for each in flow.fresh.free if each in site.cells and each != "__class__"]
+    if foreign and not flow.fresh.nested_in_flows:
         raise CannotSuspend(
             f"flow {flow.name} uses {foreign[0]!r} of the plain function around it, which no "
             "other process can share (pass it as an argument, or make the outer function a flow)"
@@ -126,5 +126,5 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
-    spelled = {flow.image.local_name(name): cell for name, cell in frame.cells.items()}
+    spelled = {flow.fresh.local_name(name): cell for name, cell in frame.cells.items()}
     return tuple(spelled[name] for name in code.co_freevars)

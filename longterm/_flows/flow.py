@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
+from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns, nested_codes
 from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
-from longterm._flows.compiled import FlowImage, ResumeImage, nested_codes
-from longterm._flows.loader import Maker, inner_maker, maker_of
+from longterm._flows.compiled import FreshCode, ResumeCode
+from longterm._flows.loader import FlowLoader, inner_loader, loader_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
@@ -33,23 +33,23 @@ class Flow:
     """A flow of this process: its name, its compiled code, and the module it lives in."""
 
     def __init__(
-        self, name: str, maker: Maker, namespace: dict[str, Any], original: types.CodeType
+        self, name: str, loader: FlowLoader, namespace: dict[str, Any], original: types.CodeType
     ) -> None:
         """Take the flow by the name that stores know it by, `module:qualname`."""
         self.name = name
-        self.maker = maker
-        self.image: FlowImage = maker.image
+        self.loader = loader
+        self.fresh: FreshCode = loader.fresh
         """The fresh body, and what is known of the points."""
-        self.version = self.image.version
+        self.version = self.fresh.version
         """The digest of what the flow means."""
-        self.is_async = bool(self.image.code.co_flags & IS_COROUTINE)
+        self.is_async = bool(self.fresh.code.co_flags & IS_COROUTINE)
         """Whether the flow is an `async def`."""
         self.globals = namespace
         self.original = original
         """The author's own code, uncompiled."""
         self.functions: WeakSet[types.FunctionType] = WeakSet()
         """The functions that run it: one for a module's function, one a call for an inner one."""
-        self._resumes: dict[tuple[int, tuple[str, ...]], ResumeImage] = {}
+        self._resumes: dict[tuple[int, tuple[str, ...]], ResumeCode] = {}
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
@@ -60,17 +60,17 @@ class Flow:
         module = self.name.partition(":")[0]
         return tuple(f"{module}:{code.co_qualname}" for code in nested_codes(self.original))
 
-    def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeImage:
+    def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeCode:
         """Return the code that finishes the flow from a point on."""
         key = (point, unbound)
         known = self._resumes.get(key)
         return self._make_resume(key) if known is None else known
 
-    def _make_resume(self, key: tuple[int, tuple[str, ...]]) -> ResumeImage:
+    def _make_resume(self, key: tuple[int, tuple[str, ...]]) -> ResumeCode:
         with _making:
             known = self._resumes.get(key)
             if known is None:
-                known = self.maker.resume(*key)
+                known = self.loader.resume(*key)
                 _add_body(Body(self, known.code, key[0], known))
                 self._resumes[key] = known
             return known
@@ -83,17 +83,17 @@ class Body:
     flow: Flow
     code: types.CodeType
     point: int | None = None
-    resume: ResumeImage | None = None
+    resume: ResumeCode | None = None
 
     @property
     def inner(self) -> dict[str, types.CodeType]:
         """The code of the functions inside this body, by their places."""
-        return self.flow.image.inner if self.resume is None else self.resume.inner
+        return self.flow.fresh.inner if self.resume is None else self.resume.inner
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The captured names, in the order in which a frame of this body keeps their cells."""
-        return self.flow.image.shared if self.resume is None else self.resume.cells
+        return self.flow.fresh.shared if self.resume is None else self.resume.cells
 
 
 _flows: dict[str, Flow] = {}
@@ -138,19 +138,19 @@ def _make_flow(function: types.FunctionType) -> None:
     own(function.__module__)
     _flows[flow.name] = flow
     flow.functions.add(function)
-    function.__code__ = flow.image.code
+    function.__code__ = flow.fresh.code
 
 
 def _add_flow(function: types.FunctionType) -> Flow:
     if not keeps_columns():
         # Before anything is compiled: what is cached would serve those who could use it no more.
         raise CompileError(f"cannot make {function.__qualname__} a flow: {NEEDS_COLUMNS}")
-    maker = maker_of(function)
-    _check_cells(function, maker.image.code)
+    loader = loader_of(function)
+    _check_cells(function, loader.fresh.code)
     name = f"{function.__module__}:{function.__qualname__}"
-    flow = Flow(name, maker, function.__globals__, function.__code__)
+    flow = Flow(name, loader, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
-    _add_body(Body(flow, flow.image.code))
+    _add_body(Body(flow, flow.fresh.code))
     _by_original[id(flow.original)] = flow
     return flow
 
@@ -218,11 +218,11 @@ def _inner_flow(name: str) -> Flow | None:
     if outer is None or ".<locals>." not in qualname:
         return None
     with _making:
-        maker = inner_maker(outer.maker, qualname)
-        if maker is None:
+        loader = inner_loader(outer.loader, qualname)
+        if loader is None:
             return None
-        flow = Flow(name, maker, outer.globals, maker.image.code)
-        _add_body(Body(flow, flow.image.code))
+        flow = Flow(name, loader, outer.globals, loader.fresh.code)
+        _add_body(Body(flow, flow.fresh.code))
         return _flows.setdefault(name, flow)
 
 

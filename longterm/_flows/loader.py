@@ -12,8 +12,8 @@ import types
 from functools import cache
 from typing import TYPE_CHECKING
 
-from longterm._flows.cache import Answer, Entry, ModuleCache, add_resume, new_entry, resume_in
-from longterm._flows.compiled import FlowImage, ResumeImage
+from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
+from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.resolve import MAY, is_half_loaded, resolve
 from longterm.errors import CompileError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
 
 
-class Module:
+class SourceModule:
     """A source file that holds flows: its text as it was when they were defined, and its cache."""
 
     def __init__(self, path: str, text: bytes, name: str, package: str) -> None:
@@ -52,11 +52,11 @@ class Module:
         return self._source
 
 
-class Maker:
-    """Makes the images of one flow: its fresh body, and its resume bodies as they are needed."""
+class FlowLoader:
+    """Loads the code of one flow: its fresh body, and its resume bodies as they are needed."""
 
     def __init__(
-        self, module: Module, name: str, flags: int, definition: Definition | None
+        self, module: SourceModule, name: str, flags: int, definition: Definition | None
     ) -> None:
         """Take the flow of a name in a module; `name` is `qualname@line`."""
         self.module = module
@@ -64,11 +64,11 @@ class Maker:
         self._name = name
         self._definition = definition
         self._compiled: CompiledFlow | None = None
-        self._asked: list[Answer] = []
+        self._verdicts: list[ImportedName] = []
         self._entry: Entry = self._valid_entry() or self._new_entry()
-        self.image = FlowImage(self._entry["flow"])
+        self.fresh = FreshCode(self._entry["flow"])
 
-    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeImage:
+    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeCode:
         """Return the resume body of a point, for frames in which some live names are unbound."""
         data = resume_in(self._entry, number, unbound, self.module.path)
         if data is None:
@@ -77,14 +77,14 @@ class Maker:
             data = resume_data(self._compile(), number, unbound)
             add_resume(self._entry, number, unbound, data)
             self.module.cache.put(self._name, self._entry)
-        return ResumeImage.of(data)
+        return ResumeCode.of(data)
 
     def _valid_entry(self) -> Entry | None:
         entry = self.module.cache.get(self._name)
         if entry is None or entry["flags"] != self.flags:
             return None
-        self._asked = entry["asked"]
-        if any(_resolve(module, path) != verdict for module, path, verdict in self._asked):
+        self._verdicts = entry["verdicts"]
+        if any(_resolve(module, path) != verdict for module, path, verdict in self._verdicts):
             return None
         return entry
 
@@ -92,8 +92,8 @@ class Maker:
         from longterm_compiler import flow_data
 
         # The list grows while the flow is compiled.
-        self._asked = []
-        entry = new_entry(flow_data(self._compile()), self.flags, self._asked)
+        self._verdicts = []
+        entry = new_entry(flow_data(self._compile()), self.flags, self._verdicts)
         self.module.cache.put(self._name, entry)
         return entry
 
@@ -121,8 +121,8 @@ class Maker:
         from longterm_compiler import Verdict
 
         verdict = _resolve(module, path)
-        if (module, path, verdict) not in self._asked:
-            self._asked.append((module, path, verdict))
+        if (module, path, verdict) not in self._verdicts:
+            self._verdicts.append((module, path, verdict))
         return Verdict(verdict)
 
 
@@ -143,11 +143,11 @@ def _source_resolver() -> SourceResolver:
     return SourceResolver(sys.path)
 
 
-_modules: dict[str, tuple[tuple[int, int], Module]] = {}
+_modules: dict[str, tuple[tuple[int, int], SourceModule]] = {}
 
 
-def maker_of(function: types.FunctionType) -> Maker:
-    """Return the maker of a function's images.
+def loader_of(function: types.FunctionType) -> FlowLoader:
+    """Return the loader of the flow that a function is to be.
 
     Raises:
         CompileError: there is no source text, or the function cannot be a flow.
@@ -157,10 +157,10 @@ def maker_of(function: types.FunctionType) -> Maker:
     name = f"{code.co_qualname}@{code.co_firstlineno}"
     if hasattr(function, "__wrapped__"):
         _check_not_wrapped(function, module, name)
-    return Maker(module, name, code.co_flags & _FUTURE_FLAGS, None)
+    return FlowLoader(module, name, code.co_flags & _FUTURE_FLAGS, None)
 
 
-def _check_not_wrapped(function: types.FunctionType, module: Module, name: str) -> None:
+def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name: str) -> None:
     """Refuse what a decorator below `@deflow` made of the author's function."""
     from longterm_compiler import ModuleNames, Verdict
 
@@ -177,24 +177,24 @@ def _check_not_wrapped(function: types.FunctionType, module: Module, name: str) 
         )
 
 
-def inner_maker(outer: Maker, qualname: str) -> Maker | None:
-    """Return the maker of a flow inside another one, whose definition has not run here."""
+def inner_loader(outer: FlowLoader, qualname: str) -> FlowLoader | None:
+    """Return the loader of a flow inside another one, whose definition has not run here."""
     module = outer.module
     known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
     definition = None if known else module.source.find_qualname(qualname)
     if not known and definition is None:
         return None
     name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
-    return Maker(module, name, outer.flags, definition)
+    return FlowLoader(module, name, outer.flags, definition)
 
 
-def find_definition(module: Module, name: str) -> Definition | None:
+def find_definition(module: SourceModule, name: str) -> Definition | None:
     """Return a module's function by `qualname@line`."""
     qualname, _, line = name.rpartition("@")
     return module.source.find(qualname.rpartition(".")[2], int(line))
 
 
-def _module_of(function: types.FunctionType) -> Module:
+def _module_of(function: types.FunctionType) -> SourceModule:
     path = function.__code__.co_filename
     stamp = _stamp(path)
     known = _modules.get(path)
@@ -202,7 +202,7 @@ def _module_of(function: types.FunctionType) -> Module:
         return known[1]
     text = _text(function)
     package = function.__globals__.get("__package__") or ""
-    module = Module(path, text, function.__module__, package)
+    module = SourceModule(path, text, function.__module__, package)
     if stamp != _NO_FILE:
         _modules[path] = (stamp, module)
     return module

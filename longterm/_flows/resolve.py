@@ -1,8 +1,8 @@
 """Resolve an imported name to what it stands for, by the modules that are loaded now.
 
-The same question that the command line asks of source files; the answers are the compiler's
-verdicts by their values, so that asking does not import the compiler. Also what a path stands for
-in a frame. No code of the author's runs for it.
+`longterm_compiler.analysis.resolve` says it by source files; the answers are the compiler's
+verdicts by their values, so that this does not import the compiler. Also what a path stands for in
+a frame. No code of the author's runs for it.
 """
 
 from __future__ import annotations

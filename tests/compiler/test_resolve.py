@@ -1,4 +1,4 @@
-"""Imported names are resolved by source as the running application judges them by value."""
+"""Imported names are resolved by source as the running application resolves them by value."""
 
 from __future__ import annotations
 

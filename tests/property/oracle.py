@@ -28,9 +28,9 @@ from longterm import engine as engines
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
 from longterm._flows import flow, resolve
-from longterm._flows import loader as workshop
+from longterm._flows import loader as loading
 from longterm._flows.context import current
-from longterm._flows.loader import Maker
+from longterm._flows.loader import FlowLoader
 from longterm._turns import turns
 from longterm._turns.claims import Claims
 from longterm.engine import Engine
@@ -311,14 +311,14 @@ def kept(known: dict[Any, Any] | set[int]) -> Iterator[None]:
         known.update(before)
 
 
-def _compile_once() -> Callable[[Maker], Any]:
+def _compile_once() -> Callable[[FlowLoader], Any]:
     compiled: dict[str, Any] = {}
-    compile_flow = Maker._compile
+    compile_flow = FlowLoader._compile
 
-    def compile_once(maker: Maker) -> Any:
-        if maker._name not in compiled:
-            compiled[maker._name] = compile_flow(maker)
-        return compiled[maker._name]
+    def compile_once(loader: FlowLoader) -> Any:
+        if loader._name not in compiled:
+            compiled[loader._name] = compile_flow(loader)
+        return compiled[loader._name]
 
     return compile_once
 
@@ -336,13 +336,13 @@ def file_of(program: Program) -> Iterator[None]:
     _path.write_text(program.source)
     with (
         patch.dict(os.environ, LONGTERM_CACHE="off"),
-        patch.object(Maker, "_compile", _compile_once()),
+        patch.object(FlowLoader, "_compile", _compile_once()),
         # No turn is so long that its claim had to be renewed, and a thread takes its time to start.
         patch.object(Claims, "_start_keeper", lambda claims: None),
-        kept(workshop._modules),
+        kept(loading._modules),
     ):
         yield
-        if str(_path) in workshop._modules:
-            atexit.unregister(workshop._modules[str(_path)][1].cache.write)
+        if str(_path) in loading._modules:
+            atexit.unregister(loading._modules[str(_path)][1].cache.write)
     linecache.cache.pop(str(_path), None)
     _path.unlink()

@@ -11,7 +11,14 @@ import os
 from dataclasses import dataclass
 
 from longterm._abi import NEEDS_COLUMNS, keeps_columns
-from longterm._flows.cache import Answer, Entry, add_resume, cache_path, new_entry, write_cache
+from longterm._flows.cache import (
+    Entry,
+    ImportedName,
+    add_resume,
+    cache_path,
+    new_entry,
+    write_cache,
+)
 from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
 from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.targets import names_in
@@ -88,24 +95,24 @@ def _as_imported(names: ModuleNames) -> ModuleNames:
 
 
 def _entry(definition: Definition, names: ModuleNames, flags: int) -> Entry:
-    asked: list[Answer] = []
+    verdicts: list[ImportedName] = []
     listening = ModuleNames(
-        names.source, names.module, names.package, _keeping(names.resolve, asked)
+        names.source, names.module, names.package, _keeping(names.resolve, verdicts)
     )
     flow = compile_flow(definition, listening, flags)
-    entry = new_entry(flow_data(flow), flags, asked)
+    entry = new_entry(flow_data(flow), flags, verdicts)
     for point in flow.points:
         add_resume(entry, point.number, (), resume_data(flow, point.number))
     return entry
 
 
-def _keeping(resolve: Resolver, asked: list[Answer]) -> Resolver:
-    """Return a resolver that notes what it is asked, and what it answers."""
+def _keeping(resolve: Resolver, verdicts: list[ImportedName]) -> Resolver:
+    """Return a resolver that notes down its verdicts."""
 
     def kept(module: str, path: tuple[str, ...]) -> Verdict:
         verdict = resolve(module, path)
-        if (module, path, verdict.value) not in asked:
-            asked.append((module, path, verdict.value))
+        if (module, path, verdict.value) not in verdicts:
+            verdicts.append((module, path, verdict.value))
         return verdict
 
     return kept

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterator
 from typing import TypeAlias
 
+from longterm._abi import nested_codes
 from longterm_compiler.syntax.source import Definition
 from longterm_compiler.syntax.tree import walk
 
@@ -20,7 +20,7 @@ InnerNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 def inner_places(definition: Definition, code: types.CodeType) -> tuple[str | None, ...]:
     """Return the place of each code object in a body, outer ones first; None: no function."""
-    codes = list(_nested(code))
+    codes = list(nested_codes(code))
     nodes = _inner_nodes(definition) if codes else []
     return tuple(_name(nodes, each) for each in codes)
 
@@ -34,14 +34,6 @@ def _inner_nodes(definition: Definition) -> list[InnerNode]:
         if isinstance(node, InnerNode)
     ]
     return sorted(inside, key=lambda node: (_first_line(node), node.col_offset))
-
-
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    """Yield the code objects inside another, in the order of `longterm._flows.compiled`."""
-    for each in code.co_consts:
-        if isinstance(each, types.CodeType):
-            yield each
-            yield from _nested(each)
 
 
 def _name(nodes: list[InnerNode], code: types.CodeType) -> str | None:

@@ -11,10 +11,10 @@ import ast
 import threading
 import types
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from inspect import CO_NEWLOCALS
 
-from longterm._abi import NEXT
+from longterm._abi import NEXT, nested_codes
 from longterm_compiler.syntax.build import assign, at, changed, header
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
@@ -89,7 +89,7 @@ def code_of(
         outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
     code = next(
         each
-        for each in _codes(outer)
+        for each in nested_codes(outer)
         if each.co_name == node.name and each.co_firstlineno == definition.first_line
     )
     if code.co_qualname == definition.qualname:
@@ -110,13 +110,6 @@ def _function(name: str, body: list[ast.stmt]) -> ast.stmt:
     assert isinstance(tree, ast.AsyncFunctionDef)
     tree.body = body
     return tree
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    for each in code.co_consts:
-        if isinstance(each, types.CodeType):
-            yield each
-            yield from _codes(each)
 
 
 def _requalified(code: types.CodeType, skeleton: str, qualname: str) -> types.CodeType:
