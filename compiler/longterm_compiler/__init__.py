@@ -5,12 +5,18 @@ It reads text and trees only; nothing of the author's is executed.
 
 from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
 from longterm_compiler.compiled import flow_data, resume_data
-from longterm_compiler.diagnostics import Diagnostic, Refused, Span, render_all
+from longterm_compiler.diagnostics import (
+    Diagnostic,
+    InternalError,
+    NoLibcst,
+    Refused,
+    Span,
+    render_all,
+)
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow, Resume, compile_flow
 from longterm_compiler.problems import check_file
 from longterm_compiler.syntax.source import Definition, SourceFile
-from longterm_compiler.text import InternalError
 
 __all__ = [
     "CompiledFlow",
@@ -18,6 +24,7 @@ __all__ = [
     "Diagnostic",
     "InternalError",
     "ModuleNames",
+    "NoLibcst",
     "Refused",
     "Resolver",
     "Resume",

@@ -66,6 +66,14 @@ class Refused(Exception):
         super().__init__(render_all(self.diagnostics, text))
 
 
+class NoLibcst(Exception):
+    """Raised when nothing can be compiled, since libcst is missing or is too old."""
+
+
+class InternalError(Exception):
+    """Raised when the compiler has failed: the text that it wrote is not what it had planned."""
+
+
 def sort_diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return diagnostics in the order of the text, each once."""
     return tuple(sorted(set(diagnostics), key=lambda found: (found.path, found.span, found.rule)))

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
 from longterm_compiler.analysis.callees import Callees, ModuleNames
@@ -36,7 +37,9 @@ from longterm_compiler.resume.supers import with_explicit_super
 from longterm_compiler.syntax.build import at, changed, load, store
 from longterm_compiler.syntax.source import Definition, FunctionNode
 from longterm_compiler.syntax.tree import walk
-from longterm_compiler.text import FlowText, Mark, as_planned
+
+if TYPE_CHECKING:
+    from longterm_compiler.text import FlowText
 
 _MANY_BLOCKS = 14
 _MUCH_INDENTATION = 60
@@ -122,6 +125,9 @@ class CompiledFlow:
     @cached_property
     def text(self) -> FlowText:
         """What writes the bodies down."""
+        # Not at the top: libcst takes longer to import than most flows to compile, or is missing.
+        from longterm_compiler.text import FlowText, Mark
+
         marks = {each.statement: Mark(each.number, each.call) for each in self.lowered.points}
         return FlowText(self.names.source, self.definition, marks)
 
@@ -139,7 +145,12 @@ class CompiledFlow:
     def code(self) -> types.CodeType:
         """The code of the fresh body."""
         with self._room_for_text():
-            return self._compiled(as_planned(self._fresh_plan, self.fresh_text), self.free)
+            return self._compiled_text(self._fresh_plan, self.fresh_text, self.free)
+
+    def _compiled_text(self, plan: FunctionNode, text: str, free: Iterable[str]) -> types.CodeType:
+        from longterm_compiler.text import as_planned
+
+        return self._compiled(as_planned(plan, text), free)
 
     def _compiled(self, function: FunctionNode, free: Iterable[str]) -> types.CodeType:
         path = self.names.source.path
@@ -198,8 +209,8 @@ class CompiledFlow:
         """Compile the resume body of a point, for a frame in which some live names are unbound."""
         plan = self._resume_plan(number, unbound)
         with self._room_for_text():
-            function = as_planned(plan, self.text.resume(plan, number))
-            return self._compiled(function, self.resume(number).cells)
+            text = self.text.resume(plan, number)
+            return self._compiled_text(plan, text, self.resume(number).cells)
 
     def _resume_plan(self, number: int, unbound: Iterable[str]) -> FunctionNode:
         resume = self.resume(number)
@@ -222,6 +233,8 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
 
     Raises:
         Refused: it, or a flow inside it, holds what cannot be compiled.
+        NoLibcst: libcst is missing, or is too old.
+        InternalError: the compiler itself has failed.
     """
     source = names.source
     with room_for(definition, source, check_depth(definition, source)):

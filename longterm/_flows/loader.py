@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -74,7 +76,8 @@ class FlowLoader:
         if data is None:
             from longterm_compiler import resume_data
 
-            data = resume_data(self._compile(), number, unbound)
+            with _compiling(self.module.path):
+                data = resume_data(self._compile(), number, unbound)
             add_resume(self._entry, number, unbound, data)
             self.module.cache.put(self._name, self._entry)
         return ResumeCode.of(data)
@@ -100,7 +103,7 @@ class FlowLoader:
     def _compile(self) -> CompiledFlow:
         if self._compiled is not None:
             return self._compiled
-        from longterm_compiler import ModuleNames, Refused, compile_flow
+        from longterm_compiler import ModuleNames, compile_flow
 
         definition = self._definition or find_definition(self.module, self._name)
         if definition is None:
@@ -111,10 +114,8 @@ class FlowLoader:
             )
         module = self.module
         names = ModuleNames(module.source, module.name, module.package, self._resolve)
-        try:
+        with _compiling(module.path):
             self._compiled = compile_flow(definition, names, self.flags)
-        except Refused as refused:
-            raise CompileError(str(refused), refused.diagnostics) from None
         return self._compiled
 
     def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
@@ -134,6 +135,21 @@ def _resolve(module: str, path: tuple[str, ...]) -> str:
         # must not depend on it, so the name is looked up in the module's source.
         verdict = _source_resolver()(module, path).value
     return verdict
+
+
+@contextmanager
+def _compiling(path: str) -> Iterator[None]:
+    """Raise what the compiler raises as errors of longterm."""
+    from longterm_compiler import InternalError, NoLibcst, Refused
+
+    try:
+        yield
+    except Refused as refused:
+        raise CompileError(str(refused), refused.diagnostics) from None
+    except NoLibcst as error:
+        raise CompileError(f"cannot compile {path}: {error}") from error
+    except InternalError as error:
+        raise CompileError(f"internal error: {error}\n(please report it with {path})") from error
 
 
 @cache

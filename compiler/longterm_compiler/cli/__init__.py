@@ -31,7 +31,7 @@ from longterm_compiler.cli.targets import (
     find_target,
     names_in,
 )
-from longterm_compiler.diagnostics import Refused, render_all
+from longterm_compiler.diagnostics import NoLibcst, Refused, render_all
 from longterm_compiler.listing import listing_parts
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.problems import check_file
@@ -126,7 +126,7 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         return _show_or_refuse(find_target(text), options, first=first)
     except NoFlows as error:
         return _without_flows(error.path) if options.check else _unusable(error)
-    except (BadTarget, CannotCache) as error:
+    except (BadTarget, CannotCache, NoLibcst) as error:
         return _unusable(error)
     except BrokenPipeError:
         raise

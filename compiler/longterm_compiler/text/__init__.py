@@ -10,8 +10,7 @@ from longterm_compiler.text import version
 
 version.check()
 
-from longterm_compiler.text.proof import InternalError, as_planned
-from longterm_compiler.text.version import NoLibcst
+from longterm_compiler.text.proof import as_planned
 from longterm_compiler.text.writer import FlowText, Mark
 
-__all__ = ["FlowText", "InternalError", "Mark", "NoLibcst", "as_planned"]
+__all__ = ["FlowText", "Mark", "as_planned"]

@@ -18,10 +18,10 @@ from typing import TypeAlias
 
 import libcst as cst
 
+from longterm_compiler.diagnostics import InternalError
 from longterm_compiler.syntax.source import Definition, SourceFile
 from longterm_compiler.syntax.tree import children
 from longterm_compiler.text.pairs import Line, Pairs
-from longterm_compiler.text.proof import InternalError
 
 Place: TypeAlias = tuple[int, int]
 _Key: TypeAlias = tuple[type[ast.AST], int, int, int | None, int | None]

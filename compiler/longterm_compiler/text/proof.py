@@ -6,12 +6,9 @@ import ast
 from typing import TypeVar
 
 from longterm_compiler.analysis.limits import TOO_MUCH_INDENTATION
+from longterm_compiler.diagnostics import InternalError
 
 N = TypeVar("N", bound=ast.stmt)
-
-
-class InternalError(Exception):
-    """Raised when the compiler has failed: the text that it wrote is not what it had planned."""
 
 
 def as_planned(plan: N, text: str) -> N:

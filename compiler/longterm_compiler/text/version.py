@@ -7,15 +7,13 @@ nothing that is newer than Python 3.8.
 
 from __future__ import annotations
 
+from longterm_compiler.diagnostics import NoLibcst
+
 _OLDEST = (1, 8)
 _HINT = (
     "install it with `pip install 'libcst>=1.8'`, which needs a Rust compiler where there is no "
     "wheel; or compile elsewhere, with `longterm-compile --output`, whose modules run without it"
 )
-
-
-class NoLibcst(ImportError):
-    """Raised when flows cannot be compiled because libcst is missing, or is too old."""
 
 
 def check() -> None:
