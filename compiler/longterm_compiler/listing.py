@@ -26,5 +26,5 @@ def listing_parts(compiled: CompiledFlow) -> Iterator[str]:
     )
     yield compiled.fresh_text
     for point in compiled.points:
-        title = compiled.text.title(point.number)
+        title = compiled.text.title(compiled.marks[point.statement])
         yield f"\n\n{title}\n{compiled.resume_text(point.number)}"

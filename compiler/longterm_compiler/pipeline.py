@@ -39,7 +39,7 @@ from longterm_compiler.syntax.source import Definition, FunctionNode
 from longterm_compiler.syntax.tree import walk
 
 if TYPE_CHECKING:
-    from longterm_compiler.text import FlowText
+    from longterm_compiler.text import FlowText, Mark
 
 _MANY_BLOCKS = 14
 _MUCH_INDENTATION = 60
@@ -126,26 +126,33 @@ class CompiledFlow:
     def text(self) -> FlowText:
         """What writes the bodies down."""
         # Not at the top: libcst takes longer to import than most flows to compile, or is missing.
-        from longterm_compiler.text import FlowText, Mark
+        from longterm_compiler.text import FlowText
 
-        marks = {each.statement: Mark(each.number, each.call) for each in self.lowered.points}
-        return FlowText(self.names.source, self.definition, marks)
+        return FlowText(self.names.source, self.definition, self.marks)
 
     @cached_property
-    def _fresh_plan(self) -> FunctionNode:
+    def marks(self) -> dict[ast.stmt, Mark]:
+        """What the text says of each point, beside its statement."""
+        from longterm_compiler.text import Mark
+
+        return {each.statement: Mark(each.number, each.call) for each in self.points}
+
+    @cached_property
+    def fresh_plan(self) -> FunctionNode:
+        """The fresh body as a function: what its text must mean."""
         return changed(self.definition.node, body=self.fresh_body)
 
     @cached_property
     def fresh_text(self) -> str:
         """The text of the fresh body, a function."""
-        with self._room_for_text():
-            return self.text.fresh(self._fresh_plan)
+        with self.room_for_text():
+            return self.text.fresh(self.fresh_plan)
 
     @cached_property
     def code(self) -> types.CodeType:
         """The code of the fresh body."""
-        with self._room_for_text():
-            return self._compiled_text(self._fresh_plan, self.fresh_text, self.free)
+        with self.room_for_text():
+            return self._compiled_text(self.fresh_plan, self.fresh_text, self.free)
 
     def _compiled_text(self, plan: FunctionNode, text: str, free: Iterable[str]) -> types.CodeType:
         from longterm_compiler.text import as_planned
@@ -159,7 +166,8 @@ class CompiledFlow:
     def _room(self) -> AbstractContextManager[None]:
         return room_for(self.definition, self.names.source, self.depth)
 
-    def _room_for_text(self) -> AbstractContextManager[None]:
+    def room_for_text(self) -> AbstractContextManager[None]:
+        """Let libcst recurse as deep as the flow's text needs."""
         with self._room():
             links = self.text.longest_chain
         return room_for(self.definition, self.names.source, self.depth + links)
@@ -201,18 +209,22 @@ class CompiledFlow:
 
     def resume_text(self, number: int) -> str:
         """Return the text of the resume body of a point, a function."""
-        plan = self._resume_plan(number, ())
-        with self._room_for_text():
-            return self.text.resume(plan, number)
+        plan = self.resume_plan(number)
+        with self.room_for_text():
+            return self.text.resume(plan, self._mark(number))
 
     def resume_code(self, number: int, unbound: Iterable[str] = ()) -> types.CodeType:
         """Compile the resume body of a point, for a frame in which some live names are unbound."""
-        plan = self._resume_plan(number, unbound)
-        with self._room_for_text():
-            text = self.text.resume(plan, number)
+        plan = self.resume_plan(number, unbound)
+        with self.room_for_text():
+            text = self.text.resume(plan, self._mark(number))
             return self._compiled_text(plan, text, self.resume(number).cells)
 
-    def _resume_plan(self, number: int, unbound: Iterable[str]) -> FunctionNode:
+    def _mark(self, number: int) -> Mark:
+        return self.marks[self.points[number - 1].statement]
+
+    def resume_plan(self, number: int, unbound: Iterable[str] = ()) -> FunctionNode:
+        """Return the resume body of a point as a function: what its text must mean."""
         resume = self.resume(number)
         without = sorted(unbound)
         slots = [each for each in resume.slots if each not in without]

@@ -12,9 +12,18 @@ from types import ModuleType
 
 import pytest
 
-from longterm_compiler import CompiledFlow, ModuleNames, Refused, SourceFile, Verdict, compile_flow
+from longterm_compiler import (
+    CompiledFlow,
+    InternalError,
+    ModuleNames,
+    Refused,
+    SourceFile,
+    Verdict,
+    compile_flow,
+)
 from longterm_compiler.listing import listing, listing_parts
 from longterm_compiler.syntax.source import FunctionNode
+from longterm_compiler.text import FlowText
 from tests.compiler.trees import assert_text_is_what_runs
 
 CORPUS = ["argparse", "ast", "configparser", "dataclasses", "smtplib", "shutil", "tokenize"]
@@ -148,6 +157,13 @@ def test_comment_behind_a_statement_stands_behind_the_last_that_it_became() -> N
     assert "both" not in lines[0]
 
 
+def test_comment_that_has_lost_its_place_stands_above() -> None:
+    lines = body("z = (\n    suspend(x)  # first\n    and y  # then\n)")
+
+    assert lines[:2] == ["# first", "# then"]
+    assert "suspend(x)" in lines[2]
+
+
 def test_comment_of_a_with_stands_behind_its_first_line() -> None:
     assert body("with x as z:  # in\n    suspend(z)")[0] == "_lt_manager1 = x  # in"
 
@@ -277,6 +293,24 @@ def test_method_is_printed_on_its_own() -> None:
         "return x if suspend(x) else (y\n  if y else\n  suspend(y))",
         "x = 'a' 'b' \"c\" + suspend(x) + '''d\n  e'''",
         "return x(\\\n    suspend(y), \\\n  1)",
+        "return f'{x - y[suspend(x):]} {y[x + suspend(y)]} {x}'",
+        "return f'{x=} {suspend(y)=} {x!r:>{y}}' f'{y}' 'z'",
+        "return(suspend(x)),[suspend(y)]",
+        "return[a for a in(x)if(a)and y],suspend(x),f'{y!r:{x}}',None.x",
+        "return[suspend(x)]",
+        "z = 'a'if(suspend(x))else'b'",
+        "z = not(suspend(x)),(suspend(x))and(y),1 if x else(suspend(y))",
+        "z = [a for a in(suspend(x))if(y)], -(suspend(y)), x in(suspend(x))",
+        "if(suspend(x)):pass\nelif(suspend(y)):pass\nwhile(suspend(x)):break",
+        "for z in(suspend(x)):y\nwith(suspend(x)):pass\nassert(suspend(x)),(suspend(y))",
+        "raise(suspend(x))from(suspend(y))",
+        "match(suspend(x)):\n    case[1,a]if(suspend(a)):pass\n    case{'k':b}:suspend(b)",
+        "try:suspend(x)\nexcept(x)as e:suspend(y)\nelse:x\nfinally:y",
+        "del(x[suspend(x)]),\nx = suspend(x),",
+        "return lambda*a,b=suspend(x):a, (yield_:=suspend(x)), x[(suspend(x)):(y)]",
+        "return 'a' % suspend(x), \"b\" 'c' % (suspend(y),), 1 .real, x.y.z(suspend(x)).w",
+        "x = {\n 'a': suspend(x),  # one\n **y,\n # two\n 'b': suspend(y)\n}",
+        "x = (yield_\n  # why\n  + suspend(x)) if y else (\n  # or\n  suspend(y))",
     ],
 )
 def test_text_of_odd_statements_is_what_runs(text: str) -> None:
@@ -289,3 +323,36 @@ def test_everything_is_pure_text(tmp_path: Path) -> None:
     compiled = flow("def f():\n    suspend('a')\n", str(tmp_path / "nowhere.py"))
 
     assert ast.parse(listing(compiled))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x):\n\x0c    y = x\n    return suspend(y)\n",
+        "\x0cdef f(x):\n    return suspend(x)\n\x0c\n",
+        "def f(x):\n\tif x:\n\t\ty = suspend(x)\n\t# end\n",
+        "def f(x): return suspend(x) \\\n\nf\n",
+        "def f(x): y = suspend(x); \\\n  return y\n",
+        "def f(x):\n    return suspend(x)  # \\\n    # end \\\n",
+        "class C:\n  def f(self):\n   return suspend(self), super().f()\n\n  # below\n",
+        "if f:\n    if f:\n        @deflow\n        def f(x):\n            return suspend(x)\n",
+        "def f(\u00e9):\n    return '\u00e9' + suspend(\u00e9), '\u00e9'  # \u00e9\n",
+        "def f(x):\n    return suspend(x)",
+    ],
+    ids=repr,
+)
+def test_layout_of_any_kind_is_read(text: str) -> None:
+    for each in (text, text.replace("\n", "\r\n"), text.replace("\n", "\r")):
+        source = SourceFile.parse("shop.py", each)
+        names = ModuleNames(source, "shop", "", lambda module, path: Verdict.SUSPENDS)
+
+        assert_text_is_what_runs(compile_flow(source.definitions[0], names))
+
+
+def test_text_that_is_not_the_plan_is_an_error_of_the_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FlowText, "fresh", lambda self, plan: "def f():\n    return 2\n")
+
+    with pytest.raises(InternalError, match=r"value=2.* instead of .*suspend"):
+        flow("def f():\n    return suspend(1)\n")

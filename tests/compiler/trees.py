@@ -12,10 +12,10 @@ from longterm_compiler.syntax.source import FunctionNode
 
 def assert_text_is_what_runs(compiled: CompiledFlow) -> None:
     """Check that the listing is the plan, and that it gives the very code that the plan gives."""
-    plans = [compiled._fresh_plan]
+    plans = [compiled.fresh_plan]
     codes = [(compiled.code, compiled.free)]
     for each in compiled.points:
-        plans.append(compiled._resume_plan(each.number, ()))
+        plans.append(compiled.resume_plan(each.number))
         codes.append((compiled.resume_code(each.number), compiled.resume(each.number).cells))
     printed = ast.parse(listing(compiled)).body
 

@@ -10,7 +10,16 @@ from longterm_compiler.text import version
 
 version.check()
 
-from longterm_compiler.text.proof import as_planned
+from longterm_compiler.text.bodies import Bodies, Scope, bodies_text
+from longterm_compiler.text.proof import as_planned, matched
 from longterm_compiler.text.writer import FlowText, Mark
 
-__all__ = ["FlowText", "Mark", "as_planned"]
+__all__ = [
+    "Bodies",
+    "FlowText",
+    "Mark",
+    "Scope",
+    "as_planned",
+    "bodies_text",
+    "matched",
+]

@@ -22,6 +22,7 @@ from longterm_compiler.diagnostics import InternalError
 from longterm_compiler.syntax.source import Definition, SourceFile
 from longterm_compiler.syntax.tree import children
 from longterm_compiler.text.pairs import Line, Pairs
+from longterm_compiler.text.spacing import spaced
 
 Place: TypeAlias = tuple[int, int]
 _Key: TypeAlias = tuple[type[ast.AST], int, int, int | None, int | None]
@@ -49,12 +50,7 @@ class Author:
         text = "\n".join(["if True:", *lines, ""] if is_inside else [*lines, ""])
         if self._longest_choice() > _MOST_OPERANDS:
             raise RecursionError
-        config = cst.PartialParserConfig(default_indent=self.indent)
-        try:
-            found: cst.CSTNode = cst.parse_module(text, config).body[0]
-        except cst.ParserSyntaxError as error:
-            name = self.definition.qualname
-            raise InternalError(f"libcst cannot read the flow {name}: {error}") from error
+        found: cst.CSTNode = self._parsed(text).body[0]
         if is_inside:
             assert isinstance(found, cst.If)
             found = found.body.body[0]
@@ -67,6 +63,17 @@ class Author:
         pairs = Pairs()
         pairs.pair(self.definition.node, self.written)
         return pairs
+
+    def _parsed(self, text: str) -> cst.Module:
+        config = cst.PartialParserConfig(default_indent=self.indent)
+        try:
+            try:
+                return cst.parse_module(text, config)
+            except cst.CSTValidationError:
+                return cst.parse_module(spaced(text), config)
+        except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
+            name = self.definition.qualname
+            raise InternalError(f"libcst cannot read the flow {name}: {error}") from error
 
     def _longest_choice(self) -> int:
         nodes = ast.walk(self.definition.node)
@@ -85,30 +92,34 @@ class Author:
         line, column = start_of(node)
         return self.source.lines[line - 1].encode()[:column].decode().rpartition("\f")[2]
 
-    def _lines(self) -> list[str]:
-        """Return the lines of the function, with the comments that end it."""
+    @cached_property
+    def extent(self) -> slice:
+        """The lines of the function, counted from 0, with the comments that end it."""
         node, lines = self.definition.node, self.source.lines
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        first, end = self.definition.first_line - 1, node.end_lineno
-        rest = lines[end - 1].encode()[node.end_col_offset :].decode()
-        while _GOES_ON.fullmatch(rest) and end < len(lines):
-            rest = lines[end]
-            end += 1
-        for number in range(end, len(lines)):
-            line = lines[number]
-            if not _BLANK.fullmatch(line) or "#" in line[: node.col_offset + 1]:
+        line, column = end_of(node)
+        rest = lines[line - 1].encode()[column:].decode()
+        while _GOES_ON.fullmatch(rest) and line < len(lines):
+            rest = lines[line]
+            line += 1
+        end = line
+        for number in range(line, len(lines)):
+            text = lines[number]
+            if not _BLANK.fullmatch(text) or "#" in text[: node.col_offset + 1]:
                 break
-            if line.strip():
+            if text.strip():
                 end = number + 1
-        found = lines[first:end]
+        return slice(self.definition.first_line - 1, end)
+
+    def _lines(self) -> list[str]:
+        """Return the lines of the function as libcst can read them."""
+        first, found = self.extent.start, self.source.lines[self.extent]
         if any("\f" in each for each in found):
             # Python begins to count the indentation anew at a form feed, and libcst does not.
             for each in self.statements:
-                place, column = start_of(each)
-                start, text = self._before(each), found[place - 1 - first]
+                line, column = start_of(each)
+                start, text = self._before(each), found[line - 1 - first]
                 if not start.strip():
-                    found[place - 1 - first] = start + text.encode()[column:].decode()
+                    found[line - 1 - first] = start + text.encode()[column:].decode()
         return found
 
     @cached_property
@@ -125,14 +136,19 @@ class Author:
 
     @cached_property
     def _by_key(self) -> dict[_Key, ast.AST]:
-        # Places inside an f-string are not the same on all versions of Python: not looked up.
         found: dict[_Key, ast.AST] = {}
         pending: list[ast.AST] = [self.definition.node]
+        inside_strings: list[ast.AST] = []
         for node in pending:
             if hasattr(node, "lineno") and node in self.pairs.nodes:
                 found[_key(node)] = node
-            if not isinstance(node, ast.JoinedStr):
-                pending += children(node)
+            (inside_strings if isinstance(node, ast.JoinedStr) else pending).extend(children(node))
+        # Before Python 3.12 (PEP 701) the places inside an f-string were not all those in the file,
+        # so the others come first.
+        for node in inside_strings:
+            if hasattr(node, "lineno") and node in self.pairs.nodes:
+                found.setdefault(_key(node), node)
+            inside_strings += children(node)
         return found
 
     def is_authors(self, node: ast.AST) -> bool:
@@ -220,6 +236,19 @@ class Author:
         suite = self.pairs.last.get(statement)
         return list(suite.footer) if isinstance(suite, cst.IndentedBlock) else []
 
+    def inside(self, statement: ast.stmt) -> list[str]:
+        """Return the comments of a simple statement, or above the body of a compound one."""
+        first, (last, column) = start_of(statement)[0], end_of(statement)
+        body: list[ast.stmt] = getattr(statement, "body", [])
+        if body:
+            lines = self.source.lines[first - 1 : max(first, start_of(body[0])[0] - 1)]
+        else:
+            lines = self.source.lines[first - 1 : last]
+            lines[-1] = lines[-1].encode()[:column].decode()
+        behind = self.trailing(statement)
+        comments = [] if behind is None or behind.comment is None else [behind.comment.value]
+        return [*_comments("\n".join(lines)), *comments]
+
     def line_of_call(self, call: ast.Call) -> str:
         """Return the first line of a call's statement, or of the call itself if it stands below."""
         owner = self.owner(call)
@@ -275,11 +304,18 @@ def same_tree(one: object, other: object) -> bool:
 
 
 def _without_comment(line: str) -> str:
-    if "#" in line:
+    comments = _comments(line)
+    return line.removesuffix(comments[0]).rstrip() if comments else line.rstrip()
+
+
+def _comments(text: str) -> list[str]:
+    """Return the comments of a piece of text, which may end before a bracket is closed."""
+    found: list[str] = []
+    if "#" in text:
         try:
-            for each in tokenize.generate_tokens(io.StringIO(line).readline):
+            for each in tokenize.generate_tokens(io.StringIO(text).readline):
                 if each.type == tokenize.COMMENT:
-                    line = line[: each.start[1]]
+                    found.append(each.string)
         except (tokenize.TokenError, SyntaxError):
-            pass  # a string or a bracket is open at its end
-    return line.rstrip()
+            pass
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TypeVar
 
 from longterm_compiler.analysis.limits import TOO_MUCH_INDENTATION
@@ -26,25 +27,33 @@ def as_planned(plan: N, text: str) -> N:
         raise InternalError(f"{error}, in\n{text}") from error
     except (SyntaxError, ValueError) as error:
         raise InternalError(f"{error}, in\n{text}") from error
-    pending: list[tuple[object, object]] = [(plan, tree)]
+    for wanted, found in matched(plan, tree, text):
+        for name in wanted._attributes:
+            setattr(found, name, getattr(wanted, name))
+    assert isinstance(tree, type(plan))
+    return tree
+
+
+def matched(plan: object, tree: object, text: str) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Yield the nodes of a plan, each with the one that was read of its text.
+
+    Raises:
+        InternalError: the text means something else.
+    """
+    pending = [(plan, tree)]
     while pending:
         wanted, found = pending.pop()
         if type(wanted) is not type(found):
             raise _differs(wanted, found, text)
-        if isinstance(wanted, ast.AST):
-            assert isinstance(found, ast.AST)
-            for name in wanted._attributes:
-                setattr(found, name, getattr(wanted, name))
+        if isinstance(wanted, ast.AST) and isinstance(found, ast.AST):
+            yield wanted, found
             pending += [(getattr(wanted, f, None), getattr(found, f, None)) for f in wanted._fields]
-        elif isinstance(wanted, list):
-            assert isinstance(found, list)
+        elif isinstance(wanted, list) and isinstance(found, list):
             if len(wanted) != len(found):
                 raise _differs(wanted, found, text)
             pending += zip(wanted, found, strict=True)
         elif wanted is not found and repr(wanted) != repr(found):
             raise _differs(wanted, found, text)
-    assert isinstance(tree, type(plan))
-    return tree
 
 
 def _differs(wanted: object, found: object, text: str) -> InternalError:

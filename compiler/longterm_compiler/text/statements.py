@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import libcst as cst
 
 from longterm_compiler.text.author import Author
 from longterm_compiler.text.expressions import Expressions
+from longterm_compiler.text.simple import Simple
 
 Around: TypeAlias = frozenset[ast.stmt]
 _Header: TypeAlias = cst.Else | cst.Finally
@@ -35,11 +36,18 @@ class Statements:
 
     author: Author
     note: Note
+    is_whole: bool
+    """Whether all of the author's statements are written, and so all comments have a place."""
 
     @property
     def expressions(self) -> Expressions:
         """Writes their expressions."""
         return Expressions(self.author)
+
+    @property
+    def simple(self) -> Simple:
+        """Writes those of them that hold no block."""
+        return Simple(self.expressions)
 
     def block(
         self, body: list[ast.stmt], depth: int = 1, around: Around = frozenset()
@@ -49,7 +57,7 @@ class Statements:
         owners = self._owners(body)
         previous: ast.stmt | None = None
         tail: list[cst.EmptyLine] = []
-        number = 0
+        number = start = 0
         while number < len(body):
             node, owner = body[number], owners[number]
             shared = self._shared_line(body, number)
@@ -68,7 +76,13 @@ class Statements:
             if ours is not previous and isinstance(ours, _WITH) and not isinstance(node, _WITH):
                 comment = self.author.opening_comment(ours.body[0])
                 statement = _behind(statement, [] if comment is None else [comment.value])
+            if ours is not previous:
+                start = len(written)
             written.append(_below(statement, above))
+            if ends is not None and self.is_whole:
+                written[start] = _with_lost(
+                    written[start], self.author.inside(ends), written[start:]
+                )
             tail = [] if ends is None else self.author.tail(shared[-1] if shared else ends)
             previous = owners[number - 1]
         return written, tail
@@ -146,8 +160,8 @@ class Statements:
             case ast.Match():
                 return self._match(node, depth, around)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                return self._definition(node)
-        return _as_statement(self._simple(node))
+                return self._definition(node, depth, around)
+        return _as_statement(self.simple.statement(node))
 
     def _if(self, node: ast.If, depth: int, around: Around) -> cst.If:
         written = self._headed(node, "test")
@@ -185,7 +199,7 @@ class Statements:
         if isinstance(node, ast.While):
             return cst.While(self.expressions.alone(node.test), _NO_BLOCK)
         return cst.For(
-            self._target(node.target),
+            self.simple.target(node.target),
             self.expressions.alone(node.iter),
             _NO_BLOCK,
             asynchronous=cst.Asynchronous() if isinstance(node, ast.AsyncFor) else None,
@@ -240,8 +254,12 @@ class Statements:
         written = self._headed(node, "subject")
         cases = [self._case(each, node, depth + 1, around) for each in node.cases]
         if isinstance(written, cst.Match):
-            return written.with_changes(leading_lines=[], cases=cases)
-        return cst.Match(self._target(node.subject), cases)
+            # libcst does not see that `match(x)` wants a space when a name comes for `(x)`.
+            space = written.whitespace_after_match.value or " "
+            return written.with_changes(
+                leading_lines=[], cases=cases, whitespace_after_match=cst.SimpleWhitespace(space)
+            )
+        return cst.Match(self.simple.target(node.subject), cases)
 
     def _case(
         self, node: ast.match_case, match: ast.Match, depth: int, around: Around
@@ -258,11 +276,19 @@ class Statements:
         body = self._suite(node.body, "body", found, depth, around)
         return written.with_changes(body=body)
 
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> _Compound:
+    def _definition(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+        depth: int,
+        around: Around,
+    ) -> _Compound:
         fields = _CLASS if isinstance(node, ast.ClassDef) else _FUNCTION
         written = self._headed(node, *fields)
         assert isinstance(written, cst.FunctionDef | cst.ClassDef)
-        return written
+        found = self.author.node_at(node)
+        if node.body is getattr(found, "body", None):
+            return written
+        return written.with_changes(body=self._suite(node.body, "body", node, depth, around))
 
     def _headed(self, node: ast.AST, *fields: str) -> cst.CSTNode | None:
         """Return the author's node for a block, with what lowering changed above the block."""
@@ -303,39 +329,6 @@ class Statements:
         block: list[ast.stmt] = getattr(found, field, [])
         return block
 
-    def _simple(self, node: ast.stmt) -> cst.BaseSmallStatement:
-        found = self.author.node_at(node)
-        changed = None if found is None else self.expressions.changed(found, node)
-        if isinstance(changed, cst.BaseSmallStatement):
-            return changed
-        alone = self.expressions.alone
-        match node:
-            case ast.Expr():
-                return cst.Expr(alone(node.value))
-            case ast.Assign():
-                targets = [cst.AssignTarget(self._target(each)) for each in node.targets]
-                return cst.Assign(targets, alone(node.value))
-            case ast.Return():
-                return cst.Return(None if node.value is None else alone(node.value))
-            case ast.Raise(cause=None):
-                return cst.Raise(None if node.exc is None else alone(node.exc))
-            case ast.Delete(targets=[target]):
-                return cst.Del(self._target(target))
-            case ast.Global() | ast.Nonlocal():
-                make = cst.Global if isinstance(node, ast.Global) else cst.Nonlocal
-                return make([cst.NameItem(cst.Name(each)) for each in node.names])
-            case ast.Pass() | ast.Break() | ast.Continue():
-                return getattr(cst, type(node).__name__)()  # type: ignore[no-any-return]
-        raise AssertionError(f"lowering made a {type(node).__name__}")
-
-    def _target(self, node: ast.expr) -> Any:  # what libcst lets be assigned to has many types
-        """Write a target, or a subject, as people do: a tuple of several has no parentheses."""
-        written = self.expressions.alone(node)
-        is_several = isinstance(node, ast.Tuple) and len(node.elts) > 1
-        if is_several and not self.author.is_authors(node):
-            return written.with_changes(lpar=[], rpar=[])
-        return written
-
 
 _Compound: TypeAlias = cst.FunctionDef | cst.ClassDef
 _NO_BLOCK = cst.IndentedBlock([])
@@ -368,6 +361,15 @@ def _below(statement: _Statement, above: list[cst.EmptyLine]) -> _Statement:
     if not above and not statement.leading_lines:
         return statement
     return statement.with_changes(leading_lines=above)
+
+
+def _with_lost(first: _Statement, comments: list[str], written: list[_Statement]) -> _Statement:
+    """Put above the first of some statements the comments that found no place in any of them."""
+    if not comments:
+        return first
+    text = cst.Module(written).code
+    lost = [cst.EmptyLine(comment=cst.Comment(each)) for each in comments if each not in text]
+    return _below(first, [*first.leading_lines, *lost])
 
 
 def _behind(statement: _Statement, comments: Iterable[str | None]) -> _Statement:

@@ -14,6 +14,8 @@ from longterm_compiler.text.statements import Statements
 
 _WIDTH = 88
 _SHORTEST = 16
+_TRUE = cst.Name("True")
+_NEXT_LINE = cst.ParenthesizedWhitespace(last_line=cst.SimpleWhitespace(INDENT), indent=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +39,43 @@ class FlowText:
         self._author = Author(source, definition)
         self._marks = marks
 
-    def fresh(self, plan: FunctionNode) -> str:
+    def fresh(self, plan: FunctionNode, indent: str = "") -> str:
         """Write the function as the author declared it, with the fresh body."""
         written = self._author.written
-        return self._text(written.with_changes(body=self._body(plan, None)))
+        return self._text(written.with_changes(body=self._body(plan, None)), indent)
 
-    def resume(self, plan: FunctionNode, number: int) -> str:
+    def resume(self, plan: FunctionNode, mark: Mark) -> str:
         """Write what is left to do of the flow from a point on."""
-        mark = next(each for each in self._marks.values() if each.number == number)
+        return self._text(self.resume_function(plan, mark))
+
+    def resume_function(self, plan: FunctionNode, mark: Mark) -> cst.FunctionDef:
+        """Write what is left to do of the flow from a point on, as a part of a larger text."""
         names = [each.arg for each in plan.args.args]
         is_async = isinstance(plan, ast.AsyncFunctionDef)
         head = f"{'async ' if is_async else ''}def {plan.name}({', '.join(names)}):"
+        is_long = len(head) > _WIDTH
         function = cst.FunctionDef(
             cst.Name(plan.name),
-            cst.Parameters(_parameters(names, is_long=len(head) > _WIDTH)),
+            cst.Parameters(_parameters(names, is_long=is_long)),
             self._body(plan, mark),
             asynchronous=cst.Asynchronous() if is_async else None,
+            whitespace_before_params=_NEXT_LINE if is_long else cst.SimpleWhitespace(""),
         )
-        if len(head) > _WIDTH:
-            line = cst.ParenthesizedWhitespace(last_line=cst.SimpleWhitespace(INDENT), indent=True)
-            function = function.with_changes(whitespace_before_params=line)
-        return self._text(function)
+        title = cst.EmptyLine(comment=cst.Comment(self.title(mark)))
+        return function.with_changes(leading_lines=[cst.EmptyLine(indent=False), title])
 
-    def title(self, number: int) -> str:
+    def title(self, mark: Mark) -> str:
         """Return the comment above a resume body: its point, and the author's line."""
-        mark = next(each for each in self._marks.values() if each.number == number)
         return f"# P{str(mark)[3:]}: {self.line_of_call(mark.call)}"
 
     def line_of_call(self, call: ast.Call) -> str:
         """Return the first line of a call's statement, or of the call itself if it stands below."""
         return self._author.line_of_call(call)
+
+    @property
+    def extent(self) -> slice:
+        """The lines of the function in its file, counted from 0, with the comments that end it."""
+        return self._author.extent
 
     @property
     def indent(self) -> str:
@@ -80,16 +89,19 @@ class FlowText:
 
     def _body(self, plan: FunctionNode, resumed: Mark | None) -> cst.IndentedBlock:
         notes = _Notes(self._author, self._marks, resumed)
-        written, tail = Statements(self._author, notes.of).block(plan.body)
+        written, tail = Statements(self._author, notes.of, resumed is None).block(plan.body)
         header = cst.TrailingWhitespace()
         own = self._author.written.body
         if resumed is None and isinstance(own, cst.IndentedBlock):
             header = own.header
         return cst.IndentedBlock(written, header=header, footer=tail)
 
-    def _text(self, function: cst.FunctionDef) -> str:
-        alone = function.with_changes(leading_lines=[])
-        return cst.Module([alone], default_indent=self._author.indent).code
+    def _text(self, function: cst.FunctionDef, indent: str = "") -> str:
+        statement: cst.BaseCompoundStatement = function.with_changes(leading_lines=[])
+        if indent:
+            statement = cst.If(_TRUE, cst.IndentedBlock([statement], indent=indent))
+        text = cst.Module([statement], default_indent=self._author.indent).code
+        return text.partition("\n")[2] if indent else text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,9 +137,8 @@ def _takes_the_event(statement: ast.stmt) -> bool:
 def _parameters(names: list[str], *, is_long: bool) -> list[cst.Param]:
     if not is_long:
         return [cst.Param(cst.Name(each)) for each in names]
-    between = cst.ParenthesizedWhitespace(last_line=cst.SimpleWhitespace(INDENT), indent=True)
+    comma = cst.Comma(whitespace_after=_NEXT_LINE)
     end = cst.ParenthesizedWhitespace(indent=True)
-    comma = cst.Comma(whitespace_after=between)
     params = [cst.Param(cst.Name(each), comma=comma) for each in names]
     params[-1] = params[-1].with_changes(comma=cst.Comma(whitespace_after=end))
     return params
