@@ -5,9 +5,7 @@ The compiler imports this module and nothing else of the runtime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
-from types import CodeType
 from typing import Final
 
 ABI_VERSION: Final = 1
@@ -33,6 +31,7 @@ RUNTIME_NAMES: Final = frozenset(
         "AssertionError",
         "BaseException",
         "Suspend",
+        "UNBOUND",
         "aenter_and_aexit",
         "aexit",
         "again",
@@ -51,6 +50,15 @@ RUNTIME_NAMES: Final = frozenset(
 )
 """The attributes of `longterm._flows.rt` that generated code may use."""
 
+
+WRITTEN: Final = "__longterm_written__"
+"""The global of a module that `longterm-compile --output` wrote: the ABI and Python it is for."""
+
+FLOWS: Final = "__longterm_flows__"
+"""The global of a written module with what must be known of each of its flows."""
+
+BODIES: Final = "__longterm_bodies__"
+"""The function of a written module that holds the resume bodies; nothing calls it."""
 
 NEEDS_COLUMNS: Final = (
     "Python runs without columns in code objects, by which a suspended call is found (unset "
@@ -75,11 +83,3 @@ def mangle(name: str, class_name: str | None) -> str:
         return name
     stripped = class_name.lstrip("_")
     return f"_{stripped}{name}" if stripped else name
-
-
-def nested_codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code objects inside another; the order is that of lists of their names."""
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from nested_codes(each)

@@ -7,11 +7,12 @@ reads it.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from opcode import opmap
 from typing import Any, TypeAlias
 
-from longterm_compiler.emit.closures import inner_places
+from longterm._inner_code import InnerFunction, inner_places
+from longterm_compiler.emit.closures import inner_functions
 from longterm_compiler.pipeline import CompiledFlow
 
 Data: TypeAlias = dict[str, Any]
@@ -32,7 +33,8 @@ def flow_data(flow: CompiledFlow) -> Data:
         "free": flow.free,
         "nested_in_flows": flow.nested_in_flows,
         "class_name": flow.definition.class_name,
-        "inner": inner_places(flow.definition, flow.code),
+        "is_written": False,
+        "inner": inner_places(flow.code, _inner_functions(flow)),
     }
 
 
@@ -45,8 +47,13 @@ def resume_data(flow: CompiledFlow, number: int, unbound: Iterable[str] = ()) ->
         "slots": resume.slots,
         "cells": resume.cells,
         "next_calls": next_calls(code, is_awaited=flow.is_awaited(number)),
-        "inner": inner_places(flow.definition, code),
+        "inner": inner_places(code, _inner_functions(flow)),
     }
+
+
+def _inner_functions(flow: CompiledFlow) -> Iterator[InnerFunction]:
+    # Most flows have no code inside, and then none of these is looked for.
+    yield from inner_functions(flow.definition).values()
 
 
 def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:

@@ -60,6 +60,8 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
             number, callee = point.number, tuple(map(local_name, point.callee))
     if number is None:
         return CallSite(body, None, line, callee, (), ())
+    if flow.fresh.is_written:
+        line = flow.fresh.author_lines[number]
     resume = flow.resume(number)
     slots = tuple((name, local_name(name)) for name in resume.slots)
     return CallSite(body, number, line, callee, slots, resume.cells)

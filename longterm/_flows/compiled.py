@@ -10,7 +10,8 @@ from functools import cached_property
 from types import CodeType
 from typing import Any
 
-from longterm._abi import mangle, nested_codes
+from longterm._abi import mangle
+from longterm._inner_code import nested_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,10 @@ class ResumePoint:
 
     number: int
     line: int
+    """The line of the call in the author's file."""
     end: tuple[int, int]
-    """Where its call ends in the author's file, line and column: no two calls end at one place."""
+    """Where the call ends in the file of the code (line, column in bytes): no two end at one
+    place."""
     callee: tuple[str, ...]
     """What is called, as a dotted path."""
 
@@ -34,23 +37,49 @@ class FreshCode:
 
     def __init__(self, data: dict[str, Any]) -> None:
         """Read the compiler's data."""
-        self.version: str = data["version"]
         self.code: CodeType = data["code"]
-        self.shared: tuple[str, ...] = data["shared"]
-        """The names that live in cells, in the order in which the fresh body keeps them."""
-        self.free: tuple[str, ...] = data["free"]
-        """Those of them that belong to functions around the flow."""
-        self.nested_in_flows: bool = data["nested_in_flows"]
-        """Whether every function around the flow is a flow too."""
-        self.class_name: str | None = data["class_name"]
-        """The class by which private names are mangled."""
         self._data = data
 
     @cached_property
+    def version(self) -> str:
+        """The digest of what the flow means."""
+        return self._data["version"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The names that live in cells, in the order in which the fresh body keeps them."""
+        return self._data["shared"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def free(self) -> tuple[str, ...]:
+        """Those of them that belong to functions around the flow."""
+        return self._data["free"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def nested_in_flows(self) -> bool:
+        """Whether every function around the flow is a flow too."""
+        return self._data["nested_in_flows"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def class_name(self) -> str | None:
+        """The class by which private names are mangled."""
+        return self._data["class_name"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def is_written(self) -> bool:
+        """Whether the code is that of a written module, so that its lines are not the author's."""
+        return self._data["is_written"]  # type: ignore[no-any-return]
+
+    @cached_property
     def points(self) -> dict[tuple[int, int], ResumePoint]:
-        """The points by the place where their calls end."""
+        """The points by the place where their calls end in the file of the code."""
         points = (ResumePoint(*each) for each in self._data["points"])
         return {each.end: each for each in points}
+
+    @cached_property
+    def author_lines(self) -> dict[int, int]:
+        """The line of each point's call in the author's file."""
+        return {each.number: each.line for each in self.points.values()}
 
     @cached_property
     def inner(self) -> dict[str, CodeType]:
@@ -75,6 +104,8 @@ class ResumeCode:
     """The offsets that a traceback can show while it waits for what it was made to go on with."""
     inner: dict[str, CodeType]
     """The code of the functions inside, by their places."""
+    unbound: frozenset[str] = frozenset()
+    """The live names for which it takes `UNBOUND`; others without a value want another body."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> ResumeCode:

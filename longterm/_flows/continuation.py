@@ -16,10 +16,10 @@ from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
+from longterm._flows.flow import IS_COROUTINE, Flow, body_of, flow_named
 from longterm._flows.refusals import foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
-from longterm._flows.rt import Suspend
+from longterm._flows.rt import UNBOUND, Suspend
 from longterm.errors import CannotSuspend
 from longterm.frame import Frame
 
@@ -116,8 +116,11 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
         bound: Iterable[str] = resume.slots
         if not resume.slots.keys() <= slots.keys():
             unbound = tuple(name for name in resume.slots if name not in slots)
-            resume = flow.resume(frame.point, unbound)
-            bound = [name for name in bound if name in slots]
+            if resume.unbound.issuperset(unbound):
+                slots = {**slots, **dict.fromkeys(unbound, UNBOUND)}
+            else:
+                resume = flow.resume(frame.point, unbound)
+                bound = [name for name in bound if name in slots]
         code = resume.code
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         function = FunctionType(code, flow.globals, code.co_name, None, closure)

@@ -14,14 +14,15 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns, nested_codes
+from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
 from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FreshCode, ResumeCode
-from longterm._flows.loader import FlowLoader, inner_loader, loader_of
+from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
+from longterm._inner_code import nested_codes
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,15 +34,13 @@ class Flow:
     """A flow of this process: its name, its compiled code, and the module it lives in."""
 
     def __init__(
-        self, name: str, loader: FlowLoader, namespace: dict[str, Any], original: types.CodeType
+        self, name: str, loader: Loader, namespace: dict[str, Any], original: types.CodeType
     ) -> None:
         """Take the flow by the name that stores know it by, `module:qualname`."""
         self.name = name
         self.loader = loader
         self.fresh: FreshCode = loader.fresh
         """The fresh body, and what is known of the points."""
-        self.version = self.fresh.version
-        """The digest of what the flow means."""
         self.is_async = bool(self.fresh.code.co_flags & IS_COROUTINE)
         """Whether the flow is an `async def`."""
         self.globals = namespace
@@ -53,6 +52,11 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
+
+    @cached_property
+    def version(self) -> str:
+        """The digest of what the flow means."""
+        return self.fresh.version
 
     @cached_property
     def inner_names(self) -> tuple[str, ...]:
@@ -129,7 +133,9 @@ flow_codes[id(deflow.__code__)] = DEFLOW
 
 def _make_flow(function: types.FunctionType) -> None:
     code = function.__code__
-    if id(code) in _bodies:
+    body = _bodies.get(id(code))
+    if body is not None:
+        body.flow.functions.add(function)
         return
     flow = _by_original.get(id(code))
     if flow is None:
@@ -218,7 +224,7 @@ def _inner_flow(name: str) -> Flow | None:
     if outer is None or ".<locals>." not in qualname:
         return None
     with _making:
-        loader = inner_loader(outer.loader, qualname)
+        loader = outer.loader.inner(qualname)
         if loader is None:
             return None
         flow = Flow(name, loader, outer.globals, loader.fresh.code)

@@ -12,8 +12,9 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from longterm._abi import WRITTEN
 from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
 from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.resolve import MAY, is_half_loaded, resolve
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from longterm_compiler.analysis.resolve import SourceResolver
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
+
+
+class Loader(Protocol):
+    """Loads the code of one flow: its fresh body, and its resume bodies as they are needed."""
+
+    @property
+    def fresh(self) -> FreshCode:
+        """The fresh body, and what is known of the points."""
+
+    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeCode:
+        """Return the resume body of a point, for frames in which some live names are unbound."""
+
+    def inner(self, qualname: str) -> Loader | None:
+        """Return the loader of a flow inside this one, whose definition has not run here."""
 
 
 class SourceModule:
@@ -55,7 +70,7 @@ class SourceModule:
 
 
 class FlowLoader:
-    """Loads the code of one flow: its fresh body, and its resume bodies as they are needed."""
+    """Loads one flow from the cache or from the compiler."""
 
     def __init__(
         self, module: SourceModule, name: str, flags: int, definition: Definition | None
@@ -81,6 +96,16 @@ class FlowLoader:
             add_resume(self._entry, number, unbound, data)
             self.module.cache.put(self._name, self._entry)
         return ResumeCode.of(data)
+
+    def inner(self, qualname: str) -> FlowLoader | None:
+        """Return the loader of a flow inside this one, whose definition has not run here."""
+        module = self.module
+        known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
+        definition = None if known else module.source.find_qualname(qualname)
+        if not known and definition is None:
+            return None
+        name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
+        return FlowLoader(module, name, self.flags, definition)
 
     def _valid_entry(self) -> Entry | None:
         entry = self.module.cache.get(self._name)
@@ -162,13 +187,17 @@ def _source_resolver() -> SourceResolver:
 _modules: dict[str, tuple[tuple[int, int], SourceModule]] = {}
 
 
-def loader_of(function: types.FunctionType) -> FlowLoader:
+def loader_of(function: types.FunctionType) -> Loader:
     """Return the loader of the flow that a function is to be.
 
     Raises:
         CompileError: there is no source text, or the function cannot be a flow.
     """
     code = function.__code__
+    if WRITTEN in function.__globals__:
+        from longterm._flows.written import written_flow
+
+        return written_flow(function)
     module = _module_of(function)
     name = f"{code.co_qualname}@{code.co_firstlineno}"
     if hasattr(function, "__wrapped__"):
@@ -191,17 +220,6 @@ def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name:
             f"function {code.co_qualname} at {code.co_filename}:{code.co_firstlineno} "
             "(put @deflow directly above the def, below all other decorators)"
         )
-
-
-def inner_loader(outer: FlowLoader, qualname: str) -> FlowLoader | None:
-    """Return the loader of a flow inside another one, whose definition has not run here."""
-    module = outer.module
-    known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
-    definition = None if known else module.source.find_qualname(qualname)
-    if not known and definition is None:
-        return None
-    name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
-    return FlowLoader(module, name, outer.flags, definition)
 
 
 def find_definition(module: SourceModule, name: str) -> Definition | None:

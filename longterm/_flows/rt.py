@@ -28,6 +28,9 @@ class Suspend(BaseException):
         super().__init__(wait.event_id)
 
 
+UNBOUND = object()
+"""Stands for a slot that has no value, where a resume body is called with all of them."""
+
 AssertionError = builtins.AssertionError
 BaseException = builtins.BaseException
 iter = builtins.iter

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longterm._escapes import escaped, escaped_lines
@@ -21,6 +22,7 @@ from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
 from longterm_compiler.cli.fix import mend
 from longterm_compiler.cli.highlight import can_highlight, highlight
+from longterm_compiler.cli.output import write_output
 from longterm_compiler.cli.points_table import points_table
 from longterm_compiler.cli.precompile import CannotCache, check_cache_is_on, precompile
 from longterm_compiler.cli.targets import (
@@ -43,8 +45,8 @@ if TYPE_CHECKING:
 _OK, _PROBLEMS, _UNUSABLE, _OUR_FAULT = 0, 1, 2, 3
 _EPILOG = """\
 A target is a file (shop/orders.py), a module (shop.orders), or one flow of either
-(shop/orders.py:approve, shop.orders:Shop.approve). With --cache and --fix it is a file, a
-module, or a folder or package, which mean all files below them.
+(shop/orders.py:approve, shop.orders:Shop.approve). With --cache, --fix and --output it is a file,
+a module, or a folder or package, which mean all files below them.
 
 exit status: 0 if all is well, 1 if there are diagnostics, 2 if a target cannot be used, 3 if the
 compiler itself has failed, 141 if nobody reads the output any more
@@ -57,6 +59,7 @@ class _Options:
     check: bool
     cache: bool
     fix: bool
+    output: str | None
     diff: bool
     unsafe_fixes: bool
     color: str
@@ -99,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="rewrite files so that their flows can be compiled, where a machine can tell how",
     )
+    what.add_argument(
+        "--output",
+        metavar="DIR",
+        help="write modules whose flows are compiled, which run without the compiler, to a folder",
+    )
     what.add_argument("--diff", action="store_true", help="show what --fix would change")
     parser.add_argument(
         "--unsafe-fixes",
@@ -121,6 +129,9 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         if options.cache:
             check_cache_is_on()
             return max(_cache_or_refuse(each, options) for each in find_files(text))
+        if options.output is not None:
+            folder = Path(options.output)
+            return max(_write_or_refuse(each, folder, options) for each in find_files(text))
         if options.fix or options.diff:
             return max(_mend_or_show(each, options) for each in find_files(text))
         return _show_or_refuse(find_target(text), options, first=first)
@@ -182,6 +193,19 @@ def _cache_or_refuse(file: Located, options: _Options) -> int:
         return _without_flows(str(file.path))
     flows, points = _count(written.flows, "flow"), _count(written.points, "resume point")
     print(escaped(f"{file.path}: {flows}, {points}, in {written.path}"))
+    return _OK
+
+
+def _write_or_refuse(file: Located, folder: Path, options: _Options) -> int:
+    """Write the module of one file and say so; one that cannot be used does not stop the others."""
+    try:
+        written = write_output(file, folder)
+    except BadTarget as error:
+        return _unusable(error)
+    except Refused:
+        _has_problems(names_in(file), None, options)
+        return _PROBLEMS
+    print(f"{file.path}: {_count(written.flows, 'flow')}, in {written.path}")
     return _OK
 
 

@@ -5,6 +5,7 @@ Reads files; imports and executes nothing of the author's.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from longterm._abi import WRITTEN
 from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located, locate, read_source, root_of
 from longterm_compiler.analysis.resolve import SourceResolver
-from longterm_compiler.syntax.source import Definition
+from longterm_compiler.syntax.source import Definition, SourceFile
 
 _FLOW = re.compile(r"[^\W\d][\w.<>]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -100,8 +102,17 @@ def names_in(located: Located, path: str | None = None) -> ModuleNames:
         raise BadTarget(f"cannot read {shown}: {error.strerror}") from None
     except (RecursionError, MemoryError):
         raise BadTarget(f"{shown} is nested too deeply for Python's own parser") from None
+    if WRITTEN in source.text and _is_written(source):
+        raise BadTarget(
+            f"{shown} was written by `longterm-compile --output` (name the file it was made of)"
+        )
     resolver = SourceResolver([str(root_of(located.path)), *sys.path])
     return ModuleNames(source, located.module, located.package, resolver)
+
+
+def _is_written(source: SourceFile) -> bool:
+    assigned = [each.targets for each in source.tree.body if isinstance(each, ast.Assign)]
+    return any(isinstance(each, ast.Name) and each.id == WRITTEN for [each, *_] in assigned)
 
 
 def _split(text: str) -> tuple[str, str | None]:
