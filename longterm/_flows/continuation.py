@@ -16,7 +16,7 @@ from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow, body_of, flow_named
+from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
 from longterm._flows.refusals import foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend

@@ -23,6 +23,7 @@ from longterm_compiler.syntax.source import Definition, SourceFile
 from longterm_compiler.syntax.tree import children
 from longterm_compiler.text.pairs import Line, Pairs
 from longterm_compiler.text.spacing import spaced
+from longterm_compiler.text.targets import parse_with_bare_targets
 
 Place: TypeAlias = tuple[int, int]
 _Key: TypeAlias = tuple[type[ast.AST], int, int, int | None, int | None]
@@ -69,6 +70,8 @@ class Author:
         try:
             try:
                 return cst.parse_module(text, config)
+            except cst.ParserSyntaxError:
+                return parse_with_bare_targets(text, lambda bare: cst.parse_module(bare, config))
             except cst.CSTValidationError:
                 return cst.parse_module(spaced(text), config)
         except (cst.ParserSyntaxError, cst.CSTValidationError) as error:

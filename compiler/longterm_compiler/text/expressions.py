@@ -104,6 +104,8 @@ class Expressions:
     def _collect_part(self, old: object, new: object, parts: dict[int, cst.CSTNode]) -> bool:
         if not isinstance(old, ast.AST) or not isinstance(new, ast.AST):
             return False
+        if isinstance(old, ast.Starred) != isinstance(new, ast.Starred):
+            return False  # a star belongs to the display around it, not to the value
         written = self.author.pairs.nodes.get(old)
         if isinstance(old, ast.expr) and isinstance(written, cst.BaseExpression):
             assert isinstance(new, ast.expr)
