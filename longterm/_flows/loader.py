@@ -12,7 +12,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from longterm._abi import WRITTEN
 from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
@@ -21,24 +21,11 @@ from longterm._flows.resolve import MAY, is_half_loaded, resolve
 from longterm.errors import CompileError
 
 if TYPE_CHECKING:
+    from longterm._flows.written import WrittenFlow
     from longterm_compiler import CompiledFlow, Definition, SourceFile, Verdict
     from longterm_compiler.analysis.resolve import SourceResolver
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
-
-
-class Loader(Protocol):
-    """Loads the code of one flow: its fresh body, and its resume bodies as they are needed."""
-
-    @property
-    def fresh(self) -> FreshCode:
-        """The fresh body, and what is known of the points."""
-
-    def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeCode:
-        """Return the resume body of a point, for frames in which some live names are unbound."""
-
-    def inner(self, qualname: str) -> Loader | None:
-        """Return the loader of a flow inside this one, whose definition has not run here."""
 
 
 class SourceModule:
@@ -183,6 +170,9 @@ def _source_resolver() -> SourceResolver:
 
     return SourceResolver(sys.path)
 
+
+Loader: TypeAlias = "FlowLoader | WrittenFlow"
+"""What loads one flow: its fresh body, its resume bodies as they are needed, the flows inside."""
 
 _modules: dict[str, tuple[tuple[int, int], SourceModule]] = {}
 

@@ -106,7 +106,7 @@ def written_flow(function: FunctionType) -> WrittenFlow:
         )
     if all(column is None for *_, column in code.co_positions()):
         raise CompileError(
-            f"the byte code of {code.co_filename} lacks columns, by which calls that wait are found "
+            f"the byte code of {code.co_filename} lacks columns, by which waiting calls are found "
             "(remove its file in __pycache__, and start Python without -X no_debug_ranges)"
         )
     return WrittenFlow(namespace, code)
