@@ -8,7 +8,7 @@ import pytest
 
 from longterm_compiler import CompiledFlow, ModuleNames, SourceFile, Verdict, compile_flow
 from longterm_compiler.resume.bound import surely_bound
-from longterm_compiler.written import maybe_unbound
+from longterm_compiler.written.table import maybe_unbound
 
 
 def flow(body: str) -> CompiledFlow:

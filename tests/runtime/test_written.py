@@ -137,6 +137,27 @@ def guarded(x):
         respond("bye")
 
 
+class Outer:
+    @deflow
+    def run(self, __y=3):
+        def inner():
+            return __y
+
+        @deflow
+        def deeper(__x):
+            __z = suspend("z")
+            return __z, __y, __x
+
+        first = deeper(1)
+        suspend("zz")
+        return first, inner(), super().__init__()
+
+
+@deflow
+def private():
+    return Outer().run()
+
+
 @deflow
 def table(rows):
     text = """
@@ -152,6 +173,7 @@ PLAYS: dict[str, tuple[list[Any], list[tuple[str, Any]]]] = {
     "scaling": ([], [("value", 7)]),
     "both": ([1], [("later", 2), ("later", 3)]),
     "guarded": ([{}], [("key", 1), ("retry", "yes")]),
+    "private": ([], [("z", 1), ("zz", 2)]),
     "table": ([[1, 2]], [("row 1", "a"), ("row 2", "b")]),
 }
 DRIVER = """\

@@ -66,7 +66,8 @@ class FlowText:
 
     def title(self, mark: Mark) -> str:
         """Return the comment above a resume body: its point, and the author's line."""
-        return f"# P{str(mark)[3:]}: {self.line_of_call(mark.call)}"
+        point = f"# Point {mark.number}, line {mark.call.lineno}"
+        return f"{point}: {self.line_of_call(mark.call)}"
 
     def line_of_call(self, call: ast.Call) -> str:
         """Return the first line of a call's statement, or of the call itself if it stands below."""
