@@ -217,13 +217,19 @@ class NotInRun(LongtermError):
 class NotAFlow(LongtermError):
     """Raised when something that is no flow is to be started as one."""
 
-    def __init__(self, value: object) -> None:
-        """Keep what was given."""
+    def __init__(self, value: object, flow: str | None = None) -> None:
+        """Keep what was given; `flow` is the one that a decorator made it of."""
         name = getattr(value, "__qualname__", None) or repr(value)
+        what = (
+            "is not a flow" if flow is None else f"is not a flow, but was made of the flow {flow}"
+        )
         remedy = "put @deflow on the function"
-        if hasattr(value, "__wrapped__"):
-            remedy += " itself, and no decorator above it that hands on another one"
-        super().__init__(f"{name} is not a flow ({remedy})")
+        if flow is not None or hasattr(value, "__wrapped__"):
+            remedy += (
+                " itself, and no decorator above it that hands on another one; leave its module "
+                "out of import hooks that put such decorators there"
+            )
+        super().__init__(f"{name} {what} ({remedy})")
 
 
 class AsyncFlow(LongtermError):

@@ -17,10 +17,9 @@ from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
-from longterm._flows.refusals import foreign, indirect, through_path, unmarked
+from longterm._flows.refusals import captured, foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
-from longterm.errors import CannotSuspend
 from longterm.frame import Frame
 
 _SUSPEND = ops.suspend.__code__
@@ -74,12 +73,9 @@ def _frame(entry: TracebackType, below: TracebackType) -> Frame:
 
 def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
     flow = site.body.flow
-    foreign = [each for each in flow.fresh.free if each in site.cells and each != "__class__"]
-    if foreign and not flow.fresh.nested_in_flows:
-        raise CannotSuspend(
-            f"flow {flow.name} uses {foreign[0]!r} of the plain function around it, which no "
-            "other process can share (pass it as an argument, or make the outer function a flow)"
-        )
+    outer = [name for name in flow.fresh.free if name in site.cells and name != "__class__"]
+    if outer and not flow.fresh.nested_in_flows:
+        raise captured(flow, outer[0], values.get(flow.fresh.local_name(outer[0])))
     cells = dict(zip(site.body.cells, values[CELLS], strict=True))
     return {name: cells[name] for name in site.cells}
 

@@ -6,6 +6,7 @@ the same function object, with its name, signature, documentation and source.
 
 from __future__ import annotations
 
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FreshCode, ResumeCode
+from longterm._flows.decorated import check_given, wrapped_flow
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
@@ -124,14 +126,14 @@ def deflow(function: F, /) -> F:
     """
     if not isinstance(function, types.FunctionType) or function.__code__.co_name == "<lambda>":
         raise CompileError(_not_a_function(function))
-    _make_flow(function)
+    _make_flow(function, sys._getframe(1))
     return function  # pyright: ignore[reportReturnType] - it is still the author's own function
 
 
 flow_codes[id(deflow.__code__)] = DEFLOW
 
 
-def _make_flow(function: types.FunctionType) -> None:
+def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
     code = function.__code__
     body = _bodies.get(id(code))
     if body is not None:
@@ -139,6 +141,7 @@ def _make_flow(function: types.FunctionType) -> None:
         return
     flow = _by_original.get(id(code))
     if flow is None:
+        check_given(function, caller)
         with _making:
             flow = _by_original.get(id(code)) or _add_flow(function)
     own(function.__module__)
@@ -180,8 +183,18 @@ def flow_of(value: object) -> Flow:
     function = function_behind(value)
     body = None if function is None else body_of(function.__code__)
     if body is None:
-        raise NotAFlow(value)
+        raise NotAFlow(value, _made_of(value))
     return body.flow
+
+
+def _made_of(value: object) -> str | None:
+    """Return the name of the flow that a decorator above `@deflow` made a value of."""
+    wrapped = wrapped_flow(value)
+    if wrapped is not None:
+        return wrapped.__qualname__
+    # One that compiles the function anew, as typeguard's does, keeps no trace of it but its name.
+    module, qualname = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+    return qualname if f"{module}:{qualname}" in _flows else None
 
 
 def flow_named(name: str, version: str | None = None) -> Flow:

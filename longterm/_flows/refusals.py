@@ -6,12 +6,12 @@ Nothing of this runs unless a suspension is refused, so here the source may be r
 from __future__ import annotations
 
 import ast
-from itertools import islice
 from types import CodeType, TracebackType
 
 from longterm._flows import primitives as ops
-from longterm._flows.flow import body_of
-from longterm._flows.resolve import computed_part, runs, value_at
+from longterm._flows.flow import Flow, body_of
+from longterm._flows.places import text_at
+from longterm._flows.resolve import computed_part, function_behind, runs, value_at
 from longterm.errors import CannotSuspend
 
 _FORMS = (ops.suspend.__code__, ops.call.__code__)
@@ -79,6 +79,21 @@ def through_path(
     return _refused(entry, below, f"{how} ({remedy})")
 
 
+def captured(flow: Flow, name: str, value: object) -> CannotSuspend:
+    """Return the error for a variable of a plain function around a flow, that is still needed."""
+    function = function_behind(value)
+    remedy = "pass it as an argument, or make the outer function a flow"
+    if function is not None and body_of(function.__code__) is not None:
+        remedy = (
+            "a decorator's wrapper cannot keep the flow that it was given: make it a flow that "
+            f"takes it as an argument, `@deflow def retried({name}, *args)`"
+        )
+    return CannotSuspend(
+        f"flow {flow.name} uses {name!r} of the plain function around it, which no other process "
+        f"can share ({remedy})"
+    )
+
+
 def indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
     """Return the error for a call that entered a flow with something else in between."""
     through = getattr(value, "__qualname__", None) or type(value).__qualname__
@@ -107,25 +122,13 @@ def _call_at(entry: TracebackType) -> tuple[str, ast.expr | None]:
 
     The callee is None where the text does not show a call.
     """
-    import linecache
-
-    code = entry.tb_frame.f_code
-    place = next(islice(code.co_positions(), entry.tb_lasti // 2, None))
-    line, end_line, column, end_column = place
-    if line is None or end_line is None or column is None or end_column is None:
+    frame = entry.tb_frame
+    text = text_at(frame.f_code, entry.tb_lasti, frame.f_globals)
+    if text is None:
         return "", None
-    lines = linecache.getlines(code.co_filename, entry.tb_frame.f_globals)[line - 1 : end_line]
-    encoded = [each.encode("utf-8", "surrogatepass") for each in lines]
-    before = encoded[0][:column] if encoded else b""
-    if not encoded or before.rstrip().endswith(b"."):
-        # From 3.12 on a method's call in a chain of several lines begins at the method's name.
-        return "", None
-    encoded[-1] = encoded[-1][:end_column]
-    encoded[0] = encoded[0][column:]
     try:
-        text = b"".join(encoded).decode()
         node = ast.parse(f"({text}\n)", mode="eval").body
-    except (SyntaxError, UnicodeDecodeError):
+    except (SyntaxError, ValueError):
         return "", None
     awaits = "await " if isinstance(node, ast.Await) else ""
     call = node.value if isinstance(node, ast.Await) else node
