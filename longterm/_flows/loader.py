@@ -12,12 +12,12 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from longterm._abi import WRITTEN
 from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
 from longterm._flows.compiled import FreshCode, ResumeCode
-from longterm._flows.resolve import MAY, is_half_loaded, resolve
+from longterm._flows.resolve import MAY, is_half_loaded, resolve, resolve_in
 from longterm.errors import CompileError
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class SourceModule:
         self.name = name
         self.package = package
         self.cache = ModuleCache(path, text)
+        self.namespace: dict[str, Any] | None = None
+        """What the module holds, if the text is no file but a part of it, as a notebook's cell."""
         self._source: SourceFile | None = None
 
     @property
@@ -54,6 +56,12 @@ class SourceModule:
                     "(give parts of its longest expression names)"
                 ) from None
         return self._source
+
+    def resolve(self, module: str, path: tuple[str, ...]) -> str:
+        """Return what a name stands for that the text imports, or that another part binds."""
+        if self.namespace is not None and module == self.name and path:
+            return resolve_in(self.namespace, path)
+        return _resolve(module, path)
 
 
 class FlowLoader:
@@ -99,7 +107,9 @@ class FlowLoader:
         if entry is None or entry["flags"] != self.flags:
             return None
         self._verdicts = entry["verdicts"]
-        if any(_resolve(module, path) != verdict for module, path, verdict in self._verdicts):
+        if any(
+            self.module.resolve(module, path) != verdict for module, path, verdict in self._verdicts
+        ):
             return None
         return entry
 
@@ -125,7 +135,8 @@ class FlowLoader:
                 "(the file has changed since it was imported: start the process again)"
             )
         module = self.module
-        names = ModuleNames(module.source, module.name, module.package, self._resolve)
+        is_part = module.namespace is not None
+        names = ModuleNames(module.source, module.name, module.package, self._resolve, is_part)
         with _compiling(module.path):
             self._compiled = compile_flow(definition, names, self.flags)
         return self._compiled
@@ -133,7 +144,7 @@ class FlowLoader:
     def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
         from longterm_compiler import Verdict
 
-        verdict = _resolve(module, path)
+        verdict = self.module.resolve(module, path)
         if (module, path, verdict) not in self._verdicts:
             self._verdicts.append((module, path, verdict))
         return Verdict(verdict)
@@ -229,6 +240,8 @@ def _module_of(function: types.FunctionType) -> SourceModule:
     module = SourceModule(path, text, function.__module__, package)
     if stamp != _NO_FILE:
         _modules[path] = (stamp, module)
+    else:
+        module.namespace = function.__globals__
     return module
 
 

@@ -37,7 +37,15 @@ flows do, or it makes flows. Kept by `longterm._flows.flow`."""
 
 def resolve(module: str, path: tuple[str, ...]) -> str:
     """Return what `path` in a module stands for: how sure it is that calling it suspends."""
-    value: object = sys.modules.get(module)
+    return _resolve_from(sys.modules.get(module), path)
+
+
+def resolve_in(namespace: dict[str, Any], path: tuple[str, ...]) -> str:
+    """Return what `path` stands for whose first name is one of a module that holds these."""
+    return _resolve_from(namespace.get(path[0]), path[1:])
+
+
+def _resolve_from(value: object, path: tuple[str, ...]) -> str:
     for name in path:
         if isinstance(value, types.ModuleType):
             value = _in_module(value, name)

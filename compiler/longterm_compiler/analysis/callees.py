@@ -82,6 +82,9 @@ class ModuleNames:
     module: str
     package: str
     resolve: Resolver
+    is_part: bool = False
+    """Whether the file is but a part of the module, as a cell of a notebook is; what other parts
+    bind is asked of the resolver."""
     _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
     _deflows: dict[ast.expr, bool] = field(default_factory=dict, repr=False)
 
@@ -148,10 +151,17 @@ class ModuleNames:
         # Of longterm's own forms the star binds the names, and no paths that end like them.
         ask = self._ask if len(path) == 1 else self.resolve
         verdicts = [ask(module, path) for module in self.star_imports]
+        if self.is_part:
+            verdicts.append(self._bound_elsewhere(path))
         if hasattr(builtins, path[0]):
             # A module that lacks the name may suspend as far as can be told.
             return strongest([Verdict.NEVER, *(verdict for verdict in verdicts if verdict.is_sure)])
         return strongest(verdicts) if verdicts else Verdict.MAY
+
+    def _bound_elsewhere(self, path: tuple[str, ...]) -> Verdict:
+        """Resolve a path whose first name another part of the module may bind, and bind anew."""
+        verdict = self.resolve(self.module, path)
+        return verdict if verdict.is_sure or verdict is Verdict.DEFLOW else Verdict.MAY
 
     def _bound(
         self, binding: ast.AST, name: str, rest: tuple[str, ...], aliases: frozenset[str]
