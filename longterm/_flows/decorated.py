@@ -24,14 +24,14 @@ def check_given(function: FunctionType, caller: FrameType) -> None:
     Raises:
         CompileError: it is not the function of the `def`, or it wraps a flow under its name.
     """
-    wrapped = wrapped_flow(function)
-    if wrapped is not None and wrapped.__qualname__ == function.__qualname__:
+    wrapped = function_behind(getattr(function, "__wrapped__", None))
+    if wrapped is not None and _is_flow(wrapped) and _name(wrapped) == _name(function):
         raise CompileError(
             f"the wrapper at {_place(function)} has the name of the flow {wrapped.__qualname__} "
             "that it wraps, so a stored run could not tell them apart (make it a flow that takes "
             "the other one as an argument: `@deflow def retried(flow, *args)`)"
         )
-    if _is_decorator(caller) and not _is_defined_in(function, caller):
+    if not _is_defined_in(function, caller) and _is_decorator(caller):
         raise CompileError(
             f"@deflow at {caller.f_code.co_filename}:{caller.f_lineno} was put on what another "
             f"decorator made of the function below it: {function.__qualname__} at "
@@ -76,6 +76,10 @@ def _is_decorator(frame: FrameType) -> bool:
     """Tell whether a call under way applies a decorator: then its place has no arguments."""
     text = text_at(frame.f_code, frame.f_lasti, frame.f_globals)
     return text is not None and not text.endswith(")")
+
+
+def _name(function: FunctionType) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
 
 
 def _place(function: FunctionType) -> str:

@@ -1,4 +1,4 @@
-"""The author's text at an instruction. It is read again only to find words for an error."""
+"""The author's text at an instruction, read again only when something may be refused."""
 
 from __future__ import annotations
 
