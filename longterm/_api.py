@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from longterm._codec import register_type
+from longterm._codec.types.registered import read_from_store
 from longterm._turns.turns import reading
 from longterm.engine import Engine
 from longterm.run import Run
@@ -25,9 +25,7 @@ def _stored_run(run_id: str) -> Run:
 
 
 # A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
-register_type(
-    Run, name="longterm.run", encode=lambda run: run.id, decode=_stored_run, subclasses=True
-)
+read_from_store(Run, "longterm.run", _stored_run)
 _lock = threading.Lock()
 _engine: Engine | None = None
 

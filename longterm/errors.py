@@ -129,9 +129,8 @@ class NotStorable(LongtermError):
         super().__init__(message)
 
     @classmethod
-    def at(cls, path: Sequence[object], value_type: type, reason: str, remedy: str) -> NotStorable:
-        """Return the error for a value at the end of a path."""
-        name = f"{value_type.__module__}.{value_type.__qualname__}".removeprefix("builtins.")
+    def at(cls, path: Sequence[object], name: str, reason: str, remedy: str) -> NotStorable:
+        """Return the error for a value at the end of a path, whose type has this name."""
         place = "".join(map(str, path)) or "the value"
         return cls(
             f"cannot store {place}, which is of type {name}: {reason} ({remedy})",
@@ -200,6 +199,22 @@ class InvalidKey(LongtermError):
         super().__init__(
             f"{cause} (make a key with: python3 -c "
             "'import secrets; print(secrets.token_urlsafe(32))')"
+        )
+
+
+class ValueRaised(CorruptData):
+    """Raised when code of the application's own raises while stored bytes are decoded.
+
+    Such as the `__hash__` of a key, or the function that a type was registered with. The bytes may
+    be as they were written; `__cause__` is the exception.
+    """
+
+    def __init__(self, where: str, error: BaseException) -> None:
+        """Keep the function that raised, `shop.orders.Key.__hash__`."""
+        self.where = where
+        super().__init__(
+            f"a stored value cannot be decoded: {where} raised {type(error).__qualname__} "
+            "(see the cause above; it must work on a value as it was stored)"
         )
 
 

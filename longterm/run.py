@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from longterm._codec import decode, decode_text, encode_text
+from longterm._codec import decode, decode_list, decode_text, encode_text
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ class Run:
         """What the last turn said to its caller, in order."""
         if self.encoded_response is None:
             return []
-        response: list[Any] = decode(self.encoded_response, context_of(self, "response"))
-        return response
+        return decode_list(self.encoded_response, context_of(self, "response"))
 
     @property
     def error(self) -> str | None:

@@ -23,7 +23,7 @@ from longterm._codec.envelope import (
 from longterm._codec.payload import PayloadCodec
 from longterm._codec.trust import allow
 from longterm._codec.types.registered import register_type, storable
-from longterm.errors import CorruptData, NotAllowed, NotStorable
+from longterm.errors import CorruptData, LongtermError, NotAllowed, NotStorable
 from longterm.frame import Frame
 
 if TYPE_CHECKING:
@@ -64,6 +64,19 @@ def encode(value: object, context: Context | None = None) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
+    try:
+        data = _encoded(value)
+    except (LongtermError, MemoryError):
+        raise
+    except Exception as error:
+        raise NotStorable(
+            f"cannot store a value: code of its own raised {type(error).__qualname__} when it was "
+            "looked at (see the cause above; keep what it is made of)"
+        ) from error
+    return data if Envelope.is_bare else wrap(data, context)
+
+
+def _encoded(value: object) -> bytes:
     if type(value) is list and value and type(value[0]) is Frame:
         packed, layout = pack_frames(value), wire.FRAMES
     else:
@@ -72,10 +85,9 @@ def encode(value: object, context: Context | None = None) -> bytes:
         # Graphs are the rarer case, and a good part of the codec's code.
         from longterm._codec.encode.encoder import encode_graph
 
-        return wrap(wire.HEADERS[wire.ITEMS] + encode_graph(value), context)
+        return wire.HEADERS[wire.ITEMS] + encode_graph(value)
     content, has_tags = packed
-    data = wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
-    return data if Envelope.is_bare else wrap(data, context)
+    return wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
 
 
 def decode(data: bytes, context: Context | None = None) -> Any:
@@ -89,12 +101,40 @@ def decode(data: bytes, context: Context | None = None) -> Any:
         CorruptData: the bytes are not what `encode` made.
         NotSealed, WrongSeal: there is a key, and their seal is missing or another.
         NotAllowed: they name a class, function or module that is not here or not allowed.
+        ValueRaised: code of the application's own raised, such as the hash of a key.
     """
     if not Envelope.is_bare or data[:1] != _VERSION:
         data = unwrap(data, context)
     if len(data) < 3 or data[0] != wire.VERSION:
         raise CorruptData("these bytes are of another format (stored by a newer longterm?)")
     return decode_body(data[1], memoryview(data)[2:])
+
+
+def decode_frames(data: bytes, context: Context | None = None) -> list[Frame]:
+    """Return the frames of a continuation, outermost call first.
+
+    Raises:
+        CorruptData: the bytes are not what `encode` made of frames.
+    """
+    frames: Any = decode(data, context)
+    if type(frames) is not list or not frames:
+        raise CorruptData("the stored bytes hold no frames where a run's stack is")
+    for frame in frames:
+        if type(frame) is not Frame:
+            raise CorruptData("the stored bytes hold something else among the frames of a run")
+    return frames
+
+
+def decode_list(data: bytes, context: Context | None = None) -> list[Any]:
+    """Return a list, such as what a turn said.
+
+    Raises:
+        CorruptData: the bytes are not what `encode` made of a list.
+    """
+    found: Any = decode(data, context)
+    if type(found) is not list:
+        raise CorruptData("the stored bytes hold no list where a run's response is")
+    return found
 
 
 def encode_text(text: str, context: Context) -> str:
@@ -120,7 +160,9 @@ def decode_text(stored: str, context: Context) -> str:
         data = b64decode(stored.removeprefix(_ENCODED), validate=True)
     except ValueError as error:
         raise CorruptData(f"the stored text is damaged: {error}") from error
-    text: str = decode(data, context)
+    text: Any = decode(data, context)
+    if type(text) is not str:
+        raise CorruptData("the stored bytes hold no text where an error is")
     return text
 
 

@@ -135,7 +135,10 @@ def _extension(value: ExtType) -> str:
     if code == wire.REFERENCE:
         return f"#{int.from_bytes(payload, 'big')}"
     if code in _NAMED:
-        return str(payload, "utf-8", "backslashreplace")
+        # Names are shown without quotes, and what would move the cursor or end the line with none.
+        return repr(str(payload, "utf-8", "backslashreplace"))[1:-1]
+    if code == wire.INTEGER and len(payload) > _LONG:
+        return f"int of {len(payload)} bytes"  # Python shows none of more than 4,300 digits
     if code == wire.PATTERN:
         return f"pattern({payload[5:].decode('utf-8', 'backslashreplace')!r})"
     if code in HOME_OF_EXTENSION:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from longterm._codec.introspect import module_of, mro_of, qualname_of
+
 _OPENED: Final = "open it again after the suspend, and del it before, or register its type"
 _ITERATED: Final = "go through a list of it, which can be stored"
 _LOCKED: Final = "release it and make it again after the suspend, or keep it at the top of a module"
@@ -61,11 +63,12 @@ UNKNOWN: Final = (
 
 def remedy_for(cls: type) -> tuple[str, str] | None:
     """Return why an instance of a class cannot be stored and what to do, if that is known."""
-    for base in cls.__mro__[:-1] or (object,):
-        name = f"{base.__module__}.{base.__qualname__}"
+    for base in mro_of(cls)[:-1] or (object,):
+        module_name = str(module_of(base))
+        name = f"{module_name}.{qualname_of(base)}"
         if name in _BY_NAME:
             return _BY_NAME[name]
-        known = _BY_MODULE.get(base.__module__.partition(".")[0])
+        known = _BY_MODULE.get(module_name.partition(".")[0])
         if known is not None:
             return known
     return None

@@ -1,12 +1,12 @@
-"""Functions, classes and modules by importable name: `module:Outer.name`.
+"""Functions and classes by importable name: `module:Outer.name`.
 
-A name is looked up in the namespaces of modules and classes alone: no attribute is computed, no
-descriptor, property or module `__getattr__` runs, nothing is called.
+A name is looked up in the namespaces of one module and of classes in it: no attribute is computed,
+no descriptor, property or module `__getattr__` runs, nothing is called. It must be the name that
+the object itself gives: a module is full of what it imported from elsewhere.
 """
 
 from __future__ import annotations
 
-import sys
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -17,84 +17,78 @@ from types import (
 from typing import Any, Final
 
 from longterm._abi import mangle
-from longterm._codec import trust as allowed
+from longterm._codec import trust
+from longterm._codec.introspect import (
+    is_a,
+    is_exactly,
+    module_of,
+    namespace_of,
+    own_name_of,
+    qualname_of,
+)
 from longterm.errors import NotAllowed
 
-LRU_CACHED: Final = type(allowed._origin_of_file)
-CALLABLE_TYPES: Final = (
-    FunctionType,
-    BuiltinFunctionType,
-    MethodDescriptorType,
-    WrapperDescriptorType,
-    LRU_CACHED,
-    type,
-)
-_module_namespace: Final[Any] = vars(ModuleType)["__dict__"].__get__
-_class_module: Final[Any] = vars(type)["__module__"].__get__
-_class_qualname: Final[Any] = vars(type)["__qualname__"].__get__
-_class_name: Final[Any] = vars(type)["__name__"].__get__
-_class_namespace: Final[Any] = vars(type)["__dict__"].__get__
+LRU_CACHED: Final = type(trust._origin_of_file)
+_DESCRIPTORS: Final = (MethodDescriptorType, WrapperDescriptorType)
+_FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, LRU_CACHED)
 
 
-def find(name: str) -> tuple[Any, ModuleType]:
-    """Return the function or class of this name, and its module.
+def find(name: str) -> tuple[Any, str]:
+    """Return the function or class of this name, and the name that it gives itself.
+
+    The two differ only for what has moved: the application's own module may still import it from
+    where it is now.
 
     Raises:
-        NotAllowed: there is none, or its module is not to be named.
+        NotAllowed: there is none, or the name leads to something of another name.
     """
-    module_name, _, qualname = name.partition(":")
-    owner = allowed.module(module_name)
-    found: Any = owner
-    for step in qualname.split("."):
-        try:
-            found = _unwrapped(_entry(found, step))
-        except (KeyError, TypeError):
-            raise NotAllowed(
-                name, f"does not exist: {step!r} was not found (was it renamed or moved?)"
-            ) from None
-    if not isinstance(found, CALLABLE_TYPES):
-        raise NotAllowed(name, "is neither a function nor a class")
-    return found, owner
+    found = _look_up(name)
+    own = own_name(found)
+    if own == name:
+        return found, name
+    if own is None or not _has_moved(name, own, found):
+        raise NotAllowed(name, f"is not the name of what it leads to (that is {own})")
+    return found, own
 
 
 def find_callable(name: str) -> Any:
-    """Return the function or class of this name, which may be called by whoever holds it."""
-    found, owner = find(name)
-    if not allowed.may_be_called(name, owner):
-        reason, remedy = _refusal(name)
-        raise NotAllowed(name, f"{reason} ({remedy})")
+    """Return the function or class of this name, which may be called by whoever holds it.
+
+    Raises:
+        NotAllowed: there is none, or it is not to be named.
+    """
+    found, own = find(name)
+    refusal = why_not_named(own)
+    if refusal is not None:
+        reason, hint = refusal
+        raise NotAllowed(name, f"{reason} ({hint})")
     return found
 
 
 def name_of(value: Any) -> str | None:
     """Return the name under which `find` finds this very function or class, if there is one."""
-    if issubclass(type(value), type):
-        # Past the metaclass, which may compute what it is asked for.
-        module_name, qualname = _class_module(value), _class_qualname(value)
-    else:
-        owner = getattr(value, "__objclass__", value)
-        module_name = getattr(owner, "__module__", None)
-        qualname = getattr(value, "__qualname__", None)
-    if not isinstance(module_name, str) or not isinstance(qualname, str):
+    name = own_name(value)
+    if name is None:
         return None
-    name = f"{module_name}:{qualname}"
     try:
-        return name if find(name)[0] is value else None
+        return name if _look_up(name) is value else None
     except NotAllowed:
         return None
 
 
-def why_not_callable(name: str) -> tuple[str, str] | None:
+def is_function(value: Any) -> bool:
+    """Return whether a value is a function that may have a name, of Python's or of C's."""
+    return is_exactly(value, *_FUNCTIONS, *_DESCRIPTORS)
+
+
+def why_not_named(name: str) -> tuple[str, str] | None:
     """Return why a thing of this name cannot be stored and what to do, or None if it can."""
-    owner = sys.modules[name.partition(":")[0]]
-    return None if allowed.may_be_called(name, owner) else _refusal(name)
-
-
-def _refusal(name: str) -> tuple[str, str]:
+    if trust.may_be_named(name):
+        return None
     module_name = name.partition(":")[0]
-    if name in allowed.HARMFUL or module_name == "builtins":
+    if trust.origin(module_name) == "standard":
         return (
-            "can be made to do anything, so that stored bytes must not name it",
+            "is not among what stored bytes may name of the standard library",
             "store what it is called with, or a function of your own that calls it",
         )
     return (
@@ -103,15 +97,68 @@ def _refusal(name: str) -> tuple[str, str]:
     )
 
 
+def _look_up(name: str) -> Any:
+    module_name, _, qualname = name.partition(":")
+    found: Any = trust.module(module_name)
+    for step in qualname.split("."):
+        try:
+            entry = _entry(found, step)
+        except (KeyError, TypeError):
+            raise NotAllowed(
+                name, f"does not exist: {step!r} was not found (was it renamed or moved?)"
+            ) from None
+        found = entry.__func__ if is_exactly(entry, staticmethod, classmethod) else entry
+        if is_a(found, ModuleType):
+            raise NotAllowed(name, f"goes through a module, {step!r}")
+    if not (is_function(found) or is_a(found, type)):
+        raise NotAllowed(name, "is neither a function nor a class")
+    return found
+
+
 def _entry(owner: Any, step: str) -> Any:
-    if isinstance(owner, ModuleType):
-        return _module_namespace(owner)[step]
-    if not isinstance(owner, type):
+    if is_a(owner, ModuleType):
+        return trust.namespace_of_module(owner)[step]
+    if not is_a(owner, type):
         raise TypeError
-    namespace = _class_namespace(owner)
+    namespace = namespace_of(owner)
     # A qualified name has a private name as the author wrote it; its class has it mangled.
-    return namespace[step if step in namespace else mangle(step, _class_name(owner))]
+    return namespace[step if step in namespace else mangle(step, own_name_of(owner))]
 
 
-def _unwrapped(found: Any) -> Any:
-    return found.__func__ if type(found) in (staticmethod, classmethod) else found
+def own_name(value: Any) -> str | None:
+    """Return the name that a function or class gives itself."""
+    if is_a(value, type):
+        # Past the metaclass, which may compute what it is asked for.
+        module_name, qualname = module_of(value), qualname_of(value)
+    elif is_exactly(value, *_DESCRIPTORS):
+        owner = value.__objclass__
+        module_name, qualname = module_of(owner), f"{qualname_of(owner)}.{value.__name__}"
+    elif is_exactly(value, *_FUNCTIONS):
+        module_name, qualname = value.__module__, getattr(value, "__qualname__", None)
+    else:
+        return None
+    is_named = type(module_name) is str and type(qualname) is str
+    return f"{module_name}:{qualname}" if is_named else None
+
+
+def _has_moved(name: str, own: str, found: Any) -> bool:
+    """Tell whether the first name is where a thing of one owner was, or is in another Python.
+
+    So a class may move, if its old module imports it from the new one. Bytes gain nothing by the
+    old name: what they may name, they may name by its own.
+    """
+    old, _, qualname = name.partition(":")
+    new, _, own_qualname = own.partition(":")
+    whose = trust.origin(old)
+    if whose != trust.origin(new):
+        return False
+    if whose != "application" and (
+        qualname != own_qualname or old.partition(".")[0] != new.partition(".")[0]
+    ):
+        return False
+    if whose == "standard" and not (trust.may_be_named(name) and trust.may_be_named(own)):
+        return False
+    try:
+        return _look_up(own) is found
+    except NotAllowed:
+        return False

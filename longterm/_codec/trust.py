@@ -8,8 +8,8 @@ what is imported already, unless the application allowed a prefix. Of that:
   site-packages) may be named for everything;
 - an installed library's classes may have instances, and its exceptions and enums too, but its
   functions cannot be named: a stored `map` that is made to call one would act when it is iterated;
-- of the standard library only what is listed here as harmless can be called, and only enums,
-  exceptions, named tuples, dataclasses and a few listed classes have instances.
+- of the standard library only what `standard` lists can be named, and only enums, exceptions, named
+  tuples, dataclasses and a few listed classes have instances.
 
 `allow("shop")` adds everything under `shop` and `shop.*`, imported on demand.
 """
@@ -21,61 +21,17 @@ import os
 import sys
 from functools import cache
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
+from longterm._codec import standard
+from longterm._codec.introspect import is_a, mro_of, namespace_of
 from longterm.errors import NotAllowed
 
-HARMLESS_MODULES: Final = frozenset(
-    {
-        "_collections", "_datetime", "_decimal", "_operator", "_statistics", "_struct", "_uuid",
-        "cmath", "collections", "dataclasses", "datetime", "decimal", "fractions", "html",
-        "ipaddress", "itertools", "json", "math", "numbers", "operator", "pathlib", "statistics",
-        "string", "textwrap", "time", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
-    }
-)  # fmt: skip
-"""Modules of the standard library whose functions and classes only compute."""
+_STANDARD_FOLDER: Final = os.path.dirname(os.__file__).replace(os.sep, "/") + "/"
+_OURS: Final = frozenset({"longterm", "longterm_compiler"})
 
-_ON_DEMAND: Final = frozenset(
-    {
-        "_decimal", "_uuid", "array", "contextlib", "dataclasses", "decimal", "enum", "fractions",
-        "ipaddress", "json", "math", "numbers", "pathlib", "pathlib._local", "re", "string",
-        "textwrap", "urllib.parse", "uuid", "zoneinfo",
-    }
-)  # fmt: skip
-"""Modules of the standard library that the codec itself may have loaded in one process and not yet
-in another. What bytes mean must not depend on that, so naming one of these loads it."""
-
-HARMFUL: Final = frozenset(
-    {
-        "operator:attrgetter", "operator:methodcaller", "operator:call", "_io:open", "io:open",
-        "_operator:attrgetter", "_operator:methodcaller", "_operator:call",
-        "builtins:__import__", "builtins:breakpoint", "builtins:compile", "builtins:delattr",
-        "builtins:eval", "builtins:exec", "builtins:exit", "builtins:getattr", "builtins:globals",
-        "builtins:help", "builtins:input", "builtins:locals", "builtins:open", "builtins:quit",
-        "builtins:setattr", "builtins:vars", "builtins:super", "builtins:type.mro",
-        "collections:namedtuple", "dataclasses:make_dataclass",
-    }
-)  # fmt: skip
-"""What reaches any attribute or runs text; a chain of stored iterators could do all."""
-
-PLAIN_STANDARD_CLASSES: Final = frozenset(
-    {
-        "collections:ChainMap", "collections:Counter", "collections:OrderedDict",
-        "collections:UserDict", "collections:UserList", "collections:UserString",
-        "collections:defaultdict", "collections:deque", "string:Template", "argparse:Namespace",
-        "contextlib:nullcontext", "contextlib:suppress",
-    }
-)  # fmt: skip
-"""Classes of the standard library that are plain data."""
-
-_OPERATORS: Final = (
-    "abs add and bool bytes ceil complex contains delitem divmod eq float floor floordiv ge "
-    "getitem gt hash iadd iand imul int invert ior isub iter itruediv ixor le len length_hint "
-    "lshift lt mod mul ne neg next or pos pow radd rand repr reversed ror round rshift rsub rxor "
-    "setitem str sub truediv trunc xor"
-)
-HARMLESS_UNDERSCORES: Final = frozenset(f"__{name}__" for name in _OPERATORS.split())
-"""Methods with underscores that only compute, or change the container that they are of."""
+namespace_of_module: Final[Any] = vars(ModuleType)["__dict__"].__get__
+"""The names of a module, past any `__getattr__` or lazy loading."""
 
 _prefixes: set[str] = set()
 _owned: set[str] = set()
@@ -115,61 +71,70 @@ def module(name: str) -> ModuleType:
     Raises:
         NotAllowed: it is not imported and was not allowed.
     """
-    found = sys.modules.get(name)
-    if found is None and (name in _ON_DEMAND or is_allowed_by_name(name)):
+    found: Any = sys.modules.get(name)
+    if found is None and (name in standard.ON_DEMAND or is_allowed_by_name(name)):
         try:
             found = importlib.import_module(name)
-        except ImportError as error:
+        except Exception as error:
             raise NotAllowed(name, f"cannot be imported: {error}") from error
-    if not isinstance(found, ModuleType):
+    if not is_a(found, ModuleType):
         raise NotAllowed(
             name,
             "is not imported (import it where the application starts, or "
             f"longterm.allow({name.partition('.')[0]!r}))",
         )
-    return found
+    return found  # type: ignore[no-any-return]
 
 
-def may_be_called(name: str, owner: ModuleType) -> bool:
+def may_be_named(name: str) -> bool:
     """Return whether a function or class may be stored by this name as a value."""
     module_name, _, qualname = name.partition(":")
-    if is_allowed_by_name(module_name) or origin(owner) == "application":
+    if is_allowed_by_name(module_name):
         return True
-    hidden = {part for part in qualname.split(".") if part.startswith("__")}
-    if name in HARMFUL or not hidden <= HARMLESS_UNDERSCORES:
-        return False
-    return module_name == "builtins" or module_name in HARMLESS_MODULES
-
-
-def may_have_instances(cls: type, name: str, owner: ModuleType) -> bool:
-    """Return whether instances of the class of this name may be made of stored attributes."""
-    if is_allowed_by_name(name.partition(":")[0]):
-        return True
-    if any("__del__" in vars(base) for base in cls.__mro__):
-        return False
-    if origin(owner) != "standard":
-        return True
-    return (
-        issubclass(cls, (BaseException, tuple))
-        or any("__dataclass_fields__" in vars(base) for base in cls.__mro__)
-        or "_member_map_" in vars(cls)
-        or name in PLAIN_STANDARD_CLASSES
+    whose = origin(module_name)
+    return whose == "application" or (
+        whose == "standard" and standard.may_be_named(module_name, qualname)
     )
 
 
-def origin(owner: ModuleType) -> str:
+def may_have_instances(cls: type, name: str) -> bool:
+    """Return whether instances of the class of this name may be made of stored attributes."""
+    module_name = name.partition(":")[0]
+    if is_allowed_by_name(module_name):
+        return True
+    bases = mro_of(cls)
+    if any("__del__" in namespace_of(base) for base in bases):
+        return False
+    if origin(module_name) != "standard" or name in standard.PLAIN_CLASSES:
+        return True
+    if issubclass(cls, BaseException):
+        # One that is something else besides, such as an open response, may act.
+        return all(base is object or issubclass(base, BaseException) for base in bases)
+    return (
+        issubclass(cls, tuple)
+        or "_member_map_" in namespace_of(cls)
+        or any("__dataclass_fields__" in namespace_of(base) for base in bases)
+    )
+
+
+def origin(module_name: str) -> str:
     """Return whose a module is: "standard", "library" or "application"."""
-    top = owner.__name__.partition(".")[0]
+    top = module_name.partition(".")[0]
     if top in _owned:
         return "application"
     if top in sys.stdlib_module_names and top != "__main__":
         return "standard"
-    if top == "longterm":
+    if top in _OURS:
         return "library"
-    return _origin_of_file(vars(owner).get("__file__") or "")
+    found: Any = sys.modules.get(module_name)
+    file = namespace_of_module(found).get("__file__") if is_a(found, ModuleType) else None
+    return _origin_of_file(file if type(file) is str else "")
 
 
 @cache
 def _origin_of_file(path: str) -> str:
-    parts = path.replace(os.sep, "/").split("/")
-    return "library" if "site-packages" in parts or "dist-packages" in parts else "application"
+    path = path.replace(os.sep, "/")
+    if not {"site-packages", "dist-packages"}.isdisjoint(path.split("/")):
+        return "library"
+    # Such as `test.support`, which is no module of `sys.stdlib_module_names`.
+    return "standard" if path.startswith(_STANDARD_FOLDER) else "application"

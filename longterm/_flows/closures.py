@@ -5,11 +5,13 @@ Importing this module installs it as the codec's table of code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
 from longterm._codec.types.functions import link
 from longterm._flows.flow import body_of, flow_named, known_bodies
+from longterm._flows.imports import imports_of
 
 _names: dict[int, tuple[str, str, str]] = {}
 """Names by the identity of a code object; the bodies that own the code keep it alive."""
@@ -42,6 +44,15 @@ class FlowCode:
         flow = flow_named(name[0], name[1])
         code = flow.fresh.inner[name[2]] if name[2] else flow.fresh.code
         return code, flow.globals
+
+    def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
+        """Return the modules that a flow imports, by local name.
+
+        Raises:
+            UnknownFlow: this process has no such flow.
+        """
+        known = flow_named(flow)
+        return imports_of(known.original, known.globals.get("__package__") or "")
 
     def _scan(self) -> None:
         """Name the inner functions of the bodies that were compiled since the last time."""

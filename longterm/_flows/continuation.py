@@ -20,6 +20,7 @@ from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
 from longterm._flows.refusals import captured, foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
+from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 _SUSPEND = ops.suspend.__code__
@@ -104,11 +105,17 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
     Raises:
         UnknownFlow: this process has no flow of a frame's name.
         FlowChanged: it has one, but of another version.
+        CorruptData: the flow has no such point, or captures what the frame has not.
     """
     going_on = event
     for frame in reversed(frames):
         flow, slots = flow_named(frame.flow, frame.version), frame.slots
-        resume = flow.resume(frame.point)
+        try:
+            resume = flow.resume(frame.point)
+        except IndexError:
+            raise CorruptData(
+                f"the stored bytes name point {frame.point} of flow {flow.name}, which has none"
+            ) from None
         bound: Iterable[str] = resume.slots
         if not resume.slots.keys() <= slots.keys():
             unbound = tuple(name for name in resume.slots if name not in slots)
@@ -126,4 +133,9 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
     spelled = {flow.fresh.local_name(name): cell for name, cell in frame.cells.items()}
-    return tuple(spelled[name] for name in code.co_freevars)
+    try:
+        return tuple(spelled[name] for name in code.co_freevars)
+    except KeyError as error:
+        raise CorruptData(
+            f"the stored bytes lack variable {error} of flow {flow.name}, which it captures"
+        ) from None

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import longterm._flows.closures  # noqa: F401 - the codec stores inner functions by its table
 from longterm._abi import DEFAULT
-from longterm._codec import decode
+from longterm._codec import decode_frames
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
@@ -25,6 +25,7 @@ from longterm.errors import (
     AsyncFlow,
     Cancelled,
     CannotSuspend,
+    CorruptData,
     Expired,
     InvalidEventId,
     RunTooLarge,
@@ -288,8 +289,7 @@ class Turns:
             raise RunTooLarge(run.id, len(stack), self._max_bytes)
         token = reading.set(self._store)
         try:
-            frames: list[Frame] = decode(stack, context_of(run, "stack"))
-            return frames
+            return decode_frames(stack, context_of(run, "stack"))
         finally:
             reading.reset(token)
 
@@ -314,9 +314,12 @@ def expiring(run: Run, frames: list[Frame]) -> Callable[[], Any]:
 def _start(frame: Frame) -> Callable[[], Any]:
     """Return the call that starts a flow, from the frame that was kept of it."""
     flow = flow_named(frame.flow, frame.version)
-    args, kwargs = frame.slots["args"], frame.slots["kwargs"]
-    assert isinstance(args, tuple)
-    assert isinstance(kwargs, dict)
+    args, kwargs = frame.slots.get("args"), frame.slots.get("kwargs")
+    # Exactly these: a subclass could have its own way to be gone through.
+    if type(args) is not tuple or type(kwargs) is not dict:
+        raise CorruptData("the stored bytes hold no arguments where a flow begins")
+    if not all(type(name) is str for name in kwargs):
+        raise CorruptData("the stored bytes hold arguments without names")
     return partial(next(iter(flow.functions)), *args, **kwargs)
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 
 from longterm import LongtermError, Run, get_run, process_event, set_runstore, start_flow
-from longterm._codec import decode
+from longterm._codec import decode_frames
 from longterm.demo.flows import plan_release
 from longterm.frame import Frame
 from longterm.run import context_of
@@ -60,7 +60,7 @@ def report(run: Run) -> dict[str, object]:
 
 def stack_of(run: Run) -> list[str]:
     """Name each call that waits, outermost first, and the line it waits at."""
-    frames: list[Frame] = decode(run.stack, context_of(run, "stack")) if run.stack else []
+    frames: list[Frame] = decode_frames(run.stack, context_of(run, "stack")) if run.stack else []
     return [f"{frame.flow.partition(':')[2]}:{frame.line}" for frame in frames]
 
 

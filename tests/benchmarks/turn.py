@@ -27,7 +27,7 @@ WHOLE, FLOOR = "longterm", "bare msgpack in a dict"
 
 STAGES: dict[str, tuple[Any, str]] = {
     "claim": (longterm._turns.claims.Claims, "claim"),
-    "decode": (longterm._turns.turns, "decode"),
+    "decode": (longterm._turns.turns, "decode_frames"),
     "rebuild": (longterm._turns.turns, "rebuild"),
     "the author's code": (longterm._turns.turns, "run_turn"),
     "capture": (longterm._flows.run_turn, "capture"),

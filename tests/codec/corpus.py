@@ -56,7 +56,7 @@ def values() -> dict[str, Any]:
             "scalars": samples.SCALARS,
             "values": samples.VALUES,
             "containers": samples.CONTAINERS,
-            "callables": [samples.CALLABLES, samples.methods()],
+            "named": [samples.CALLABLES, samples.methods()],
             "frames": samples.frames(),
             "continuation": continuation(),
             "plain-frames": [Frame("shop:greet", "f3a9", 1, 4, {"name": "Ada", "lines": [1]})],

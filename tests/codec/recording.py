@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from longterm._codec import storable
@@ -103,3 +104,24 @@ class Deleted:
 class OptedIn:
     def __init__(self) -> None:
         CALLS.append("opted-in __init__")
+
+
+def act(*args: Any) -> None:
+    CALLS.append("act")
+
+
+@dataclass
+class Job:
+    def on_end(self) -> None:  # type: ignore[no-redef]
+        """Do nothing; what an instance has instead is declared above."""
+
+
+Job.__annotations__ = {"on_end": Any}
+
+
+@storable(
+    name="recording:Made", encode=lambda value: value.parts[0], decode=lambda plain: Made(plain)
+)
+class Made:
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts

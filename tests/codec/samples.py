@@ -6,7 +6,6 @@ import array
 import itertools
 import math
 import re
-import sys
 import types
 import uuid
 from collections import deque
@@ -84,8 +83,8 @@ MEMORYVIEWS: list[Any] = [
 ]  # fmt: skip
 
 CALLABLES: list[Any] = [
-    len, math.sqrt, str.upper, int.__add__, dict.fromkeys, double, Node, int, cached, math, sys,
-    Node.visit, Node.make, datetime.fromisoformat, types.FunctionType if False else print,
+    len, math.sqrt, str.upper, int.__add__, dict.fromkeys, double, Node, int, cached, Node.visit,
+    Node.make, datetime.fromisoformat, ValueError,
 ]  # fmt: skip
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import socket
 import sqlite3
 import threading
 import weakref
+from collections import UserDict, defaultdict
+from functools import partial
+from pathlib import Path
 from types import CellType
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 from longterm._codec import NotStorable, encode
 from longterm._codec.encode.paths import Attribute, Item
 from longterm.frame import Frame
-from tests.codec.models import Node, Order, Page, Pair, Slotted
+from tests.codec.models import Node, Order, Page, Pair, Slotted, double
 
 
 def refused(value: Any) -> NotStorable:
@@ -96,6 +100,18 @@ def _with_odd_attribute() -> Any:
     return node
 
 
+def _hiding() -> Any:
+    node = Node()
+    node.visit = partial(double, 2)  # type: ignore[method-assign,assignment]
+    return node
+
+
+def _odd_user_dict() -> Any:
+    made: UserDict[str, int] = UserDict()
+    made.data = iter([1])  # type: ignore[assignment]
+    return made
+
+
 def _local_function() -> Any:
     return lambda: None
 
@@ -110,7 +126,7 @@ def _local_class() -> Any:
 REFUSED: list[tuple[Any, str]] = [
     (_generator, "go through a list"),
     (lambda: io.StringIO("x"), "open it again"),
-    (lambda: socket.socket, "longterm.allow"),
+    (lambda: socket.socket, "function of your own"),
     (lambda: weakref.ref(Node()), "keep the value itself"),
     (lambda: weakref.WeakValueDictionary(), "use a dict"),
     (lambda: threading.Lock(), "make it again after the suspend"),
@@ -119,10 +135,18 @@ REFUSED: list[tuple[Any, str]] = [
     (_local_class, "at the top of a module"),
     (lambda: Page[Any], "make it again"),
     (lambda: _local_class()(), "at the top of a module"),
-    (lambda: object.__init_subclass__, "call it where it is needed"),
+    (lambda: object.__init_subclass__, "after the suspend"),
     (lambda: memoryview(bytearray(b"abc"))[1:], "make it again"),
     (lambda: compile("1", "f", "eval"), "keep the function"),
     (lambda: open, "function of your own"),
+    (lambda: math, "at the top of a module, or again after the suspend"),
+    (lambda: Path("x").write_text, "call write_text after the suspend"),
+    (lambda: "{0.name}".format, "f-string"),
+    (lambda: "{:{0[x]}}".format, "f-string"),
+    (lambda: print, "function of your own"),
+    (lambda: defaultdict(partial(double, 2)), "a class or a function"),
+    (lambda: _hiding(), "another name"),
+    (lambda: _odd_user_dict(), "usual way"),
     (lambda: object(), "member of an Enum"),
     (lambda: _with_odd_attribute(), "names that are strings"),
     (lambda: type("Made", (), {})(), "at the top of a module"),

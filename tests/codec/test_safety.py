@@ -84,7 +84,7 @@ def test_bytes_do_not_import() -> None:
         module(target),
         tagged("object", type_of(f"{target}:Thing")),
     ):
-        with pytest.raises(NotAllowed, match="is not imported"):
+        with pytest.raises(NotAllowed, match=r"is not imported|only where a flow itself"):
             decode(items(value))
     assert target not in sys.modules
     assert "LONGTERM_TEST_IMPORTED_ON_SIGHT" not in os.environ
@@ -131,7 +131,12 @@ def test_a_prefix_is_for_whole_names_of_modules() -> None:
     with pytest.raises(NotAllowed):
         decode(items(name("os:system")))
     allow("os")
-    assert decode(items(name("os:getcwd"))) is os.getcwd
+    assert decode(items(name("os:getenv"))) is os.getenv
+    assert decode(items(module("os"))) is os
+    with pytest.raises(NotAllowed, match=r"what it leads to \(that is posix:getcwd\)"):
+        decode(items(name("os:getcwd")))
+    allow("posix")
+    assert decode(items(name("posix:getcwd"))) is os.getcwd
 
 
 def test_a_package_that_flows_are_in_is_the_applications_wherever_it_is_installed() -> None:

@@ -109,7 +109,7 @@ def _all_samples() -> list[Any]:
 
 
 # Types of the table that are stored by the tests of their own, or exist on another platform only.
-ELSEWHERE = {"SetIterator", "WindowsPath"}
+ELSEWHERE = {"SetIterator", "WindowsPath", "module"}
 
 
 def test_every_row_of_the_table_has_a_sample() -> None:

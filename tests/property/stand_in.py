@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from longterm import _codec as codec
 
+_DECODERS = ("decode", "decode_frames", "decode_list")
 _ATOMS = (
     int,
     str,
@@ -56,7 +57,7 @@ def copying() -> Iterator[list[Stored]]:
 
     with ExitStack() as stack:
         for module in [each for name, each in sys.modules.items() if name.startswith("longterm.")]:
-            for name, ours in (("encode", encode), ("decode", decode)):
+            for name, ours in (("encode", encode), *((name, decode) for name in _DECODERS)):
                 if vars(module).get(name) is getattr(codec, name) and module is not codec:
                     stack.enter_context(patch.object(module, name, ours))
         yield stored

@@ -2,27 +2,38 @@
 
 In: the bytes after the header. Out: the root. The whole input is first stepped over without making
 anything, so that a length which the input does not hold is found before memory is taken for it.
+What is read may be anything: its exact type is looked at before it is iterated, called, hashed or
+compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Final
 
 from msgpack import Unpacker, unpackb
 from msgpack.exceptions import ExtraData, OutOfData, StackError
 
-from longterm._codec import wire
+from longterm._codec import trust, wire
 from longterm._codec.collector import collector_at_rest
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import whole_frame
 from longterm._codec.types.instructions import NEW, Filling, Shell
-from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts
-from longterm.errors import CorruptData, LongtermError
+from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
+from longterm.errors import CorruptData, LongtermError, ValueRaised
 
-_CAREFUL: Final = (wire.TYPE, wire.PATTERN)
+_CAREFUL: Final = (wire.TYPE, wire.PATTERN, wire.MODULE)
 _HARMLESS: Final = 1_024
 """Bytes of which no lengths can cost much: msgpack takes none that is beyond all of the input, and
 of 200 arrays inside each other, each of 1,000 elements, every one takes 8 kB."""
+_SHORT_INTEGER: Final = 256
+"""Bytes of an integer that is hashed in no time, however often."""
+_MISPLACED_TAG: Final = "the stored bytes are damaged: a tag stands where none may"
+_END: Final = object()
+_FEW_KEYS: Final = 8_192
+"""Bytes in which no map can have so many keys of one hash that it matters."""
 
 
 def decode_body(layout: int, data: memoryview) -> Any:
@@ -31,6 +42,7 @@ def decode_body(layout: int, data: memoryview) -> Any:
     Raises:
         CorruptData: the bytes are not what the codec wrote.
         NotAllowed: they name what is not here or not allowed.
+        ValueRaised: code of the application's own raised, such as the hash of a key.
     """
     try:
         check_lengths(data)
@@ -39,31 +51,73 @@ def decode_body(layout: int, data: memoryview) -> Any:
             if layout < wire.ITEMS:
                 return decode_tree(layout, data)
             if layout == wire.ITEMS:
-                return Reader(len(data)).root(data)
+                return decode_items(data)
         raise CorruptData(f"the stored bytes have an unknown layout, {layout}")
-    except LongtermError:
+    except (LongtermError, MemoryError):
         raise
     except (OutOfData, ExtraData, StackError) as error:
         raise CorruptData(
             f"the stored bytes are cut off or damaged: {type(error).__name__}"
         ) from error
     except Exception as error:
-        raise CorruptData(f"the stored bytes are damaged: {error}") from error
+        raise _error_of(error) from error
 
 
 def decode_tree(layout: int, data: memoryview) -> Any:
     """Return the root of a tree, or the frames with such trees in their slots."""
-    if not layout & wire.TAGGED:
-        root = unpackb(data, ext_hook=_leaf, strict_map_key=False)
+    if layout & wire.TAGGED or len(data) > _FEW_KEYS:
+        try:
+            root = _unpacked(layout, data, strict_map_key=len(data) > _FEW_KEYS)
+        except ValueError as error:
+            if not _is_of_keys(error):
+                raise
+            root = _unpacked(layout, data, pairs=True)
     else:
-        reader = Reader(len(data))
-        root = unpackb(
-            data, ext_hook=reader.extension, list_hook=reader.array, strict_map_key=False
-        )
-        reader.check_tags()
-    if layout & wire.FRAMES:
-        return [whole_frame(row) for row in root]
+        root = unpackb(data, ext_hook=_leaf, strict_map_key=False)
+    if not layout & wire.FRAMES:
+        return root
+    if type(root) is not list:
+        raise TypeError("the rows of frames are a list")
+    return [whole_frame(row) for row in root]
+
+
+def decode_items(data: memoryview) -> Any:
+    """Return the root of a sequence of items."""
+    reader = Reader(len(data))
+    try:
+        return reader.root(data)
+    except BaseException as error:
+        if reader.context.fragile:
+            from longterm._codec.decode.depth import clear_frames
+
+            clear_frames(error)
+            reader.take_apart()
+        raise
+
+
+def _unpacked(
+    layout: int, data: memoryview, *, strict_map_key: bool = False, pairs: bool = False
+) -> Any:
+    if not (layout & wire.TAGGED or pairs):
+        return unpackb(data, ext_hook=_leaf, strict_map_key=strict_map_key)
+    reader = Reader(len(data))
+    root = unpackb(
+        data,
+        ext_hook=reader.extension,
+        list_hook=reader.array if layout & wire.TAGGED else None,
+        object_pairs_hook=reader.mapping if pairs else None,
+        strict_map_key=strict_map_key,
+    )
+    reader.finish()
     return root
+
+
+def _is_of_keys(error: ValueError) -> bool:
+    """Tell whether msgpack found a key that is no string, and was told to make strings only.
+
+    Those are hashed with a seed; any other key can be chosen so that a dict takes long to make.
+    """
+    return "strict_map_key" in _shown(error)
 
 
 def _leaf(code: int, payload: bytes) -> Any:
@@ -82,63 +136,156 @@ def check_lengths(data: memoryview) -> None:
         stepper.skip()
 
 
+def _error_of(error: Exception) -> CorruptData:
+    """Return what to raise for an exception: whose it is tells where it was raised."""
+    entry: TracebackType | None = error.__traceback__
+    where = ""
+    while entry is not None:
+        module = entry.tb_frame.f_globals.get("__name__")
+        if type(module) is str and trust.origin(module) == "application":
+            where = f"{module}.{entry.tb_frame.f_code.co_qualname}"
+        entry = entry.tb_next
+    if where:
+        return ValueRaised(where, error)
+    return CorruptData(f"the stored bytes are damaged: {_shown(error)}")
+
+
+def _shown(error: Exception) -> str:
+    # What was decoded may be among its arguments, and would be asked to show itself.
+    if all(is_exactly(each, str, int) for each in error.args):
+        return str(error)
+    return type(error).__name__
+
+
 class Reader:
     """The items read so far, and what msgpack asks on its way."""
 
     def __init__(self, length: int) -> None:
         """Begin with nothing read."""
         self.items: list[Any] = []
-        self.shells: dict[int, Kind] = {}
+        self.shells: dict[int, tuple[Kind, Any]] = {}
         self.open_tags = 0
-        self.budget = Budget(length)
+        self.context = Context(length)
 
     def root(self, data: memoryview) -> Any:
         """Read all items and return the last."""
         items = self.items
+        for value in self.values(data):
+            cls = type(value)
+            if cls is Filling:
+                self.open_tags -= 1
+                self.fill(value)
+            elif cls is Shell:
+                self.open_tags -= 1
+                items.append(self.shell(value))
+            else:
+                if cls is StoredModule:
+                    self.context.placed_modules -= 1  # it stands where it is referred to
+                items.append(value)
+            if self.open_tags:
+                raise CorruptData(_MISPLACED_TAG)
+        if type(items[-1]) is StoredModule:
+            self.context.placed_modules += 1
+        self.finish()
+        return items[-1]
+
+    def values(self, data: memoryview) -> Iterator[Any]:
+        """Yield all values; from the first map on with a key that is no string, by `mapping`."""
+        context, position = self.context, 0
+        mark = context.mark()
+        unpacker = self.unpacker(data, strict_map_key=True)
+        try:
+            while True:
+                mark = context.mark()
+                value = next(unpacker, _END)
+                if value is _END:
+                    return
+                yield value
+                position = unpacker.tell()
+        except ValueError as error:
+            if not _is_of_keys(error):
+                raise
+        # The value is read once more, and what was made for it is forgotten.
+        self.open_tags = 0
+        context.return_to(mark)
+        yield from self.unpacker(data[position:], object_pairs_hook=self.mapping)
+
+    def unpacker(self, data: memoryview, **options: Any) -> Any:
+        """Return what yields the values of bytes."""
         unpacker = Unpacker(
             None,
             ext_hook=self.extension,
             list_hook=self.array,
-            strict_map_key=False,
             max_buffer_size=len(data),
             read_size=1,
+            **({"strict_map_key": False} | options),
         )
         unpacker.feed(data)
-        for value in unpacker:
-            if type(value) in (Filling, Shell):
-                self.open_tags -= 1
-            if type(value) is Filling:
-                self.fill(value)
-            elif type(value) is Shell:
-                made = value.kind.make(value.parts, self.budget)
-                self.shells[id(made)] = value.kind
-                items.append(made)
-            else:
-                items.append(value)
-        self.check_tags()
-        return items[-1]
+        return unpacker
 
-    def check_tags(self) -> None:
-        """Raise if there was a tag elsewhere than first in an array."""
+    def finish(self) -> None:
+        """Check what can be checked only when all is made."""
         if self.open_tags:
-            raise CorruptData("the stored bytes are damaged: a tag stands where none may")
+            raise CorruptData(_MISPLACED_TAG)
+        context = self.context
+        for check in context.checks:
+            check()
+        if context.placed_modules:
+            from longterm._codec.types.modules import put_modules
+
+            put_modules(context)
+        if context.fragile:
+            import gc
+
+            from longterm._codec.decode.depth import is_too_deep
+
+            if is_too_deep(context.fragile, gc.get_referents):
+                raise CorruptData(
+                    "the stored bytes hold values that are nested too deep to be freed"
+                )
+
+    def take_apart(self) -> None:
+        """Free all that was made, which may be nested too deep to be freed as it is."""
+        from longterm._codec.decode.depth import take_apart
+
+        context = self.context
+        context.checks.clear()
+        context.cells.clear()
+        context.functions.clear()
+        self.shells.clear()
+        self.items.clear()
+        take_apart(context.fragile)
+
+    def shell(self, shell: Shell) -> Any:
+        """Return what is populated later."""
+        made = shell.kind.make(shell.parts, self.context)
+        self.shells[id(made)] = (shell.kind, made)
+        if shell.kind.is_fragile:
+            self.context.fragile.append(made)
+        return made
 
     def fill(self, filling: Filling) -> None:
         """Put parts into a shell."""
-        kind = self.shells[id(filling.shell)]
+        kind, _ = self.shells[id(filling.shell)]
         if kind.fill is None:
             raise ValueError("what is not a shell cannot be filled")
-        kind.fill(filling.shell, filling.parts, self.budget)
+        kind.fill(filling.shell, filling.parts, self.context)
 
     def extension(self, code: int, payload: bytes) -> Any:
         """Return what an extension stands for."""
         if code == wire.REFERENCE:
-            return self.items[int.from_bytes(payload, "big")]
+            item = self.items[int.from_bytes(payload, "big")]
+            self.context.shares = True
+            if type(item) is StoredModule:
+                self.context.placed_modules += 1
+            return item
         if code == wire.TAG:
             self.open_tags += 1
             return KINDS[payload[0]]
+        if code == wire.INTEGER and len(payload) > _SHORT_INTEGER:
+            self.context.has_long_integers = True
         if code in _CAREFUL:
-            return CAREFUL_READERS[code](payload, self.budget)
+            return CAREFUL_READERS[code](payload, self.context)
         return READERS[code](payload)
 
     def array(self, parts: Parts) -> Any:
@@ -148,5 +295,20 @@ class Reader:
             # Instructions stand at the top; deeper they are as misplaced as a tag.
             if kind.code < NEW.code:
                 self.open_tags -= 1
-            return kind.build(parts[1:], self.budget)
+            made = kind.build(parts[1:], self.context)
+            if kind.is_fragile:
+                self.context.fragile.append(made)
+            return made
         return parts
+
+    def mapping(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        """Return a map, unless its keys are made to take long."""
+        from longterm._codec.decode import hashing
+
+        keys = [key for key, _ in pairs]
+        are_few = len(keys) <= hashing.LARGE and not self.context.has_long_integers
+        if are_few and hashing.are_light(keys):
+            return dict(pairs)
+        made: dict[Any, Any] = {}
+        hashing.put(keys, lambda some: made.update(pairs[some]), made, self.context)
+        return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from longterm._codec.collector import collector_at_rest
+from longterm._codec.encode import limits
 from longterm._codec.encode.cycle_writer import write_knot
 from longterm._codec.encode.cycles import components, is_knot
 from longterm._codec.encode.scan import Survey, survey
@@ -24,15 +25,22 @@ def encode_graph(root: Any) -> bytes:
     """
     try:
         with collector_at_rest():
-            return _write(survey(root), root)
+            return _checked(survey(root), root)
     except UnicodeEncodeError:
         # A string holds half a surrogate pair, which msgpack does not write: look at each.
-        return _write(survey(root, reads_strings=True), root)
+        return _checked(survey(root, reads_strings=True), root)
     except ValueError as error:
         # Text or bytes of more than four gigabytes, or a container of as many elements.
         raise NotStorable(
             f"a value is too large to be stored: {error} (keep it elsewhere)"
         ) from error
+
+
+def _checked(found: Survey, root: Any) -> bytes:
+    steps = limits.check(found)
+    written = _write(found, root)
+    steps.check(len(written))
+    return written
 
 
 def _write(found: Survey, root: Any) -> bytes:

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Collection
 from typing import Any, Final
 
+from longterm._codec import names
+from longterm._codec.introspect import is_a, module_of, qualname_of
 from longterm._codec.types.classes import ClassPlan, plan_of
 
 _DEPTH: Final = 8
@@ -27,7 +29,7 @@ def in_order(elements: Collection[Any]) -> list[Any]:
 
 def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
     cls = type(value)
-    name = f"{cls.__module__}.{cls.__qualname__}"
+    name = f"{module_of(cls)}.{qualname_of(cls)}"
     if value is None or not depth:
         return (name,)
     if cls in (int, bool, str, bytes):
@@ -36,20 +38,22 @@ def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
         return (name, struct.pack(">d", value))
     if cls is tuple:
         return (name, tuple(_key(each, depth - 1) for each in value))
-    if isinstance(value, (frozenset, set)):
-        return (name, tuple(sorted(_key(each, depth - 1) for each in value)))
-    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return (name, str(value.__module__), str(value.__qualname__))
+    if is_a(value, frozenset, set):
+        base: Any = frozenset if is_a(value, frozenset) else set
+        return (name, tuple(sorted(_key(each, depth - 1) for each in base.__iter__(value))))
+    if is_a(value, type) or names.is_function(value):
+        return (name, str(names.own_name(value)))
     return (name, *_content(value, cls, depth))
 
 
 def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
-    if hasattr(cls, "_member_map_"):
-        return (str(value._name_), repr(value._value_))
     plan = plan_of(cls)
-    if not isinstance(plan, ClassPlan):
+    if type(plan) is not ClassPlan:
         # A type of the codec's own: dates, decimals, paths. Their repr is their content.
-        return (repr(value),) if cls.__module__ in _REPR_IS_CONTENT else ()
+        return (repr(value),) if module_of(cls) in _REPR_IS_CONTENT else ()
+    if plan.is_enum:
+        held = object.__getattribute__(value, "__dict__")
+        return (str(held["_name_"]), repr(held["_value_"]))
     attributes = {**(plan.attributes(value) or {}), **(plan.slot_values(value) or {})}
     own = tuple((name, _key(each, depth - 1)) for name, each in sorted(attributes.items()))
     if plan.base is tuple:

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from longterm._codec.introspect import (
+    dotted_name_of,
+    is_a,
+    is_exactly,
+    mro_of,
+    namespace_of,
+    qualname_of,
+)
 from longterm.frame import Frame
 
 
@@ -21,7 +29,7 @@ class Item:
     key: object
 
     def __str__(self) -> str:
-        return f"[{self.key!r}]"
+        return f"[{_shown(self.key)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +55,31 @@ def between(nodes: Sequence[Any], parts: Mapping[int, list[Any]]) -> tuple[Step,
     return tuple(steps)
 
 
+def _shown(key: object) -> str:
+    try:
+        return repr(key)
+    except Exception:
+        return f"<{dotted_name_of(type(key))}>"
+
+
 def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) -> list[Step]:
     if type(holder) is dict:
         return [_key_step(holder, held, _is_namespace(holder, above, parts))]
-    if type(holder) is tuple and hasattr(type(above), "_fields"):
-        names = type(above)._fields
+    names = _field_names(type(above)) if is_exactly(holder, tuple) else None
+    if names is not None:
         return [Attribute(names[next(i for i, each in enumerate(holder) if each is held)])]
     if held is _closure(holder):
         return []
     if holder is _closure(above):
         return [Attribute(f"<variable {_variable_in(held, above)}>")]
-    if type(holder) in (list, tuple):
+    if is_exactly(holder, list, tuple):
         return [Item(next(i for i, each in enumerate(holder) if each is held))]
-    if isinstance(holder, Frame):
+    if is_a(holder, Frame):
         return [Attribute("slots" if held is holder.slots else "cells")]
     own = parts.get(id(holder), [])
     if type(held) is dict and _is_namespace(held, holder, parts):
         return []
-    if type(held) is tuple and isinstance(holder, (tuple, frozenset)) and type(holder) is not tuple:
+    if type(held) is tuple and is_a(holder, tuple, frozenset) and type(holder) is not tuple:
         return []
     position = next((i for i, each in enumerate(own) if each is held), 0)
     return [Attribute(_part_name(holder, position))]
@@ -73,18 +88,25 @@ def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) ->
 def _is_namespace(mapping: Any, above: Any, parts: Mapping[int, list[Any]]) -> bool:
     """Tell whether a dict holds the attributes of the instance above it."""
     own = parts.get(id(above), [])
-    return not isinstance(above, (Frame, list, dict, tuple)) and any(
-        each is mapping for each in own[2:]
-    )
+    return not is_a(above, Frame, list, dict, tuple) and any(each is mapping for each in own[2:])
 
 
 def _key_step(holder: Any, held: Any, is_namespace: bool) -> Step:
     for key, value in holder.items():
         if value is held:
-            return Attribute(key) if is_namespace and isinstance(key, str) else Item(key)
+            return Attribute(key) if is_namespace and type(key) is str else Item(key)
         if key is held:
-            return Attribute(f"keys()[{key!r}]")
+            return Attribute(f"keys()[{_shown(key)}]")
     raise AssertionError("a dict holds what it was walked to")
+
+
+def _field_names(cls: type) -> tuple[str, ...] | None:
+    """Return the names of a named tuple's elements, or None if a class is none."""
+    for base in mro_of(cls):
+        if "_fields" in namespace_of(base):
+            found = namespace_of(base)["_fields"]
+            return found if type(found) is tuple else None
+    return None
 
 
 def _closure(value: Any) -> Any:
@@ -102,7 +124,7 @@ def _part_name(holder: Any, position: int) -> str:
         "cell": ("cell_contents",),
         "method": ("__func__", "__self__"),
         "partial": ("func", "args", "keywords"),
-    }.get(type(holder).__name__, ())
+    }.get(qualname_of(type(holder)), ())
     if 0 < position <= len(names):
         return names[position - 1]
-    return f"<part {position} of {type(holder).__name__}>"
+    return f"<part {position} of {qualname_of(type(holder))}>"

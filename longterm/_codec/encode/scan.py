@@ -16,6 +16,7 @@ from msgpack import ExtType
 from longterm._codec.encode import paths
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.hints import UNKNOWN, remedy_for
+from longterm._codec.introspect import dotted_name_of, is_a
 from longterm._codec.refusal import Refused
 from longterm._codec.types import atoms, registered
 from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
@@ -37,6 +38,7 @@ class Survey:
     __slots__ = (
         "depth",
         "forms",
+        "hashing",
         "holder",
         "is_cyclic",
         "is_open",
@@ -71,6 +73,8 @@ class Survey:
         """The ids of the nodes from the root to where the survey is."""
         self.shared: set[int] = set()
         """The ids of what is reached twice."""
+        self.hashing: list[Any] = []
+        """The containers that hash what is in them, and it is more than scalars."""
         self.is_cyclic = False
         self.depth = 0
 
@@ -160,16 +164,24 @@ def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> It
     if cls is dict:
         if scalars.issuperset(map(type, value)):
             return iter(value.values())
+        found.hashing.append(value)
         return chain(value, value.values())
     try:
         form = take(value)
     except Refused as refused:
         raise _not_storable(value, refused, path, found) from refused
+    except Exception as error:
+        raise _not_storable(value, raised_by(value, error), path, found) from error
     if isinstance(form, ExtType):
         found.forms[id(value)] = form
         return iter(())
+    if is_a(value, *_HASHING):
+        found.hashing.append(value)
     found.parts[id(value)] = form
     return iter(form)
+
+
+_HASHING: Final = (set, frozenset, dict)
 
 
 def take(value: Any) -> Form:
@@ -181,28 +193,47 @@ def take(value: Any) -> Form:
     cls = type(value)
     if cls is ClassPlan:
         return take_plan(value)
-    if cls in TAKERS or (cls not in PLANS and TAKERS.finds(cls)):
+    if cls in TAKERS or (id(cls) not in PLANS and TAKERS.finds(cls)):
         return TAKERS[cls](value)
     own = registered.take(value)
     if own is not None:
         return own
-    if isinstance(value, type):
+    if is_a(value, type):
         return TAKERS[type](value)
     plan = plan_of(cls)
     if isinstance(plan, NoPlan):
         known = (plan.reason, plan.remedy) if plan.reason else UNKNOWN
         raise Refused(*(remedy_for(cls) or known))
-    if hasattr(cls, "_member_map_"):
+    if plan.is_enum:
         return take_enum(value, plan)
-    if isinstance(value, BaseException):
+    if is_a(value, BaseException):
         return take_exception(value, plan)
     return take_instance(value, plan)
 
 
+def raised_by(value: Any, error: Exception) -> Refused:
+    """Return the refusal of a value whose own code raised while it was looked at.
+
+    Such as the encoding function of a registered type, or the hash of a metaclass.
+    """
+    return Refused(
+        f"its own code raised {type(error).__qualname__} when it was to be stored",
+        "see the cause above; keep what it is made of, or register its type",
+    )
+
+
 def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:
     nodes = [node for node, _, _ in path[1:]] + [value]
+    return not_storable_at(nodes, refused, found)
+
+
+def not_storable_at(nodes: list[Any], refused: Refused, found: Survey) -> NotStorable:
+    """Return the error for the last of nodes of which each holds the next."""
     return NotStorable.at(
-        paths.between(nodes, found.parts), type(value), refused.reason, refused.remedy
+        paths.between(nodes, found.parts),
+        dotted_name_of(type(nodes[-1])),
+        refused.reason,
+        refused.remedy,
     )
 
 

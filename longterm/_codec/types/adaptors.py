@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "iterators"
@@ -29,7 +29,7 @@ def _take_enumerate(value: Any) -> Parts:
     return [ENUMERATE.tag, iterator, count]
 
 
-def _make_enumerate(parts: Parts, budget: Budget) -> Any:
+def _make_enumerate(parts: Parts, context: Context) -> Any:
     iterator, count = parts
     if type(count) is not int:
         raise TypeError("an enumerate counts in whole numbers")
@@ -41,7 +41,7 @@ def _take_zip(value: Any) -> Parts:
     return [ZIP.tag, bool(strict), *iterators]
 
 
-def _make_zip(parts: Parts, budget: Budget) -> Any:
+def _make_zip(parts: Parts, context: Context) -> Any:
     strict, *iterators = parts
     return zip(*map(AsIs, iterators), strict=strict is True)
 
@@ -51,8 +51,9 @@ def _take_map(value: Any) -> Parts:
     return [MAP.tag, function, *iterators]
 
 
-def _make_map(parts: Parts, budget: Budget) -> Any:
+def _make_map(parts: Parts, context: Context) -> Any:
     function, *iterators = parts
+    context.acts = True
     return map(function, *map(AsIs, iterators))
 
 
@@ -61,8 +62,9 @@ def _take_filter(value: Any) -> Parts:
     return [FILTER.tag, function, iterator]
 
 
-def _make_filter(parts: Parts, budget: Budget) -> Any:
+def _make_filter(parts: Parts, context: Context) -> Any:
     function, iterator = parts
+    context.acts = True
     return filter(function, AsIs(iterator))
 
 
@@ -71,23 +73,27 @@ def _take_call_iterator(value: Any) -> Parts:
     return [CALLS.tag, *(parts if len(parts) == 2 else ())]
 
 
-def _make_call_iterator(parts: Parts, budget: Budget) -> Any:
+def _make_call_iterator(parts: Parts, context: Context) -> Any:
     if not parts:
         made: Any = iter(list, [])
         next(made, None)
         return made
     function, sentinel = parts
+    context.acts = True
     return iter(function, sentinel)
 
 
-ENUMERATE: Final = Kind(43, "enumerate", _make_enumerate)
-ZIP: Final = Kind(44, "zip", _make_zip)
-MAP: Final = Kind(45, "map", _make_map)
-FILTER: Final = Kind(46, "filter", _make_filter)
-CALLS: Final = Kind(47, "iterator of calls", _make_call_iterator)
+ENUMERATE: Final = Kind(43, "enumerate", _make_enumerate, is_fragile=True)
+ZIP: Final = Kind(44, "zip", _make_zip, is_fragile=True)
+MAP: Final = Kind(45, "map", _make_map, is_fragile=True)
+FILTER: Final = Kind(46, "filter", _make_filter, is_fragile=True)
+CALLS: Final = Kind(47, "iterator of calls", _make_call_iterator, is_fragile=True)
 
 store(enumerate, take=_take_enumerate, family=_FAMILY)
 store(zip, take=_take_zip, family=_FAMILY)
 store(map, take=_take_map, family=_FAMILY)
 store(filter, take=_take_filter, family=_FAMILY)
 store(type(iter(list, [])), take=_take_call_iterator, family=_FAMILY)
+
+ACTIVE: Final[tuple[type, ...]] = (map, filter, type(iter(list, [])))
+"""Those that call a function of theirs when they are gone through."""

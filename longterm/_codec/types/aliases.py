@@ -11,24 +11,41 @@ from types import GenericAlias
 from typing import Any, Final
 
 from longterm._codec import names
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_a, is_exactly
 from longterm._codec.refusal import Refused
-from longterm._codec.types.kinds import Kind, Parts, is_a, store
+from longterm._codec.types.kinds import Kind, Parts, store
 
 _GenericAlias: Final[Any] = vars(typing)["_GenericAlias"]
+_MOST_PARTS: Final = 200
+"""How many classes an alias is of, those of its arguments counted wherever they stand: that many
+steps it takes to hash, compare or show it."""
 
 
 def is_alias(value: Any) -> bool:
     """Return whether a value is a class with type parameters."""
-    return type(value) in (_GenericAlias, GenericAlias)
+    return is_exactly(value, _GenericAlias, GenericAlias)
 
 
-def can_be_stored(value: Any) -> bool:
-    """Return whether a class or an alias can be stored, and all that it is made of."""
-    if is_alias(value):
-        return _is_plain(value) and all(map(can_be_stored, (value.__origin__, *value.__args__)))
-    name = names.name_of(value) if is_a(value, type) else None
-    return name is not None and names.why_not_callable(name) is None
+def can_be_stored(alias: Any) -> bool:
+    """Return whether an alias can be stored, and all that it is made of."""
+    return _reason_against(alias) is None
+
+
+def _reason_against(alias: Any) -> str | None:
+    pending = [alias]
+    for count, each in enumerate(pending):
+        if count == _MOST_PARTS:
+            return f"it is made of more than {_MOST_PARTS} classes"
+        if is_alias(each):
+            if not _is_plain(each):
+                return f"{each!r} is not plain"
+            pending += (each.__origin__, *each.__args__)
+            continue
+        name = names.name_of(each) if is_a(each, type) else None
+        if name is None or names.why_not_named(name) is not None:
+            return f"a part of it, {each!r}, is no class that can be stored"
+    return None
 
 
 def _is_plain(alias: Any) -> bool:
@@ -37,23 +54,57 @@ def _is_plain(alias: Any) -> bool:
 
 
 def _take(alias: Any) -> Parts:
-    if not can_be_stored(alias):
-        raise Refused(
-            f"a part of {alias!r} is no class that can be stored",
-            "make it again where it is needed",
-        )
+    reason = _reason_against(alias)
+    if reason is not None:
+        raise Refused(reason, "make it again where it is needed")
     return [ALIAS.tag, type(alias) is _GenericAlias, alias.__origin__, *alias.__args__]
 
 
-def _make(parts: Parts, budget: Budget) -> Any:
+def _make(parts: Parts, context: Context) -> Any:
     is_of_typing, origin, *arguments = parts
     if not is_a(origin, type) or not all(is_a(each, type) or is_alias(each) for each in arguments):
         raise TypeError("an alias is a class with classes")
-    make = _GenericAlias if is_of_typing is True else GenericAlias
-    return make(origin, tuple(arguments))
+    made = (
+        _of_typing(origin, tuple(arguments))
+        if is_of_typing is True
+        else GenericAlias(origin, tuple(arguments))
+    )
+    context.spend(_MOST_PARTS)
+    if _count(made) > _MOST_PARTS:
+        raise ValueError(f"an alias is made of more than {_MOST_PARTS} classes")
+    return made
 
 
-ALIAS: Final = Kind(36, "alias", _make)
+def _of_typing(origin: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return an alias of typing, which looks for type variables in its arguments if it is called.
+
+    It asks them for attributes, and so their metaclasses.
+    """
+    made = object.__new__(_GenericAlias)
+    vars(made).update(vars(_EXAMPLE) | {"__origin__": origin, "__args__": arguments})
+    return made
+
+
+def _count(alias: Any) -> int:
+    pending = [alias]
+    for count, each in enumerate(pending):
+        if count > _MOST_PARTS:
+            break
+        if is_alias(each):
+            pending += (each.__origin__, *each.__args__)
+    return len(pending)
+
+
+_T = typing.TypeVar("_T")
+
+
+class _Example(typing.Generic[_T]):
+    """What an alias of typing is made like."""
+
+
+_EXAMPLE: Final[Any] = _Example[int]
+
+ALIAS: Final = Kind(36, "alias", _make, is_fragile=True)
 
 store(_GenericAlias, GenericAlias, take=_take, family="callables and modules",
       note="classes with type parameters that are classes, such as `Page[int]`")  # fmt: skip

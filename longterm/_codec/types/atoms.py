@@ -90,7 +90,12 @@ def _read_array(payload: bytes) -> array[Any]:
     made.frombytes(payload[2:])
     if sys.byteorder == "big" and made.itemsize > 1:
         made.byteswap()
+    if made.typecode in _CHARACTERS:
+        made.tounicode()  # raises if one is no character, so that the array can be shown
     return made
+
+
+_CHARACTERS: Final = ("u", "w")
 
 
 READERS |= {

@@ -1,4 +1,4 @@
-"""Functions, classes and modules by name; bound methods; partials.
+"""Functions and classes by name; bound methods; partials.
 
 What is decoded is a reference: nothing here calls it. A method is looked up in classes alone, never
 through its instance.
@@ -7,6 +7,7 @@ through its instance.
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -20,13 +21,19 @@ from typing import Any, Final
 
 from msgpack import ExtType
 
-from longterm._codec import names, wire
-from longterm._codec import trust as allowed
-from longterm._codec.decode.budget import Budget
+from longterm._codec import names, standard, trust, wire
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import (
+    is_a,
+    is_exactly,
+    module_of,
+    mro_of,
+    namespace_of,
+    qualname_of,
+)
 from longterm._codec.refusal import Refused
 from longterm._codec.types import functions
-from longterm._codec.types.kinds import READERS, Form, Kind, Parts, is_a, store
-from longterm.errors import NotAllowed
+from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
 
 _FAMILY: Final = "callables and modules"
 
@@ -41,7 +48,7 @@ def take_named(value: Any) -> Form:
             if is_a(value, type)
             else "define it at the top of a module, or call it where it is needed",
         )
-    refusal = names.why_not_callable(name)
+    refusal = names.why_not_named(name)
     if refusal is not None:
         reason, remedy = refusal
         raise Refused(f"{name} {reason}", remedy)
@@ -53,94 +60,110 @@ def _take_function(function: FunctionType) -> Form:
     return take_named(function) if parts is None else parts
 
 
-def _take_module(module: ModuleType) -> ExtType:
-    try:
-        found: ModuleType | None = allowed.module(module.__name__)
-    except NotAllowed:
-        found = None
-    if found is not module:
-        raise Refused(f"{module!r} is not the imported module of its name", "import it again")
-    return ExtType(wire.MODULE, module.__name__.encode())
-
-
 def _take_method(method: MethodType) -> Parts:
-    return [METHOD.tag, method.__func__, method.__self__]
+    function = method.__func__
+    name = names.name_of(function)
+    refusal = None if name is None else names.why_not_named(name)
+    if refusal is not None:
+        raise Refused(
+            f"its function {name} {refusal[0]}",
+            f"keep what it is a method of, and call {function.__name__} after the suspend",
+        )
+    if not _may_be_method(function):
+        raise Refused("its function is of a type that is not known", "call it where it is needed")
+    return [METHOD.tag, function, method.__self__]
 
 
-def _make_method(parts: Parts, budget: Budget) -> MethodType:
+def _make_method(parts: Parts, context: Context) -> MethodType:
     function, owner = parts
-    if not callable(function) or owner is None:
+    if not _may_be_method(function) or owner is None:
         raise TypeError("a method has a function and an owner")
     return MethodType(function, owner)
 
 
+def _may_be_method(function: Any) -> bool:
+    return is_a(function, type) or is_exactly(function, *_CALLABLES)
+
+
 def _take_builtin(value: Any) -> Form:
     owner = value.__self__
-    if owner is None or isinstance(owner, ModuleType):
+    if owner is None or is_a(owner, ModuleType):
         return take_named(value)
     name = value.__name__
     try:
-        _descriptor(owner, name)
+        _bound(owner, name)
     except (TypeError, KeyError):
         raise Refused(
-            f"the builtin method {name} of a {type(owner).__qualname__} is not known",
-            "call it where it is needed",
+            f"the builtin method {name} of a {qualname_of(type(owner))} is not known",
+            f"keep what it is a method of, and call {name} after the suspend",
         ) from None
     return [BUILTIN_METHOD.tag, name, owner]
 
 
-def _make_builtin_method(parts: Parts, budget: Budget) -> Any:
+def _make_builtin_method(parts: Parts, context: Context) -> Any:
     name, owner = parts
-    return _descriptor(owner, name).__get__(owner, type(owner))
+    return _bound(owner, name)
 
 
-def _descriptor(owner: Any, name: str) -> Any:
-    if type(name) is not str or (name.startswith("_") and name not in allowed.HARMLESS_UNDERSCORES):
+def _bound(owner: Any, name: Any) -> Any:
+    """Return a method of a type written in C, bound to its owner, without a look at the owner."""
+    if type(name) is not str:
         raise KeyError(name)
-    if is_a(owner, type):
-        for base in owner.__mro__:
-            found = vars(base).get(name)
-            if type(found) is ClassMethodDescriptorType and _is_harmless(base):
-                return _OfClass(found, owner)
-        raise KeyError(name)
-    for base in type(owner).__mro__:
-        found = vars(base).get(name)
-        if type(found) in (MethodDescriptorType, WrapperDescriptorType) and _is_harmless(base):
-            return found
+    is_class = is_a(owner, type)
+    for base in mro_of(owner if is_class else type(owner)):
+        found = namespace_of(base).get(name)
+        is_found = (
+            type(found) is ClassMethodDescriptorType
+            if is_class
+            else is_exactly(found, MethodDescriptorType, WrapperDescriptorType)
+        )
+        if is_found and _may_be_bound(base, name):
+            if name in standard.TEMPLATES:
+                _check_template(owner)
+            return found.__get__(None, owner) if is_class else found.__get__(owner)
     raise KeyError(name)
 
 
-class _OfClass:
-    """A class method's descriptor with the class it is bound to."""
-
-    def __init__(self, descriptor: Any, owner: type) -> None:
-        self.descriptor, self.owner = descriptor, owner
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self.descriptor.__get__(None, self.owner)
+def _may_be_bound(cls: type, method: str) -> bool:
+    module_name = module_of(cls)
+    return standard.may_be_bound(module_name, qualname_of(cls), method) or (
+        trust.is_allowed_by_name(module_name) and not method.startswith("_")
+    )
 
 
-def _is_harmless(cls: type) -> bool:
-    return cls.__module__ == "builtins" or cls.__module__ in allowed.HARMLESS_MODULES
+def _check_template(template: Any) -> None:
+    """Raise `Refused` if formatting with a template would read attributes of what it is given."""
+    from string import Formatter
+
+    pending: list[str | None] = [str.__str__(template)]
+    for text in pending:
+        with suppress(ValueError):  # it formats nothing then
+            for _, field, specification, _ in Formatter().parse(text or ""):
+                if field is not None and ("." in field or "[" in field):
+                    raise Refused(
+                        f"its text reads {field!r} of what it is given",
+                        "write it as an f-string, or give it the value itself",
+                    )
+                pending.append(specification)
 
 
 def _take_partial(value: functools.partial[Any]) -> Parts:
-    if vars(value):
+    if value.__dict__:
         raise Refused("a partial with attributes of its own is not known", "use a function")
     return [PARTIAL.tag, value.func, value.args, value.keywords]
 
 
-def _make_partial(parts: Parts, budget: Budget) -> Any:
+def _make_partial(parts: Parts, context: Context) -> Any:
     return functools.partial(_not_yet)
 
 
-def _fill_partial(value: Any, parts: Parts, budget: Budget) -> None:
+def _fill_partial(value: Any, parts: Parts, context: Context) -> None:
     function, arguments, keywords = parts
-    if type(keywords) is not dict:
-        raise TypeError("the keywords of a partial are a dict")
-    budget.spend(len(keywords))
+    if type(arguments) is not tuple or type(keywords) is not dict:
+        raise TypeError("a partial has a tuple of arguments, and keywords")
+    context.spend(len(keywords))
     if not all(type(name) is str for name in keywords):
-        raise TypeError("the keywords of a partial are a dict")
+        raise TypeError("the keywords of a partial have names")
     functools.partial.__setstate__(value, (function, arguments, keywords, None))  # type: ignore[attr-defined]
 
 
@@ -148,19 +171,28 @@ def _not_yet() -> None:
     raise RuntimeError("this partial was not completed")
 
 
-METHOD: Final = Kind(32, "method", _make_method)
-BUILTIN_METHOD: Final = Kind(33, "builtin method", _make_builtin_method)
-PARTIAL: Final = Kind(34, "partial", _make_partial, _fill_partial)
+_CALLABLES: Final = (
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    type([].__len__),
+    functools.partial,
+    names.LRU_CACHED,
+)
+
+METHOD: Final = Kind(32, "method", _make_method, is_fragile=True)
+BUILTIN_METHOD: Final = Kind(33, "builtin method", _make_builtin_method, is_fragile=True)
+PARTIAL: Final = Kind(34, "partial", _make_partial, _fill_partial, is_fragile=True)
 
 READERS[wire.NAME] = lambda payload: names.find_callable(payload.decode())
-READERS[wire.MODULE] = lambda payload: allowed.module(payload.decode())
 
 store(FunctionType, take=_take_function, family=_FAMILY,
       note="by importable name; an inner function of a flow with what it captured")  # fmt: skip
 store(type, take=take_named, family=_FAMILY, note="classes, by importable name")
 store(names.LRU_CACHED, MethodDescriptorType, WrapperDescriptorType,
       take=take_named, family=_FAMILY, note="by importable name")  # fmt: skip
-store(ModuleType, take=_take_module, family=_FAMILY)
 store(MethodType, take=_take_method, family=_FAMILY, note="as its function and its `self`")
 store(BuiltinFunctionType, type([].__len__), take=_take_builtin, family=_FAMILY)
 store(functools.partial, take=_take_partial, family=_FAMILY)

@@ -7,12 +7,13 @@ the base's own descriptors, so that no code of the class runs.
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from types import (
-    BuiltinFunctionType,
     ClassMethodDescriptorType,
+    FunctionType,
     GetSetDescriptorType,
     MemberDescriptorType,
     MethodDescriptorType,
@@ -20,9 +21,18 @@ from types import (
 )
 from typing import Any, Final, Generic
 
-from longterm._codec import names, wire
-from longterm._codec import trust as allowed
-from longterm._codec.decode.budget import Budget
+from longterm._codec import names, trust, wire
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import (
+    HEAP_TYPE,
+    flags_of,
+    is_a,
+    is_exactly,
+    mro_of,
+    namespace_of,
+    own_name_of,
+)
+from longterm._codec.introspect import base_of as base_class_of
 from longterm._codec.refusal import Refused
 from longterm._codec.types.kinds import CAREFUL_READERS
 from longterm.errors import NotAllowed
@@ -31,11 +41,9 @@ _C_DESCRIPTORS: Final = (
     MethodDescriptorType,
     WrapperDescriptorType,
     ClassMethodDescriptorType,
-    BuiltinFunctionType,
 )
-_HEAP_TYPE: Final = 1 << 9
-
-_STRING: Final = frozenset({str})
+_METHODS: Final = (FunctionType, staticmethod, classmethod, *_C_DESCRIPTORS)
+_STRING: Final = frozenset({id(str)})
 
 CONTENT_BASES: Final = (list, dict, set, OrderedDict, defaultdict, deque, bytearray)
 """Bases that hold content of their own, which can be filled later."""
@@ -48,13 +56,18 @@ BARE_BASES: Final = (object, tzinfo, Generic)
 class ClassPlan:
     """What is known of a class whose instances can be stored."""
 
-    __slots__ = ("base", "cls", "name", "namespace", "slots")
+    __slots__ = ("base", "cls", "is_enum", "is_fragile", "methods", "name", "namespace", "slots")
 
     def __init__(self, cls: type, name: str) -> None:
         """Read the class; see `plan_of` for what is refused."""
         self.cls = cls
         self.name = name
         self.base: Any = base_of(cls)
+        self.is_enum = "_member_map_" in namespace_of(cls)
+        self.is_fragile = not _is_written_in_python(cls)
+        """Whether each level of such instances takes native stack when it is freed."""
+        self.methods = _methods_of(cls)
+        """The names of its methods, which an attribute could hide."""
         self.namespace = _namespace_of(cls)
         self.slots = _slots_of(cls)
 
@@ -62,15 +75,12 @@ class ClassPlan:
         """Return the instance's own `__dict__`, or None if it has none or an empty one.
 
         Raises:
-            Refused: an attribute has a name that is no string.
+            Refused: an attribute has a name that is no string, or may not have its value.
         """
         attributes = self.namespace.__get__(instance) if self.namespace else None
         if not attributes:
             return None
-        if not _STRING.issuperset(map(type, attributes)):
-            raise Refused(
-                "an attribute of it has a name that is no string", "give it names that are strings"
-            )
+        self.check_attributes(attributes)
         if "__orig_class__" in attributes:
             return _with_parameters_that_can_be_stored(attributes)
         return attributes  # type: ignore[no-any-return]
@@ -88,25 +98,69 @@ class ClassPlan:
         return values or None
 
     def set_attributes(
-        self, instance: object, attributes: Any, slot_values: Any, budget: Budget
+        self, instance: object, attributes: Any, slot_values: Any, context: Context
     ) -> None:
         """Give an instance its `__dict__` and slots, past any `__setattr__` and property."""
         if attributes is not None:
             if type(attributes) is not dict or self.namespace is None:
                 raise TypeError(f"{self.name} has no attributes")
-            budget.spend(len(attributes))
-            if not all(type(name) is str for name in attributes):
-                raise TypeError(f"an attribute of {self.name} has no name")
+            context.spend(len(attributes))
+            # They may be populated later.
+            context.checks.append(partial(self.check_attributes, attributes))
             self.namespace.__set__(instance, attributes)
         if slot_values is not None:
             if type(slot_values) is not dict:
                 raise TypeError(f"the slots of {self.name} have names")
             for name, value in slot_values.items():
-                self.slots[name].__set__(instance, value)
+                slot = self.slots.get(name) if type(name) is str else None
+                if slot is None:
+                    raise NotAllowed(
+                        f"{self.name}.{name if type(name) is str else '?'}",
+                        "is no slot of the class (was it removed?)",
+                    )
+                slot.__set__(instance, value)
+
+    def check_attributes(self, attributes: dict[str, Any]) -> None:
+        """Raise `Refused` if what an instance holds would make its methods other than they are."""
+        if not _STRING.issuperset(map(id, map(type, attributes))):
+            raise Refused(
+                "an attribute of it has a name that is no string", "give it names that are strings"
+            )
+        if not self.methods.isdisjoint(attributes):
+            self._refuse_hidden_methods(attributes)
+        if self.name in _HELD_BY:
+            self._check_held(attributes)
+
+    def _refuse_hidden_methods(self, attributes: dict[str, Any]) -> None:
+        # Called as a method, it would be called without a word: so bytes could choose what runs.
+        for name in self.methods.intersection(attributes):
+            if callable(attributes[name]) and not _is_declared(self.cls, name):
+                raise Refused(
+                    f"its attribute {name!r} hides the method of that name",
+                    "give the attribute another name, or declare it in the class with a type",
+                )
+
+    def _check_held(self, attributes: dict[str, Any]) -> None:
+        for name, types in _HELD_BY[self.name].items():
+            if not is_a(attributes.get(name), *types):
+                raise Refused(f"its {name} is no {types[0].__name__}", "make it the usual way")
+        for each in attributes["maps"] if self.cls is ChainMap else ():
+            if not any("keys" in namespace_of(base) for base in mro_of(type(each))):
+                raise Refused("it chains what is no mapping", "make it of dicts")
 
 
-PLANS: dict[type, ClassPlan] = {}
-"""The plans made so far."""
+_HELD_BY: Final[dict[str, dict[str, tuple[type, ...]]]] = {
+    "collections:ChainMap": {"maps": (list,)},
+    "collections:UserDict": {"data": (dict,)},
+    "collections:UserList": {"data": (list,)},
+    "collections:UserString": {"data": (str,)},
+    "contextlib:suppress": {"_exceptions": (tuple,)},
+    "string:Template": {"template": (str,)},
+}
+"""What classes of the standard library go through or compare, when they are shown or compared."""
+
+PLANS: dict[int, ClassPlan] = {}
+"""The plans made so far, by the identity of their class: its hash may be the metaclass's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +173,7 @@ class NoPlan:
 
 def plan_of(cls: type) -> ClassPlan | NoPlan:
     """Return the plan of a class, or why there is none."""
-    plan = PLANS.get(cls)
+    plan = PLANS.get(id(cls))
     if plan is not None:
         return plan
     if base_of(cls) is None:
@@ -129,9 +183,9 @@ def plan_of(cls: type) -> ClassPlan | NoPlan:
         return NoPlan(
             "its class cannot be imported by name", "define the class at the top of a module"
         )
-    if not allowed.may_have_instances(cls, name, allowed.module(name.partition(":")[0])):
+    if not trust.may_have_instances(cls, name):
         return _why_no_instances(cls, name)
-    plan = PLANS[cls] = ClassPlan(cls, name)
+    plan = PLANS[id(cls)] = ClassPlan(cls, name)
     return plan
 
 
@@ -142,7 +196,7 @@ def plan_named(name: str) -> ClassPlan:
         NotAllowed: there is no such class, or its instances cannot be stored.
     """
     cls, _ = names.find(name)
-    if not isinstance(cls, type):
+    if not is_a(cls, type):
         raise NotAllowed(name, "is not a class")
     plan = plan_of(cls)
     if isinstance(plan, NoPlan):
@@ -151,26 +205,27 @@ def plan_named(name: str) -> ClassPlan:
     return plan
 
 
-CAREFUL_READERS[wire.TYPE] = lambda payload, budget: plan_named(payload.decode())
+CAREFUL_READERS[wire.TYPE] = lambda payload, context: plan_named(payload.decode())
 
 
 def base_of(cls: type) -> type | None:
     """Return the builtin that lays out the instances of a class, or None if it is not known."""
     known = (*CONTENT_BASES, *VALUE_BASES, *BARE_BASES)
     while True:
-        if cls in known or (not cls.__flags__ & _HEAP_TYPE and issubclass(cls, BaseException)):
+        is_static = not flags_of(cls) & HEAP_TYPE
+        if any(cls is each for each in known) or (is_static and issubclass(cls, BaseException)):
             return cls
-        if not _is_written_in_python(cls) or cls.__base__ is None:
+        if not _is_written_in_python(cls) or base_class_of(cls) is None:
             return None
-        cls = cls.__base__
+        cls = base_class_of(cls)
 
 
 def _is_written_in_python(cls: type) -> bool:
-    if not cls.__flags__ & _HEAP_TYPE:
+    if not flags_of(cls) & HEAP_TYPE:
         return False
     return not any(
-        isinstance(value, _C_DESCRIPTORS) and getattr(value, "__objclass__", None) is cls
-        for value in vars(cls).values()
+        is_exactly(value, *_C_DESCRIPTORS) and value.__objclass__ is cls
+        for value in namespace_of(cls).values()
     )
 
 
@@ -189,8 +244,8 @@ def _with_parameters_that_can_be_stored(attributes: dict[str, Any]) -> dict[str,
 
 
 def _namespace_of(cls: type) -> Any:
-    for base in cls.__mro__:
-        found = vars(base).get("__dict__")
+    for base in mro_of(cls):
+        found = namespace_of(base).get("__dict__")
         if type(found) is GetSetDescriptorType:
             return found
     return None
@@ -198,18 +253,41 @@ def _namespace_of(cls: type) -> Any:
 
 def _slots_of(cls: type) -> dict[str, MemberDescriptorType]:
     slots: dict[str, MemberDescriptorType] = {}
-    for base in cls.__mro__:
+    for base in mro_of(cls):
         if not _is_written_in_python(base):
             continue
-        for value in vars(base).values():
+        for value in namespace_of(base).values():
             if type(value) is MemberDescriptorType and value.__objclass__ is base:
                 name = value.__name__
-                slots[f"{base.__name__}.{name}" if name in slots else name] = value
+                slots[f"{own_name_of(base)}.{name}" if name in slots else name] = value
     return slots
 
 
+def _methods_of(cls: type) -> frozenset[str]:
+    """Return the names of the methods that an attribute of an instance comes before."""
+    return frozenset(
+        name
+        for base in mro_of(cls)
+        for name, value in namespace_of(base).items()
+        if is_exactly(value, *_METHODS) and not name.startswith("__")
+    )
+
+
+def _is_declared(cls: type, name: str) -> bool:
+    """Tell whether a class says that instances have an attribute, such as a field of a dataclass.
+
+    What looks like a method is its default then.
+    """
+    for base in mro_of(cls):
+        namespace = namespace_of(base)
+        fields = namespace.get("__dataclass_fields__"), namespace.get("__annotations__")
+        if any(type(each) is dict and name in each for each in fields):
+            return True
+    return False
+
+
 def _why_no_instances(cls: type, name: str) -> NoPlan:
-    if any("__del__" in vars(base) for base in cls.__mro__):
+    if any("__del__" in namespace_of(base) for base in mro_of(cls)):
         reason = "its class has a __del__, which forged bytes could make run"
     else:
         reason = "its class is not plain data as far as is known"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.kinds import READERS, Kind, Parts, store
 
 _FAMILY: Final = "numbers"
@@ -23,7 +23,7 @@ def _read_decimal(payload: bytes) -> Decimal:
     return Decimal(payload.decode("ascii"))
 
 
-def _make_fraction(parts: Parts, budget: Budget) -> Fraction:
+def _make_fraction(parts: Parts, context: Context) -> Fraction:
     # Made without its constructor, whose search for common divisors takes time out of proportion.
     numerator, denominator = parts
     if type(numerator) is not int or type(denominator) is not int or denominator < 1:

@@ -6,12 +6,15 @@ builtin exception keeps outside `args` (an errno, a name, a value) is stored by 
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
-from longterm._codec.types.classes import ClassPlan
-from longterm._codec.types.kinds import Kind, Parts, is_a
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import HEAP_TYPE, flags_of, is_a, mro_of
+from longterm._codec.refusal import Refused
+from longterm._codec.types.classes import PLANS, ClassPlan
+from longterm._codec.types.kinds import Kind, Parts
 
 _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     StopIteration: ("value",),
@@ -45,10 +48,11 @@ def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
                 member = _member(value, owner, name)
                 if member is not None:
                     state[name] = member
+    _check_members(type(value), state)
     ends = (plan.attributes(value), plan.slot_values(value))
-    if isinstance(value, BaseExceptionGroup):
-        message = BaseExceptionGroup.message.__get__(value)
-        held = BaseExceptionGroup.exceptions.__get__(value)
+    if is_a(value, BaseExceptionGroup):
+        message = _get(value, BaseExceptionGroup, "message")
+        held = _get(value, BaseExceptionGroup, "exceptions")
         return [GROUP.tag, plan, message, held, state, *ends]
     return [EXCEPTION.tag, plan, state, *ends]
 
@@ -66,45 +70,80 @@ def _get(value: BaseException, owner: type, name: str) -> Any:
 
 
 def _members_of(cls: type) -> list[tuple[type[BaseException], tuple[str, ...]]]:
-    return [(base, _MEMBERS[base]) for base in cls.__mro__ if base in _MEMBERS]
+    static = (base for base in mro_of(cls) if not flags_of(base) & HEAP_TYPE)
+    return [(base, _MEMBERS[base]) for base in static if base in _MEMBERS]
 
 
-def _make_exception(parts: Parts, budget: Budget) -> BaseException:
+_TEXT, _NUMBER = (str, type(None)), (int, type(None))
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "name_from": _TEXT, "path": _TEXT,
+    "lineno": _NUMBER, "offset": _NUMBER, "end_lineno": _NUMBER, "end_offset": _NUMBER,
+    "text": _TEXT, "encoding": (str,), "start": (int,), "end": (int,), "reason": (str,),
+    "characters_written": (int,), "__traceback__": (TracebackType, type(None)),
+}  # fmt: skip
+"""What members are, where showing the exception relies on it."""
+
+
+def _check_members(cls: type, state: dict[str, Any]) -> None:
+    """Raise `Refused` if showing an exception with these members could read what is not there.
+
+    The code in C that shows exceptions of Unicode takes their members for what they should be.
+    """
+    for name, types in _TYPES.items():
+        if name in state and not is_a(state[name], *types):
+            raise Refused(f"its {name} is no {types[0].__name__}", "make it the usual way")
+    kind = bytes if issubclass(cls, UnicodeDecodeError) else str
+    if "object" in state:
+        if not is_a(state["object"], kind):
+            raise Refused(f"its object is no {kind.__name__}", "make it the usual way")
+        if not 0 <= state.get("start", 0) <= kind.__len__(state["object"]):
+            raise Refused("its start is outside of its object", "make it the usual way")
+
+
+def _make_exception(parts: Parts, context: Context) -> BaseException:
     (plan,) = parts
     cls = _exception_class(plan)
     if issubclass(cls, BaseExceptionGroup):
         raise TypeError(f"{plan.name} is a group")
-    return plan.base.__new__(cls)  # type: ignore[no-any-return]
+    made: BaseException = plan.base.__new__(cls)
+    if plan.is_fragile:
+        context.fragile.append(made)
+    return made
 
 
-def _make_group(parts: Parts, budget: Budget) -> BaseException:
+def _make_group(parts: Parts, context: Context) -> BaseException:
     plan, message, held = parts
     cls = _exception_class(plan)
-    if not issubclass(cls, BaseExceptionGroup) or type(held) is not tuple:
-        raise TypeError(f"{plan.name} is no group")
-    budget.spend(len(held))
-    return BaseExceptionGroup.__new__(cls, message, held)
+    if (
+        not issubclass(cls, BaseExceptionGroup)
+        or type(held) is not tuple
+        or type(message) is not str
+    ):
+        raise TypeError(f"{plan.name} is no group, or not made of a message and exceptions")
+    context.spend(len(held))
+    made = BaseExceptionGroup.__new__(cls, message, held)
+    if plan.is_fragile:
+        context.fragile.append(made)
+    return made
 
 
-def _fill_exception(value: BaseException, parts: Parts, budget: Budget) -> None:
+def _fill_exception(value: BaseException, parts: Parts, context: Context) -> None:
     state, attributes, slots = parts
     if type(state) is not dict or type(state.get("args")) is not tuple:
         raise TypeError("an exception has arguments")
-    allowed = {name: owner for owner, members in _members_of(type(value)) for name in members}
+    if not all(type(name) is str for name in state):
+        raise TypeError("the members of an exception have names")
+    _check_members(type(value), state)
+    known = {name: owner for owner, members in _members_of(type(value)) for name in members}
     for name, each in state.items():
-        if name == "__traceback__" and not is_a(each, TracebackType, type(None)):
-            raise TypeError("an exception has a traceback or none")
-        if name in _NUMBERS and type(each) is not int:
-            raise TypeError(f"{name} of an exception is a number")
-        owner = BaseException if name in _COMMON else allowed[name]
+        if name == "name_from" and state.get("name") not in sys.modules:
+            continue  # from 3.12 on, showing it would import the module of that name (gh-98305)
+        owner = BaseException if name in _COMMON else known[name]
         if name in vars(owner):
             vars(owner)[name].__set__(value, each)
-    from longterm._codec.types.instances import plan_of_instance
-
-    plan_of_instance(value).set_attributes(value, attributes, slots, budget)
+    PLANS[id(type(value))].set_attributes(value, attributes, slots, context)
 
 
-_NUMBERS: Final = ("characters_written", "start", "end")
 _COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
 
 

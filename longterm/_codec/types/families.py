@@ -46,11 +46,12 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ),
     (
         "callables",
-        "function type functools._lru_cache_wrapper method_descriptor wrapper_descriptor module "
+        "function type functools._lru_cache_wrapper method_descriptor wrapper_descriptor "
         "method builtin_function_or_method method-wrapper functools.partial",
         (32, 33, 34),
-        (wire.NAME, wire.MODULE),
+        (wire.NAME,),
     ),
+    ("modules", "module", (), (wire.MODULE,)),
     ("aliases", "typing._GenericAlias types.GenericAlias", (36,), ()),
     ("classes", "", (), (wire.TYPE,)),
     (

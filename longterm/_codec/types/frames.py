@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from types import CellType
-from typing import Final
+from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.kinds import Kind, Parts, store
 from longterm.frame import Frame
 
@@ -17,35 +19,50 @@ def _take_frame(frame: Frame) -> Parts:
     return [*parts, frame.cells] if frame.cells else parts
 
 
-def _make_frame(parts: Parts, budget: Budget) -> Frame:
-    return Frame("", "", 0, 0)
+def _make_frame(parts: Parts, context: Context) -> Frame:
+    made = Frame("", "", 0, 0)
+    context.frames.append(made)
+    return made
 
 
-def _fill_frame(frame: Frame, parts: Parts, budget: Budget) -> None:
+def _fill_frame(frame: Frame, parts: Parts, context: Context) -> None:
     flow, version, point, line, slots, *cells = parts
     if not (
         type(flow) is type(version) is str
         and type(point) is type(line) is int
-        and type(slots) is dict
-        and all(type(each) is dict for each in cells)
+        and all(type(each) is dict for each in (slots, *cells))
     ):
         raise TypeError("a frame has a flow, a version, a point, a line, slots and cells")
     frame.flow, frame.version, frame.point, frame.line = flow, version, point, line
     frame.slots = slots
     for each in cells:
-        budget.spend(len(each))
-        if not all(type(cell) is CellType for cell in each.values()):
-            raise TypeError("the captured names of a frame have cells")
         frame.cells = each
+    context.spend(len(slots) + len(frame.cells))
+    # A map is empty still if it is populated later, and may hold anything then.
+    context.checks.append(partial(_check_names, frame))
 
 
-def whole_frame(row: Parts) -> Frame:
+def _check_names(frame: Frame) -> None:
+    if not _NAMES.issuperset(map(id, map(type, chain(frame.slots, frame.cells)))):
+        raise TypeError("the slots and cells of a frame have names")
+    if not all(type(cell) is CellType for cell in frame.cells.values()):
+        raise TypeError("the captured names of a frame have cells")
+
+
+_NAMES: Final = frozenset({id(str)})
+
+
+def whole_frame(row: Any) -> Frame:
     """Return the frame of a row."""
+    if type(row) is not list:
+        raise TypeError("the row of a frame is a list")
     flow, version, point, line, slots = row
+    # Written out, since every turn comes here.
     if not (
         type(flow) is type(version) is str
         and type(point) is type(line) is int
         and type(slots) is dict
+        and (not slots or _NAMES.issuperset(map(id, map(type, slots))))
     ):
         raise TypeError("a frame has a flow, a version, a point, a line and slots")
     return Frame(flow, version, point, line, slots)
@@ -58,17 +75,19 @@ def _take_cell(cell: CellType) -> Parts:
         return [CELL.tag]
 
 
-def _make_cell(parts: Parts, budget: Budget) -> CellType:
-    return CellType()
+def _make_cell(parts: Parts, context: Context) -> CellType:
+    made = CellType()
+    context.cells.append(made)
+    return made
 
 
-def _fill_cell(cell: CellType, parts: Parts, budget: Budget) -> None:
+def _fill_cell(cell: CellType, parts: Parts, context: Context) -> None:
     for part in parts:
         cell.cell_contents = part
 
 
 FRAME: Final = Kind(30, "frame", _make_frame, _fill_frame)
-CELL: Final = Kind(31, "cell", _make_cell, _fill_cell)
+CELL: Final = Kind(31, "cell", _make_cell, _fill_cell, is_fragile=True)
 
 store(Frame, take=_take_frame, family=_FAMILY)
 store(CellType, take=_take_cell, family=_FAMILY, note="one cell stays one, and may be empty")

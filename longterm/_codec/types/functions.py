@@ -6,14 +6,17 @@ name; an inner function is that name with defaults, captured cells and attribute
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from types import CellType, CodeType, FunctionType
 from typing import Any, Final, Protocol
 
 from longterm._codec import names
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_a
 from longterm._codec.refusal import Refused
 from longterm._codec.types.kinds import Kind, Parts
-from longterm.errors import NotAllowed
+from longterm.errors import LongtermError, NotAllowed
 
 CodeName = tuple[str, str, str]
 
@@ -29,8 +32,17 @@ class CodeTable(Protocol):
         """Return the code of this name and the globals it runs in; raise LookupError if none."""
         ...
 
+    def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
+        """Return the modules that a flow imports, by local name; raise if it is not known."""
+        ...
+
 
 _tables: list[CodeTable] = []
+
+
+def tables() -> list[CodeTable]:
+    """Return the table that is linked, if one is."""
+    return _tables
 
 
 def link(table: CodeTable) -> None:
@@ -78,22 +90,23 @@ def _annotations(function: FunctionType) -> dict[str, Any]:
     try:
         noted = function.__annotations__
     except Exception:
-        return {}  # from 3.14 on they are evaluated here, and may name what nothing defines
+        return {}  # from 3.14 on they are evaluated here (PEP 649), and may name what is not there
     return {key: each for key, each in noted.items() if _is_plain(each)}
 
 
 def _is_plain(annotation: Any) -> bool:
     if annotation is None or type(annotation) is str:
         return True
-    return isinstance(annotation, type) and names.name_of(annotation) is not None
+    name = names.name_of(annotation) if is_a(annotation, type) else None
+    return name is not None and names.why_not_named(name) is None
 
 
-def _make_inner(parts: Parts, budget: Budget) -> FunctionType:
+def _make_inner(parts: Parts, context: Context) -> FunctionType:
     flow, version, path, cells = parts
     name = (flow, version, path)
     if not all(type(each) is str for each in name) or type(cells) is not tuple:
         raise TypeError("an inner function has a name and cells")
-    budget.spend(len(cells))
+    context.spend(len(cells))
     if not all(type(cell) is CellType for cell in cells):
         raise TypeError("what an inner function captures is in cells")
     for table in _tables:
@@ -101,23 +114,37 @@ def _make_inner(parts: Parts, budget: Budget) -> FunctionType:
             code, namespace = table.find(name)
         except LookupError:
             continue
-        return FunctionType(code, namespace, None, None, cells or None)
+        except LongtermError as error:
+            raise NotAllowed(":".join(name), f"cannot be found here: {error}") from error
+        made = FunctionType(code, namespace, None, None, cells or None)
+        context.functions.append((flow, made))
+        return made
     raise NotAllowed(":".join(name), "is code of a flow that is not known here")
 
 
-def _fill_inner(function: FunctionType, parts: Parts, budget: Budget) -> None:
+def _fill_inner(function: FunctionType, parts: Parts, context: Context) -> None:
     (state,) = parts
     if type(state) is not dict:
         raise TypeError("what an inner function has besides its code is by name")
     for key, value in state.items():
-        if key not in _STATE:
-            raise ValueError(f"an inner function has no {key}")
+        if type(key) is not str or key not in _STATE:
+            raise ValueError("an inner function has what it has not")
+        if _STATE[key] is not None and type(value) is not _STATE[key]:
+            raise TypeError(f"{key} of an inner function is a {_STATE[key].__name__}")
+        if type(value) is dict:
+            # It may be populated later.
+            context.checks.append(partial(_check_names, value))
         setattr(function, key, value)
 
 
-_STATE: Final = frozenset(
-    {"__defaults__", "__kwdefaults__", "__doc__", "__name__", "__qualname__", "__annotations__",
-     "__dict__"}
-)  # fmt: skip
+def _check_names(named: dict[Any, Any]) -> None:
+    if not all(type(name) is str for name in named):
+        raise TypeError("what an inner function holds has names")
 
-INNER: Final = Kind(35, "inner function", _make_inner, _fill_inner, needs=4)
+
+_STATE: Final[dict[str, Any]] = {
+    "__defaults__": tuple, "__kwdefaults__": dict, "__doc__": None, "__name__": str,
+    "__qualname__": str, "__annotations__": dict, "__dict__": dict,
+}  # fmt: skip
+
+INNER: Final = Kind(35, "inner function", _make_inner, _fill_inner, needs=4, is_fragile=True)

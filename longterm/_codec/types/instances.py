@@ -7,23 +7,32 @@ base. No `__init__`, `__new__`, `__setattr__`, `__reduce__` or `__setstate__` of
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable
 from enum import Enum, Flag
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.budget import BYTES_PER_ELEMENT, Budget
+from longterm._codec.decode import hashing
+from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
 from longterm._codec.encode.order import in_order
+from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of
 from longterm._codec.refusal import Refused
 from longterm._codec.types.classes import BARE_BASES, VALUE_BASES, ClassPlan, plan_of
+from longterm._codec.types.containers import put_pairs
 from longterm._codec.types.kinds import Kind, Parts
+from longterm.errors import NotAllowed
 
 
 def take_instance(value: Any, plan: ClassPlan) -> Parts:
     """Take apart an instance of the plan's class."""
     ends = _without_end(plan.attributes(value), plan.slot_values(value))
     base = plan.base
+    if base is defaultdict:
+        check_factory(_FACTORY.__get__(value))
     if base in VALUE_BASES:
         return [VALUE_OBJECT.tag, plan, _CONTENT[base](value), *ends]
     if base in BARE_BASES:
@@ -40,22 +49,51 @@ def _without_end(attributes: Any, slots: Any) -> Parts:
 
 def take_enum(value: Any, plan: ClassPlan) -> Parts:
     """Take a member of an enum by its name, a combination of flags by its value."""
-    name = value._name_
-    if type(value)._member_map_.get(name) is value:
+    held = object.__getattribute__(value, "__dict__")
+    name = held["_name_"]
+    if namespace_of(plan.cls)["_member_map_"].get(name) is value:
         return [MEMBER.tag, plan, name]
-    if not _is_combination(type(value), value._value_):
+    if not _is_combination(plan.cls, held["_value_"]):
         raise Refused(
             "it is no member of its enum by name or by value", "keep what it was made from"
         )
-    return [FLAGS.tag, plan, int.__pos__(value._value_)]
+    return [FLAGS.tag, plan, int.__pos__(held["_value_"])]
 
 
 def _is_combination(cls: type, number: Any) -> bool:
     """Tell whether a number is a combination of flags that can be made without code of the class.
 
-    The stock `_missing_` of Flag makes it, past one that the class defines.
+    The stock `_missing_` of Flag makes it, past one that the class defines. It looks at each bit.
     """
-    return issubclass(cls, Flag) and type(number) is int and "__new_member__" not in vars(cls)
+    return (
+        type(number) is int
+        and number.bit_length() <= _MOST_FLAGS
+        and issubclass(cls, Flag)
+        and "__new_member__" not in namespace_of(cls)
+    )
+
+
+_MOST_FLAGS: Final = 1_024
+
+
+def check_factory(factory: Any) -> None:
+    """Raise `Refused` unless a defaultdict may have this factory.
+
+    Whatever it is gets called when a key is missing: a class, a function of its own, or a class
+    with arguments, but no function with arguments that bytes could choose.
+    """
+    if factory is None or is_exactly(factory, FunctionType, BuiltinFunctionType, _METHOD_WRAPPER):
+        return
+    if is_exactly(factory, partial):
+        factory = factory.func
+    if not is_a(factory, type):
+        raise Refused(
+            f"its default factory is a {type(factory).__name__}",
+            "make it of a class or a function",
+        )
+
+
+_METHOD_WRAPPER: Final = type([].__len__)
 
 
 _FACTORY: Final[Any] = vars(defaultdict)["default_factory"]
@@ -84,21 +122,24 @@ _CONTENT: Final[dict[type, Any]] = {
 }
 
 
-def _make_object(parts: Parts, budget: Budget) -> Any:
+def _make_object(parts: Parts, context: Context) -> Any:
     plan = _plan(parts[0])
     if plan.base in VALUE_BASES:
         raise TypeError(f"{plan.name} is not made without its content")
-    if not issubclass(plan.cls, BaseException):
-        return plan.base.__new__(plan.cls)
-    raise TypeError(f"{plan.name} is an exception")
+    if issubclass(plan.cls, BaseException) or plan.is_enum:
+        raise TypeError(f"{plan.name} is an exception or an enum")
+    made = plan.base.__new__(plan.cls)
+    if plan.is_fragile:
+        context.fragile.append(made)
+    return made
 
 
-def _fill_object(value: Any, parts: Parts, budget: Budget) -> None:
+def _fill_object(value: Any, parts: Parts, context: Context) -> None:
     plan = plan_of_instance(value)
     attributes, slots = (*parts[:2], None, None)[:2]
-    plan.set_attributes(value, attributes, slots, budget)
+    plan.set_attributes(value, attributes, slots, context)
     if len(parts) > 2:
-        _FILL[plan.base](value, parts[2], parts[3:], budget)
+        _FILL[plan.base](value, parts[2], parts[3:], context)
 
 
 def plan_of_instance(value: Any) -> ClassPlan:
@@ -106,33 +147,47 @@ def plan_of_instance(value: Any) -> ClassPlan:
     return _plan(plan_of(type(value)))
 
 
-def _fill_ordered(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
-    keys = iter(content)
-    for key, each in zip(keys, keys, strict=True):
+def _fill_ordered(value: Any, extra: Any, content: Parts, context: Context) -> None:
+    put_pairs(value, content, context, _update_ordered)
+
+
+def _update_ordered(value: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
+    for key, each in pairs:
         OrderedDict.__setitem__(value, key, each)
 
 
-def _fill_dict(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
-    keys = iter(content)
-    dict.update(value, zip(keys, keys, strict=True))
+def _fill_dict(value: Any, extra: Any, content: Parts, context: Context) -> None:
+    put_pairs(value, content, context, dict.update)
 
 
-def _fill_default(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+def _fill_default(value: Any, extra: Any, content: Parts, context: Context) -> None:
+    # A partial may be populated later.
+    context.checks.append(lambda: check_factory(extra))
     _FACTORY.__set__(value, extra)
-    _fill_dict(value, None, content, budget)
+    _fill_dict(value, None, content, context)
 
 
-def _fill_bytearray(value: Any, extra: Any, content: Parts, budget: Budget) -> None:
+def _fill_set(value: Any, extra: Any, content: Parts, context: Context) -> None:
+    hashing.put(content, lambda some: set.update(value, content[some]), value, context)
+
+
+def _fill_deque(value: Any, extra: Any, content: Parts, context: Context) -> None:
+    if extra is not None and type(extra) is not int:
+        raise TypeError("a deque has a greatest length or none")
+    deque.__init__(value, content, extra)
+
+
+def _fill_bytearray(value: Any, extra: Any, content: Parts, context: Context) -> None:
     if type(extra) is not bytes:
         raise TypeError("a bytearray holds bytes")
-    budget.spend(len(extra))
+    context.spend(len(extra))
     bytearray.extend(value, extra)
 
 
 _FILL: Final[dict[type, Any]] = {
-    list: lambda value, extra, content, budget: list.extend(value, content),
-    set: lambda value, extra, content, budget: set.update(value, content),
-    deque: lambda value, extra, content, budget: deque.__init__(value, content, extra),
+    list: lambda value, extra, content, context: list.extend(value, content),
+    set: _fill_set,
+    deque: _fill_deque,
     dict: _fill_dict,
     OrderedDict: _fill_ordered,
     defaultdict: _fill_default,
@@ -140,43 +195,48 @@ _FILL: Final[dict[type, Any]] = {
 }
 
 
-def _make_value_object(parts: Parts, budget: Budget) -> Any:
+def _make_value_object(parts: Parts, context: Context) -> Any:
     plan = _plan(parts[0])
     content: Any = parts[1]
     base = plan.base
     held, expected = type(content), tuple if base in (tuple, frozenset) else base
-    if base not in VALUE_BASES or held is not expected:
-        raise TypeError(f"{plan.name} does not hold a {held.__name__}")
+    if base not in VALUE_BASES or held is not expected or plan.is_enum:
+        raise TypeError(f"{plan.name} does not hold what it was stored with")
     if base is int:
-        budget.spend(content.bit_length() >> 3)
+        context.spend(content.bit_length() >> 3)
     elif expected in (str, bytes):
-        budget.spend(len(content))
+        context.spend(len(content))
     elif expected is tuple:
-        budget.spend(len(content) * BYTES_PER_ELEMENT)
+        context.spend(len(content) * BYTES_PER_ELEMENT)
+        if base is frozenset:
+            elements: set[Any] = set()
+            _fill_set(elements, None, list(content), context)
+            content = elements
     return base.__new__(plan.cls, content)
 
 
-def _fill_value_object(value: Any, parts: Parts, budget: Budget) -> None:
+def _fill_value_object(value: Any, parts: Parts, context: Context) -> None:
     attributes, slots = (*parts, None, None)[:2]
-    plan_of_instance(value).set_attributes(value, attributes, slots, budget)
+    plan_of_instance(value).set_attributes(value, attributes, slots, context)
 
 
-def _make_member(parts: Parts, budget: Budget) -> Any:
+def _make_member(parts: Parts, context: Context) -> Any:
     plan, name = parts
-    member = vars(_enum(plan))["_member_map_"][name]
-    if not isinstance(member, plan.cls):
-        raise TypeError(f"{name} is no member of {plan.name}")
+    cls = _enum(plan)
+    member = namespace_of(cls)["_member_map_"].get(name) if type(name) is str else None
+    if not any(base is cls for base in mro_of(type(member))):
+        raise NotAllowed(f"{plan.name}.{name}", "does not exist (was the member removed?)")
     return member
 
 
-def _make_flags(parts: Parts, budget: Budget) -> Any:
+def _make_flags(parts: Parts, context: Context) -> Any:
     plan, number = parts
     cls = _enum(plan)
-    known = vars(cls)["_value2member_map_"].get(number)
+    if not _is_combination(cls, number):
+        raise ValueError(f"a combination of {plan.name} is a number")
+    known = namespace_of(cls)["_value2member_map_"].get(number)
     if known is not None:
         return known
-    if not _is_combination(cls, number):
-        raise ValueError(f"{number!r} is no member of {plan.name}")
     return Flag.__dict__["_missing_"].__func__(cls, number)
 
 

@@ -32,14 +32,16 @@ class Filling:
         self.parts = parts
 
 
-def _make_shell(parts: Parts, budget: Any) -> Shell:
+def _make_shell(parts: Parts, context: Any) -> Shell:
+    if type(parts[0]) is not int:
+        raise TypeError("what is populated later is of a kind")
     kind = KINDS[parts[0]]
-    if kind.fill is None:
+    if kind.fill is None or kind.whole:
         raise ValueError(f"a {kind.name} is never empty at first")
     return Shell(kind, parts[1:])
 
 
-def _make_filling(parts: Parts, budget: Any) -> Filling:
+def _make_filling(parts: Parts, context: Any) -> Filling:
     return Filling(parts[0], parts[1:])
 
 

@@ -12,13 +12,14 @@ from itertools import islice
 from operator import length_hint
 from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_a, is_exactly, qualname_of
 from longterm._codec.refusal import Refused
-from longterm._codec.types.kinds import Kind, Parts, is_a, store
+from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "iterators"
 _MOST_PAST_THE_END: Final = 100_000
-"""How far an iterator may stand past the end of a list that has shrunk: what `Budget` allows."""
+"""How far an iterator may stand past the end of a list that has shrunk: what `Context` allows."""
 
 # What makes a fresh iterator, by the name that is stored; and what its container may be.
 _SEQUENCES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
@@ -61,10 +62,7 @@ def _take_sequence(iterator: Any) -> Parts:
     if not state:
         ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
         return [SEQUENCE.tag, name, ended, None]
-    if (
-        isinstance(container, list | bytearray)
-        and state[0] - _length(container) > _MOST_PAST_THE_END
-    ):
+    if is_a(container, list, bytearray) and state[0] - _length(container) > _MOST_PAST_THE_END:
         raise Refused(
             "it stands far past the end of what it goes through", "go through a list of it"
         )
@@ -77,9 +75,9 @@ def _name_of_sequence(iterator: Any, container: Any) -> str:
         return "range"
     if cls in _STRING_ITERATORS:
         return "str"
-    if cls is reversed and type(container) not in _SEQUENCES["reversed"][1]:
+    if cls is reversed and not is_exactly(container, *_SEQUENCES["reversed"][1]):
         raise Refused(
-            f"it goes backwards through a {type(container).__qualname__}, whose state is not known",
+            f"it goes backwards through a {qualname_of(type(container))}, whose state is not known",
             "go through a list of it",
         )
     return next(name for name, each in _TYPE_OF.items() if each is cls)
@@ -91,26 +89,34 @@ _EMPTY: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _make_sequence(parts: Parts, budget: Budget) -> Any:
+def _make_sequence(parts: Parts, context: Context) -> Any:
     name, container = parts
-    make, types = _SEQUENCES[name]
-    if not is_a(container, *types):
-        raise TypeError(f"a {name} iterator does not go through a {type(container).__name__}")
+    make, types = _SEQUENCES[_name(name)]
+    # `reversed` asks a subclass for its own way to go backwards.
+    fits = is_exactly if make is reversed else is_a
+    if not fits(container, *types):
+        raise TypeError(f"a {name} iterator does not go through a {qualname_of(type(container))}")
     return make(container)
 
 
-def _fill_sequence(iterator: Any, parts: Parts, budget: Budget) -> None:
+def _name(name: Any) -> str:
+    if type(name) is not str:
+        raise TypeError("an iterator is called by a name")
+    return name
+
+
+def _fill_sequence(iterator: Any, parts: Parts, context: Context) -> None:
     (position,) = parts
     if position is None:
-        budget.spend(length_hint(iterator))
+        context.spend(length_hint(iterator))
         deque(iterator, maxlen=0)
     elif type(position) is int:
-        _set_position(iterator, position, budget)
+        _set_position(iterator, position, context)
     else:
         raise TypeError("an iterator stands at a number")
 
 
-def _set_position(iterator: Any, position: int, budget: Budget) -> None:
+def _set_position(iterator: Any, position: int, context: Context) -> None:
     """Put an iterator where it stood; where that is past the end of what it goes through, too.
 
     A list can shrink under its iterator, and grow again later. `__setstate__` takes no position
@@ -126,16 +132,11 @@ def _set_position(iterator: Any, position: int, budget: Budget) -> None:
     missing = position + 1 - length
     if container is None or missing <= 0:
         return
-    budget.spend(missing)
+    context.spend(missing)
     kind = list if is_a(container, list) else bytearray
     kind.extend(container, bytes(missing))
     iterator.__setstate__(position)
     kind.__delitem__(container, slice(length, None))
-
-
-def _length(container: Any) -> int:
-    """Return how long a list or bytearray is, without asking a subclass of the author's."""
-    return (list if is_a(container, list) else bytearray).__len__(container)
 
 
 def _take_range(iterator: Any) -> Parts:
@@ -150,9 +151,9 @@ def _take_table(iterator: Any) -> Parts:
     if container is None:
         return [TABLE.tag, _NAME_OF_TABLE[type(iterator)], None, None]
     name = _NAME_OF_TABLE[type(iterator)]
-    if name == "set" and isinstance(container, frozenset):
+    if name == "set" and is_a(container, frozenset):
         name = "frozenset"
-    if isinstance(container, OrderedDict):
+    if is_a(container, OrderedDict):
         raise Refused("it goes through an OrderedDict's dict", "go through a list of it")
     left = length_hint(iterator)
     try:
@@ -164,36 +165,48 @@ def _take_table(iterator: Any) -> Parts:
             ) from None
         return [TABLE.tag, name, container, -1]
     if name.endswith("set"):
-        if left == len(container):
+        if left == _length(container):
             return [TABLE.tag, name, container, 0]
-        return [SET_ITERATOR.tag, container, len(container), *reversed(rest)]
+        return [SET_ITERATOR.tag, container, _length(container), *reversed(rest)]
     if len(rest) != left:
         raise Refused(
             "its dict was changed while it was gone through", "go through a list of the dict"
         )
-    return [TABLE.tag, name, container, len(container) - left]
+    return [TABLE.tag, name, container, _length(container) - left]
 
 
 def _container(iterator: Any, *types: type) -> Any:
     """Return what an iterator goes through, of one of these types; None if it is at its end."""
     import gc
 
-    return next((each for each in gc.get_referents(iterator) if isinstance(each, types)), None)
+    return next((each for each in gc.get_referents(iterator) if is_a(each, *types)), None)
 
 
-def _make_table(parts: Parts, budget: Budget) -> Any:
+def _length(container: Any) -> int:
+    """Return how long a container is, without asking a subclass of the author's."""
+    base: Any = next(base for base in _CONTAINERS if is_a(container, base))
+    length: int = base.__len__(container)
+    return length
+
+
+_CONTAINERS: Final = (list, bytearray, dict, set, frozenset)
+
+
+def _make_table(parts: Parts, context: Context) -> Any:
     name, container, passed = parts
-    make, types = _TABLES[name]
+    make, types = _TABLES[_name(name)]
     if container is None:
         made = make(types[0]())
         next(made, None)
         return made
     if not is_a(container, *types) or type(passed) is not int:
-        raise TypeError(f"an iterator of {name} does not go through a {type(container).__name__}")
+        raise TypeError(
+            f"an iterator of {name} does not go through a {qualname_of(type(container))}"
+        )
     if passed < 0:
         return _of_changed(container, make)
     made = make(container)
-    budget.spend(min(passed, len(container)))
+    context.spend(min(passed, _length(container)))
     deque(islice(made, passed), maxlen=0)
     return made
 
@@ -228,7 +241,7 @@ class SetIterator(Iterator[Any]):
 
     def __next__(self) -> Any:
         """Return the next element that was left."""
-        if self._set is not None and len(self._set) != self._size:
+        if self._set is not None and _length(self._set) != self._size:
             self._size = -1
             raise RuntimeError("Set changed size during iteration")
         if not self._left:
@@ -245,15 +258,15 @@ def _take_set_iterator(iterator: SetIterator) -> Parts:
     return [SET_ITERATOR.tag, iterator._set, iterator._size, *iterator._left]
 
 
-def _make_set_iterator(parts: Parts, budget: Budget) -> SetIterator:
+def _make_set_iterator(parts: Parts, context: Context) -> SetIterator:
     through, size, *left = parts
     if not is_a(through, set, frozenset, type(None)) or type(size) is not int:
         raise TypeError("a set iterator goes through a set")
     return SetIterator(through, size, left)
 
 
-SEQUENCE: Final = Kind(40, "iterator", _make_sequence, _fill_sequence, needs=2)
-TABLE: Final = Kind(41, "iterator of a dict or set", _make_table, whole=True)
+SEQUENCE: Final = Kind(40, "iterator", _make_sequence, _fill_sequence, needs=2, is_fragile=True)
+TABLE: Final = Kind(41, "iterator of a dict or set", _make_table, whole=True, is_fragile=True)
 SET_ITERATOR: Final = Kind(42, "rest of a set", _make_set_iterator)
 
 store(

@@ -13,7 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from longterm._codec.decode.budget import BYTES_PER_ELEMENT, Budget
+from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
+from longterm._codec.introspect import is_exactly
 from longterm._codec.types.adaptors import AsIs
 from longterm._codec.types.itertool_state import go_on, read
 from longterm._codec.types.kinds import Kind, Parts, store
@@ -22,22 +23,22 @@ _ENDED: Final = ()
 
 
 def _over_one(cls: Any) -> Callable[..., Any]:
-    return lambda budget, iterator, *rest: cls(AsIs(iterator), *rest)
+    return lambda context, iterator, *rest: cls(AsIs(iterator), *rest)
 
 
 def _with_function(cls: Any) -> Callable[..., Any]:
-    return lambda budget, function, iterator: cls(function, AsIs(iterator))
+    return lambda context, function, iterator: cls(function, AsIs(iterator))
 
 
 def _over_all(cls: Any) -> Callable[..., Any]:
     # An iterator that has come to its end is an empty tuple in the state of zip_longest.
-    return lambda budget, *iterators: cls(
+    return lambda context, *iterators: cls(
         *(each if each is _ENDED else AsIs(each) for each in iterators)
     )
 
 
 def _number(value: Any) -> Any:
-    if type(value) not in (int, float, complex, Decimal, Fraction):
+    if not is_exactly(value, int, float, complex, Decimal, Fraction):
         raise TypeError("a count is of numbers")
     return value
 
@@ -49,17 +50,17 @@ def _position(value: Any) -> Any:
 
 
 def _of_pool(cls: Any) -> Callable[..., Any]:
-    def make(budget: Budget, pool: Any, length: Any) -> Any:
-        if type(pool) is not tuple or type(length) is not int:
-            raise TypeError("a selection is made from a tuple")
+    def make(context: Context, pool: Any, length: Any) -> Any:
+        if type(pool) is not tuple or type(length) is not int or length < 0:
+            raise TypeError("a selection is made from a tuple, and has a length")
         # What is made has as many numbers as the selection is long.
-        budget.spend((length + len(pool)) * BYTES_PER_ELEMENT)
+        context.spend((length + len(pool)) * BYTES_PER_ELEMENT)
         return cls(pool, length)
 
     return make
 
 
-def _product(budget: Budget, *pools: Any) -> Any:
+def _product(context: Context, *pools: Any) -> Any:
     if not all(type(pool) is tuple for pool in pools):
         raise TypeError("a product is made from tuples")
     return itertools.product(*pools)
@@ -67,21 +68,21 @@ def _product(budget: Budget, *pools: Any) -> Any:
 
 _MAKERS: Final[dict[str, Callable[..., Any]]] = {
     "accumulate": _over_one(itertools.accumulate),
-    "chain": lambda budget: itertools.chain(),
+    "chain": lambda context: itertools.chain(),
     "combinations": _of_pool(itertools.combinations),
     "combinations_with_replacement": _of_pool(itertools.combinations_with_replacement),
     "compress": _over_all(itertools.compress),
-    "count": lambda budget, *numbers: itertools.count(*map(_number, numbers)),
+    "count": lambda context, *numbers: itertools.count(*map(_number, numbers)),
     "cycle": _over_one(itertools.cycle),
     "dropwhile": _with_function(itertools.dropwhile),
     "filterfalse": _with_function(itertools.filterfalse),
-    "pairwise": lambda budget, iterator: itertools.pairwise(AsIs(iterator)),
-    "islice": lambda budget, iterator, *ends: itertools.islice(
+    "pairwise": lambda context, iterator: itertools.pairwise(AsIs(iterator)),
+    "islice": lambda context, iterator, *ends: itertools.islice(
         AsIs(iterator), *map(_position, ends)
     ),
     "permutations": _of_pool(itertools.permutations),
     "product": _product,
-    "repeat": lambda budget, value, *times: itertools.repeat(value, *map(_position, times)),
+    "repeat": lambda context, value, *times: itertools.repeat(value, *map(_position, times)),
     "starmap": _with_function(itertools.starmap),
     "takewhile": _with_function(itertools.takewhile),
     "zip_longest": _over_all(itertools.zip_longest),
@@ -98,20 +99,21 @@ def _take(value: Any) -> Parts:
     return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
 
 
-def _make(parts: Parts, budget: Budget) -> Any:
+def _make(parts: Parts, context: Context) -> Any:
     name, arguments, *state = parts
-    if type(arguments) is not tuple:
-        raise TypeError("an iterator of itertools has arguments")
-    budget.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
-    made = _MAKERS[name](budget, *arguments)
+    if type(name) is not str or type(arguments) is not tuple:
+        raise TypeError("an iterator of itertools has a name and arguments")
+    context.acts |= name in _ACTING
+    context.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
+    made = _MAKERS[name](context, *arguments)
     if not state:
         return made
     (stands_at,) = state
-    # What is asked for its truth or its length must not be an object with code of its own.
-    if type(stands_at) not in _STATES[name]:
-        raise TypeError(f"{name} does not stand at a {type(stands_at).__name__}")
+    # What is asked for its truth, its length or its number must not have code of its own.
+    if not _STATES[name](stands_at):
+        raise TypeError(f"{name} does not stand there")
     if not hasattr(made, "__setstate__"):
-        return go_on(name, arguments, stands_at, budget)
+        return go_on(name, arguments, stands_at, context)
     with _without_warnings():
         made.__setstate__(stands_at)
     return made
@@ -125,30 +127,39 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-class _Anything:
-    """Contains every type."""
-
-    def __contains__(self, cls: type) -> bool:
-        return True
+def _anything(state: Any) -> bool:
+    return True
 
 
-_STATES: Final[dict[str, Any]] = {
-    "accumulate": _Anything(),
-    "chain": (tuple,),
-    "combinations": (tuple,),
-    "combinations_with_replacement": (tuple,),
-    "cycle": (tuple,),
-    "dropwhile": (bool, int),
-    "islice": (int,),
-    "pairwise": (tuple,),
-    "permutations": (tuple,),
-    "product": (tuple,),
-    "takewhile": (bool, int),
-    "zip_longest": _Anything(),
+def _numbers(state: Any) -> bool:
+    return type(state) is tuple and all(type(each) is int for each in state)
+
+
+_STATES: Final[dict[str, Callable[[Any], bool]]] = {
+    "accumulate": _anything,
+    "chain": lambda state: type(state) is tuple,
+    "combinations": _numbers,
+    "combinations_with_replacement": _numbers,
+    "cycle": lambda state: (
+        type(state) is tuple
+        and len(state) == 2
+        and type(state[0]) is list
+        and is_exactly(state[1], bool, int)
+    ),
+    "dropwhile": lambda state: is_exactly(state, bool, int),
+    "islice": lambda state: type(state) is int,
+    "pairwise": lambda state: type(state) is tuple,
+    "permutations": lambda state: type(state) is tuple and all(map(_numbers, state)),
+    "product": _numbers,
+    "takewhile": lambda state: is_exactly(state, bool, int),
+    "zip_longest": _anything,
 }
 
+_ACTING: Final = frozenset({"accumulate", "dropwhile", "filterfalse", "starmap", "takewhile"})
+ACTING: Final = tuple(getattr(itertools, name) for name in sorted(_ACTING))
+"""Those that call a function of theirs when they are gone through."""
 
-ITERTOOL: Final = Kind(48, "itertools", _make)
+ITERTOOL: Final = Kind(48, "itertools", _make, is_fragile=True)
 
 store(
     *(getattr(itertools, name) for name in sorted(_MAKERS)),

@@ -13,7 +13,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
-from longterm._codec.decode.budget import BYTES_PER_ELEMENT, Budget
+from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
+from longterm._codec.introspect import is_a, mro_of, namespace_of
 from longterm._codec.refusal import Refused
 from longterm._codec.types.adaptors import AsIs
 from longterm.errors import NotAllowed
@@ -39,7 +40,7 @@ def read(value: Any) -> State:
 
 
 def _read_count(value: Any, held: list[Any]) -> State:
-    if len(held) == 2 and not isinstance(held[0], int):
+    if len(held) == 2 and not is_a(held[0], int):
         return tuple(held), []
     # What a whole count holds is where it began; its text says where it stands.
     numbers = ast.literal_eval(repr(value).removeprefix("count"))
@@ -58,7 +59,7 @@ def _read_chain(value: Any, held: list[Any]) -> State:
 
 
 def _read_accumulate(value: Any, held: list[Any]) -> State:
-    function = None if hasattr(held[0], "__next__") else held.pop(0)
+    function = None if _is_iterator(held[0]) else held.pop(0)
     iterator, *total, initial = held
     if initial is not None:
         return (itertools.chain([initial], AsIs(iterator)), function), []
@@ -74,13 +75,17 @@ def _read_cycle(value: Any, held: list[Any]) -> State:
 
 def _read_pairwise(value: Any, held: list[Any]) -> State:
     # The last thing it holds may be the pair that it gives out, which says nothing.
-    if not held or not hasattr(held[0], "__next__"):
+    if not held or not _is_iterator(held[0]):
         return (iter(()),), []
     return (held[0],), [(held[1],)] if len(held) > 1 and not _is_result(held[1], held) else []
 
 
 def _is_result(value: Any, held: list[Any]) -> bool:
-    return len(held) == 2 and type(value) is tuple and value == (None, None)
+    return len(held) == 2 and type(value) is tuple and all(each is None for each in value)
+
+
+def _is_iterator(value: Any) -> bool:
+    return any("__next__" in namespace_of(base) for base in mro_of(type(value)))
 
 
 _READERS: Final[dict[str, Callable[[Any, list[Any]], State]]] = {
@@ -96,7 +101,7 @@ _READERS: Final[dict[str, Callable[[Any, list[Any]], State]]] = {
 }
 
 
-def go_on(name: str, arguments: tuple[Any, ...], state: Any, budget: Budget) -> Any:
+def go_on(name: str, arguments: tuple[Any, ...], state: Any, context: Context) -> Any:
     """Return an iterator that goes on as one of this name in this state would.
 
     Raises:
@@ -105,36 +110,34 @@ def go_on(name: str, arguments: tuple[Any, ...], state: Any, budget: Budget) -> 
     maker = _MAKERS.get(name)
     if maker is None:
         raise NotAllowed(f"itertools:{name}", "cannot be continued on this Python (3.13 can)")
-    return maker(budget, state, *arguments)
+    return maker(context, state, *arguments)
 
 
-def _chain(budget: Budget, state: Any) -> Any:
+def _chain(context: Context, state: Any) -> Any:
     source, *active = state
     if not active:
         return itertools.chain.from_iterable(AsIs(source))
     return itertools.chain.from_iterable(itertools.chain(map(AsIs, active), AsIs(source)))
 
 
-def _accumulate(budget: Budget, state: Any, iterator: Any, function: Any = None) -> Any:
+def _accumulate(context: Context, state: Any, iterator: Any, function: Any = None) -> Any:
     made = itertools.accumulate(AsIs(iterator), function, initial=state)
     next(made)
     return made
 
 
-def _cycle(budget: Budget, state: Any, iterator: Any) -> Any:
+def _cycle(context: Context, state: Any, iterator: Any) -> Any:
     saved, is_later_round = state
-    if type(saved) is not list or type(is_later_round) not in (bool, int):
-        raise TypeError("a cycle holds a list")
     if is_later_round:
         return itertools.chain(AsIs(iterator), itertools.cycle(saved))
-    budget.spend(len(saved) * BYTES_PER_ELEMENT)
+    context.spend(len(saved) * BYTES_PER_ELEMENT)
     made = itertools.cycle(AsIs(iterator))
     own = next(each for each in gc.get_referents(made) if type(each) is list and not each)
     own.extend(saved)
     return made
 
 
-def _islice(budget: Budget, state: Any, iterator: Any, *ends: Any) -> Any:
+def _islice(context: Context, state: Any, iterator: Any, *ends: Any) -> Any:
     first, stop, step = (*ends, None, None)[:3]
     if len(ends) == 1:
         first, stop = 0, ends[0]
@@ -142,21 +145,21 @@ def _islice(budget: Budget, state: Any, iterator: Any, *ends: Any) -> Any:
     return itertools.islice(AsIs(iterator), max(first - state, 0), stop, step)
 
 
-def _dropwhile(budget: Budget, state: Any, function: Any, iterator: Any) -> Any:
+def _dropwhile(context: Context, state: Any, function: Any, iterator: Any) -> Any:
     return (
         itertools.chain(AsIs(iterator)) if state else itertools.dropwhile(function, AsIs(iterator))
     )
 
 
-def _takewhile(budget: Budget, state: Any, function: Any, iterator: Any) -> Any:
+def _takewhile(context: Context, state: Any, function: Any, iterator: Any) -> Any:
     return itertools.takewhile(function, () if state else AsIs(iterator))
 
 
-def _pairwise(budget: Budget, state: Any, iterator: Any) -> Any:
+def _pairwise(context: Context, state: Any, iterator: Any) -> Any:
     return itertools.pairwise(itertools.chain(state, AsIs(iterator)))
 
 
-def _zip_longest(budget: Budget, state: Any, *iterators: Any) -> Any:
+def _zip_longest(context: Context, state: Any, *iterators: Any) -> Any:
     ended = ()
     each_as_is = (each if each is ended else AsIs(each) for each in iterators)
     return itertools.zip_longest(*each_as_is, fillvalue=state)

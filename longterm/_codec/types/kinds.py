@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
 
 # Values of any type pass through here: this is the boundary where `Any` belongs.
@@ -24,18 +24,19 @@ Form: TypeAlias = "Parts | ExtType"
 class Kind:
     """One kind of tagged array."""
 
-    __slots__ = ("code", "fill", "hashes", "make", "name", "needs", "tag", "whole")
+    __slots__ = ("code", "fill", "hashes", "is_fragile", "make", "name", "needs", "tag", "whole")
 
     def __init__(
         self,
         code: int,
         name: str,
-        make: Callable[[Parts, Budget], Any],
-        fill: Callable[[Any, Parts, Budget], None] | None = None,
+        make: Callable[[Parts, Context], Any],
+        fill: Callable[[Any, Parts, Context], None] | None = None,
         *,
         needs: int = 0,
         hashes: bool = False,
         whole: bool = False,
+        is_fragile: bool = False,
     ) -> None:
         """Take the code.
 
@@ -47,30 +48,33 @@ class Kind:
             needs: how many parts it takes to make one.
             hashes: whether filling hashes the parts, which must then be whole.
             whole: whether making needs whole parts, so that none of them can hold the value.
+            is_fragile: whether each level of it takes native stack when it is freed.
         """
         self.code, self.name = code, name
         self.make, self.fill, self.needs = make, fill, needs
-        self.hashes, self.whole = hashes, whole
+        self.hashes, self.whole, self.is_fragile = hashes, whole, is_fragile
         self.tag = ExtType(wire.TAG, bytes([code]))
         if code in KINDS:
             raise ValueError(f"kind {code} is taken by {KINDS[code].name}")
         KINDS[code] = self
 
-    def build(self, parts: Parts, budget: Budget) -> Any:
+    def build(self, parts: Parts, context: Context) -> Any:
         """Make a whole value of all its parts."""
         if self.fill is None:
-            return self.make(parts, budget)
-        value = self.make(parts[: self.needs], budget)
-        self.fill(value, parts[self.needs :], budget)
+            return self.make(parts, context)
+        value = self.make(parts[: self.needs], context)
+        self.fill(value, parts[self.needs :], context)
         return value
 
 
-def is_a(value: Any, *types: type) -> bool:
-    """Return whether a value is an instance of one of these types.
+class StoredModule:
+    """A module that bytes name, where it is not known yet whether it may stand there."""
 
-    Unlike `isinstance` it never asks the value for its `__class__`, which may be a property.
-    """
-    return issubclass(type(value), types)
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        """Take the module's name."""
+        self.name = name
 
 
 KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
@@ -79,7 +83,7 @@ KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
 READERS: Table[int, Callable[[bytes], Any]] = Table(HOME_OF_EXTENSION.get)
 """What makes the value of an atom's payload, by extension code."""
 
-CAREFUL_READERS: Table[int, Callable[[bytes, Budget], Any]] = Table(HOME_OF_EXTENSION.get)
+CAREFUL_READERS: Table[int, Callable[[bytes, Context], Any]] = Table(HOME_OF_EXTENSION.get)
 """The same for those extensions that stand only where there are tagged arrays."""
 
 Take: TypeAlias = Callable[[Any], Form]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.kinds import CAREFUL_READERS, store
 
 _TEXT: Final = b"s"
@@ -29,7 +29,7 @@ def _take(value: re.Pattern[Any]) -> ExtType:
     return ExtType(wire.PATTERN, _BYTES + flags + bytes(text))
 
 
-def _read(payload: bytes, budget: Budget) -> re.Pattern[Any]:
+def _read(payload: bytes, context: Context) -> re.Pattern[Any]:
     """Compile what a payload says."""
     (flags,) = struct.unpack(">I", payload[1:5])
     if flags & re.DEBUG:
@@ -38,7 +38,7 @@ def _read(payload: bytes, budget: Budget) -> re.Pattern[Any]:
         return re.compile(payload[5:], flags)
     text = payload[5:].decode("utf-8", "surrogatepass")
     if flags & re.IGNORECASE or _IGNORES_CASE.search(text):
-        budget.spend_on_patterns(_characters_in_ranges(text))
+        context.spend_on_patterns(_characters_in_ranges(text))
     return re.compile(text, flags)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType, ModuleType
 from typing import Any, Final, TypeVar
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import BYTES_PER_ELEMENT, READS, Context
+from longterm._codec.introspect import is_a, is_exactly, mro_of
 from longterm._codec.types.kinds import Kind, Parts
-from longterm.errors import NotAllowed
+from longterm.errors import CorruptData, NotAllowed, UnknownRun
 
 T = TypeVar("T")
 
@@ -27,6 +29,8 @@ class Registration:
     version: int
     upgrade: Callable[[Any, int], Any] | None
     subclasses: bool
+    reads_store: bool = False
+    """Whether `decode` asks the store for what the plain value is the id of."""
 
 
 _by_class: dict[type, Registration] = {}
@@ -63,6 +67,17 @@ def register_type(
     return cls
 
 
+def read_from_store(cls: type[T], name: str, decode: Callable[[str], T]) -> None:
+    """Store instances of a class by their `id`; decoding asks the store for them."""
+    registration = Registration(cls, name, _id_of, decode, 1, None, True, reads_store=True)
+    _by_class[cls] = _by_name[name] = registration
+
+
+def _id_of(value: Any) -> str:
+    found: str = value.id
+    return found
+
+
 def storable(
     *,
     encode: Callable[[Any], Any],
@@ -92,26 +107,26 @@ def take(value: Any) -> Parts | None:
 
 
 def _inherited(cls: type) -> Registration | None:
-    for base in cls.__mro__:
+    for base in mro_of(cls):
         found = _by_class.get(base)
         if found is not None and found.subclasses:
             return found
     return None
 
 
-def _make(parts: Parts, budget: Budget) -> Any:
+def _make(parts: Parts, context: Context) -> Any:
     name, version, plain = parts
+    if type(name) is not str or type(version) is not int:
+        raise TypeError("a registered type has a name and a version")
     registration = _by_name.get(name)
     if registration is None:
-        raise NotAllowed(
-            str(name), "is no registered type here (import the module that registers it)"
-        )
+        raise NotAllowed(name, "is no registered type here (import the module that registers it)")
+    if context.acts and acts(plain, context.spend):
+        raise NotAllowed(name, "is not made of an iterator that calls a function")
+    if registration.reads_store:
+        return _read_once(registration, plain, context)
     if version != registration.version:
-        if (
-            registration.upgrade is None
-            or not isinstance(version, int)
-            or version > registration.version
-        ):
+        if registration.upgrade is None or version > registration.version:
             raise NotAllowed(
                 name,
                 f"was stored in version {version}, which version {registration.version} "
@@ -120,5 +135,54 @@ def _make(parts: Parts, budget: Budget) -> Any:
         plain = registration.upgrade(plain, version)
     return registration.decode(plain)
 
+
+def _read_once(registration: Registration, key: Any, context: Context) -> Any:
+    """Return what the store holds for a key, which is read once however often it is named."""
+    if type(key) is not str:
+        raise TypeError("what is read from the store is read by its id")
+    where = (registration.name, key)
+    if where not in context.reads:
+        if len(context.reads) == READS:
+            raise CorruptData(f"the stored bytes read more than {READS} runs from the store")
+        try:
+            context.reads[where] = registration.decode(key)
+        except UnknownRun as error:
+            raise CorruptData(
+                f"the stored bytes hold run {key!r}, which is not in the store (was it deleted?)"
+            ) from error
+    return context.reads[where]
+
+
+def reads_store(name: str) -> bool:
+    """Return whether values of a registered type are read from the store."""
+    return _by_name[name].reads_store
+
+
+def acts(plain: Any, spend: Callable[[int], None]) -> bool:
+    """Return whether something in plain values calls a function when it is gone through.
+
+    A registered type's own function goes through what it is given, while bytes are decoded.
+    """
+    import gc
+
+    from longterm._codec.types.adaptors import ACTIVE
+    from longterm._codec.types.itertool import ACTING
+
+    seen: dict[int, Any] = {}
+    pending = [plain]
+    for each in pending:
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        spend(BYTES_PER_ELEMENT)
+        if is_exactly(each, *ACTIVE, *ACTING):
+            return True
+        if not is_a(each, type) and not is_exactly(each, FunctionType, ModuleType):
+            pending += gc.get_referents(each)
+    return False
+
+
+ACTING_KINDS: Final = (45, 46, 47, 48)
+"""The kinds of iterators that may call a function when they are gone through."""
 
 REGISTERED: Final = Kind(100, "registered", _make, whole=True)

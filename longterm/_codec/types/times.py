@@ -8,8 +8,9 @@ from typing import Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.budget import Budget
-from longterm._codec.types.kinds import READERS, Form, Kind, Parts, is_a, store
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_a
+from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
 
 _FAMILY: Final = "dates and times"
 
@@ -33,12 +34,12 @@ def _take_timezone(value: timezone) -> Form:
     return [TIMEZONE.tag, offset, *name]
 
 
-def _make_datetime(parts: Parts, budget: Budget) -> datetime:
+def _make_datetime(parts: Parts, context: Context) -> datetime:
     text, fold, zone = _checked(parts)
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
 
-def _make_time(parts: Parts, budget: Budget) -> time:
+def _make_time(parts: Parts, context: Context) -> time:
     text, fold, zone = _checked(parts)
     return time.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
@@ -52,10 +53,10 @@ def _checked(parts: Parts) -> Parts:
     return parts
 
 
-def _make_timezone(parts: Parts, budget: Budget) -> timezone:
+def _make_timezone(parts: Parts, context: Context) -> timezone:
     offset, *name = parts
-    if type(offset) is not timedelta:
-        raise TypeError("a time zone has an offset")
+    if type(offset) is not timedelta or not all(type(each) is str for each in name):
+        raise TypeError("a time zone has an offset and a name")
     # `timezone(timedelta(0))` made the usual way is UTC itself; it is not another object here.
     return timezone(offset, *name)
 

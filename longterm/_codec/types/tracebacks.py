@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _ENDS: Final = 50
@@ -34,14 +34,14 @@ def _take(traceback: TracebackType) -> Parts:
     return parts
 
 
-def _make(parts: Parts, budget: Budget) -> TracebackType | None:
+def _make(parts: Parts, context: Context) -> TracebackType | None:
     rows = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     made: TracebackType | None = None
-    for file, line, name in reversed(rows[: budget.entries_left()]):
+    for file, line, name in reversed(rows[: context.entries_left()]):
         if type(file) is not str or type(line) is not int or type(name) is not str:
             raise TypeError("an entry of a traceback is a file, a line and a function")
         made = TracebackType(made, _frame(_shown(file), name), 0, line)
-    budget.count_entries(len(rows))
+    context.count_entries(len(rows))
     return made
 
 

@@ -10,9 +10,10 @@ from array import array
 from types import MappingProxyType
 from typing import Any, Final
 
-from longterm._codec.decode.budget import Budget
+from longterm._codec.decode.context import Context
+from longterm._codec.introspect import is_a, is_exactly
 from longterm._codec.refusal import Refused
-from longterm._codec.types.kinds import Kind, Parts, is_a, store
+from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "views"
 _VIEWS: Final[dict[str, Any]] = {"keys": dict.keys, "values": dict.values, "items": dict.items}
@@ -23,10 +24,10 @@ def _take_view(view: Any) -> Parts:
     return [VIEW.tag, _VIEW_NAMES[type(view)], gc.get_referents(view)[0]]
 
 
-def _make_view(parts: Parts, budget: Budget) -> Any:
+def _make_view(parts: Parts, context: Context) -> Any:
     name, mapping = parts
-    if not is_a(mapping, dict):
-        raise TypeError("a view shows a dict")
+    if type(name) is not str or not is_a(mapping, dict):
+        raise TypeError("a view has a name and shows a dict")
     return _VIEWS[name](mapping)
 
 
@@ -34,7 +35,7 @@ def _take_proxy(proxy: MappingProxyType[Any, Any]) -> Parts:
     return [PROXY.tag, gc.get_referents(proxy)[0]]
 
 
-def _make_proxy(parts: Parts, budget: Budget) -> MappingProxyType[Any, Any]:
+def _make_proxy(parts: Parts, context: Context) -> MappingProxyType[Any, Any]:
     (mapping,) = parts
     if not is_a(mapping, dict):
         raise TypeError("a mapping proxy shows a dict")
@@ -46,7 +47,7 @@ def _take_memoryview(view: memoryview) -> Parts:
         shown, is_whole = view.obj, view.nbytes == memoryview(view.obj).nbytes
     except ValueError:
         raise Refused("it was released", "del it before the suspend") from None
-    if type(shown) not in (bytes, bytearray, array) or view.ndim != 1 or not view.c_contiguous:
+    if not is_exactly(shown, bytes, bytearray, array) or view.ndim != 1 or not view.c_contiguous:
         raise Refused("what it shows of what is not known", "make it again after the suspend")
     if not is_whole:
         if type(shown) is not bytes:
@@ -58,18 +59,18 @@ def _take_memoryview(view: memoryview) -> Parts:
     return [MEMORYVIEW.tag, shown, view.format, view.readonly]
 
 
-def _make_memoryview(parts: Parts, budget: Budget) -> memoryview:
+def _make_memoryview(parts: Parts, context: Context) -> memoryview:
     shown, form, is_readonly = parts
-    if type(shown) not in (bytes, bytearray, array):
-        raise TypeError("a memoryview shows bytes, a bytearray or an array")
+    if not is_exactly(shown, bytes, bytearray, array) or type(form) is not str:
+        raise TypeError("a memoryview shows bytes, a bytearray or an array, in a format")
     view: memoryview[Any] = memoryview(shown)
     if view.format != form:
-        view = view.cast("B").cast(form)
+        view = view.cast("B").cast(form)  # type: ignore[call-overload]
     return view.toreadonly() if is_readonly is True and not view.readonly else view
 
 
-VIEW: Final = Kind(17, "dict view", _make_view)
-PROXY: Final = Kind(18, "mapping proxy", _make_proxy)
+VIEW: Final = Kind(17, "dict view", _make_view, is_fragile=True)
+PROXY: Final = Kind(18, "mapping proxy", _make_proxy, is_fragile=True)
 MEMORYVIEW: Final = Kind(19, "memoryview", _make_memoryview)
 
 store(*_VIEW_NAMES, take=_take_view, family=_FAMILY)

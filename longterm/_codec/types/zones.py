@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from msgpack import ExtType
@@ -15,7 +16,14 @@ def _zone(value: ZoneInfo) -> ExtType:
 
 
 def _read_zone(payload: bytes) -> ZoneInfo:
-    return ZoneInfo(payload.decode("ascii"))
+    key = payload.decode("ascii")
+    # A key is also a path below the folders of zones, and a package if there is none of that name.
+    if not key.translate(_LETTERS_OF_KEYS).isalnum():
+        raise ValueError(f"{key!r} is no time zone")
+    return ZoneInfo(key)
+
+
+_LETTERS_OF_KEYS: Final = str.maketrans("_+-/", "xxxx")
 
 
 READERS[wire.ZONE] = _read_zone
