@@ -33,6 +33,7 @@ from longterm._codec import (
 from longterm._flows.flow import deflow
 from longterm._flows.primitives import call, respond, set_index, suspend
 from longterm._version import __version__ as __version__
+from longterm._wiring import connect
 from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
@@ -73,6 +74,8 @@ from longterm.errors import (
 )
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
+
+connect()
 
 __all__ = [
     "AsyncFlow",

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-from longterm._codec.types.registered import read_from_store
-from longterm._turns.turns import reading
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
@@ -20,12 +18,6 @@ from longterm.store.base import RunStore
 P = ParamSpec("P")
 
 
-def _stored_run(run_id: str) -> Run:
-    return (reading.get() or default_engine().store).get(run_id)
-
-
-# A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
-read_from_store(Run, "longterm.run", _stored_run)
 _lock = threading.Lock()
 _engine: Engine | None = None
 

@@ -61,7 +61,7 @@ UNKNOWN: Final = (
 """What is said of a type that nothing special is known of."""
 
 
-def remedy_for(cls: type) -> tuple[str, str] | None:
+def hint_for(cls: type) -> tuple[str, str] | None:
     """Return why an instance of a class cannot be stored and what to do, if that is known."""
     for base in mro_of(cls)[:-1] or (object,):
         module_name = str(module_of(base))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class NotEncodable(Exception):
     """A value cannot be stored; the encoder adds the path and raises `NotStorable`."""
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    def __init__(self, reason: str, hint: str) -> None:
         """Keep both for the message."""
         self.reason = reason
-        self.remedy = remedy
+        self.hint = hint
         super().__init__(reason)

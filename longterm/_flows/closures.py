@@ -1,6 +1,6 @@
 """The functions made inside flows, as the codec stores them: by flow, version and place.
 
-Importing this module installs it as the codec's table of code.
+`longterm._wiring` makes it the codec's table of code.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
-from longterm._codec.types.functions import link
 from longterm._flows.flow import body_of, flow_named, known_bodies
 from longterm._flows.imports import imports_of
 
@@ -63,6 +62,3 @@ class FlowCode:
             flow = body.flow
             for place, inner in body.inner.items():
                 _names[id(inner)] = (flow.name, flow.version, place)
-
-
-link(FlowCode())

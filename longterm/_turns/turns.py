@@ -11,7 +11,6 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-import longterm._flows.closures  # noqa: F401 - the codec stores inner functions by its table
 from longterm._abi import DEFAULT
 from longterm._codec import decode_frames
 from longterm._flows.context import LiveTurn

@@ -147,11 +147,11 @@ def test_what_cannot_be_freed_is_not_made(kind: str, is_backwards: bool) -> None
     if is_backwards:
         if kind not in ("deque", "cell"):
             pytest.skip("is not populated later")
-        shells = [tagged("new", code(kind), *([None] if kind == "deque" else []))] * 120_000
+        placeholders = [tagged("new", code(kind), *([None] if kind == "deque" else []))] * 120_000
         fills = [
             tagged("fill", reference(number), reference(number + 1)) for number in range(119_999)
         ]
-        data = items(*shells, *fills, reference(0))
+        data = items(*placeholders, *fills, reference(0))
     else:
         data = chain(CORE.get(kind), wrap, 120_000, lambda last: last)
     script = textwrap.dedent("""

@@ -20,7 +20,7 @@ def test_every_kind_and_extension_is_entered_by_its_family() -> None:
     load_all()
 
     assert {code: PREFIX + home for code, home in HOME_OF_KIND.items()} == {
-        code: kind.make.__module__ for code, kind in KINDS.items()
+        code: kind.load.__module__ for code, kind in KINDS.items()
     }
     assert {*READERS, *CAREFUL_READERS} == set(HOME_OF_EXTENSION)
     for code, reader in (*READERS.items(), *CAREFUL_READERS.items()):
@@ -31,7 +31,7 @@ def test_every_kind_and_extension_is_entered_by_its_family() -> None:
 def test_every_type_is_entered_by_the_family_that_its_name_leads_to() -> None:
     for row in all_rows():
         for cls in row.types:
-            assert row.take.__module__ == f"{PREFIX}{home_of_type(cls)}", cls
+            assert row.dump.__module__ == f"{PREFIX}{home_of_type(cls)}", cls
 
 
 def test_rows_come_in_the_order_of_the_families() -> None:
@@ -42,8 +42,8 @@ def test_rows_come_in_the_order_of_the_families() -> None:
 
 
 def test_class_that_goes_by_the_name_of_a_stored_type_is_none() -> None:
-    from longterm._codec.types.kinds import TAKERS
+    from longterm._codec.types.kinds import DUMPERS
 
     impostor = type("Decimal", (), {"__module__": "decimal"})
 
-    assert not TAKERS.finds(impostor)
+    assert not DUMPERS.finds(impostor)

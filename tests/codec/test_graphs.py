@@ -75,9 +75,9 @@ def test_a_tuple_in_a_cycle_comes_back_as_one() -> None:
 
 
 def test_named_tuples_and_frozen_dataclasses_go_around_in_cycles() -> None:
-    knot: list[Any] = []
-    pair = Pair(knot, Point(knot, 2))
-    knot.append(pair)
+    cycle: list[Any] = []
+    pair = Pair(cycle, Point(cycle, 2))
+    cycle.append(pair)
     back = decode(encode(pair))
     assert back.left[0] is back
     assert back.right.x is back.left

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from longterm._codec import NotStorable, decode, encode
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.itertool_state import go_on
 from tests.codec.blobs import items, tagged
 from tests.codec.blobs import name as name_of
@@ -116,7 +116,7 @@ def test_it_goes_on_the_same_way_where_state_cannot_be_set(
     stored: Any, expected: list[Any]
 ) -> None:
     _, name, arguments, state = (decode(items(each)) for each in [0, *stored[1:]])
-    assert rest(go_on(name, arguments, state, Context(100))) == expected
+    assert rest(go_on(name, arguments, state, Decoding(100))) == expected
 
 
 def test_where_state_cannot_be_set_an_iterator_is_not_asked_again() -> None:
@@ -130,7 +130,7 @@ def test_where_state_cannot_be_set_an_iterator_is_not_asked_again() -> None:
                 raise StopIteration
             return self.left
 
-    chained = go_on("chain", (), (iter(([9],)), Bare()), Context(100))
+    chained = go_on("chain", (), (iter(([9],)), Bare()), Decoding(100))
     assert list(chained) == [1, 0, 9]
 
 

@@ -62,7 +62,7 @@ NOT_AT_IMPORT = {
 # What a process needs to import flows and carry them on is loaded at once, the rest when it is met:
 # the whole encoder of graphs, and all families but those of frames and registered types.
 CODEC_AT_IMPORT = {
-    *("atoms", "collector", "context", "decode", "decoder", "encode", "envelope", "families"),
+    *("atoms", "collector", "decode", "decoder", "decoding", "encode", "envelope", "families"),
     *("frames", "functions", "instructions", "introspect", "keys", "kinds", "names", "payload"),
     *("plain", "references", "refusal", "registered", "standard", "trust", "types", "wire"),
 }

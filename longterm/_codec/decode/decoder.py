@@ -17,10 +17,10 @@ from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm._codec import trust, wire
 from longterm._codec.collector import collector_at_rest
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import whole_frame
-from longterm._codec.types.instructions import NEW, Filling, Shell
+from longterm._codec.types.instructions import NEW, Contents, Placeholder
 from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
 from longterm.errors import CorruptData, LongtermError, ValueRaised
 
@@ -87,7 +87,7 @@ def decode_items(data: memoryview) -> Any:
     try:
         return reader.root(data)
     except BaseException as error:
-        if reader.context.fragile:
+        if reader.decoding.fragile:
             from longterm._codec.decode.depth import clear_frames
 
             clear_frames(error)
@@ -163,40 +163,40 @@ class Reader:
     def __init__(self, length: int) -> None:
         """Begin with nothing read."""
         self.items: list[Any] = []
-        self.shells: dict[int, tuple[Kind, Any]] = {}
+        self.placeholders: dict[int, tuple[Kind, Any]] = {}
         self.open_tags = 0
-        self.context = Context(length)
+        self.decoding = Decoding(length)
 
     def root(self, data: memoryview) -> Any:
         """Read all items and return the last."""
         items = self.items
         for value in self.values(data):
             cls = type(value)
-            if cls is Filling:
+            if cls is Contents:
                 self.open_tags -= 1
-                self.fill(value)
-            elif cls is Shell:
+                self.populate(value)
+            elif cls is Placeholder:
                 self.open_tags -= 1
-                items.append(self.shell(value))
+                items.append(self.placeholder(value))
             else:
                 if cls is StoredModule:
-                    self.context.placed_modules -= 1  # it stands where it is referred to
+                    self.decoding.placed_modules -= 1  # it stands where it is referred to
                 items.append(value)
             if self.open_tags:
                 raise CorruptData(_MISPLACED_TAG)
         if type(items[-1]) is StoredModule:
-            self.context.placed_modules += 1
+            self.decoding.placed_modules += 1
         self.finish()
         return items[-1]
 
     def values(self, data: memoryview) -> Iterator[Any]:
         """Yield all values; from the first map on with a key that is no string, by `mapping`."""
-        context, position = self.context, 0
-        mark = context.mark()
+        decoding, position = self.decoding, 0
+        mark = decoding.mark()
         unpacker = self.unpacker(data, strict_map_key=True)
         try:
             while True:
-                mark = context.mark()
+                mark = decoding.mark()
                 value = next(unpacker, _END)
                 if value is _END:
                     return
@@ -207,7 +207,7 @@ class Reader:
                 raise
         # The value is read once more, and what was made for it is forgotten.
         self.open_tags = 0
-        context.return_to(mark)
+        decoding.return_to(mark)
         yield from self.unpacker(data[position:], object_pairs_hook=self.mapping)
 
     def unpacker(self, data: memoryview, **options: Any) -> Any:
@@ -227,19 +227,19 @@ class Reader:
         """Check what can be checked only when all is made."""
         if self.open_tags:
             raise CorruptData(_MISPLACED_TAG)
-        context = self.context
-        for check in context.checks:
+        decoding = self.decoding
+        for check in decoding.checks:
             check()
-        if context.placed_modules:
+        if decoding.placed_modules:
             from longterm._codec.types.modules import put_modules
 
-            put_modules(context)
-        if context.fragile:
+            put_modules(decoding)
+        if decoding.fragile:
             import gc
 
             from longterm._codec.decode.depth import is_too_deep
 
-            if is_too_deep(context.fragile, gc.get_referents):
+            if is_too_deep(decoding.fragile, gc.get_referents):
                 raise CorruptData(
                     "the stored bytes hold values that are nested too deep to be freed"
                 )
@@ -248,44 +248,44 @@ class Reader:
         """Free all that was made, which may be nested too deep to be freed as it is."""
         from longterm._codec.decode.depth import take_apart
 
-        context = self.context
-        context.checks.clear()
-        context.cells.clear()
-        context.functions.clear()
-        self.shells.clear()
+        decoding = self.decoding
+        decoding.checks.clear()
+        decoding.cells.clear()
+        decoding.functions.clear()
+        self.placeholders.clear()
         self.items.clear()
-        take_apart(context.fragile)
+        take_apart(decoding.fragile)
 
-    def shell(self, shell: Shell) -> Any:
+    def placeholder(self, placeholder: Placeholder) -> Any:
         """Return what is populated later."""
-        made = shell.kind.make(shell.parts, self.context)
-        self.shells[id(made)] = (shell.kind, made)
-        if shell.kind.is_fragile:
-            self.context.fragile.append(made)
+        made = placeholder.kind.load(placeholder.parts, self.decoding)
+        self.placeholders[id(made)] = (placeholder.kind, made)
+        if placeholder.kind.is_fragile:
+            self.decoding.fragile.append(made)
         return made
 
-    def fill(self, filling: Filling) -> None:
-        """Put parts into a shell."""
-        kind, _ = self.shells[id(filling.shell)]
-        if kind.fill is None:
-            raise ValueError("what is not a shell cannot be filled")
-        kind.fill(filling.shell, filling.parts, self.context)
+    def populate(self, contents: Contents) -> None:
+        """Put parts into a placeholder."""
+        kind, _ = self.placeholders[id(contents.placeholder)]
+        if kind.populate is None:
+            raise ValueError("what is not a placeholder cannot be populated")
+        kind.populate(contents.placeholder, contents.parts, self.decoding)
 
     def extension(self, code: int, payload: bytes) -> Any:
         """Return what an extension stands for."""
         if code == wire.REFERENCE:
             item = self.items[int.from_bytes(payload, "big")]
-            self.context.shares = True
+            self.decoding.shares = True
             if type(item) is StoredModule:
-                self.context.placed_modules += 1
+                self.decoding.placed_modules += 1
             return item
         if code == wire.TAG:
             self.open_tags += 1
             return KINDS[payload[0]]
         if code == wire.INTEGER and len(payload) > _SHORT_INTEGER:
-            self.context.has_long_integers = True
+            self.decoding.has_long_integers = True
         if code in _CAREFUL:
-            return CAREFUL_READERS[code](payload, self.context)
+            return CAREFUL_READERS[code](payload, self.decoding)
         return READERS[code](payload)
 
     def array(self, parts: Parts) -> Any:
@@ -295,9 +295,9 @@ class Reader:
             # Instructions stand at the top; deeper they are as misplaced as a tag.
             if kind.code < NEW.code:
                 self.open_tags -= 1
-            made = kind.build(parts[1:], self.context)
+            made = kind.build(parts[1:], self.decoding)
             if kind.is_fragile:
-                self.context.fragile.append(made)
+                self.decoding.fragile.append(made)
             return made
         return parts
 
@@ -306,9 +306,9 @@ class Reader:
         from longterm._codec.decode import hashing
 
         keys = [key for key, _ in pairs]
-        are_few = len(keys) <= hashing.LARGE and not self.context.has_long_integers
+        are_few = len(keys) <= hashing.LARGE and not self.decoding.has_long_integers
         if are_few and hashing.are_light(keys):
             return dict(pairs)
         made: dict[Any, Any] = {}
-        hashing.put(keys, lambda some: made.update(pairs[some]), made, self.context)
+        hashing.put(keys, lambda some: made.update(pairs[some]), made, self.decoding)
         return made

@@ -16,7 +16,7 @@ from time import thread_time
 from types import FunctionType, GenericAlias, MethodType
 from typing import Any, Final, Protocol
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import dotted_name_of, is_a, is_exactly, mro_of, namespace_of
 from longterm._codec.types.classes import PLANS
 from longterm.errors import CorruptData
@@ -73,7 +73,10 @@ def are_light(keys: Iterable[Any]) -> bool:
 
 
 def put(
-    keys: list[Any], put_some: Callable[[slice], None], container: Collection[Any], context: Context
+    keys: list[Any],
+    put_some: Callable[[slice], None],
+    container: Collection[Any],
+    decoding: Decoding,
 ) -> None:
     """Put keys into a dict or set, as long as that takes no undue work.
 
@@ -86,7 +89,7 @@ def put(
     Raises:
         CorruptData: they would take too long to hash, or to be told apart.
     """
-    check(keys, context)
+    check(keys, decoding)
     base: Any = dict if is_a(container, dict) else set
     if len(keys) + base.__len__(container) <= LARGE:
         put_some(slice(None))
@@ -94,10 +97,10 @@ def put(
     for start in range(0, len(keys), LARGE):
         begin = thread_time()
         put_some(slice(start, start + LARGE))
-        context.hashing_seconds += thread_time() - begin
-        if context.hashing_seconds > _SLOW_SECONDS:
-            _refuse_collisions(list(base.__iter__(container)), context.hashing_seconds)
-            context.hashing_seconds = 0.0
+        decoding.hashing_seconds += thread_time() - begin
+        if decoding.hashing_seconds > _SLOW_SECONDS:
+            _refuse_collisions(list(base.__iter__(container)), decoding.hashing_seconds)
+            decoding.hashing_seconds = 0.0
 
 
 def check(keys: list[Any], work: HashingWork) -> None:

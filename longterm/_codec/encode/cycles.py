@@ -1,6 +1,6 @@
-"""Knots of a graph: the groups of nodes that hold each other, children first.
+"""Cycles of a graph: the groups of nodes that hold each other, children first.
 
-In: a survey. Out: lists of nodes; a list of one that does not hold itself is no knot. (Tarjan's
+In: a scan. Out: lists of nodes; a list of one that does not hold itself is no cycle. (Tarjan's
 strongly connected components, with a stack of its own.)
 """
 
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from longterm._codec.encode.scan import Survey
+from longterm._codec.encode.scan import Scan
 
 
-def children(node: Any, found: Survey) -> Iterable[Any]:
-    """Return what a node holds, of the nodes of the survey and else."""
+def children(node: Any, found: Scan) -> Iterable[Any]:
+    """Return what a node holds, of the nodes of the scan and else."""
     if type(node) is list:
         return node
     if type(node) is dict:
@@ -22,14 +22,14 @@ def children(node: Any, found: Survey) -> Iterable[Any]:
     return found.parts.get(id(node), ())
 
 
-def components(found: Survey) -> Iterator[list[Any]]:
+def components(found: Scan) -> Iterator[list[Any]]:
     """Yield the groups of nodes that reach each other, a group after all that it reaches."""
     nodes = {id(node): node for node in found.nodes}
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     waiting: list[Any] = []
     is_waiting: set[int] = set()
-    # The last node of the survey is its root, from which all others are reached.
+    # The last node of the scan is its root, from which all others are reached.
     path: list[tuple[Any, Iterator[Any]]] = []
 
     def enter(node: Any) -> None:
@@ -71,6 +71,6 @@ def _pop_through(node: Any, waiting: list[Any], is_waiting: set[int]) -> list[An
             return group[::-1]
 
 
-def is_knot(group: list[Any], found: Survey) -> bool:
+def is_cycle(group: list[Any], found: Scan) -> bool:
     """Return whether the nodes of a group hold each other, or the one holds itself."""
     return len(group) > 1 or any(child is group[0] for child in children(group[0], found))

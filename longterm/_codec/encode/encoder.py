@@ -10,9 +10,9 @@ from typing import Any
 
 from longterm._codec.collector import collector_at_rest
 from longterm._codec.encode import limits
-from longterm._codec.encode.cycle_writer import write_knot
-from longterm._codec.encode.cycles import components, is_knot
-from longterm._codec.encode.scan import Survey, survey
+from longterm._codec.encode.cycle_writer import write_cycle
+from longterm._codec.encode.cycles import components, is_cycle
+from longterm._codec.encode.scan import Scan, scan
 from longterm._codec.encode.writer import Writer
 from longterm.errors import NotStorable
 
@@ -25,10 +25,10 @@ def encode_graph(root: Any) -> bytes:
     """
     try:
         with collector_at_rest():
-            return _checked(survey(root), root)
+            return _checked(scan(root), root)
     except UnicodeEncodeError:
         # A string holds half a surrogate pair, which msgpack does not write: look at each.
-        return _checked(survey(root, reads_strings=True), root)
+        return _checked(scan(root, reads_strings=True), root)
     except ValueError as error:
         # Text or bytes of more than four gigabytes, or a container of as many elements.
         raise NotStorable(
@@ -36,14 +36,14 @@ def encode_graph(root: Any) -> bytes:
         ) from error
 
 
-def _checked(found: Survey, root: Any) -> bytes:
+def _checked(found: Scan, root: Any) -> bytes:
     steps = limits.check(found)
     written = _write(found, root)
     steps.check(len(written))
     return written
 
 
-def _write(found: Survey, root: Any) -> bytes:
+def _write(found: Scan, root: Any) -> bytes:
     writer = Writer(found)
     for leaf in found.leaves:
         if id(leaf) in found.shared:
@@ -53,8 +53,8 @@ def _write(found: Survey, root: Any) -> bytes:
             writer.write(node)
         return writer.finish(root)
     for group in components(found):
-        if is_knot(group, found):
-            write_knot(group, writer)
+        if is_cycle(group, found):
+            write_cycle(group, writer)
         else:
             writer.write(group[0])
     return writer.finish(root)

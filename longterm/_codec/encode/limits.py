@@ -12,11 +12,11 @@ from typing import Any
 
 from longterm._codec import trust, wire
 from longterm._codec.decode import depth, hashing
-from longterm._codec.decode.context import FREE_HASHING_STEPS, READS, STEPS_PER_BYTE
+from longterm._codec.decode.decoding import FREE_HASHING_STEPS, READS, STEPS_PER_BYTE
 from longterm._codec.encode.cycles import children
-from longterm._codec.encode.scan import Survey, not_storable_at
+from longterm._codec.encode.scan import Scan, not_storable_at
 from longterm._codec.introspect import is_a
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import modules
 from longterm._codec.types.classes import ClassPlan
 from longterm._codec.types.functions import INNER
@@ -54,7 +54,7 @@ class HashingSteps:
             )
 
 
-def check(found: Survey) -> HashingSteps:
+def check(found: Scan) -> HashingSteps:
     """Raise if a graph could not be decoded; return what hashing its keys takes.
 
     Raises:
@@ -82,7 +82,7 @@ def _keys(container: Any) -> list[Any]:
     return list(base.__iter__(container))
 
 
-def _check_modules(found: Survey) -> None:
+def _check_modules(found: Scan) -> None:
     placed = [node for node in found.nodes if type(node) is ModuleType]
     strays = [each for each in placed if not trust.is_allowed_by_name(each.__name__)]
     good = _places_of_modules(found) if strays else set()
@@ -91,12 +91,12 @@ def _check_modules(found: Survey) -> None:
         key = id(module)
         for holder in (found.holder[key], *found.more_holders.get(key, ())):
             if (holder, key) not in good:
-                refused = Refused("it is not where the flow itself imports it", modules.HINT)
+                refused = NotEncodable("it is not where the flow itself imports it", modules.HINT)
                 above = path_to(holder, found, nodes)
                 raise not_storable_at([*above, module], refused, found)
 
 
-def path_to(key: int, found: Survey, nodes: dict[int, Any]) -> list[Any]:
+def path_to(key: int, found: Scan, nodes: dict[int, Any]) -> list[Any]:
     """Return the nodes from the root to one, each held by the one before."""
     path: list[Any] = []
     while key in nodes:
@@ -105,7 +105,7 @@ def path_to(key: int, found: Survey, nodes: dict[int, Any]) -> list[Any]:
     return path[::-1]
 
 
-def _places_of_modules(found: Survey) -> set[tuple[int, int]]:
+def _places_of_modules(found: Scan) -> set[tuple[int, int]]:
     """Return the ids of those that may hold a module, each with the id of that module."""
     frames = [node for node in found.nodes if type(node) is Frame]
     inner = [
@@ -125,7 +125,7 @@ def _places_of_modules(found: Survey) -> set[tuple[int, int]]:
     return good
 
 
-def _check_registered(found: Survey, tags: set[int]) -> None:
+def _check_registered(found: Scan, tags: set[int]) -> None:
     acting = {id(KINDS[code].tag) for code in ACTING_KINDS}
     may_act = not tags.isdisjoint(acting)
     read: set[str] = set()
@@ -152,7 +152,7 @@ def _spend_nothing(steps: int) -> None:
     pass
 
 
-def _check_depth(found: Survey) -> None:
+def _check_depth(found: Scan) -> None:
     fragile = [node for node in found.nodes if _is_fragile(found.parts.get(id(node)))]
     if depth.is_too_deep(fragile, partial(_held, found=found)):
         raise NotStorable(
@@ -169,7 +169,7 @@ def _is_fragile(parts: Parts | None) -> bool:
     return parts[1].is_fragile if is_instance else KINDS[parts[0].data[0]].is_fragile
 
 
-def _held(node: Any, found: Survey) -> Iterator[Any]:
+def _held(node: Any, found: Scan) -> Iterator[Any]:
     for child in children(node, found):
         # What an exception holds by name is noted as a map, but it holds it itself.
         yield from child.values() if type(child) is dict else (child,)

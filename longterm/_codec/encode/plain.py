@@ -14,7 +14,7 @@ from msgpack import Packer
 
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
-from longterm._codec.types.kinds import ATOMS, TAGGED_LEAVES, TAKERS
+from longterm._codec.types.kinds import ATOMS, DUMPERS, TAGGED_LEAVES
 from longterm.frame import Frame
 
 _EMPTY_TUPLE: Final = ()
@@ -76,7 +76,7 @@ def _default(value: Any) -> Any:
     if cls is int:
         return atoms.integer(value)
     if cls in ATOMS or cls in _TAGGED or cls in TAGGED_LEAVES:
-        return TAKERS[cls](value)
+        return DUMPERS[cls](value)
     raise _NotPlain
 
 
@@ -100,7 +100,7 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
             if cls in scalars:
                 continue
             if cls is not dict and cls is not list:
-                if cls not in TAKERS and not TAKERS.finds(cls):
+                if cls not in DUMPERS and not DUMPERS.finds(cls):
                     return None
                 if cls in ATOMS:
                     holds = holds if holds is _Holds.TAGS else _Holds.ATOMS

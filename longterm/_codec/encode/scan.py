@@ -1,4 +1,4 @@
-"""The survey of an object graph: every node once, children first, and which are shared.
+"""The scan of an object graph: every node once, children first, and which are shared.
 
 In: the root. Out: nodes in post-order, the parts of those that were taken apart, the ids of those
 reached twice, whether there is a cycle. Walks with a stack of its own, so depth costs only memory.
@@ -15,14 +15,14 @@ from msgpack import ExtType
 
 from longterm._codec.encode import paths
 from longterm._codec.encode.references import base_of_references
-from longterm._codec.hints import UNKNOWN, remedy_for
+from longterm._codec.hints import UNKNOWN, hint_for
 from longterm._codec.introspect import dotted_name_of, is_a
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import atoms, registered
 from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
-from longterm._codec.types.exceptions import take_exception
-from longterm._codec.types.instances import take_enum, take_instance, take_plan
-from longterm._codec.types.kinds import TAKERS, VALUES, Form, Parts
+from longterm._codec.types.exceptions import dump_exception
+from longterm._codec.types.instances import dump_enum, dump_instance, dump_plan
+from longterm._codec.types.kinds import DUMPERS, VALUES, Form, Parts
 from longterm.errors import NotStorable
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
@@ -32,7 +32,7 @@ _EMPTY_TUPLE: Final = ()
 _EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 
 
-class Survey:
+class Scan:
     """What is known of a graph before it is written."""
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Survey:
         self.seen: set[int] = set()
         """The ids of what more than its holder refers to, so that it may be reached again."""
         self.is_open: set[int] = set()
-        """The ids of the nodes from the root to where the survey is."""
+        """The ids of the nodes from the root to where the scan is."""
         self.shared: set[int] = set()
         """The ids of what is reached twice."""
         self.hashing: list[Any] = []
@@ -86,18 +86,18 @@ class Survey:
             self.strings[id(text)] = atoms.string(text)
 
 
-def survey(root: Any, *, reads_strings: bool = False) -> Survey:
+def scan(root: Any, *, reads_strings: bool = False) -> Scan:
     """Walk a graph.
 
     Raises:
         NotStorable: a value of it cannot be stored; the error has the path to it.
     """
-    return _survey(root, SCALARS - {str} if reads_strings else SCALARS, _BASE)
+    return _scan(root, SCALARS - {str} if reads_strings else SCALARS, _BASE)
 
 
-def _survey(root: Any, scalars: frozenset[type], base: int) -> Survey:
+def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
     """Walk a graph; what has no more references than `base` is held by its holder alone."""
-    found = Survey()
+    found = Scan()
     seen, count, holders = found.seen, getrefcount, found.holder
     above = [root]
     path: Path = [(above, iter(above), id(above))]
@@ -134,10 +134,10 @@ def _survey(root: Any, scalars: frozenset[type], base: int) -> Survey:
 
 
 Path: TypeAlias = list[tuple[Any, Iterator[Any], int]]
-"""The nodes from the root to where the survey is, each with its remaining children and its id."""
+"""The nodes from the root to where the scan is, each with its remaining children and its id."""
 
 
-def _meet_again(value: Any, holder: int, found: Survey) -> None:
+def _meet_again(value: Any, holder: int, found: Scan) -> None:
     found.more_holders.setdefault(id(value), []).append(holder)
     if id(value) in found.is_open:
         found.is_cyclic = True
@@ -157,7 +157,7 @@ def _is_leaf(value: Any, scalars: frozenset[type]) -> bool:
     return False
 
 
-def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> Iterator[Any]:
+def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iterator[Any]:
     cls = type(value)
     if cls is list:
         return iter(value)
@@ -167,8 +167,8 @@ def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> It
         found.hashing.append(value)
         return chain(value, value.values())
     try:
-        form = take(value)
-    except Refused as refused:
+        form = dump(value)
+    except NotEncodable as refused:
         raise _not_storable(value, refused, path, found) from refused
     except Exception as error:
         raise _not_storable(value, raised_by(value, error), path, found) from error
@@ -184,7 +184,7 @@ def _open(value: Any, found: Survey, path: Path, scalars: frozenset[type]) -> It
 _HASHING: Final = (set, frozenset, dict)
 
 
-def take(value: Any) -> Form:
+def dump(value: Any) -> Form:
     """Take apart a value that is neither scalar nor a plain list or dict.
 
     Raises:
@@ -192,54 +192,54 @@ def take(value: Any) -> Form:
     """
     cls = type(value)
     if cls is ClassPlan:
-        return take_plan(value)
-    if cls in TAKERS or (id(cls) not in PLANS and TAKERS.finds(cls)):
-        return TAKERS[cls](value)
-    own = registered.take(value)
+        return dump_plan(value)
+    if cls in DUMPERS or (id(cls) not in PLANS and DUMPERS.finds(cls)):
+        return DUMPERS[cls](value)
+    own = registered.dump(value)
     if own is not None:
         return own
     if is_a(value, type):
-        return TAKERS[type](value)
+        return DUMPERS[type](value)
     plan = plan_of(cls)
     if isinstance(plan, NoPlan):
-        known = (plan.reason, plan.remedy) if plan.reason else UNKNOWN
-        raise Refused(*(remedy_for(cls) or known))
+        known = (plan.reason, plan.hint) if plan.reason else UNKNOWN
+        raise NotEncodable(*(hint_for(cls) or known))
     if plan.is_enum:
-        return take_enum(value, plan)
+        return dump_enum(value, plan)
     if is_a(value, BaseException):
-        return take_exception(value, plan)
-    return take_instance(value, plan)
+        return dump_exception(value, plan)
+    return dump_instance(value, plan)
 
 
-def raised_by(value: Any, error: Exception) -> Refused:
+def raised_by(value: Any, error: Exception) -> NotEncodable:
     """Return the refusal of a value whose own code raised while it was looked at.
 
     Such as the encoding function of a registered type, or the hash of a metaclass.
     """
-    return Refused(
+    return NotEncodable(
         f"its own code raised {type(error).__qualname__} when it was to be stored",
         "see the cause above; keep what it is made of, or register its type",
     )
 
 
-def _not_storable(value: Any, refused: Refused, path: Path, found: Survey) -> NotStorable:
+def _not_storable(value: Any, refused: NotEncodable, path: Path, found: Scan) -> NotStorable:
     nodes = [node for node, _, _ in path[1:]] + [value]
     return not_storable_at(nodes, refused, found)
 
 
-def not_storable_at(nodes: list[Any], refused: Refused, found: Survey) -> NotStorable:
+def not_storable_at(nodes: list[Any], refused: NotEncodable, found: Scan) -> NotStorable:
     """Return the error for the last of nodes of which each holds the next."""
     return NotStorable.at(
         paths.between(nodes, found.parts),
         dotted_name_of(type(nodes[-1])),
         refused.reason,
-        refused.remedy,
+        refused.hint,
     )
 
 
 def _finds_shared(tree: Any, base: int) -> bool:
     # The tree itself has a name here, so that it is no measure of what only its holder refers to.
-    return not _survey(tree, SCALARS, base).seen <= {id(tree)}
+    return not _scan(tree, SCALARS, base).seen <= {id(tree)}
 
 
 _BASE: Final = base_of_references(_finds_shared)

@@ -1,6 +1,6 @@
 """The items of a graph as they are written, and what stands for each node in those that hold it.
 
-In: what the survey found, then node after node, children first. Out: the packed items.
+In: what the scan found, then node after node, children first. Out: the packed items.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgpack import Packer
 
 from longterm._codec import wire
-from longterm._codec.encode.scan import Survey
+from longterm._codec.encode.scan import Scan
 from longterm._codec.types import atoms
 from longterm.errors import NotStorable
 
@@ -21,8 +21,8 @@ DEPTH: Final = 200
 class Writer:
     """The items written so far, and the form of every node that is finished."""
 
-    def __init__(self, found: Survey) -> None:
-        """Begin with the forms of the survey."""
+    def __init__(self, found: Scan) -> None:
+        """Begin with the forms of the scan."""
         self.found = found
         self.forms: dict[int, Any] = dict(found.strings)
         """What stands for a node in those that hold it, by id; nothing if the node itself does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "iterators"
@@ -24,76 +24,76 @@ class AsIs:
         return self.iterator
 
 
-def _take_enumerate(value: Any) -> Parts:
+def _dump_enumerate(value: Any) -> Parts:
     _, (iterator, count) = value.__reduce__()
     return [ENUMERATE.tag, iterator, count]
 
 
-def _make_enumerate(parts: Parts, context: Context) -> Any:
+def _load_enumerate(parts: Parts, decoding: Decoding) -> Any:
     iterator, count = parts
     if type(count) is not int:
         raise TypeError("an enumerate counts in whole numbers")
     return enumerate(AsIs(iterator), count)
 
 
-def _take_zip(value: Any) -> Parts:
+def _dump_zip(value: Any) -> Parts:
     _, iterators, *strict = value.__reduce__()
     return [ZIP.tag, bool(strict), *iterators]
 
 
-def _make_zip(parts: Parts, context: Context) -> Any:
+def _load_zip(parts: Parts, decoding: Decoding) -> Any:
     strict, *iterators = parts
     return zip(*map(AsIs, iterators), strict=strict is True)
 
 
-def _take_map(value: Any) -> Parts:
+def _dump_map(value: Any) -> Parts:
     _, (function, *iterators), *_ = value.__reduce__()
     return [MAP.tag, function, *iterators]
 
 
-def _make_map(parts: Parts, context: Context) -> Any:
+def _load_map(parts: Parts, decoding: Decoding) -> Any:
     function, *iterators = parts
-    context.acts = True
+    decoding.acts = True
     return map(function, *map(AsIs, iterators))
 
 
-def _take_filter(value: Any) -> Parts:
+def _dump_filter(value: Any) -> Parts:
     _, (function, iterator) = value.__reduce__()
     return [FILTER.tag, function, iterator]
 
 
-def _make_filter(parts: Parts, context: Context) -> Any:
+def _load_filter(parts: Parts, decoding: Decoding) -> Any:
     function, iterator = parts
-    context.acts = True
+    decoding.acts = True
     return filter(function, AsIs(iterator))
 
 
-def _take_call_iterator(value: Any) -> Parts:
+def _dump_call_iterator(value: Any) -> Parts:
     _, parts = value.__reduce__()
     return [CALLS.tag, *(parts if len(parts) == 2 else ())]
 
 
-def _make_call_iterator(parts: Parts, context: Context) -> Any:
+def _load_call_iterator(parts: Parts, decoding: Decoding) -> Any:
     if not parts:
         made: Any = iter(list, [])
         next(made, None)
         return made
     function, sentinel = parts
-    context.acts = True
+    decoding.acts = True
     return iter(function, sentinel)
 
 
-ENUMERATE: Final = Kind(43, "enumerate", _make_enumerate, is_fragile=True)
-ZIP: Final = Kind(44, "zip", _make_zip, is_fragile=True)
-MAP: Final = Kind(45, "map", _make_map, is_fragile=True)
-FILTER: Final = Kind(46, "filter", _make_filter, is_fragile=True)
-CALLS: Final = Kind(47, "iterator of calls", _make_call_iterator, is_fragile=True)
+ENUMERATE: Final = Kind(43, "enumerate", _load_enumerate, is_fragile=True)
+ZIP: Final = Kind(44, "zip", _load_zip, is_fragile=True)
+MAP: Final = Kind(45, "map", _load_map, is_fragile=True)
+FILTER: Final = Kind(46, "filter", _load_filter, is_fragile=True)
+CALLS: Final = Kind(47, "iterator of calls", _load_call_iterator, is_fragile=True)
 
-store(enumerate, take=_take_enumerate, family=_FAMILY)
-store(zip, take=_take_zip, family=_FAMILY)
-store(map, take=_take_map, family=_FAMILY)
-store(filter, take=_take_filter, family=_FAMILY)
-store(type(iter(list, [])), take=_take_call_iterator, family=_FAMILY)
+store(enumerate, dump=_dump_enumerate, family=_FAMILY)
+store(zip, dump=_dump_zip, family=_FAMILY)
+store(map, dump=_dump_map, family=_FAMILY)
+store(filter, dump=_dump_filter, family=_FAMILY)
+store(type(iter(list, [])), dump=_dump_call_iterator, family=_FAMILY)
 
 ACTIVE: Final[tuple[type, ...]] = (map, filter, type(iter(list, [])))
 """Those that call a function of theirs when they are gone through."""

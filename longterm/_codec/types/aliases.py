@@ -11,9 +11,9 @@ from types import GenericAlias
 from typing import Any, Final
 
 from longterm._codec import names
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _GenericAlias: Final[Any] = vars(typing)["_GenericAlias"]
@@ -53,14 +53,14 @@ def _is_plain(alias: Any) -> bool:
     return alias._name is None if type(alias) is _GenericAlias else not alias.__unpacked__
 
 
-def _take(alias: Any) -> Parts:
+def _dump(alias: Any) -> Parts:
     reason = _reason_against(alias)
     if reason is not None:
-        raise Refused(reason, "make it again where it is needed")
+        raise NotEncodable(reason, "make it again where it is needed")
     return [ALIAS.tag, type(alias) is _GenericAlias, alias.__origin__, *alias.__args__]
 
 
-def _make(parts: Parts, context: Context) -> Any:
+def _load(parts: Parts, decoding: Decoding) -> Any:
     is_of_typing, origin, *arguments = parts
     if not is_a(origin, type) or not all(is_a(each, type) or is_alias(each) for each in arguments):
         raise TypeError("an alias is a class with classes")
@@ -69,7 +69,7 @@ def _make(parts: Parts, context: Context) -> Any:
         if is_of_typing is True
         else GenericAlias(origin, tuple(arguments))
     )
-    context.spend(_MOST_PARTS)
+    decoding.spend(_MOST_PARTS)
     if _count(made) > _MOST_PARTS:
         raise ValueError(f"an alias is made of more than {_MOST_PARTS} classes")
     return made
@@ -104,7 +104,7 @@ class _Example(typing.Generic[_T]):
 
 _EXAMPLE: Final[Any] = _Example[int]
 
-ALIAS: Final = Kind(36, "alias", _make, is_fragile=True)
+ALIAS: Final = Kind(36, "alias", _load, is_fragile=True)
 
-store(_GenericAlias, GenericAlias, take=_take, family="callables and modules",
+store(_GenericAlias, GenericAlias, dump=_dump, family="callables and modules",
       note="classes with type parameters that are classes, such as `Page[int]`")  # fmt: skip

@@ -110,9 +110,9 @@ READERS |= {
 }
 
 _TIMES: Final = "dates and times"
-store(complex, take=_complex, family="numbers", is_value=True)
-store(date, take=_date, family=_TIMES, is_value=True)
-store(timedelta, take=_timedelta, family=_TIMES, is_value=True)
-store(type(Ellipsis), type(NotImplemented), take=_singleton, family="singletons", is_value=True)
-store(bytearray, take=_bytearray, family="binary")
-store(array, take=_array, family="binary")
+store(complex, dump=_complex, family="numbers", is_value=True)
+store(date, dump=_date, family=_TIMES, is_value=True)
+store(timedelta, dump=_timedelta, family=_TIMES, is_value=True)
+store(type(Ellipsis), type(NotImplemented), dump=_singleton, family="singletons", is_value=True)
+store(bytearray, dump=_bytearray, family="binary")
+store(array, dump=_array, family="binary")

@@ -22,7 +22,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import names, standard, trust, wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import (
     is_a,
     is_exactly,
@@ -31,18 +31,18 @@ from longterm._codec.introspect import (
     namespace_of,
     qualname_of,
 )
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
 from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
 
 _FAMILY: Final = "callables and modules"
 
 
-def take_named(value: Any) -> Form:
+def dump_named(value: Any) -> Form:
     """Take a function or class by its importable name."""
     name = names.name_of(value)
     if name is None:
-        raise Refused(
+        raise NotEncodable(
             f"{value!r} cannot be imported by its name",
             "define it at the top of a module"
             if is_a(value, type)
@@ -50,31 +50,33 @@ def take_named(value: Any) -> Form:
         )
     refusal = names.why_not_named(name)
     if refusal is not None:
-        reason, remedy = refusal
-        raise Refused(f"{name} {reason}", remedy)
+        reason, hint = refusal
+        raise NotEncodable(f"{name} {reason}", hint)
     return ExtType(wire.NAME, name.encode())
 
 
-def _take_function(function: FunctionType) -> Form:
-    parts = functions.take_inner(function)
-    return take_named(function) if parts is None else parts
+def _dump_function(function: FunctionType) -> Form:
+    parts = functions.dump_inner(function)
+    return dump_named(function) if parts is None else parts
 
 
-def _take_method(method: MethodType) -> Parts:
+def _dump_method(method: MethodType) -> Parts:
     function = method.__func__
     name = names.name_of(function)
     refusal = None if name is None else names.why_not_named(name)
     if refusal is not None:
-        raise Refused(
+        raise NotEncodable(
             f"its function {name} {refusal[0]}",
             f"keep what it is a method of, and call {function.__name__} after the suspend",
         )
     if not _may_be_method(function):
-        raise Refused("its function is of a type that is not known", "call it where it is needed")
+        raise NotEncodable(
+            "its function is of a type that is not known", "call it where it is needed"
+        )
     return [METHOD.tag, function, method.__self__]
 
 
-def _make_method(parts: Parts, context: Context) -> MethodType:
+def _load_method(parts: Parts, decoding: Decoding) -> MethodType:
     function, owner = parts
     if not _may_be_method(function) or owner is None:
         raise TypeError("a method has a function and an owner")
@@ -85,22 +87,22 @@ def _may_be_method(function: Any) -> bool:
     return is_a(function, type) or is_exactly(function, *_CALLABLES)
 
 
-def _take_builtin(value: Any) -> Form:
+def _dump_builtin(value: Any) -> Form:
     owner = value.__self__
     if owner is None or is_a(owner, ModuleType):
-        return take_named(value)
+        return dump_named(value)
     name = value.__name__
     try:
         _bound(owner, name)
     except (TypeError, KeyError):
-        raise Refused(
+        raise NotEncodable(
             f"the builtin method {name} of a {qualname_of(type(owner))} is not known",
             f"keep what it is a method of, and call {name} after the suspend",
         ) from None
     return [BUILTIN_METHOD.tag, name, owner]
 
 
-def _make_builtin_method(parts: Parts, context: Context) -> Any:
+def _load_builtin_method(parts: Parts, decoding: Decoding) -> Any:
     name, owner = parts
     return _bound(owner, name)
 
@@ -140,28 +142,28 @@ def _check_template(template: Any) -> None:
         with suppress(ValueError):  # it formats nothing then
             for _, field, specification, _ in Formatter().parse(text or ""):
                 if field is not None and ("." in field or "[" in field):
-                    raise Refused(
+                    raise NotEncodable(
                         f"its text reads {field!r} of what it is given",
                         "write it as an f-string, or give it the value itself",
                     )
                 pending.append(specification)
 
 
-def _take_partial(value: functools.partial[Any]) -> Parts:
+def _dump_partial(value: functools.partial[Any]) -> Parts:
     if value.__dict__:
-        raise Refused("a partial with attributes of its own is not known", "use a function")
+        raise NotEncodable("a partial with attributes of its own is not known", "use a function")
     return [PARTIAL.tag, value.func, value.args, value.keywords]
 
 
-def _make_partial(parts: Parts, context: Context) -> Any:
+def _load_partial(parts: Parts, decoding: Decoding) -> Any:
     return functools.partial(_not_yet)
 
 
-def _fill_partial(value: Any, parts: Parts, context: Context) -> None:
+def _populate_partial(value: Any, parts: Parts, decoding: Decoding) -> None:
     function, arguments, keywords = parts
     if type(arguments) is not tuple or type(keywords) is not dict:
         raise TypeError("a partial has a tuple of arguments, and keywords")
-    context.spend(len(keywords))
+    decoding.spend(len(keywords))
     if not all(type(name) is str for name in keywords):
         raise TypeError("the keywords of a partial have names")
     functools.partial.__setstate__(value, (function, arguments, keywords, None))  # type: ignore[attr-defined]
@@ -182,17 +184,17 @@ _CALLABLES: Final = (
     names.LRU_CACHED,
 )
 
-METHOD: Final = Kind(32, "method", _make_method, is_fragile=True)
-BUILTIN_METHOD: Final = Kind(33, "builtin method", _make_builtin_method, is_fragile=True)
-PARTIAL: Final = Kind(34, "partial", _make_partial, _fill_partial, is_fragile=True)
+METHOD: Final = Kind(32, "method", _load_method, is_fragile=True)
+BUILTIN_METHOD: Final = Kind(33, "builtin method", _load_builtin_method, is_fragile=True)
+PARTIAL: Final = Kind(34, "partial", _load_partial, _populate_partial, is_fragile=True)
 
 READERS[wire.NAME] = lambda payload: names.find_callable(payload.decode())
 
-store(FunctionType, take=_take_function, family=_FAMILY,
+store(FunctionType, dump=_dump_function, family=_FAMILY,
       note="by importable name; an inner function of a flow with what it captured")  # fmt: skip
-store(type, take=take_named, family=_FAMILY, note="classes, by importable name")
+store(type, dump=dump_named, family=_FAMILY, note="classes, by importable name")
 store(names.LRU_CACHED, MethodDescriptorType, WrapperDescriptorType,
-      take=take_named, family=_FAMILY, note="by importable name")  # fmt: skip
-store(MethodType, take=_take_method, family=_FAMILY, note="as its function and its `self`")
-store(BuiltinFunctionType, type([].__len__), take=_take_builtin, family=_FAMILY)
-store(functools.partial, take=_take_partial, family=_FAMILY)
+      dump=dump_named, family=_FAMILY, note="by importable name")  # fmt: skip
+store(MethodType, dump=_dump_method, family=_FAMILY, note="as its function and its `self`")
+store(BuiltinFunctionType, type([].__len__), dump=_dump_builtin, family=_FAMILY)
+store(functools.partial, dump=_dump_partial, family=_FAMILY)

@@ -1,7 +1,7 @@
 """How instances of a class are stored: its base, its `__dict__`, its slots. One plan per class.
 
 A plan is made only for a class of which all is known: written in Python, over a base that the codec
-can fill by itself. An instance is made by that base's own `__new__` and gets its attributes through
+can make by itself. An instance is made by that base's own `__new__` and gets its attributes through
 the base's own descriptors, so that no code of the class runs.
 """
 
@@ -22,7 +22,7 @@ from types import (
 from typing import Any, Final, Generic
 
 from longterm._codec import names, trust, wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import (
     HEAP_TYPE,
     flags_of,
@@ -33,7 +33,7 @@ from longterm._codec.introspect import (
     own_name_of,
 )
 from longterm._codec.introspect import base_of as base_class_of
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import CAREFUL_READERS
 from longterm.errors import NotAllowed
 
@@ -46,7 +46,7 @@ _METHODS: Final = (FunctionType, staticmethod, classmethod, *_C_DESCRIPTORS)
 _STRING: Final = frozenset({id(str)})
 
 CONTENT_BASES: Final = (list, dict, set, OrderedDict, defaultdict, deque, bytearray)
-"""Bases that hold content of their own, which can be filled later."""
+"""Bases that hold content of their own, which can be populated later."""
 VALUE_BASES: Final = (int, float, complex, str, bytes, tuple, frozenset)
 """Bases that are their content, which must be there when the instance is made."""
 BARE_BASES: Final = (object, tzinfo, Generic)
@@ -98,15 +98,15 @@ class ClassPlan:
         return values or None
 
     def set_attributes(
-        self, instance: object, attributes: Any, slot_values: Any, context: Context
+        self, instance: object, attributes: Any, slot_values: Any, decoding: Decoding
     ) -> None:
         """Give an instance its `__dict__` and slots, past any `__setattr__` and property."""
         if attributes is not None:
             if type(attributes) is not dict or self.namespace is None:
                 raise TypeError(f"{self.name} has no attributes")
-            context.spend(len(attributes))
+            decoding.spend(len(attributes))
             # They may be populated later.
-            context.checks.append(partial(self.check_attributes, attributes))
+            decoding.checks.append(partial(self.check_attributes, attributes))
             self.namespace.__set__(instance, attributes)
         if slot_values is not None:
             if type(slot_values) is not dict:
@@ -123,7 +123,7 @@ class ClassPlan:
     def check_attributes(self, attributes: dict[str, Any]) -> None:
         """Raise `Refused` if what an instance holds would make its methods other than they are."""
         if not _STRING.issuperset(map(id, map(type, attributes))):
-            raise Refused(
+            raise NotEncodable(
                 "an attribute of it has a name that is no string", "give it names that are strings"
             )
         if not self.methods.isdisjoint(attributes):
@@ -135,7 +135,7 @@ class ClassPlan:
         # Called as a method, it would be called without a word: so bytes could choose what runs.
         for name in self.methods.intersection(attributes):
             if callable(attributes[name]) and not _is_declared(self.cls, name):
-                raise Refused(
+                raise NotEncodable(
                     f"its attribute {name!r} hides the method of that name",
                     "give the attribute another name, or declare it in the class with a type",
                 )
@@ -143,10 +143,10 @@ class ClassPlan:
     def _check_held(self, attributes: dict[str, Any]) -> None:
         for name, types in _HELD_BY[self.name].items():
             if not is_a(attributes.get(name), *types):
-                raise Refused(f"its {name} is no {types[0].__name__}", "make it the usual way")
+                raise NotEncodable(f"its {name} is no {types[0].__name__}", "make it the usual way")
         for each in attributes["maps"] if self.cls is ChainMap else ():
             if not any("keys" in namespace_of(base) for base in mro_of(type(each))):
-                raise Refused("it chains what is no mapping", "make it of dicts")
+                raise NotEncodable("it chains what is no mapping", "make it of dicts")
 
 
 _HELD_BY: Final[dict[str, dict[str, tuple[type, ...]]]] = {
@@ -168,7 +168,7 @@ class NoPlan:
     """Why instances of a class cannot be stored, and what to do; both empty if it is not known."""
 
     reason: str = ""
-    remedy: str = ""
+    hint: str = ""
 
 
 def plan_of(cls: type) -> ClassPlan | NoPlan:
@@ -205,7 +205,7 @@ def plan_named(name: str) -> ClassPlan:
     return plan
 
 
-CAREFUL_READERS[wire.TYPE] = lambda payload, context: plan_named(payload.decode())
+CAREFUL_READERS[wire.TYPE] = lambda payload, decoding: plan_named(payload.decode())
 
 
 def base_of(cls: type) -> type | None:

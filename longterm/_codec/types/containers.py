@@ -11,31 +11,31 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from longterm._codec.decode import hashing
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.encode.order import in_order
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "containers"
 
 
-def _make_list(parts: Parts, context: Context) -> list[Any]:
+def _load_list(parts: Parts, decoding: Decoding) -> list[Any]:
     return []
 
 
-def _fill_list(value: list[Any], parts: Parts, context: Context) -> None:
+def _populate_list(value: list[Any], parts: Parts, decoding: Decoding) -> None:
     value.extend(parts)
 
 
-def _make_dict(parts: Parts, context: Context) -> dict[Any, Any]:
+def _load_dict(parts: Parts, decoding: Decoding) -> dict[Any, Any]:
     return {}
 
 
-def _fill_dict(value: dict[Any, Any], parts: Parts, context: Context) -> None:
-    put_pairs(value, parts, context, dict.update)
+def _populate_dict(value: dict[Any, Any], parts: Parts, decoding: Decoding) -> None:
+    put_pairs(value, parts, decoding, dict.update)
 
 
 def put_pairs(
-    value: dict[Any, Any], parts: Parts, context: Context, update: Callable[..., None]
+    value: dict[Any, Any], parts: Parts, decoding: Decoding, update: Callable[..., None]
 ) -> None:
     """Put keys and values, which take turns, into a dict."""
     keys, values = parts[::2], parts[1::2]
@@ -45,70 +45,70 @@ def put_pairs(
         keys,
         lambda some: update(value, zip(keys[some], values[some], strict=True)),
         value,
-        context,
+        decoding,
     )
 
 
-def _make_tuple(parts: Parts, context: Context) -> tuple[Any, ...]:
+def _load_tuple(parts: Parts, decoding: Decoding) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-def _make_set(parts: Parts, context: Context) -> set[Any]:
+def _load_set(parts: Parts, decoding: Decoding) -> set[Any]:
     return set()
 
 
-def _fill_set(value: set[Any], parts: Parts, context: Context) -> None:
-    hashing.put(parts, lambda some: value.update(parts[some]), value, context)
+def _populate_set(value: set[Any], parts: Parts, decoding: Decoding) -> None:
+    hashing.put(parts, lambda some: value.update(parts[some]), value, decoding)
 
 
-def _make_frozenset(parts: Parts, context: Context) -> frozenset[Any]:
+def _load_frozenset(parts: Parts, decoding: Decoding) -> frozenset[Any]:
     made: set[Any] = set()
-    _fill_set(made, parts, context)
+    _populate_set(made, parts, decoding)
     return frozenset(made)
 
 
-def _make_deque(parts: Parts, context: Context) -> deque[Any]:
+def _load_deque(parts: Parts, decoding: Decoding) -> deque[Any]:
     (maxlen,) = parts
     if maxlen is not None and type(maxlen) is not int:
         raise TypeError("a deque has a greatest length or none")
     return deque(maxlen=maxlen)
 
 
-def _fill_deque(value: deque[Any], parts: Parts, context: Context) -> None:
+def _populate_deque(value: deque[Any], parts: Parts, decoding: Decoding) -> None:
     value.extend(parts)
 
 
-def _make_range(parts: Parts, context: Context) -> range:
+def _load_range(parts: Parts, decoding: Decoding) -> range:
     start, stop, step = parts
     if not type(start) is type(stop) is type(step) is int:
         raise TypeError("a range goes over whole numbers")
     return range(start, stop, step)
 
 
-def _make_slice(parts: Parts, context: Context) -> slice:
+def _load_slice(parts: Parts, decoding: Decoding) -> slice:
     start, stop, step = parts
     return slice(start, stop, step)
 
 
-def _make_namespace(parts: Parts, context: Context) -> SimpleNamespace:
+def _load_namespace(parts: Parts, decoding: Decoding) -> SimpleNamespace:
     return SimpleNamespace()
 
 
-def _fill_namespace(value: SimpleNamespace, parts: Parts, context: Context) -> None:
+def _populate_namespace(value: SimpleNamespace, parts: Parts, decoding: Decoding) -> None:
     if not all(type(name) is str for name in parts[::2]):
         raise TypeError("what a namespace holds has names")
-    _fill_dict(vars(value), parts, context)
+    _populate_dict(vars(value), parts, decoding)
 
 
-LIST: Final = Kind(1, "list", _make_list, _fill_list)
-DICT: Final = Kind(2, "dict", _make_dict, _fill_dict, hashes=True)
-TUPLE: Final = Kind(3, "tuple", _make_tuple)
-SET: Final = Kind(4, "set", _make_set, _fill_set, hashes=True)
-FROZENSET: Final = Kind(5, "frozenset", _make_frozenset, hashes=True)
-DEQUE: Final = Kind(6, "deque", _make_deque, _fill_deque, needs=1, is_fragile=True)
-RANGE: Final = Kind(7, "range", _make_range)
-SLICE: Final = Kind(8, "slice", _make_slice, is_fragile=True)
-NAMESPACE: Final = Kind(10, "namespace", _make_namespace, _fill_namespace, is_fragile=True)
+LIST: Final = Kind(1, "list", _load_list, _populate_list)
+DICT: Final = Kind(2, "dict", _load_dict, _populate_dict, hashes=True)
+TUPLE: Final = Kind(3, "tuple", _load_tuple)
+SET: Final = Kind(4, "set", _load_set, _populate_set, hashes=True)
+FROZENSET: Final = Kind(5, "frozenset", _load_frozenset, hashes=True)
+DEQUE: Final = Kind(6, "deque", _load_deque, _populate_deque, needs=1, is_fragile=True)
+RANGE: Final = Kind(7, "range", _load_range)
+SLICE: Final = Kind(8, "slice", _load_slice, is_fragile=True)
+NAMESPACE: Final = Kind(10, "namespace", _load_namespace, _populate_namespace, is_fragile=True)
 
 
 def pairs(mapping: Mapping[Any, Any]) -> Parts:
@@ -116,12 +116,12 @@ def pairs(mapping: Mapping[Any, Any]) -> Parts:
     return [part for pair in mapping.items() for part in pair]
 
 
-store(tuple, take=lambda value: [TUPLE.tag, *value], family=_FAMILY)
-store(set, take=lambda value: [SET.tag, *in_order(value)], family=_FAMILY,
+store(tuple, dump=lambda value: [TUPLE.tag, *value], family=_FAMILY)
+store(set, dump=lambda value: [SET.tag, *in_order(value)], family=_FAMILY,
       note="written in an order of its own, so that equal sets are equal bytes")  # fmt: skip
-store(frozenset, take=lambda value: [FROZENSET.tag, *in_order(value)], family=_FAMILY)
-store(deque, take=lambda value: [DEQUE.tag, value.maxlen, *value], family=_FAMILY)
-store(range, take=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY,
+store(frozenset, dump=lambda value: [FROZENSET.tag, *in_order(value)], family=_FAMILY)
+store(deque, dump=lambda value: [DEQUE.tag, value.maxlen, *value], family=_FAMILY)
+store(range, dump=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY,
       is_value=True, is_tagged=True)  # fmt: skip
-store(slice, take=lambda value: [SLICE.tag, value.start, value.stop, value.step], family=_FAMILY)
-store(SimpleNamespace, take=lambda value: [NAMESPACE.tag, *pairs(vars(value))], family=_FAMILY)
+store(slice, dump=lambda value: [SLICE.tag, value.start, value.stop, value.step], family=_FAMILY)
+store(SimpleNamespace, dump=lambda value: [NAMESPACE.tag, *pairs(vars(value))], family=_FAMILY)

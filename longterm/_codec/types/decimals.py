@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.kinds import READERS, Kind, Parts, store
 
 _FAMILY: Final = "numbers"
@@ -23,7 +23,7 @@ def _read_decimal(payload: bytes) -> Decimal:
     return Decimal(payload.decode("ascii"))
 
 
-def _make_fraction(parts: Parts, context: Context) -> Fraction:
+def _load_fraction(parts: Parts, decoding: Decoding) -> Fraction:
     # Made without its constructor, whose search for common divisors takes time out of proportion.
     numerator, denominator = parts
     if type(numerator) is not int or type(denominator) is not int or denominator < 1:
@@ -33,10 +33,10 @@ def _make_fraction(parts: Parts, context: Context) -> Fraction:
     return made  # type: ignore[no-any-return]
 
 
-FRACTION: Final = Kind(9, "fraction", _make_fraction)
+FRACTION: Final = Kind(9, "fraction", _load_fraction)
 
 READERS[wire.DECIMAL] = _read_decimal
 
-store(Decimal, take=_decimal, family=_FAMILY, is_value=True)
-store(Fraction, take=lambda value: [FRACTION.tag, value.numerator, value.denominator],
+store(Decimal, dump=_decimal, family=_FAMILY, is_value=True)
+store(Fraction, dump=lambda value: [FRACTION.tag, value.numerator, value.denominator],
       family=_FAMILY, is_value=True, is_tagged=True)  # fmt: skip

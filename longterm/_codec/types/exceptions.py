@@ -10,9 +10,9 @@ import sys
 from types import TracebackType
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import HEAP_TYPE, flags_of, is_a, mro_of
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.classes import PLANS, ClassPlan
 from longterm._codec.types.kinds import Kind, Parts
 
@@ -33,7 +33,7 @@ _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def take_exception(value: BaseException, plan: ClassPlan) -> Parts:
+def dump_exception(value: BaseException, plan: ClassPlan) -> Parts:
     """Take apart an exception of the plan's class."""
     state: dict[str, Any] = {"args": _get(value, BaseException, "args")}
     for name in ("__cause__", "__context__", "__traceback__"):
@@ -91,27 +91,27 @@ def _check_members(cls: type, state: dict[str, Any]) -> None:
     """
     for name, types in _TYPES.items():
         if name in state and not is_a(state[name], *types):
-            raise Refused(f"its {name} is no {types[0].__name__}", "make it the usual way")
+            raise NotEncodable(f"its {name} is no {types[0].__name__}", "make it the usual way")
     kind = bytes if issubclass(cls, UnicodeDecodeError) else str
     if "object" in state:
         if not is_a(state["object"], kind):
-            raise Refused(f"its object is no {kind.__name__}", "make it the usual way")
+            raise NotEncodable(f"its object is no {kind.__name__}", "make it the usual way")
         if not 0 <= state.get("start", 0) <= kind.__len__(state["object"]):
-            raise Refused("its start is outside of its object", "make it the usual way")
+            raise NotEncodable("its start is outside of its object", "make it the usual way")
 
 
-def _make_exception(parts: Parts, context: Context) -> BaseException:
+def _load_exception(parts: Parts, decoding: Decoding) -> BaseException:
     (plan,) = parts
     cls = _exception_class(plan)
     if issubclass(cls, BaseExceptionGroup):
         raise TypeError(f"{plan.name} is a group")
     made: BaseException = plan.base.__new__(cls)
     if plan.is_fragile:
-        context.fragile.append(made)
+        decoding.fragile.append(made)
     return made
 
 
-def _make_group(parts: Parts, context: Context) -> BaseException:
+def _load_group(parts: Parts, decoding: Decoding) -> BaseException:
     plan, message, held = parts
     cls = _exception_class(plan)
     if (
@@ -120,14 +120,14 @@ def _make_group(parts: Parts, context: Context) -> BaseException:
         or type(message) is not str
     ):
         raise TypeError(f"{plan.name} is no group, or not made of a message and exceptions")
-    context.spend(len(held))
+    decoding.spend(len(held))
     made = BaseExceptionGroup.__new__(cls, message, held)
     if plan.is_fragile:
-        context.fragile.append(made)
+        decoding.fragile.append(made)
     return made
 
 
-def _fill_exception(value: BaseException, parts: Parts, context: Context) -> None:
+def _populate_exception(value: BaseException, parts: Parts, decoding: Decoding) -> None:
     state, attributes, slots = parts
     if type(state) is not dict or type(state.get("args")) is not tuple:
         raise TypeError("an exception has arguments")
@@ -141,7 +141,7 @@ def _fill_exception(value: BaseException, parts: Parts, context: Context) -> Non
         owner = BaseException if name in _COMMON else known[name]
         if name in vars(owner):
             vars(owner)[name].__set__(value, each)
-    PLANS[id(type(value))].set_attributes(value, attributes, slots, context)
+    PLANS[id(type(value))].set_attributes(value, attributes, slots, decoding)
 
 
 _COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__", "__traceback__")
@@ -153,5 +153,5 @@ def _exception_class(plan: Any) -> type[BaseException]:
     return plan.cls
 
 
-EXCEPTION: Final = Kind(24, "exception", _make_exception, _fill_exception, needs=1)
-GROUP: Final = Kind(25, "exception group", _make_group, _fill_exception, needs=3)
+EXCEPTION: Final = Kind(24, "exception", _load_exception, _populate_exception, needs=1)
+GROUP: Final = Kind(25, "exception group", _load_group, _populate_exception, needs=3)

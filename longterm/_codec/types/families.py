@@ -35,14 +35,19 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ("zones", "zoneinfo.ZoneInfo", (), (wire.ZONE,)),
     ("identifiers", "uuid.UUID", (), (wire.UUID,)),
     (
-        "places",
+        "paths",
         "pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath pathlib.PureWindowsPath "
         "pathlib._local.PosixPath pathlib._local.WindowsPath pathlib._local.PurePosixPath "
-        "pathlib._local.PureWindowsPath ipaddress.IPv4Address ipaddress.IPv6Address "
-        "ipaddress.IPv4Network ipaddress.IPv6Network ipaddress.IPv4Interface "
-        "ipaddress.IPv6Interface",
+        "pathlib._local.PureWindowsPath",
         (),
-        (wire.PATH, wire.IP),
+        (wire.PATH,),
+    ),
+    (
+        "addresses",
+        "ipaddress.IPv4Address ipaddress.IPv6Address ipaddress.IPv4Network ipaddress.IPv6Network "
+        "ipaddress.IPv4Interface ipaddress.IPv6Interface",
+        (),
+        (wire.IP,),
     ),
     (
         "callables",

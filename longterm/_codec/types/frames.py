@@ -7,25 +7,25 @@ from itertools import chain
 from types import CellType
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.kinds import Kind, Parts, store
 from longterm.frame import Frame
 
 _FAMILY: Final = "frames"
 
 
-def _take_frame(frame: Frame) -> Parts:
+def _dump_frame(frame: Frame) -> Parts:
     parts = [FRAME.tag, frame.flow, frame.version, frame.point, frame.line, frame.slots]
     return [*parts, frame.cells] if frame.cells else parts
 
 
-def _make_frame(parts: Parts, context: Context) -> Frame:
+def _load_frame(parts: Parts, decoding: Decoding) -> Frame:
     made = Frame("", "", 0, 0)
-    context.frames.append(made)
+    decoding.frames.append(made)
     return made
 
 
-def _fill_frame(frame: Frame, parts: Parts, context: Context) -> None:
+def _populate_frame(frame: Frame, parts: Parts, decoding: Decoding) -> None:
     flow, version, point, line, slots, *cells = parts
     if not (
         type(flow) is type(version) is str
@@ -37,9 +37,9 @@ def _fill_frame(frame: Frame, parts: Parts, context: Context) -> None:
     frame.slots = slots
     for each in cells:
         frame.cells = each
-    context.spend(len(slots) + len(frame.cells))
+    decoding.spend(len(slots) + len(frame.cells))
     # A map is empty still if it is populated later, and may hold anything then.
-    context.checks.append(partial(_check_names, frame))
+    decoding.checks.append(partial(_check_names, frame))
 
 
 def _check_names(frame: Frame) -> None:
@@ -68,26 +68,26 @@ def whole_frame(row: Any) -> Frame:
     return Frame(flow, version, point, line, slots)
 
 
-def _take_cell(cell: CellType) -> Parts:
+def _dump_cell(cell: CellType) -> Parts:
     try:
         return [CELL.tag, cell.cell_contents]
     except ValueError:
         return [CELL.tag]
 
 
-def _make_cell(parts: Parts, context: Context) -> CellType:
+def _load_cell(parts: Parts, decoding: Decoding) -> CellType:
     made = CellType()
-    context.cells.append(made)
+    decoding.cells.append(made)
     return made
 
 
-def _fill_cell(cell: CellType, parts: Parts, context: Context) -> None:
+def _populate_cell(cell: CellType, parts: Parts, decoding: Decoding) -> None:
     for part in parts:
         cell.cell_contents = part
 
 
-FRAME: Final = Kind(30, "frame", _make_frame, _fill_frame)
-CELL: Final = Kind(31, "cell", _make_cell, _fill_cell, is_fragile=True)
+FRAME: Final = Kind(30, "frame", _load_frame, _populate_frame)
+CELL: Final = Kind(31, "cell", _load_cell, _populate_cell, is_fragile=True)
 
-store(Frame, take=_take_frame, family=_FAMILY)
-store(CellType, take=_take_cell, family=_FAMILY, note="one cell stays one, and may be empty")
+store(Frame, dump=_dump_frame, family=_FAMILY)
+store(CellType, dump=_dump_cell, family=_FAMILY, note="one cell stays one, and may be empty")

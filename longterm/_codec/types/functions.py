@@ -12,9 +12,9 @@ from types import CellType, CodeType, FunctionType
 from typing import Any, Final, Protocol
 
 from longterm._codec import names
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts
 from longterm.errors import LongtermError, NotAllowed
 
@@ -50,7 +50,7 @@ def link(table: CodeTable) -> None:
     _tables[:] = [table]
 
 
-def take_inner(function: FunctionType) -> Parts | None:
+def dump_inner(function: FunctionType) -> Parts | None:
     """Take apart an inner function of a flow, or return None if the function has a name.
 
     Raises:
@@ -61,7 +61,7 @@ def take_inner(function: FunctionType) -> Parts | None:
         if name is not None:
             return _parts(function, name)
     if names.name_of(function) is None:
-        raise Refused(
+        raise NotEncodable(
             f"{function.__qualname__} is neither at the top of a module nor part of a flow",
             "define it at the top of a module, or inside the flow",
         )
@@ -101,12 +101,12 @@ def _is_plain(annotation: Any) -> bool:
     return name is not None and names.why_not_named(name) is None
 
 
-def _make_inner(parts: Parts, context: Context) -> FunctionType:
+def _load_inner(parts: Parts, decoding: Decoding) -> FunctionType:
     flow, version, path, cells = parts
     name = (flow, version, path)
     if not all(type(each) is str for each in name) or type(cells) is not tuple:
         raise TypeError("an inner function has a name and cells")
-    context.spend(len(cells))
+    decoding.spend(len(cells))
     if not all(type(cell) is CellType for cell in cells):
         raise TypeError("what an inner function captures is in cells")
     for table in _tables:
@@ -117,12 +117,12 @@ def _make_inner(parts: Parts, context: Context) -> FunctionType:
         except LongtermError as error:
             raise NotAllowed(":".join(name), f"cannot be found here: {error}") from error
         made = FunctionType(code, namespace, None, None, cells or None)
-        context.functions.append((flow, made))
+        decoding.functions.append((flow, made))
         return made
     raise NotAllowed(":".join(name), "is code of a flow that is not known here")
 
 
-def _fill_inner(function: FunctionType, parts: Parts, context: Context) -> None:
+def _populate_inner(function: FunctionType, parts: Parts, decoding: Decoding) -> None:
     (state,) = parts
     if type(state) is not dict:
         raise TypeError("what an inner function has besides its code is by name")
@@ -133,7 +133,7 @@ def _fill_inner(function: FunctionType, parts: Parts, context: Context) -> None:
             raise TypeError(f"{key} of an inner function is a {_STATE[key].__name__}")
         if type(value) is dict:
             # It may be populated later.
-            context.checks.append(partial(_check_names, value))
+            decoding.checks.append(partial(_check_names, value))
         setattr(function, key, value)
 
 
@@ -147,4 +147,4 @@ _STATE: Final[dict[str, Any]] = {
     "__qualname__": str, "__annotations__": dict, "__dict__": dict,
 }  # fmt: skip
 
-INNER: Final = Kind(35, "inner function", _make_inner, _fill_inner, needs=4, is_fragile=True)
+INNER: Final = Kind(35, "inner function", _load_inner, _populate_inner, needs=4, is_fragile=True)

@@ -24,4 +24,4 @@ def _read_uuid(payload: bytes) -> UUID:
 
 READERS[wire.UUID] = _read_uuid
 
-store(UUID, take=_uuid, family="identifiers and places", is_value=True)
+store(UUID, dump=_uuid, family="identifiers, paths and addresses", is_value=True)

@@ -17,17 +17,17 @@ from msgpack import ExtType
 
 from longterm._codec import wire
 from longterm._codec.decode import hashing
-from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
+from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.encode.order import in_order
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.classes import BARE_BASES, VALUE_BASES, ClassPlan, plan_of
 from longterm._codec.types.containers import put_pairs
 from longterm._codec.types.kinds import Kind, Parts
 from longterm.errors import NotAllowed
 
 
-def take_instance(value: Any, plan: ClassPlan) -> Parts:
+def dump_instance(value: Any, plan: ClassPlan) -> Parts:
     """Take apart an instance of the plan's class."""
     ends = _without_end(plan.attributes(value), plan.slot_values(value))
     base = plan.base
@@ -47,14 +47,14 @@ def _without_end(attributes: Any, slots: Any) -> Parts:
     return [] if attributes is None else [attributes]
 
 
-def take_enum(value: Any, plan: ClassPlan) -> Parts:
+def dump_enum(value: Any, plan: ClassPlan) -> Parts:
     """Take a member of an enum by its name, a combination of flags by its value."""
     held = object.__getattribute__(value, "__dict__")
     name = held["_name_"]
     if namespace_of(plan.cls)["_member_map_"].get(name) is value:
         return [MEMBER.tag, plan, name]
     if not _is_combination(plan.cls, held["_value_"]):
-        raise Refused(
+        raise NotEncodable(
             "it is no member of its enum by name or by value", "keep what it was made from"
         )
     return [FLAGS.tag, plan, int.__pos__(held["_value_"])]
@@ -87,7 +87,7 @@ def check_factory(factory: Any) -> None:
     if is_exactly(factory, partial):
         factory = factory.func
     if not is_a(factory, type):
-        raise Refused(
+        raise NotEncodable(
             f"its default factory is a {type(factory).__name__}",
             "make it of a class or a function",
         )
@@ -122,7 +122,7 @@ _CONTENT: Final[dict[type, Any]] = {
 }
 
 
-def _make_object(parts: Parts, context: Context) -> Any:
+def _load_object(parts: Parts, decoding: Decoding) -> Any:
     plan = _plan(parts[0])
     if plan.base in VALUE_BASES:
         raise TypeError(f"{plan.name} is not made without its content")
@@ -130,16 +130,16 @@ def _make_object(parts: Parts, context: Context) -> Any:
         raise TypeError(f"{plan.name} is an exception or an enum")
     made = plan.base.__new__(plan.cls)
     if plan.is_fragile:
-        context.fragile.append(made)
+        decoding.fragile.append(made)
     return made
 
 
-def _fill_object(value: Any, parts: Parts, context: Context) -> None:
+def _populate_object(value: Any, parts: Parts, decoding: Decoding) -> None:
     plan = plan_of_instance(value)
     attributes, slots = (*parts[:2], None, None)[:2]
-    plan.set_attributes(value, attributes, slots, context)
+    plan.set_attributes(value, attributes, slots, decoding)
     if len(parts) > 2:
-        _FILL[plan.base](value, parts[2], parts[3:], context)
+        _POPULATE[plan.base](value, parts[2], parts[3:], decoding)
 
 
 def plan_of_instance(value: Any) -> ClassPlan:
@@ -147,8 +147,8 @@ def plan_of_instance(value: Any) -> ClassPlan:
     return _plan(plan_of(type(value)))
 
 
-def _fill_ordered(value: Any, extra: Any, content: Parts, context: Context) -> None:
-    put_pairs(value, content, context, _update_ordered)
+def _populate_ordered(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
+    put_pairs(value, content, decoding, _update_ordered)
 
 
 def _update_ordered(value: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
@@ -156,46 +156,46 @@ def _update_ordered(value: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
         OrderedDict.__setitem__(value, key, each)
 
 
-def _fill_dict(value: Any, extra: Any, content: Parts, context: Context) -> None:
-    put_pairs(value, content, context, dict.update)
+def _populate_dict(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
+    put_pairs(value, content, decoding, dict.update)
 
 
-def _fill_default(value: Any, extra: Any, content: Parts, context: Context) -> None:
+def _populate_default(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
     # A partial may be populated later.
-    context.checks.append(lambda: check_factory(extra))
+    decoding.checks.append(lambda: check_factory(extra))
     _FACTORY.__set__(value, extra)
-    _fill_dict(value, None, content, context)
+    _populate_dict(value, None, content, decoding)
 
 
-def _fill_set(value: Any, extra: Any, content: Parts, context: Context) -> None:
-    hashing.put(content, lambda some: set.update(value, content[some]), value, context)
+def _populate_set(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
+    hashing.put(content, lambda some: set.update(value, content[some]), value, decoding)
 
 
-def _fill_deque(value: Any, extra: Any, content: Parts, context: Context) -> None:
+def _populate_deque(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
     if extra is not None and type(extra) is not int:
         raise TypeError("a deque has a greatest length or none")
     deque.__init__(value, content, extra)
 
 
-def _fill_bytearray(value: Any, extra: Any, content: Parts, context: Context) -> None:
+def _populate_bytearray(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:
     if type(extra) is not bytes:
         raise TypeError("a bytearray holds bytes")
-    context.spend(len(extra))
+    decoding.spend(len(extra))
     bytearray.extend(value, extra)
 
 
-_FILL: Final[dict[type, Any]] = {
-    list: lambda value, extra, content, context: list.extend(value, content),
-    set: _fill_set,
-    deque: _fill_deque,
-    dict: _fill_dict,
-    OrderedDict: _fill_ordered,
-    defaultdict: _fill_default,
-    bytearray: _fill_bytearray,
+_POPULATE: Final[dict[type, Any]] = {
+    list: lambda value, extra, content, decoding: list.extend(value, content),
+    set: _populate_set,
+    deque: _populate_deque,
+    dict: _populate_dict,
+    OrderedDict: _populate_ordered,
+    defaultdict: _populate_default,
+    bytearray: _populate_bytearray,
 }
 
 
-def _make_value_object(parts: Parts, context: Context) -> Any:
+def _load_value_object(parts: Parts, decoding: Decoding) -> Any:
     plan = _plan(parts[0])
     content: Any = parts[1]
     base = plan.base
@@ -203,24 +203,24 @@ def _make_value_object(parts: Parts, context: Context) -> Any:
     if base not in VALUE_BASES or held is not expected or plan.is_enum:
         raise TypeError(f"{plan.name} does not hold what it was stored with")
     if base is int:
-        context.spend(content.bit_length() >> 3)
+        decoding.spend(content.bit_length() >> 3)
     elif expected in (str, bytes):
-        context.spend(len(content))
+        decoding.spend(len(content))
     elif expected is tuple:
-        context.spend(len(content) * BYTES_PER_ELEMENT)
+        decoding.spend(len(content) * BYTES_PER_ELEMENT)
         if base is frozenset:
             elements: set[Any] = set()
-            _fill_set(elements, None, list(content), context)
+            _populate_set(elements, None, list(content), decoding)
             content = elements
     return base.__new__(plan.cls, content)
 
 
-def _fill_value_object(value: Any, parts: Parts, context: Context) -> None:
+def _populate_value_object(value: Any, parts: Parts, decoding: Decoding) -> None:
     attributes, slots = (*parts, None, None)[:2]
-    plan_of_instance(value).set_attributes(value, attributes, slots, context)
+    plan_of_instance(value).set_attributes(value, attributes, slots, decoding)
 
 
-def _make_member(parts: Parts, context: Context) -> Any:
+def _load_member(parts: Parts, decoding: Decoding) -> Any:
     plan, name = parts
     cls = _enum(plan)
     member = namespace_of(cls)["_member_map_"].get(name) if type(name) is str else None
@@ -229,7 +229,7 @@ def _make_member(parts: Parts, context: Context) -> Any:
     return member
 
 
-def _make_flags(parts: Parts, context: Context) -> Any:
+def _load_flags(parts: Parts, decoding: Decoding) -> Any:
     plan, number = parts
     cls = _enum(plan)
     if not _is_combination(cls, number):
@@ -253,12 +253,12 @@ def _plan(plan: Any) -> ClassPlan:
     return plan
 
 
-def take_plan(plan: ClassPlan) -> ExtType:
+def dump_plan(plan: ClassPlan) -> ExtType:
     """Name the class that instances are made of; this is no class as a value."""
     return ExtType(wire.TYPE, plan.name.encode())
 
 
-OBJECT: Final = Kind(20, "object", _make_object, _fill_object, needs=1)
-VALUE_OBJECT: Final = Kind(21, "value object", _make_value_object, _fill_value_object, needs=2)
-MEMBER: Final = Kind(22, "enum member", _make_member)
-FLAGS: Final = Kind(23, "flags", _make_flags)
+OBJECT: Final = Kind(20, "object", _load_object, _populate_object, needs=1)
+VALUE_OBJECT: Final = Kind(21, "value object", _load_value_object, _populate_value_object, needs=2)
+MEMBER: Final = Kind(22, "enum member", _load_member)
+FLAGS: Final = Kind(23, "flags", _load_flags)

@@ -1,4 +1,4 @@
-"""The two instructions among items by which knots are made again: define a shell, and fill it.
+"""The two instructions by which cycles are made again: define a placeholder, and populate it.
 
 They are kinds like others on the wire, with numbers above all of theirs.
 """
@@ -10,8 +10,8 @@ from typing import Any, Final
 from longterm._codec.types.kinds import KINDS, Kind, Parts
 
 
-class Shell:
-    """A decoded instruction: define an item that is made of these parts and filled later."""
+class Placeholder:
+    """A decoded instruction: define an item that is made of these parts and populated later."""
 
     __slots__ = ("kind", "parts")
 
@@ -21,29 +21,29 @@ class Shell:
         self.parts = parts
 
 
-class Filling:
-    """A decoded instruction: put these parts into a shell."""
+class Contents:
+    """A decoded instruction: put these parts into a placeholder."""
 
-    __slots__ = ("parts", "shell")
+    __slots__ = ("parts", "placeholder")
 
-    def __init__(self, shell: Any, parts: Parts) -> None:
+    def __init__(self, placeholder: Any, parts: Parts) -> None:
         """Keep both for the decoder."""
-        self.shell = shell
+        self.placeholder = placeholder
         self.parts = parts
 
 
-def _make_shell(parts: Parts, context: Any) -> Shell:
+def _load_placeholder(parts: Parts, context: Any) -> Placeholder:
     if type(parts[0]) is not int:
         raise TypeError("what is populated later is of a kind")
     kind = KINDS[parts[0]]
-    if kind.fill is None or kind.whole:
+    if kind.populate is None or kind.whole:
         raise ValueError(f"a {kind.name} is never empty at first")
-    return Shell(kind, parts[1:])
+    return Placeholder(kind, parts[1:])
 
 
-def _make_filling(parts: Parts, context: Any) -> Filling:
-    return Filling(parts[0], parts[1:])
+def _load_contents(parts: Parts, context: Any) -> Contents:
+    return Contents(parts[0], parts[1:])
 
 
-NEW: Final = Kind(120, "new", _make_shell)
-FILL: Final = Kind(121, "fill", _make_filling)
+NEW: Final = Kind(120, "new", _load_placeholder)
+FILL: Final = Kind(121, "fill", _load_contents)

@@ -12,9 +12,9 @@ from itertools import islice
 from operator import length_hint
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly, qualname_of
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "iterators"
@@ -56,14 +56,14 @@ _RANGE_ITERATORS: Final = (type(iter(range(1))), type(iter(range(1 << 100))))
 _STRING_ITERATORS: Final = (type(iter("")), type(iter("\u0100")))
 
 
-def _take_sequence(iterator: Any) -> Parts:
+def _dump_sequence(iterator: Any) -> Parts:
     _, (container, *_), *state = iterator.__reduce__()
     name = _name_of_sequence(iterator, container)
     if not state:
         ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
         return [SEQUENCE.tag, name, ended, None]
     if is_a(container, list, bytearray) and state[0] - _length(container) > _MOST_PAST_THE_END:
-        raise Refused(
+        raise NotEncodable(
             "it stands far past the end of what it goes through", "go through a list of it"
         )
     return [SEQUENCE.tag, name, container, state[0]]
@@ -76,7 +76,7 @@ def _name_of_sequence(iterator: Any, container: Any) -> str:
     if cls in _STRING_ITERATORS:
         return "str"
     if cls is reversed and not is_exactly(container, *_SEQUENCES["reversed"][1]):
-        raise Refused(
+        raise NotEncodable(
             f"it goes backwards through a {qualname_of(type(container))}, whose state is not known",
             "go through a list of it",
         )
@@ -89,7 +89,7 @@ _EMPTY: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _make_sequence(parts: Parts, context: Context) -> Any:
+def _load_sequence(parts: Parts, decoding: Decoding) -> Any:
     name, container = parts
     make, types = _SEQUENCES[_name(name)]
     # `reversed` asks a subclass for its own way to go backwards.
@@ -105,18 +105,18 @@ def _name(name: Any) -> str:
     return name
 
 
-def _fill_sequence(iterator: Any, parts: Parts, context: Context) -> None:
+def _populate_sequence(iterator: Any, parts: Parts, decoding: Decoding) -> None:
     (position,) = parts
     if position is None:
-        context.spend(length_hint(iterator))
+        decoding.spend(length_hint(iterator))
         deque(iterator, maxlen=0)
     elif type(position) is int:
-        _set_position(iterator, position, context)
+        _set_position(iterator, position, decoding)
     else:
         raise TypeError("an iterator stands at a number")
 
 
-def _set_position(iterator: Any, position: int, context: Context) -> None:
+def _set_position(iterator: Any, position: int, decoding: Decoding) -> None:
     """Put an iterator where it stood; where that is past the end of what it goes through, too.
 
     A list can shrink under its iterator, and grow again later. `__setstate__` takes no position
@@ -132,21 +132,21 @@ def _set_position(iterator: Any, position: int, context: Context) -> None:
     missing = position + 1 - length
     if container is None or missing <= 0:
         return
-    context.spend(missing)
+    decoding.spend(missing)
     kind = list if is_a(container, list) else bytearray
     kind.extend(container, bytes(missing))
     iterator.__setstate__(position)
     kind.__delitem__(container, slice(length, None))
 
 
-def _take_range(iterator: Any) -> Parts:
+def _dump_range(iterator: Any) -> Parts:
     # A range that is partly gone through is a shorter range: its own start is never seen again.
     _, (rest,), *state = iterator.__reduce__()
     passed = state[0] if state else 0
     return [SEQUENCE.tag, "range", rest[passed:] if passed else rest, 0]
 
 
-def _take_table(iterator: Any) -> Parts:
+def _dump_table(iterator: Any) -> Parts:
     container = _container(iterator, dict, set, frozenset)
     if container is None:
         return [TABLE.tag, _NAME_OF_TABLE[type(iterator)], None, None]
@@ -154,13 +154,13 @@ def _take_table(iterator: Any) -> Parts:
     if name == "set" and is_a(container, frozenset):
         name = "frozenset"
     if is_a(container, OrderedDict):
-        raise Refused("it goes through an OrderedDict's dict", "go through a list of it")
+        raise NotEncodable("it goes through an OrderedDict's dict", "go through a list of it")
     left = length_hint(iterator)
     try:
         rest = iterator.__reduce__()[1][0]
     except RuntimeError:
         if left:
-            raise Refused(
+            raise NotEncodable(
                 "its dict was changed while it was gone through", "go through a list of the dict"
             ) from None
         return [TABLE.tag, name, container, -1]
@@ -169,7 +169,7 @@ def _take_table(iterator: Any) -> Parts:
             return [TABLE.tag, name, container, 0]
         return [SET_ITERATOR.tag, container, _length(container), *reversed(rest)]
     if len(rest) != left:
-        raise Refused(
+        raise NotEncodable(
             "its dict was changed while it was gone through", "go through a list of the dict"
         )
     return [TABLE.tag, name, container, _length(container) - left]
@@ -192,7 +192,7 @@ def _length(container: Any) -> int:
 _CONTAINERS: Final = (list, bytearray, dict, set, frozenset)
 
 
-def _make_table(parts: Parts, context: Context) -> Any:
+def _load_table(parts: Parts, decoding: Decoding) -> Any:
     name, container, passed = parts
     make, types = _TABLES[_name(name)]
     if container is None:
@@ -206,7 +206,7 @@ def _make_table(parts: Parts, context: Context) -> Any:
     if passed < 0:
         return _of_changed(container, make)
     made = make(container)
-    context.spend(min(passed, _length(container)))
+    decoding.spend(min(passed, _length(container)))
     deque(islice(made, passed), maxlen=0)
     return made
 
@@ -254,25 +254,25 @@ class SetIterator(Iterator[Any]):
         return len(self._left)
 
 
-def _take_set_iterator(iterator: SetIterator) -> Parts:
+def _dump_set_iterator(iterator: SetIterator) -> Parts:
     return [SET_ITERATOR.tag, iterator._set, iterator._size, *iterator._left]
 
 
-def _make_set_iterator(parts: Parts, context: Context) -> SetIterator:
+def _load_set_iterator(parts: Parts, decoding: Decoding) -> SetIterator:
     through, size, *left = parts
     if not is_a(through, set, frozenset, type(None)) or type(size) is not int:
         raise TypeError("a set iterator goes through a set")
     return SetIterator(through, size, left)
 
 
-SEQUENCE: Final = Kind(40, "iterator", _make_sequence, _fill_sequence, needs=2, is_fragile=True)
-TABLE: Final = Kind(41, "iterator of a dict or set", _make_table, whole=True, is_fragile=True)
-SET_ITERATOR: Final = Kind(42, "rest of a set", _make_set_iterator)
+SEQUENCE: Final = Kind(40, "iterator", _load_sequence, _populate_sequence, needs=2, is_fragile=True)
+TABLE: Final = Kind(41, "iterator of a dict or set", _load_table, whole=True, is_fragile=True)
+SET_ITERATOR: Final = Kind(42, "rest of a set", _load_set_iterator)
 
 store(
     *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
-    *_STRING_ITERATORS, take=_take_sequence, family=_FAMILY,
+    *_STRING_ITERATORS, dump=_dump_sequence, family=_FAMILY,
 )  # fmt: skip
-store(*_RANGE_ITERATORS, take=_take_range, family=_FAMILY)
-store(*_NAME_OF_TABLE, take=_take_table, family=_FAMILY)
-store(SetIterator, take=_take_set_iterator, family=_FAMILY)
+store(*_RANGE_ITERATORS, dump=_dump_range, family=_FAMILY)
+store(*_NAME_OF_TABLE, dump=_dump_table, family=_FAMILY)
+store(SetIterator, dump=_dump_set_iterator, family=_FAMILY)

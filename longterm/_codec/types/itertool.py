@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
+from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.adaptors import AsIs
 from longterm._codec.types.itertool_state import go_on, read
@@ -23,16 +23,16 @@ _ENDED: Final = ()
 
 
 def _over_one(cls: Any) -> Callable[..., Any]:
-    return lambda context, iterator, *rest: cls(AsIs(iterator), *rest)
+    return lambda decoding, iterator, *rest: cls(AsIs(iterator), *rest)
 
 
 def _with_function(cls: Any) -> Callable[..., Any]:
-    return lambda context, function, iterator: cls(function, AsIs(iterator))
+    return lambda decoding, function, iterator: cls(function, AsIs(iterator))
 
 
 def _over_all(cls: Any) -> Callable[..., Any]:
     # An iterator that has come to its end is an empty tuple in the state of zip_longest.
-    return lambda context, *iterators: cls(
+    return lambda decoding, *iterators: cls(
         *(each if each is _ENDED else AsIs(each) for each in iterators)
     )
 
@@ -50,46 +50,46 @@ def _position(value: Any) -> Any:
 
 
 def _of_pool(cls: Any) -> Callable[..., Any]:
-    def make(context: Context, pool: Any, length: Any) -> Any:
+    def make(decoding: Decoding, pool: Any, length: Any) -> Any:
         if type(pool) is not tuple or type(length) is not int or length < 0:
             raise TypeError("a selection is made from a tuple, and has a length")
         # What is made has as many numbers as the selection is long.
-        context.spend((length + len(pool)) * BYTES_PER_ELEMENT)
+        decoding.spend((length + len(pool)) * BYTES_PER_ELEMENT)
         return cls(pool, length)
 
     return make
 
 
-def _product(context: Context, *pools: Any) -> Any:
+def _product(decoding: Decoding, *pools: Any) -> Any:
     if not all(type(pool) is tuple for pool in pools):
         raise TypeError("a product is made from tuples")
     return itertools.product(*pools)
 
 
-_MAKERS: Final[dict[str, Callable[..., Any]]] = {
+_LOADERS: Final[dict[str, Callable[..., Any]]] = {
     "accumulate": _over_one(itertools.accumulate),
-    "chain": lambda context: itertools.chain(),
+    "chain": lambda decoding: itertools.chain(),
     "combinations": _of_pool(itertools.combinations),
     "combinations_with_replacement": _of_pool(itertools.combinations_with_replacement),
     "compress": _over_all(itertools.compress),
-    "count": lambda context, *numbers: itertools.count(*map(_number, numbers)),
+    "count": lambda decoding, *numbers: itertools.count(*map(_number, numbers)),
     "cycle": _over_one(itertools.cycle),
     "dropwhile": _with_function(itertools.dropwhile),
     "filterfalse": _with_function(itertools.filterfalse),
-    "pairwise": lambda context, iterator: itertools.pairwise(AsIs(iterator)),
-    "islice": lambda context, iterator, *ends: itertools.islice(
+    "pairwise": lambda decoding, iterator: itertools.pairwise(AsIs(iterator)),
+    "islice": lambda decoding, iterator, *ends: itertools.islice(
         AsIs(iterator), *map(_position, ends)
     ),
     "permutations": _of_pool(itertools.permutations),
     "product": _product,
-    "repeat": lambda context, value, *times: itertools.repeat(value, *map(_position, times)),
+    "repeat": lambda decoding, value, *times: itertools.repeat(value, *map(_position, times)),
     "starmap": _with_function(itertools.starmap),
     "takewhile": _with_function(itertools.takewhile),
     "zip_longest": _over_all(itertools.zip_longest),
 }
 
 
-def _take(value: Any) -> Parts:
+def _dump(value: Any) -> Parts:
     if "__reduce__" not in vars(type(value)):
         arguments, state = read(value)
         return [ITERTOOL.tag, type(value).__name__, arguments, *state]
@@ -99,13 +99,13 @@ def _take(value: Any) -> Parts:
     return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
 
 
-def _make(parts: Parts, context: Context) -> Any:
+def _load(parts: Parts, decoding: Decoding) -> Any:
     name, arguments, *state = parts
     if type(name) is not str or type(arguments) is not tuple:
         raise TypeError("an iterator of itertools has a name and arguments")
-    context.acts |= name in _ACTING
-    context.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
-    made = _MAKERS[name](context, *arguments)
+    decoding.acts |= name in _ACTING
+    decoding.spend(2 * len(arguments) * BYTES_PER_ELEMENT)
+    made = _LOADERS[name](decoding, *arguments)
     if not state:
         return made
     (stands_at,) = state
@@ -113,7 +113,7 @@ def _make(parts: Parts, context: Context) -> Any:
     if not _STATES[name](stands_at):
         raise TypeError(f"{name} does not stand there")
     if not hasattr(made, "__setstate__"):
-        return go_on(name, arguments, stands_at, context)
+        return go_on(name, arguments, stands_at, decoding)
     with _without_warnings():
         made.__setstate__(stands_at)
     return made
@@ -159,10 +159,10 @@ _ACTING: Final = frozenset({"accumulate", "dropwhile", "filterfalse", "starmap",
 ACTING: Final = tuple(getattr(itertools, name) for name in sorted(_ACTING))
 """Those that call a function of theirs when they are gone through."""
 
-ITERTOOL: Final = Kind(48, "itertools", _make, is_fragile=True)
+ITERTOOL: Final = Kind(48, "itertools", _load, is_fragile=True)
 
 store(
-    *(getattr(itertools, name) for name in sorted(_MAKERS)),
-    take=_take, family="iterators",
+    *(getattr(itertools, name) for name in sorted(_LOADERS)),
+    dump=_dump, family="iterators",
     note="Python 3.14 hides where some of them stand; those are refused there",
 )  # fmt: skip

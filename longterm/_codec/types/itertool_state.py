@@ -13,9 +13,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
-from longterm._codec.decode.context import BYTES_PER_ELEMENT, Context
+from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.introspect import is_a, mro_of, namespace_of
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.adaptors import AsIs
 from longterm.errors import NotAllowed
 
@@ -31,7 +31,7 @@ def read(value: Any) -> State:
     name = type(value).__name__
     reader = _READERS.get(name)
     if reader is None:
-        raise Refused(
+        raise NotEncodable(
             f"this Python does not tell where an itertools.{name} stands",
             "go through a list, or count on your own",
         )
@@ -68,7 +68,9 @@ def _read_accumulate(value: Any, held: list[Any]) -> State:
 
 def _read_cycle(value: Any, held: list[Any]) -> State:
     if len(held) < 2:
-        raise Refused("where it stands in its second round cannot be read", "go through a list")
+        raise NotEncodable(
+            "where it stands in its second round cannot be read", "go through a list"
+        )
     iterator, saved = held
     return (iterator,), [(saved, 0)] if saved else []
 
@@ -101,43 +103,43 @@ _READERS: Final[dict[str, Callable[[Any, list[Any]], State]]] = {
 }
 
 
-def go_on(name: str, arguments: tuple[Any, ...], state: Any, context: Context) -> Any:
+def go_on(name: str, arguments: tuple[Any, ...], state: Any, decoding: Decoding) -> Any:
     """Return an iterator that goes on as one of this name in this state would.
 
     Raises:
         NotAllowed: none can be made on this Python.
     """
-    maker = _MAKERS.get(name)
+    maker = _LOADERS.get(name)
     if maker is None:
         raise NotAllowed(f"itertools:{name}", "cannot be continued on this Python (3.13 can)")
-    return maker(context, state, *arguments)
+    return maker(decoding, state, *arguments)
 
 
-def _chain(context: Context, state: Any) -> Any:
+def _chain(decoding: Decoding, state: Any) -> Any:
     source, *active = state
     if not active:
         return itertools.chain.from_iterable(AsIs(source))
     return itertools.chain.from_iterable(itertools.chain(map(AsIs, active), AsIs(source)))
 
 
-def _accumulate(context: Context, state: Any, iterator: Any, function: Any = None) -> Any:
+def _accumulate(decoding: Decoding, state: Any, iterator: Any, function: Any = None) -> Any:
     made = itertools.accumulate(AsIs(iterator), function, initial=state)
     next(made)
     return made
 
 
-def _cycle(context: Context, state: Any, iterator: Any) -> Any:
+def _cycle(decoding: Decoding, state: Any, iterator: Any) -> Any:
     saved, is_later_round = state
     if is_later_round:
         return itertools.chain(AsIs(iterator), itertools.cycle(saved))
-    context.spend(len(saved) * BYTES_PER_ELEMENT)
+    decoding.spend(len(saved) * BYTES_PER_ELEMENT)
     made = itertools.cycle(AsIs(iterator))
     own = next(each for each in gc.get_referents(made) if type(each) is list and not each)
     own.extend(saved)
     return made
 
 
-def _islice(context: Context, state: Any, iterator: Any, *ends: Any) -> Any:
+def _islice(decoding: Decoding, state: Any, iterator: Any, *ends: Any) -> Any:
     first, stop, step = (*ends, None, None)[:3]
     if len(ends) == 1:
         first, stop = 0, ends[0]
@@ -145,27 +147,27 @@ def _islice(context: Context, state: Any, iterator: Any, *ends: Any) -> Any:
     return itertools.islice(AsIs(iterator), max(first - state, 0), stop, step)
 
 
-def _dropwhile(context: Context, state: Any, function: Any, iterator: Any) -> Any:
+def _dropwhile(decoding: Decoding, state: Any, function: Any, iterator: Any) -> Any:
     return (
         itertools.chain(AsIs(iterator)) if state else itertools.dropwhile(function, AsIs(iterator))
     )
 
 
-def _takewhile(context: Context, state: Any, function: Any, iterator: Any) -> Any:
+def _takewhile(decoding: Decoding, state: Any, function: Any, iterator: Any) -> Any:
     return itertools.takewhile(function, () if state else AsIs(iterator))
 
 
-def _pairwise(context: Context, state: Any, iterator: Any) -> Any:
+def _pairwise(decoding: Decoding, state: Any, iterator: Any) -> Any:
     return itertools.pairwise(itertools.chain(state, AsIs(iterator)))
 
 
-def _zip_longest(context: Context, state: Any, *iterators: Any) -> Any:
+def _zip_longest(decoding: Decoding, state: Any, *iterators: Any) -> Any:
     ended = ()
     each_as_is = (each if each is ended else AsIs(each) for each in iterators)
     return itertools.zip_longest(*each_as_is, fillvalue=state)
 
 
-_MAKERS: Final[dict[str, Callable[..., Any]]] = {
+_LOADERS: Final[dict[str, Callable[..., Any]]] = {
     "accumulate": _accumulate,
     "chain": _chain,
     "cycle": _cycle,

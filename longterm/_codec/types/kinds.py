@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
 
 # Values of any type pass through here: this is the boundary where `Any` belongs.
@@ -24,14 +24,24 @@ Form: TypeAlias = "Parts | ExtType"
 class Kind:
     """One kind of tagged array."""
 
-    __slots__ = ("code", "fill", "hashes", "is_fragile", "make", "name", "needs", "tag", "whole")
+    __slots__ = (
+        "code",
+        "hashes",
+        "is_fragile",
+        "load",
+        "name",
+        "needs",
+        "populate",
+        "tag",
+        "whole",
+    )
 
     def __init__(
         self,
         code: int,
         name: str,
-        make: Callable[[Parts, Context], Any],
-        fill: Callable[[Any, Parts, Context], None] | None = None,
+        load: Callable[[Parts, Decoding], Any],
+        populate: Callable[[Any, Parts, Decoding], None] | None = None,
         *,
         needs: int = 0,
         hashes: bool = False,
@@ -43,27 +53,28 @@ class Kind:
         Args:
             code: its number on the wire.
             name: what people read: in `describe`, in errors, in the docs.
-            make: make the value of its parts; of the first `needs` if it can be filled later.
-            fill: put the remaining parts into a value already made, so that it can be in cycles.
+            load: make the value of its parts; of the first `needs` if it can be populated later.
+            populate: put the remaining parts into a value that was made, so that it can be in
+                cycles.
             needs: how many parts it takes to make one.
-            hashes: whether filling hashes the parts, which must then be whole.
+            hashes: whether populating it hashes the parts, which must then be whole.
             whole: whether making needs whole parts, so that none of them can hold the value.
             is_fragile: whether each level of it takes native stack when it is freed.
         """
         self.code, self.name = code, name
-        self.make, self.fill, self.needs = make, fill, needs
+        self.load, self.populate, self.needs = load, populate, needs
         self.hashes, self.whole, self.is_fragile = hashes, whole, is_fragile
         self.tag = ExtType(wire.TAG, bytes([code]))
         if code in KINDS:
             raise ValueError(f"kind {code} is taken by {KINDS[code].name}")
         KINDS[code] = self
 
-    def build(self, parts: Parts, context: Context) -> Any:
+    def build(self, parts: Parts, decoding: Decoding) -> Any:
         """Make a whole value of all its parts."""
-        if self.fill is None:
-            return self.make(parts, context)
-        value = self.make(parts[: self.needs], context)
-        self.fill(value, parts[self.needs :], context)
+        if self.populate is None:
+            return self.load(parts, decoding)
+        value = self.load(parts[: self.needs], decoding)
+        self.populate(value, parts[self.needs :], decoding)
         return value
 
 
@@ -83,10 +94,10 @@ KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
 READERS: Table[int, Callable[[bytes], Any]] = Table(HOME_OF_EXTENSION.get)
 """What makes the value of an atom's payload, by extension code."""
 
-CAREFUL_READERS: Table[int, Callable[[bytes, Context], Any]] = Table(HOME_OF_EXTENSION.get)
+CAREFUL_READERS: Table[int, Callable[[bytes, Decoding], Any]] = Table(HOME_OF_EXTENSION.get)
 """The same for those extensions that stand only where there are tagged arrays."""
 
-Take: TypeAlias = Callable[[Any], Form]
+Dump: TypeAlias = Callable[[Any], Form]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ class Row:
     """A line of the table of storable types: what the docs say of a type, and who stores it."""
 
     types: tuple[type, ...]
-    take: Take
+    dump: Dump
     family: str
     note: str = ""
     is_value: bool = False
@@ -104,7 +115,7 @@ class Row:
 ROWS: list[Row] = []
 """Every exact type that the families loaded so far store."""
 
-TAKERS: Table[type, Take] = Table(home_of_type)
+DUMPERS: Table[type, Dump] = Table(home_of_type)
 """How to take apart a value of exactly this type."""
 
 VALUES: set[type] = set()
@@ -119,16 +130,16 @@ TAGGED_LEAVES: set[type] = set()
 
 def store(
     *types: type,
-    take: Take,
+    dump: Dump,
     family: str,
     note: str = "",
     is_value: bool = False,
     is_tagged: bool = False,
 ) -> None:
     """Make values of exactly these types storable."""
-    ROWS.append(Row(types, take, family, note, is_value))
+    ROWS.append(Row(types, dump, family, note, is_value))
     for each in types:
-        TAKERS[each] = take
+        DUMPERS[each] = dump
     if is_value:
         VALUES.update(types)
         (TAGGED_LEAVES if is_tagged else ATOMS).update(types)

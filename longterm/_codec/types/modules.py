@@ -16,8 +16,8 @@ from typing import Any
 from msgpack import ExtType
 
 from longterm._codec import trust, wire
-from longterm._codec.decode.context import Context
-from longterm._codec.refusal import Refused
+from longterm._codec.decode.decoding import Decoding
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
 from longterm._codec.types.kinds import CAREFUL_READERS, StoredModule, store
 from longterm.errors import LongtermError, NotAllowed
@@ -26,39 +26,39 @@ from longterm.frame import Frame
 HINT = "import it at the top of a module, or again after the suspend"
 
 
-def _take(module: ModuleType) -> ExtType:
+def _dump(module: ModuleType) -> ExtType:
     """Take a module by its name; see `stray_modules` for where it may stand."""
     name = trust.namespace_of_module(module).get("__name__")
     if type(name) is not str or ":" in name:
-        raise Refused("it has no name", HINT)
+        raise NotEncodable("it has no name", HINT)
     return ExtType(wire.MODULE, name.encode())
 
 
-def _read(payload: bytes, context: Context) -> Any:
+def _read(payload: bytes, decoding: Decoding) -> Any:
     name = payload.decode()
     if trust.is_allowed_by_name(name):
         return trust.module(name)
-    context.placed_modules += 1
+    decoding.placed_modules += 1
     return StoredModule(name)
 
 
-def put_modules(context: Context) -> None:
+def put_modules(decoding: Decoding) -> None:
     """Put modules into the slots and cells that their flows import them into.
 
     Raises:
         NotAllowed: one stands elsewhere, or is not what the flow imports there.
     """
-    for frame in context.frames:
+    for frame in decoding.frames:
         for local, value in frame.slots.items():
             if type(value) is StoredModule:
                 frame.slots[local] = _imported(value.name, frame.flow, local)
-                context.placed_modules -= 1
-    for flow, local, cell in named_cells(context.frames, context.functions):
+                decoding.placed_modules -= 1
+    for flow, local, cell in named_cells(decoding.frames, decoding.functions):
         value = content_of(cell)
         if type(value) is StoredModule:
             cell.cell_contents = _imported(value.name, flow, local)
-            context.placed_modules -= 1
-    if context.placed_modules:
+            decoding.placed_modules -= 1
+    if decoding.placed_modules:
         raise NotAllowed("a module", "may stand only where a flow itself imports it")
 
 
@@ -114,5 +114,5 @@ def _imports(flow: str) -> Mapping[str, frozenset[str]]:
 
 CAREFUL_READERS[wire.MODULE] = _read
 
-store(ModuleType, take=_take, family="callables and modules",
+store(ModuleType, dump=_dump, family="callables and modules",
       note="where the flow itself imports it, or if `allow` names it")  # fmt: skip

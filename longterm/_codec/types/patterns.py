@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.kinds import CAREFUL_READERS, store
 
 _TEXT: Final = b"s"
@@ -21,7 +21,7 @@ _LARGEST_RANGE: Final = 65_536
 _IGNORES_CASE: Final = re.compile(r"\(\?[a-zA-Z-]*i")
 
 
-def _take(value: re.Pattern[Any]) -> ExtType:
+def _dump(value: re.Pattern[Any]) -> ExtType:
     text = value.pattern
     flags = struct.pack(">I", value.flags)
     if isinstance(text, str):
@@ -29,7 +29,7 @@ def _take(value: re.Pattern[Any]) -> ExtType:
     return ExtType(wire.PATTERN, _BYTES + flags + bytes(text))
 
 
-def _read(payload: bytes, context: Context) -> re.Pattern[Any]:
+def _read(payload: bytes, decoding: Decoding) -> re.Pattern[Any]:
     """Compile what a payload says."""
     (flags,) = struct.unpack(">I", payload[1:5])
     if flags & re.DEBUG:
@@ -38,7 +38,7 @@ def _read(payload: bytes, context: Context) -> re.Pattern[Any]:
         return re.compile(payload[5:], flags)
     text = payload[5:].decode("utf-8", "surrogatepass")
     if flags & re.IGNORECASE or _IGNORES_CASE.search(text):
-        context.spend_on_patterns(_characters_in_ranges(text))
+        decoding.spend_on_patterns(_characters_in_ranges(text))
     return re.compile(text, flags)
 
 
@@ -59,4 +59,4 @@ def _characters_in_ranges(text: str) -> int:
 
 CAREFUL_READERS[wire.PATTERN] = _read
 
-store(re.Pattern, take=_take, family="text", is_value=True, is_tagged=True)
+store(re.Pattern, dump=_dump, family="text", is_value=True, is_tagged=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any, Final, TypeVar
 
-from longterm._codec.decode.context import BYTES_PER_ELEMENT, READS, Context
+from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, READS, Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of
 from longterm._codec.types.kinds import Kind, Parts
 from longterm.errors import CorruptData, NotAllowed, UnknownRun
@@ -96,7 +96,7 @@ def storable(
     return register
 
 
-def take(value: Any) -> Parts | None:
+def dump(value: Any) -> Parts | None:
     """Take apart a value of a registered type, or return None if its type is not registered."""
     if not _by_class:
         return None
@@ -114,17 +114,17 @@ def _inherited(cls: type) -> Registration | None:
     return None
 
 
-def _make(parts: Parts, context: Context) -> Any:
+def _load(parts: Parts, decoding: Decoding) -> Any:
     name, version, plain = parts
     if type(name) is not str or type(version) is not int:
         raise TypeError("a registered type has a name and a version")
     registration = _by_name.get(name)
     if registration is None:
         raise NotAllowed(name, "is no registered type here (import the module that registers it)")
-    if context.acts and acts(plain, context.spend):
+    if decoding.acts and acts(plain, decoding.spend):
         raise NotAllowed(name, "is not made of an iterator that calls a function")
     if registration.reads_store:
-        return _read_once(registration, plain, context)
+        return _read_once(registration, plain, decoding)
     if version != registration.version:
         if registration.upgrade is None or version > registration.version:
             raise NotAllowed(
@@ -136,21 +136,24 @@ def _make(parts: Parts, context: Context) -> Any:
     return registration.decode(plain)
 
 
-def _read_once(registration: Registration, key: Any, context: Context) -> Any:
+_LONGEST_ID: Final = 1_000
+
+
+def _read_once(registration: Registration, key: Any, decoding: Decoding) -> Any:
     """Return what the store holds for a key, which is read once however often it is named."""
-    if type(key) is not str:
+    if type(key) is not str or "\0" in key or len(key) > _LONGEST_ID:
         raise TypeError("what is read from the store is read by its id")
     where = (registration.name, key)
-    if where not in context.reads:
-        if len(context.reads) == READS:
+    if where not in decoding.reads:
+        if len(decoding.reads) == READS:
             raise CorruptData(f"the stored bytes read more than {READS} runs from the store")
         try:
-            context.reads[where] = registration.decode(key)
+            decoding.reads[where] = registration.decode(key)
         except UnknownRun as error:
             raise CorruptData(
                 f"the stored bytes hold run {key!r}, which is not in the store (was it deleted?)"
             ) from error
-    return context.reads[where]
+    return decoding.reads[where]
 
 
 def reads_store(name: str) -> bool:
@@ -185,4 +188,4 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
 ACTING_KINDS: Final = (45, 46, 47, 48)
 """The kinds of iterators that may call a function when they are gone through."""
 
-REGISTERED: Final = Kind(100, "registered", _make, whole=True)
+REGISTERED: Final = Kind(100, "registered", _load, whole=True)

@@ -25,7 +25,7 @@ _FAMILIES: Final = (
     "containers",
     "views",
     "dates and times",
-    "identifiers and places",
+    "identifiers, paths and addresses",
     "callables and modules",
     "iterators",
     "exceptions",
@@ -78,7 +78,7 @@ def _merged(rows: list[Row]) -> list[Row]:
     notes: dict[str, list[type]] = {}
     for row in rows:
         notes.setdefault(row.note, []).extend(row.types)
-    return [Row(tuple(types), rows[0].take, rows[0].family, note) for note, types in notes.items()]
+    return [Row(tuple(types), rows[0].dump, rows[0].family, note) for note, types in notes.items()]
 
 
 def _line(family: str, row: Row) -> str:

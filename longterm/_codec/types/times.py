@@ -8,38 +8,38 @@ from typing import Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a
 from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
 
 _FAMILY: Final = "dates and times"
 
 
-def _take_datetime(value: datetime) -> Form:
+def _dump_datetime(value: datetime) -> Form:
     zone = value.tzinfo
     if not value.fold and (zone is None or zone is UTC):
         return ExtType(wire.DATETIME, value.isoformat().encode())
     return [ZONED_DATETIME.tag, value.replace(tzinfo=None).isoformat(), value.fold, zone]
 
 
-def _take_time(value: time) -> Form:
+def _dump_time(value: time) -> Form:
     zone = value.tzinfo
     if not value.fold and (zone is None or zone is UTC):
         return ExtType(wire.TIME, value.isoformat().encode())
     return [ZONED_TIME.tag, value.replace(tzinfo=None).isoformat(), value.fold, zone]
 
 
-def _take_timezone(value: timezone) -> Form:
+def _dump_timezone(value: timezone) -> Form:
     offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
     return [TIMEZONE.tag, offset, *name]
 
 
-def _make_datetime(parts: Parts, context: Context) -> datetime:
+def _load_datetime(parts: Parts, decoding: Decoding) -> datetime:
     text, fold, zone = _checked(parts)
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
 
-def _make_time(parts: Parts, context: Context) -> time:
+def _load_time(parts: Parts, decoding: Decoding) -> time:
     text, fold, zone = _checked(parts)
     return time.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
@@ -53,7 +53,7 @@ def _checked(parts: Parts) -> Parts:
     return parts
 
 
-def _make_timezone(parts: Parts, context: Context) -> timezone:
+def _load_timezone(parts: Parts, decoding: Decoding) -> timezone:
     offset, *name = parts
     if type(offset) is not timedelta or not all(type(each) is str for each in name):
         raise TypeError("a time zone has an offset and a name")
@@ -61,15 +61,15 @@ def _make_timezone(parts: Parts, context: Context) -> timezone:
     return timezone(offset, *name)
 
 
-ZONED_DATETIME: Final = Kind(14, "datetime", _make_datetime)
-ZONED_TIME: Final = Kind(15, "time", _make_time)
-TIMEZONE: Final = Kind(16, "timezone", _make_timezone)
+ZONED_DATETIME: Final = Kind(14, "datetime", _load_datetime)
+ZONED_TIME: Final = Kind(15, "time", _load_time)
+TIMEZONE: Final = Kind(16, "timezone", _load_timezone)
 
 READERS[wire.DATETIME] = lambda payload: datetime.fromisoformat(payload.decode("ascii"))
 READERS[wire.TIME] = lambda payload: time.fromisoformat(payload.decode("ascii"))
 
-store(datetime, take=_take_datetime, family=_FAMILY, note="with its time zone and fold",
+store(datetime, dump=_dump_datetime, family=_FAMILY, note="with its time zone and fold",
       is_value=True, is_tagged=True)  # fmt: skip
-store(time, take=_take_time, family=_FAMILY, note="with its time zone and fold",
+store(time, dump=_dump_time, family=_FAMILY, note="with its time zone and fold",
       is_value=True, is_tagged=True)  # fmt: skip
-store(timezone, take=_take_timezone, family=_FAMILY, is_value=True, is_tagged=True)
+store(timezone, dump=_dump_timezone, family=_FAMILY, is_value=True, is_tagged=True)

@@ -12,14 +12,14 @@ from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _ENDS: Final = 50
 """Of a longer traceback, so many entries of its beginning and of its end are kept."""
 
 
-def _take(traceback: TracebackType) -> Parts:
+def _dump(traceback: TracebackType) -> Parts:
     entries = []
     entry: TracebackType | None = traceback
     while entry is not None:
@@ -34,14 +34,14 @@ def _take(traceback: TracebackType) -> Parts:
     return parts
 
 
-def _make(parts: Parts, context: Context) -> TracebackType | None:
+def _load(parts: Parts, decoding: Decoding) -> TracebackType | None:
     rows = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     made: TracebackType | None = None
-    for file, line, name in reversed(rows[: context.entries_left()]):
+    for file, line, name in reversed(rows[: decoding.entries_left()]):
         if type(file) is not str or type(line) is not int or type(name) is not str:
             raise TypeError("an entry of a traceback is a file, a line and a function")
         made = TracebackType(made, _frame(_shown(file), name), 0, line)
-    context.count_entries(len(rows))
+    decoding.count_entries(len(rows))
     return made
 
 
@@ -80,7 +80,7 @@ def _placeless_at_first(code: CodeType) -> CodeType:
 
 _TEMPLATE: Final = _placeless_at_first(compile("frame = this_frame()", "<stored>", "exec"))
 
-TRACEBACK: Final = Kind(26, "traceback", _make)
+TRACEBACK: Final = Kind(26, "traceback", _load)
 
-store(TracebackType, take=_take, family="exceptions", is_value=True, is_tagged=True,
+store(TracebackType, dump=_dump, family="exceptions", is_value=True, is_tagged=True,
       note="files, lines and functions, without frames")  # fmt: skip

@@ -10,9 +10,9 @@ from array import array
 from types import MappingProxyType
 from typing import Any, Final
 
-from longterm._codec.decode.context import Context
+from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly
-from longterm._codec.refusal import Refused
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "views"
@@ -20,38 +20,38 @@ _VIEWS: Final[dict[str, Any]] = {"keys": dict.keys, "values": dict.values, "item
 _VIEW_NAMES: Final = {type(make({})): name for name, make in _VIEWS.items()}
 
 
-def _take_view(view: Any) -> Parts:
+def _dump_view(view: Any) -> Parts:
     return [VIEW.tag, _VIEW_NAMES[type(view)], gc.get_referents(view)[0]]
 
 
-def _make_view(parts: Parts, context: Context) -> Any:
+def _load_view(parts: Parts, decoding: Decoding) -> Any:
     name, mapping = parts
     if type(name) is not str or not is_a(mapping, dict):
         raise TypeError("a view has a name and shows a dict")
     return _VIEWS[name](mapping)
 
 
-def _take_proxy(proxy: MappingProxyType[Any, Any]) -> Parts:
+def _dump_proxy(proxy: MappingProxyType[Any, Any]) -> Parts:
     return [PROXY.tag, gc.get_referents(proxy)[0]]
 
 
-def _make_proxy(parts: Parts, context: Context) -> MappingProxyType[Any, Any]:
+def _load_proxy(parts: Parts, decoding: Decoding) -> MappingProxyType[Any, Any]:
     (mapping,) = parts
     if not is_a(mapping, dict):
         raise TypeError("a mapping proxy shows a dict")
     return MappingProxyType(mapping)
 
 
-def _take_memoryview(view: memoryview) -> Parts:
+def _dump_memoryview(view: memoryview) -> Parts:
     try:
         shown, is_whole = view.obj, view.nbytes == memoryview(view.obj).nbytes
     except ValueError:
-        raise Refused("it was released", "del it before the suspend") from None
+        raise NotEncodable("it was released", "del it before the suspend") from None
     if not is_exactly(shown, bytes, bytearray, array) or view.ndim != 1 or not view.c_contiguous:
-        raise Refused("what it shows of what is not known", "make it again after the suspend")
+        raise NotEncodable("what it shows of what is not known", "make it again after the suspend")
     if not is_whole:
         if type(shown) is not bytes:
-            raise Refused(
+            raise NotEncodable(
                 f"where in its {type(shown).__name__} it begins cannot be read",
                 "make it again after the suspend",
             )
@@ -59,7 +59,7 @@ def _take_memoryview(view: memoryview) -> Parts:
     return [MEMORYVIEW.tag, shown, view.format, view.readonly]
 
 
-def _make_memoryview(parts: Parts, context: Context) -> memoryview:
+def _load_memoryview(parts: Parts, decoding: Decoding) -> memoryview:
     shown, form, is_readonly = parts
     if not is_exactly(shown, bytes, bytearray, array) or type(form) is not str:
         raise TypeError("a memoryview shows bytes, a bytearray or an array, in a format")
@@ -69,11 +69,11 @@ def _make_memoryview(parts: Parts, context: Context) -> memoryview:
     return view.toreadonly() if is_readonly is True and not view.readonly else view
 
 
-VIEW: Final = Kind(17, "dict view", _make_view, is_fragile=True)
-PROXY: Final = Kind(18, "mapping proxy", _make_proxy, is_fragile=True)
-MEMORYVIEW: Final = Kind(19, "memoryview", _make_memoryview)
+VIEW: Final = Kind(17, "dict view", _load_view, is_fragile=True)
+PROXY: Final = Kind(18, "mapping proxy", _load_proxy, is_fragile=True)
+MEMORYVIEW: Final = Kind(19, "memoryview", _load_memoryview)
 
-store(*_VIEW_NAMES, take=_take_view, family=_FAMILY)
-store(MappingProxyType, take=_take_proxy, family=_FAMILY)
-store(memoryview, take=_take_memoryview, family=_FAMILY,
+store(*_VIEW_NAMES, dump=_dump_view, family=_FAMILY)
+store(MappingProxyType, dump=_dump_proxy, family=_FAMILY)
+store(memoryview, dump=_dump_memoryview, family=_FAMILY,
       note="whole, or a part of bytes")  # fmt: skip

@@ -28,4 +28,4 @@ _LETTERS_OF_KEYS: Final = str.maketrans("_+-/", "xxxx")
 
 READERS[wire.ZONE] = _read_zone
 
-store(ZoneInfo, take=_zone, family="dates and times", note="by its key", is_value=True)
+store(ZoneInfo, dump=_zone, family="dates and times", note="by its key", is_value=True)

@@ -29,7 +29,7 @@ BYTES_PER_ELEMENT = 8
 """What an element takes in a tuple or an array of the interpreter."""
 
 
-class Context:
+class Decoding:
     """One decoding of an input of a given length."""
 
     __slots__ = (

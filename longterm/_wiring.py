@@ -1,0 +1,21 @@
+"""What the codec must be told of flows and runs: it knows neither, and both can be stored."""
+
+from __future__ import annotations
+
+from longterm._api import default_engine
+from longterm._codec.types.functions import link
+from longterm._codec.types.registered import read_from_store
+from longterm._flows.closures import FlowCode
+from longterm._turns.turns import reading
+from longterm.run import Run
+
+
+def connect() -> None:
+    """Tell it, once, when longterm is imported."""
+    link(FlowCode())
+    # A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
+    read_from_store(Run, "longterm.run", _stored_run)
+
+
+def _stored_run(run_id: str) -> Run:
+    return (reading.get() or default_engine().store).get(run_id)
