@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from longterm._blind import blinded
 from longterm._codec import check_keys
+from longterm._flows.event import Event
 from longterm._flows.flow import flow_of
-from longterm._flows.run_turn import event_error, event_value
 from longterm._turns.claims import Claims
-from longterm._turns.transitions import released_run
-from longterm._turns.turns import Turns, bringing, expiring, in_thread
+from longterm._turns.threads import in_thread
+from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.errors import NotSupported
+from longterm.errors import Cancelled, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
 from longterm.store.base import Deletion, Query, RunStore, Search
@@ -111,8 +111,7 @@ class Engine:
 
         After any of these but the last the run waits on as it was.
         """
-        claimed, repeated = self._turns.claim(run_id, event_id, key)
-        return repeated or self._turns.carry_on(claimed, bringing(event_value(result)), key=key)
+        return self._turns.deliver(run_id, event_id, Event(result), key)
 
     def throw(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -124,7 +123,7 @@ class Engine:
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        return self._turns.carry_on(self._turns.claim_waiting(run_id), bringing(event_error(error)))
+        return self._turns.interrupt(run_id, Event(error=error))
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
@@ -136,7 +135,7 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        return self._turns.cancel(self._turns.claim_waiting(run_id))
+        return self._turns.interrupt(run_id, Event(error=Cancelled(run_id)))
 
     def expire(self, run_id: str) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -147,8 +146,7 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        run = self._turns.claim_waiting(run_id)
-        return self._turns.carry_on(run, partial(expiring, run))
+        return self._turns.interrupt(run_id, None)
 
     def retry(self, run_id: str) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
@@ -161,17 +159,7 @@ class Engine:
             RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.
         """
-        run = self._revive(run_id)
-        if run.state is not RunState.RUNNING:
-            return run
-        return self._turns.carry_on(run, bringing(event_value(None)))
-
-    def _revive(self, run_id: str) -> Run:
-        """Claim a failed run that is to be started again; any other waits again at once."""
-        run = self._claims.revive(run_id)
-        if run.waiting_for is None:
-            return run
-        return self._claims.save(released_run(run.changed(encoded_error=None)))
+        return self._turns.retry(run_id)
 
     def get_run(self, run_id: str) -> Run:
         """Return a run as it is now.
@@ -301,33 +289,23 @@ class Engine:
         self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        bring = bringing(event_value(result))
-        run = await self._turns.aclaim(self._turns.deliver, run_id, event_id, bring, key)
-        if run.state is not RunState.RUNNING:
-            return run
-        return await self._turns.acarry_on(run, bring, key=key)
+        return await self._turns.adeliver(run_id, event_id, Event(result), key)
 
     async def athrow(self, run_id: str, error: BaseException) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
-        return await self._turns.acarry_on(run, bringing(event_error(error)))
+        return await self._turns.ainterrupt(run_id, Event(error=error))
 
     async def acancel(self, run_id: str) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
-        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
-        return await self._turns.acancel(run)
+        return await self._turns.ainterrupt(run_id, Event(error=Cancelled(run_id)))
 
     async def aexpire(self, run_id: str) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""
-        run = await self._turns.aclaim(self._turns.claim_waiting, run_id)
-        return await self._turns.acarry_on(run, partial(expiring, run))
+        return await self._turns.ainterrupt(run_id, None)
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
-        run = await self._turns.aclaim(self._revive, run_id)
-        if run.state is not RunState.RUNNING:
-            return run
-        return await self._turns.acarry_on(run, bringing(event_value(None)))
+        return await self._turns.aretry(run_id)
 
     async def aget_run(self, run_id: str) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import gc
-from types import TracebackType
-from typing import Final
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
 
-_WORTH_IT_BYTES: Final = 8_192
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WORTH_IT_BYTES: Final = 8_192
+"""How long an input is, at least, of which so much is made that the rest is worth its cost."""
 
 
-class collector_at_rest:
-    """Keep the collector from running within, if the input is long enough to matter."""
+def with_collector_at_rest(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function, and keep the collector from running meanwhile.
 
-    __slots__ = ("was_on",)
-
-    def __init__(self, length: int = _WORTH_IT_BYTES) -> None:
-        """Decide by the length of the input, if it is known."""
-        self.was_on = length >= _WORTH_IT_BYTES and gc.isenabled()
-
-    def __enter__(self) -> None:
-        if self.was_on:
+    No `with`: Python handles signals when a function of its own begins, and what a handler raises
+    at the beginning of an `__exit__` would leave the collector off for the life of the process. The
+    C functions here are called before that.
+    """
+    was_on = gc.isenabled()
+    try:
+        if was_on:
             gc.disable()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.was_on:
+        return function(*args, **kwargs)
+    finally:
+        if was_on:
             gc.enable()

@@ -23,8 +23,11 @@ class Turn(Protocol):
     """What the flow has said in this turn, in order."""
     index: dict[str, Fact]
     """The facts that the flow has set in this turn."""
-    run: Run | None
-    """The run as it was when the turn began."""
+
+    @property
+    def run(self) -> Run | None:
+        """The run as it was when the turn began."""
+        ...
 
     def suspend(self, wait: Wait) -> Any:
         """Wait for an event: return its value, or unwind the stack until it comes."""
@@ -51,7 +54,7 @@ class LiveTurn:
 
     __slots__ = ("index", "pending", "responses", "run", "task")
 
-    def __init__(self, run: Run | None = None) -> None:
+    def __init__(self, run: Run) -> None:
         """Begin with nothing said and nothing waited for."""
         self.run = run
         self.responses: list[Any] = []
@@ -68,11 +71,13 @@ class LiveTurn:
         """
         if self.pending is not None:
             raise swallowed(self.pending)
-        self.pending = Suspend(wait)
+        # In two steps with no call between them: a signal comes before both, or after both.
+        suspension = Suspend(wait)
         if self.task is not None and running_task() is not self.task:
             code = (frame := sys._getframe(2)).f_code
-            self.pending.elsewhere = f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
-        raise self.pending
+            suspension.elsewhere = f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})"
+        self.pending = suspension
+        raise suspension
 
 
 def running_task() -> object:

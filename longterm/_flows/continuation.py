@@ -16,6 +16,7 @@ from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
+from longterm._flows.event import Event
 from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
 from longterm._flows.refusals import captured, foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
@@ -86,6 +87,8 @@ def _check_entered(
 ) -> None:
     """Prove that the frame below was entered from the resume point itself, nothing in between."""
     value, target = value_at(callee, entry.tb_frame, values), below.tb_frame.f_code
+    if type(value) is FunctionType and value.__code__ is target is not _CALL:  # most often
+        return
     # An awaited `call` has returned the coroutine before that runs.
     if not runs(value, target) and not (target.co_flags & IS_COROUTINE and runs(value, _CALL)):
         raise through_path(callee, entry, below)
@@ -96,7 +99,7 @@ def _check_entered(
             raise indirect(entry, value, below)
 
 
-def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
+def rebuild(frames: list[Frame], event: Event) -> Callable[[], Any]:
     """Return a callable that goes on with a continuation when the event has come.
 
     Each frame's resume body gets the inner frame's continuation as a partial function, which
@@ -107,7 +110,7 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
         FlowChanged: it has one, but of another version.
         CorruptData: the flow has no such point, or captures what the frame has not.
     """
-    going_on = event
+    inner = event.outcome()
     for frame in reversed(frames):
         flow, slots = flow_named(frame.flow, frame.version), frame.slots
         try:
@@ -127,8 +130,8 @@ def rebuild(frames: list[Frame], event: Callable[[], Any]) -> Callable[[], Any]:
         code = resume.code
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         function = FunctionType(code, flow.globals, code.co_name, None, closure)
-        going_on = partial(function, going_on, *map(slots.__getitem__, bound))
-    return going_on
+        inner = partial(function, inner, *map(slots.__getitem__, bound))
+    return inner
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:

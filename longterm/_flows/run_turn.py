@@ -5,16 +5,14 @@ No store, no clock, no I/O: the engine brings what to run and saves what comes o
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from itertools import repeat
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from longterm._flows.context import LiveTurn, current, running_task, swallowed
 from longterm._flows.continuation import capture
 from longterm._flows.rt import Suspend
+from longterm.errors import Cancelled
 from longterm.frame import Frame
 from longterm.wait import Wait
 
@@ -41,12 +39,15 @@ Outcome: TypeAlias = Completed | Suspended
 def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
     """Run a flow until it waits or ends.
 
+    The context is put back as it was by calls of C functions alone, which no signal can interrupt.
+
     Raises:
         CannotSuspend: it came to wait where its stack cannot be stored.
         Exception: whatever the author's code lets out.
     """
-    token = current.set(turn)
+    before = current.get()
     try:
+        current.set(turn)
         result = entry()
     except Suspend as suspension:
         return _suspended(turn, suspension)
@@ -54,7 +55,7 @@ def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
         _check_reached(turn, error)
         raise
     finally:
-        current.reset(token)
+        current.set(before)
     _check_reached(turn, None)
     return Completed(result)
 
@@ -62,8 +63,9 @@ def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
 async def arun_turn(turn: LiveTurn, entry: Callable[[], Awaitable[Any]]) -> Outcome:
     """Run an `async def` flow until it waits or ends; see `run_turn`."""
     turn.task = running_task()
-    token = current.set(turn)
+    before = current.get()
     try:
+        current.set(turn)
         result = await entry()
     except Suspend as suspension:
         return _suspended(turn, suspension)
@@ -71,7 +73,7 @@ async def arun_turn(turn: LiveTurn, entry: Callable[[], Awaitable[Any]]) -> Outc
         _check_reached(turn, error)
         raise
     finally:
-        current.reset(token)
+        current.set(before)
     _check_reached(turn, None)
     return Completed(result)
 
@@ -85,17 +87,13 @@ def _suspended(turn: LiveTurn, suspension: Suspend) -> Suspended:
     return Suspended(suspension.wait, frames)
 
 
+_NO_INTERRUPTS: Final = (Exception, Cancelled, BaseExceptionGroup)
+
+
 def _check_reached(turn: LiveTurn, error: BaseException | None) -> None:
-    """Refuse a turn that goes on, or ends, although it was told to wait."""
-    if turn.pending is not None:
+    """Refuse a turn that goes on, or ends, although it was told to wait.
+
+    An interrupt (Ctrl-C, the cancellation of a task) may come while the stack unwinds.
+    """
+    if turn.pending is not None and (error is None or isinstance(error, _NO_INTERRUPTS)):
         raise swallowed(turn.pending) from error
-
-
-def event_value(value: Any) -> Callable[[], Any]:
-    """Return a callable that gives the event's value and leaves no entry in tracebacks."""
-    return repeat(value).__next__
-
-
-def event_error(error: BaseException) -> Callable[[], Any]:
-    """Return a callable that raises an exception and leaves no entry in tracebacks."""
-    return partial(codecs.strict_errors, error)  # type: ignore[arg-type]

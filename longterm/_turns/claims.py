@@ -1,4 +1,4 @@
-"""The claims of one engine: taken for a limited time, renewed while a turn is long, given back.
+"""The claims of one engine: taken for a limited time, and saved or given back.
 
 A claim on a store without leases holds until its turn is saved or undone; if the process dies in
 the turn, the run stays claimed.
@@ -6,158 +6,248 @@ the turn, the run stays claimed.
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
+from typing import ParamSpec, Self, TypeVar
 
-from longterm._fork import register_reset
-from longterm._turns.transitions import released_run
+from longterm._turns.keeper import Keeper, warn
+from longterm._turns.threads import in_thread
+from longterm._turns.transitions import refusal, released_run
 from longterm.clock import Clock
-from longterm.errors import ClockSkew, NotSupported, RunNotFailed
-from longterm.run import Run
+from longterm.errors import ClaimLost, ClockSkew, LongtermError, NotSupported, RunNotFailed
+from longterm.run import Run, RunState
 from longterm.store.base import Clocked, Deadlines, Leases, RunStore, claims_by_flow
 
-_RENEWALS = 3
-"""How many times a claim is renewed in the time for which it would hold."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Claims:
-    """Takes claims and keeps them alive; a thread renews those of turns that take long."""
+    """What the claims of one engine have in common."""
 
     def __init__(self, store: RunStore, clock: Clock, lease: timedelta) -> None:
         """Take claims on a store for a time."""
-        self._store = store
+        self.store = store
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
-        self._leases = store if isinstance(store, Leases) else None
+        self.leases = store if isinstance(store, Leases) else None
         self._clocked = store if isinstance(store, Clocked) else None
         self._clock = clock
-        self._lease = lease
-        register_reset(self)
+        self.lease = lease
+        self.keeper = Keeper(self.leases, clock, lease)
 
-    def reset_after_fork(self) -> None:
-        """Hold no claim; none is kept alive by a thread."""
-        self._held: dict[str, int] = {}
-        self.saving: set[tuple[str, int]] = set()
-        """The claims, by run and turn, that the store has been asked to save."""
-        self._has_keeper = False
+    def now(self) -> datetime:
+        """Return the present moment, if this machine's clock is good enough to claim by it."""
+        if self._clocked is not None:
+            ahead = self._clocked.clock_ahead()
+            if 2 * abs(ahead) > self.lease:
+                raise ClockSkew(ahead, self.lease)
+        return self._clock.now()
 
-    def claim(self, run_id: str, event_id: str) -> Run | None:
-        """Claim a suspended run for an event; None if it is not to be had for it."""
-        if self._leases is None:
-            return self._store.unsuspend(run_id, event_id)
-        now = self._now()
-        run = self._leases.claim(run_id, event_id, now=now, until=now + self._lease)
-        if run is not None:
-            self.hold(run)
-        return run
+    def open(self) -> Claim:
+        """Return a claim that holds no run yet."""
+        return Claim(self)
 
-    def hold(self, run: Run) -> None:
-        """Keep the claim on a run alive until it is saved or released."""
-        self._held[run.id] = run.turn
-        if not self._has_keeper:
-            self._start_keeper()
-
-    def save(self, run: Run) -> Run:
-        """Save what a turn made of a claimed run; the claim is over."""
-        self.saving.add((run.id, run.turn))
-        try:
-            self._keep_no_longer(run.id, run.turn)
-            return self._store.update(run)
-        finally:
-            self.saving.discard((run.id, run.turn))
-
-    def release(self, run: Run) -> Run:
-        """Give a claimed run back as it was."""
-        return self.save(released_run(run))
-
-    def release_all(self, runs: Collection[Run]) -> None:
-        """Give claimed runs back; if the store is out of reach, the claims on them run out."""
-        for run in runs:
-            self._keep_no_longer(run.id, run.turn)
-        for run in runs:
-            with suppress(Exception):
-                self.release(run)
-
-    def revive(self, run_id: str) -> Run:
-        """Claim a failed run."""
-        if self._leases is None:
-            raise NotSupported(self._store, "retrying failed runs")
-        now = self._now()
-        run = self._leases.revive(run_id, now=now, until=now + self._lease)
-        if run is None:
-            raise RunNotFailed(run_id, self._store.get(run_id).state)
-        self.hold(run)
-        return run
-
-    def claim_due(self, limit: int, flows: Collection[str]) -> list[Run]:
+    def take_due(self, limit: int, flows: Collection[str]) -> list[Claim]:
         """Claim runs of some flows whose deadlines have passed; see `claims_by_flow`."""
-        store = self._store
+        store = self.store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
-        now = self._now()
-        until = now + self._lease
+        now = self.now()
+        until = now + self.lease
         if claims_by_flow(store):
             due = store.claim_due(now=now, until=until, limit=limit, flows=flows)
         else:
             due = store.claim_due(now=now, until=until, limit=limit)
-        for run in due:
-            self.hold(run)
-        return due
+        claims = [Claim(self, run) for run in due]
+        for claim in claims:
+            self.keeper.hold(claim)
+        return claims
+
+    def close_all(self, claims: Collection[Claim]) -> None:
+        """Give runs back; if the store is out of reach, the claims on them run out."""
+        for claim in claims:
+            self.keeper.drop(claim)
+        for claim in claims:
+            claim.close()
 
     def release_stale(self, max_attempts: int) -> list[Run]:
         """Let go of the runs whose claims have run out."""
-        if self._leases is None:
-            raise NotSupported(self._store, "leases")
-        return self._leases.release_stale(now=self._now(), max_attempts=max_attempts)
+        if self.leases is None:
+            raise NotSupported(self.store, "leases")
+        return self.leases.release_stale(now=self.now(), max_attempts=max_attempts)
 
-    def renew(self) -> None:
-        """Renew every claim that is held; one that was lost meanwhile is let go of."""
-        if self._leases is None:
+
+class Claim:
+    """One run in hand, at most: taken from the store, then saved, or given back.
+
+    It is there before the store is asked, so that whatever ends the turn (a refusal, Ctrl-C, a task
+    that is cancelled) finds it and closes it. An exception of a signal can come between any two
+    steps below, even between the store's claim and its answer.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_claims",
+        "_is_closed",
+        "_is_in_thread",
+        "_sought",
+        "is_saving",
+        "run",
+    )
+
+    def __init__(self, claims: Claims, run: Run | None = None) -> None:
+        """Hold a run that was claimed, or none yet."""
+        self._claims = claims
+        self.run = run
+        """The claimed run, as it was before its turn; None if there is none in hand."""
+        self._sought: tuple[str, datetime] | None = None
+        """The run that the store was asked for, and until when; None once it has answered."""
+        self._is_in_thread = False
+        self._is_closed = False
+        self.is_saving = False
+        """Whether the turn is over, and the store has been asked to save the run."""
+
+    def take(self, run_id: str, event_id: str) -> Run | None:
+        """Claim a suspended run for an event; None if it is not to be had for it."""
+        claims = self._claims
+        if claims.leases is None:
+            self.run = claims.store.unsuspend(run_id, event_id)
+            return self.run
+        now = claims.now()
+        until = now + claims.lease
+        self._sought = run_id, until
+        run = claims.leases.claim(run_id, event_id, now=now, until=until)
+        self.run, self._sought = run, None
+        if run is not None:
+            claims.keeper.hold(self)
+        return run
+
+    def take_waiting(self, run_id: str) -> None:
+        """Claim a suspended run, whatever it waits for.
+
+        Raises:
+            RunNotSuspended: it waits for nothing now.
+        """
+        run = self._claims.store.get(run_id)
+        if run.state is not RunState.SUSPENDED or run.waiting_for is None:
+            raise refusal(run, "")
+        if self.take(run_id, run.waiting_for) is None:
+            raise refusal(self._claims.store.get(run_id), run.waiting_for)
+
+    def take_failed(self, run_id: str) -> Run:
+        """Claim a failed run.
+
+        Raises:
+            RunNotFailed: it has not failed.
+            NotSupported: the store cannot take up a failed run.
+        """
+        claims = self._claims
+        if claims.leases is None:
+            raise NotSupported(claims.store, "retrying failed runs")
+        now = claims.now()
+        until = now + claims.lease
+        self._sought = run_id, until
+        run = claims.leases.revive(run_id, now=now, until=until)
+        self.run, self._sought = run, None
+        if run is None:
+            raise RunNotFailed(run_id, claims.store.get(run_id).state)
+        claims.keeper.hold(self)
+        return run
+
+    def save(self, run: Run) -> Run:
+        """Save what a turn made of the run; the claim is over."""
+        self.is_saving = True
+        self._claims.keeper.drop(self)
+        try:
+            saved = self._claims.store.update(run)
+        except LongtermError:  # the store has said so itself: it is no use to ask it again
+            self.run = None
+            raise
+        self.run = None
+        return saved
+
+    def release(self) -> Run:
+        """Give the run back as it was before its turn."""
+        assert self.run is not None
+        return self.save(released_run(self.run))
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give back a run that is still in hand; if a thread has it, that thread does.
+
+        Args:
+            error: what ended the turn. If it came before the store's answer, the store may have
+                claimed the run, and is asked.
+        """
+        try:
+            self._close(error)
+        except BaseException:  # a signal came in the middle of it
+            self._close(error)
+            raise
+
+    def _close(self, error: BaseException | None) -> None:
+        self._is_closed = True
+        if self._is_in_thread:
             return
-        for run_id, turn in list(self._held.items()):
-            # If the store cannot renew this one now, the next round tries again; if the claim runs
-            # out before, saving the turn is refused, and nothing is lost.
-            with suppress(Exception):
-                if not self._leases.renew(run_id, turn, until=self._until()):
-                    self._keep_no_longer(run_id, turn)
+        self._claims.keeper.drop(self)
+        if self._sought is not None and not isinstance(error, LongtermError):
+            self.run = self._found(*self._sought)
+        if self.run is not None:
+            self._give_back(self.run)
 
-    def _keep_no_longer(self, run_id: str, turn: int) -> None:
-        """Leave a claim to run out; if the run was claimed anew meanwhile, that claim is kept."""
-        if self._held.get(run_id) == turn:
-            self._held.pop(run_id, None)
+    def _found(self, run_id: str, until: datetime) -> Run | None:
+        """Return a run if it was claimed by the very claim that was interrupted."""
+        try:
+            run = self._claims.store.get(run_id)
+        except LongtermError as error:
+            warn("run %s may be claimed until %s (%s)", run_id, until, type(error).__name__)
+            return None
+        return run if run.state is RunState.RUNNING and run.claimed_until == until else None
 
-    def _now(self) -> datetime:
-        """Return the present moment, if this machine's clock is good enough to claim by it."""
-        if self._clocked is not None:
-            ahead = self._clocked.clock_ahead()
-            if 2 * abs(ahead) > self._lease:
-                raise ClockSkew(ahead, self._lease)
-        return self._clock.now()
-
-    def _until(self) -> datetime:
-        return self._clock.now() + self._lease
-
-    def _start_keeper(self) -> None:
-        """Start the thread that renews; it ends when the claims are garbage."""
-        self._has_keeper = True
-        pause = self._lease.total_seconds() / _RENEWALS
-        ended = threading.Event()
-        weakref.finalize(self, ended.set)
-        thread = threading.Thread(
-            target=_keep,
-            args=(weakref.ref(self), pause, ended),
-            name="longterm-leases",
-            daemon=True,
-        )
-        thread.start()
-
-
-def _keep(claims: weakref.ref[Claims], pause: float, ended: threading.Event) -> None:
-    while not ended.wait(pause):
-        alive = claims()
-        if alive is None:
+    def _give_back(self, run: Run) -> None:
+        try:
+            self.release()
+        except ClaimLost:  # it was saved, or another process has taken it up
             return
-        alive.renew()
-        del alive
+        except LongtermError as error:
+            warn(
+                "run %s could not be given back, and is claimed until %s (%s)",
+                run.id,
+                run.claimed_until or "somebody does",
+                type(error).__name__,
+            )
+
+    async def in_thread(
+        self, step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R | None:
+        """Let a thread have the claim for a step; None if it was closed before."""
+        return await in_thread(self._take_step, partial(step, *args, **kwargs))
+
+    def _take_step(self, step: Callable[[], R]) -> R | None:
+        self._is_in_thread = True
+        try:
+            return None if self._is_closed else step()
+        finally:
+            self._is_in_thread = False
+            if self._is_closed:  # the coroutine was closed meanwhile, and waits for nothing
+                self.close()
+
+    def __enter__(self) -> Self:
+        """Return the claim itself."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Give back a run that is still in hand."""
+        if error is not None:
+            self.close(error)
+
+    async def __aenter__(self) -> Self:
+        """Return the claim itself."""
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Give back a run that is still in hand."""
+        if isinstance(error, GeneratorExit):  # a coroutine that is closed can wait for nothing
+            self.close(error)
+        elif error is not None:
+            await in_thread(self.close, error)

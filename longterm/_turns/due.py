@@ -10,14 +10,14 @@ import logging
 import random
 import threading
 from datetime import timedelta
-from functools import partial
 from time import perf_counter
 from typing import Final
 
 from longterm._flows.flow import flow_named, known_names
-from longterm._turns.claims import Claims
+from longterm._turns.claims import Claim, Claims
+from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run
-from longterm._turns.turns import Turns, expiring, in_thread
+from longterm._turns.turns import Turns
 from longterm.clock import Clock
 from longterm.errors import ClaimLost, TurnTimeout
 from longterm.run import Run
@@ -67,27 +67,28 @@ class DueTurns:
 
     def claim(self, limit: int) -> list[DueTurn]:
         """Claim due runs of the flows that this process knows now, the longest overdue first."""
-        return [DueTurn(self, run) for run in self.claims.claim_due(limit, known_names())]
+        return [DueTurn(self, claim) for claim in self.claims.take_due(limit, known_names())]
 
     def release(self, turns: list[DueTurn]) -> None:
         """Give back runs whose turns did not begin."""
-        self.claims.release_all([turn.run for turn in turns])
+        self.claims.close_all([turn.claim for turn in turns])
 
 
 class DueTurn:
     """The turn of a claimed run whose wait ends by itself."""
 
-    def __init__(self, due: DueTurns, run: Run) -> None:
+    def __init__(self, due: DueTurns, claim: Claim) -> None:
         """Take over the claim on a run."""
-        self.run = run
+        assert claim.run is not None
+        self.claim = claim
+        self.run = claim.run
         self.is_given_up = False
         self._due = due
-        self._is_in_hand = False
 
     @property
     def is_saving(self) -> bool:
         """Whether the turn is over, and the store has been asked to save the run."""
-        return (self.run.id, self.run.turn) in self._due.claims.saving
+        return self.claim.is_saving
 
     @property
     def is_async(self) -> bool:
@@ -105,8 +106,7 @@ class DueTurn:
         """
         begin = self._begin()
         try:
-            expire = partial(expiring, self.run)
-            done = self._due.turns.carry_on(self.run, expire, self._keep_in_hand)
+            done = self._due.turns.advance(self.claim, None)
         except BaseException as error:
             is_interruption = _is_signal(error)
             self._settle(error, is_interruption)
@@ -134,8 +134,7 @@ class DueTurn:
 
         begin = self._begin()
         try:
-            expire = partial(expiring, self.run)
-            done = await self._due.turns.acarry_on(self.run, expire, self._keep_in_hand)
+            done = await self._due.turns.aadvance(self.claim, None)
         except BaseException as error:
             task = asyncio.current_task()
             is_cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
@@ -170,17 +169,13 @@ class DueTurn:
             extra=self._facts(),
         )
 
-    def _keep_in_hand(self, run: Run, error: BaseException) -> None:
-        """Keep the claim when the turn is refused or interrupted; what becomes of it comes next."""
-        self._is_in_hand = True
-
     def _settle(self, error: BaseException, is_interruption: bool) -> None:
         """See to it that nobody holds the run after an exception has ended its turn."""
         try:
-            if not self._is_in_hand:
+            if self.claim.run is None:  # it was saved as failed, or could not be saved
                 self._tell(error)
             elif is_interruption:
-                self._due.claims.release(self.run)
+                self.claim.close(error)
             elif isinstance(error, Exception):
                 self._park(error)
             else:  # sys.exit() and its like are the flow's own way to fail
@@ -194,7 +189,7 @@ class DueTurn:
         parked = parked_run(run, error)
         is_new = parked.error != run.error
         pause = self._due.pauses.next(run.id, is_new=is_new)
-        self._due.claims.save(parked.changed(deadline=self._due.clock.now() + pause))
+        self.claim.save(parked.changed(deadline=self._due.clock.now() + pause))
         _log.log(
             logging.WARNING if is_new else logging.DEBUG,
             "run %s: its turn cannot go on here: %s (parked; `longterm show %s` says why)",
@@ -203,7 +198,7 @@ class DueTurn:
         )
 
     def _save_failed(self, error: BaseException) -> None:
-        self._due.claims.save(failed_run(self.run, error, [], self._due.clock.now()))
+        self.claim.save(failed_run(self.run, error, [], self._due.clock.now()))
 
     def _tell(self, error: BaseException, level: int | None = None) -> None:
         """Log what ended the turn; the words of an exception can hold what users said."""

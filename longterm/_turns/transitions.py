@@ -12,7 +12,9 @@ from longterm._flows.context import LiveTurn
 from longterm._flows.flow import Flow
 from longterm._flows.run_turn import Completed, Outcome
 from longterm.errors import (
+    Cancelled,
     CannotStore,
+    CannotSuspend,
     NotStorable,
     RunComplete,
     RunNotSuspended,
@@ -125,6 +127,22 @@ def released_run(run: Run) -> Run:
     # One that waits for nothing failed in its first turn, and was claimed to be retried.
     state = RunState.FAILED if run.waiting_for is None else RunState.SUSPENDED
     return run.changed(state=state, claimed_until=None)
+
+
+def after_error(
+    run: Run, error: BaseException, asked: BaseException | None, frames: list[Frame], now: datetime
+) -> Run | None:
+    """Return a run as an exception that ended its turn leaves it; None if the turn is undone.
+
+    A run is cancelled if its flow lets out the `Cancelled` that was `asked` for, and failed if the
+    author's code raised. A turn that was refused or interrupted (Ctrl-C, a cancelled task) is
+    undone, since that is nobody's failure.
+    """
+    if error is asked and isinstance(error, Cancelled):
+        return ended_run(run, RunState.CANCELLED, now)
+    if not isinstance(error, Exception) or isinstance(error, CannotSuspend):
+        return None
+    return failed_run(run, error, frames, now)
 
 
 def parked_run(run: Run, error: BaseException) -> Run:

@@ -70,7 +70,7 @@ class FaultMachine(RuleBasedStateMachine):
         finally:
             self.plan = None
             # A process that is paused, or died, renews nothing.
-            self.engine._claims._held.clear()
+            self.engine._claims.keeper._held.clear()
 
     @rule(plan=FAULTS)
     def start(self, plan: tuple[str, str] | None) -> None:

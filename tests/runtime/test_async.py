@@ -259,7 +259,6 @@ async def cancelled_at(gate, coroutine):
         await task
 
 
-@pytest.mark.parametrize("flow", [ask, plain])
 @pytest.mark.parametrize(
     "entry",
     [
@@ -269,11 +268,11 @@ async def cancelled_at(gate, coroutine):
     ],
     ids=["athrow", "acancel", "aexpire"],
 )
-def test_task_cancelled_while_it_claims_lets_go_of_the_run(entry, flow):
+def test_task_cancelled_while_it_claims_lets_go_of_the_run(entry):
     engine = Engine(Gated())
 
     async def main():
-        run = await engine.astart_flow(flow, "q")
+        run = await engine.astart_flow(ask, "q")
         engine.store.at_claim = Gate()
         await cancelled_at(engine.store.at_claim, entry(engine, run))
         return run
@@ -282,7 +281,7 @@ def test_task_cancelled_while_it_claims_lets_go_of_the_run(entry, flow):
 
     stored = engine.get_run(run.id)
     assert (stored.state, stored.stack) == (RunState.SUSPENDED, run.stack)
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 def test_task_cancelled_while_it_claims_for_an_event_lets_go_of_the_run():
@@ -319,7 +318,7 @@ def test_coroutine_closed_while_it_claims_lets_go_of_the_run(is_claimed):
         gate.opened.set()
         threads.submit(lambda: None).result(10)
         assert engine.get_run(run.id).state is RunState.SUSPENDED
-        assert engine._claims._held == {}
+        assert not engine._claims.keeper._held
         engine.store.at_claim = None
         return await engine.aprocess_event(run.id, "q", 2)
 
@@ -338,16 +337,25 @@ def test_task_cancelled_while_its_claim_is_refused_is_cancelled():
     assert engine.get_run(asyncio.run(main()).id).state is RunState.SUSPENDED
 
 
-def test_turn_of_a_plain_flow_stands_though_its_task_is_cancelled():
+@pytest.mark.parametrize(
+    ("entry", "state"),
+    [
+        (lambda engine, run: engine.aprocess_event(run.id, "plain", 2), RunState.COMPLETE),
+        (lambda engine, run: engine.athrow(run.id, ValueError()), RunState.FAILED),
+        (lambda engine, run: engine.acancel(run.id), RunState.CANCELLED),
+    ],
+    ids=["aprocess_event", "athrow", "acancel"],
+)
+def test_turn_of_a_plain_flow_stands_though_its_task_is_cancelled(entry, state):
     engine = Engine(Gated())
 
     async def main():
         run = await engine.astart_flow(plain, 1)
         engine.store.at_claim = Gate()
-        await cancelled_at(engine.store.at_claim, engine.aprocess_event(run.id, "plain", 2))
+        await cancelled_at(engine.store.at_claim, entry(engine, run))
         return run
 
-    assert engine.get_run(asyncio.run(main()).id).result == 3
+    assert engine.get_run(asyncio.run(main()).id).state is state
 
 
 kept_by: dict[str, Gate] = {}
@@ -381,11 +389,11 @@ def test_task_cancelled_while_it_waits_for_a_thread_leaves_no_claim():
     run = asyncio.run(main())
 
     assert engine.get_run(run.id).result == 1
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 @deflow
-def fails_at_first():
+async def fails_at_first():
     if not may_go_on.is_set():
         raise ValueError("at once")
     return suspend("q")
@@ -416,7 +424,7 @@ def test_task_cancelled_while_it_retries_leaves_the_run_failed(is_cancelled):
         assert (run.state, run.error) == (RunState.FAILED, failed.error)
     else:
         assert (run.state, run.waiting_for, run.error) == (RunState.SUSPENDED, "q", None)
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 @deflow
@@ -437,7 +445,7 @@ def test_run_is_cancelled_though_the_task_that_cancels_it_is_too():
         return run
 
     assert engine.get_run(asyncio.run(main()).id).state is RunState.CANCELLED
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 @deflow

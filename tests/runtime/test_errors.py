@@ -244,7 +244,7 @@ def test_failure_by_an_exception_that_resists_notes_is_stored(engine, kind):
     assert kind.__name__ in failed.error
     is_noted = f"run {run.id} of flow" in failed.error
     assert is_noted is (kind is not NotesOfItsOwn)
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 def test_notes_that_are_no_list_stay_as_they_are(engine):
@@ -272,7 +272,7 @@ def test_interrupt_while_a_failure_is_written_down_leaves_the_run_waiting(engine
         engine.throw(run.id, Interrupts())
 
     assert engine.get_run(run.id).state is RunState.SUSPENDED
-    assert engine._claims._held == {}
+    assert not engine._claims.keeper._held
 
 
 def test_frozen_exception_is_raised_anew_as_it_was():

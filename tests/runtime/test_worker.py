@@ -243,7 +243,7 @@ def live_on(engine, clock, lease=timedelta(seconds=60)):
     """Let twice the time of a lease go by in a process that lives, and let go of what is stale."""
     for _ in range(6):
         clock.advance(lease / 3)
-        engine._claims.renew()
+        engine._claims.keeper.renew()
     return [run.id for run in engine.release_stale()]
 
 
@@ -410,6 +410,13 @@ def test_a_turn_whose_save_is_refused_by_the_store_runs_out(engine, clock, store
     assert Worker(engine).run_once() == 3
 
     assert sorted(live_on(engine, clock)) == sorted(runs)
+
+
+def claimed(engine, run_id):
+    """Return a claim on a run, which is renewed for as long as it is kept."""
+    claim = engine._claims.open()
+    assert claim.take(run_id, "answer")
+    return claim
 
 
 def test_a_run_that_cannot_go_on_here_is_tried_ever_more_rarely(engine, clock, caplog, monkeypatch):
@@ -666,24 +673,26 @@ def test_each_turn_is_logged_without_what_users_said(engine, clock, caplog):
 
 def test_a_claim_that_cannot_be_renewed_keeps_no_other_from_it(engine, clock, store):
     first, second = (engine.start_flow(ends).id for _ in range(2))
-    for run_id in (first, second):
-        engine._claims.claim(run_id, "answer")
+    claims = [claimed(engine, run_id) for run_id in (first, second)]
     store.away.add(first)
 
     assert live_on(engine, clock) == [first]
+    assert all(claim.run for claim in claims)
 
 
 def test_a_late_turn_leaves_the_newer_claim_alone(engine, clock):
     run = engine.start_flow(ends)
-    late = engine._claims.claim(run.id, "answer")
+    late = claimed(engine, run.id)
+    late_turn = late.run.turn
     clock.advance(timedelta(minutes=2))
     engine.release_stale()
-    engine._claims.claim(run.id, "answer")
+    newer = claimed(engine, run.id)
 
     with pytest.raises(ClaimLost):
-        engine._claims.release(late)
+        late.release()
 
     assert live_on(engine, clock) == []
+    assert newer.run.turn == late_turn + 1
 
 
 @pytest.mark.parametrize(

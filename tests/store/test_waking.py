@@ -142,11 +142,12 @@ def test_a_run_that_is_let_go_of_wakes_a_worker(engine, request, seconds):
         engine,
         "UPDATE longterm.runs SET updated_at = updated_at - interval '1 day', checksum = NULL",
     )
-    claimed = engine._claims.claim(run.id, "answer")
+    claim = engine._claims.open()
+    claim.take(run.id, "answer")
     request.getfixturevalue("worker")
     time.sleep(1)
 
-    engine._claims.release(claimed)
+    claim.release()
 
     wait_until_complete(engine, run)
 

@@ -16,7 +16,7 @@ from msgpack import Unpacker, unpackb
 from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm._codec import trust, wire
-from longterm._codec.collector import collector_at_rest
+from longterm._codec.collector import WORTH_IT_BYTES, with_collector_at_rest
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import whole_frame
@@ -46,13 +46,10 @@ def decode_body(layout: int, data: memoryview) -> Any:
     """
     try:
         check_lengths(data)
+        if len(data) < WORTH_IT_BYTES:
+            return _root(layout, data)
         # The collector would look through all that is made, again and again, and find nothing.
-        with collector_at_rest(len(data)):
-            if layout < wire.ITEMS:
-                return decode_tree(layout, data)
-            if layout == wire.ITEMS:
-                return decode_items(data)
-        raise CorruptData(f"the stored bytes have an unknown layout, {layout}")
+        return with_collector_at_rest(_root, layout, data)
     except (LongtermError, MemoryError):
         raise
     except (OutOfData, ExtraData, StackError) as error:
@@ -61,6 +58,14 @@ def decode_body(layout: int, data: memoryview) -> Any:
         ) from error
     except Exception as error:
         raise _error_of(error) from error
+
+
+def _root(layout: int, data: memoryview) -> Any:
+    if layout < wire.ITEMS:
+        return decode_tree(layout, data)
+    if layout == wire.ITEMS:
+        return decode_items(data)
+    raise CorruptData(f"the stored bytes have an unknown layout, {layout}")
 
 
 def decode_tree(layout: int, data: memoryview) -> Any:

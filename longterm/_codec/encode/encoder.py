@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from longterm._codec.collector import collector_at_rest
+from longterm._codec.collector import with_collector_at_rest
 from longterm._codec.encode import limits
 from longterm._codec.encode.cycle_writer import write_cycle
 from longterm._codec.encode.cycles import components, is_cycle
@@ -24,8 +24,7 @@ def encode_graph(root: Any) -> bytes:
         NotStorable: a value of it cannot be stored.
     """
     try:
-        with collector_at_rest():
-            return _checked(scan(root), root)
+        return with_collector_at_rest(_scan_and_write, root)
     except UnicodeEncodeError:
         # A string holds half a surrogate pair, which msgpack does not write: look at each.
         return _checked(scan(root, reads_strings=True), root)
@@ -34,6 +33,10 @@ def encode_graph(root: Any) -> bytes:
         raise NotStorable(
             f"a value is too large to be stored: {error} (keep it elsewhere)"
         ) from error
+
+
+def _scan_and_write(root: Any) -> bytes:
+    return _checked(scan(root), root)
 
 
 def _checked(found: Scan, root: Any) -> bytes:

@@ -1,0 +1,223 @@
+"""An exception of a signal at any place of a turn leaves nothing held."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from longterm import (
+    CannotStore,
+    Engine,
+    RunState,
+    StoreError,
+    WrongEvent,
+    deflow,
+    respond,
+    set_index,
+    suspend,
+)
+from longterm._codec.decode import decoder
+from longterm._flows.context import current
+from longterm._turns.turns import reading
+from longterm.store import open_store
+from longterm.store.sqlite import SQLiteStore
+from longterm.testing import FakeClock
+from tests.store.interrupting import Interrupted, Signal, TimeIsUp
+
+KINDS = (Interrupted, TimeIsUp)
+IS_LONG = os.environ.get("LONGTERM_PROFILE") == "long"
+DAY = timedelta(days=1)
+
+
+@deflow
+def asks(fails_first=False):
+    set_index(topic="trust")
+    if fails_first and not have_failed:
+        raise LookupError("at first")
+    shared = ["a"] * 3
+    both = (shared, shared)
+    try:
+        answer = suspend("first", expires=DAY, default="late")
+    except LookupError:
+        answer = "thrown"
+    respond(answer, both)
+    if answer == "fail":
+        raise LookupError(answer)
+    kept = threading.Lock() if answer == "refuse" else answer
+    second = suspend("second")
+    return kept, second, both
+
+
+have_failed: list[bool] = []
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is done to a run, and what it is before."""
+
+    act: Any
+    prepare: Any
+    raises: type[BaseException] | None = None
+
+
+def starts(engine):
+    return engine.start_flow(asks)
+
+
+def fails(engine):
+    run = engine.start_flow(asks)
+    with pytest.raises(LookupError):
+        engine.process_event(run.id, "first", "fail", key="k")
+    return engine.get_run(run.id)
+
+
+def fails_at_first(engine):
+    have_failed.clear()
+    known = {run.id for run in engine.find_runs(state="failed", limit=1000)}
+    with pytest.raises(LookupError):
+        engine.start_flow(asks, True)
+    have_failed.append(True)
+    (run,) = (run for run in engine.find_runs(state="failed", limit=1000) if run.id not in known)
+    return run
+
+
+def delivered(engine):
+    return engine.process_event(engine.start_flow(asks).id, "first", "x", key="k")
+
+
+CASES = {
+    "start": Case(lambda engine, run: engine.start_flow(asks), lambda engine: None),
+    "event": Case(lambda engine, run: engine.process_event(run.id, "first", "x", key="k"), starts),
+    "end": Case(lambda engine, run: engine.process_event(run.id, "second", 2), delivered),
+    "again": Case(lambda engine, run: engine.process_event(run.id, "first", 2, key="k"), delivered),
+    "failure": Case(
+        lambda engine, run: engine.process_event(run.id, "first", "fail"), starts, LookupError
+    ),
+    "refusal": Case(
+        lambda engine, run: engine.process_event(run.id, "first", "refuse"), starts, CannotStore
+    ),
+    "wrong event": Case(lambda engine, run: engine.process_event(run.id, "x"), starts, WrongEvent),
+    "expire": Case(lambda engine, run: engine.expire(run.id), starts),
+    "throw": Case(lambda engine, run: engine.throw(run.id, LookupError()), starts),
+    "cancel": Case(lambda engine, run: engine.cancel(run.id), starts),
+    "retry": Case(lambda engine, run: engine.retry(run.id), fails),
+    "retry of a start": Case(lambda engine, run: engine.retry(run.id), fails_at_first),
+}
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def engine(request, tmp_path):
+    if request.param == "postgres":
+        server = request.getfixturevalue("server")
+        url = server.url(request.getfixturevalue("fresh_database")())
+    else:
+        url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/runs.db"}[request.param]
+    engine = Engine(open_store(url), clock=FakeClock())
+    delivered(engine)  # what it runs is compiled, and the thread that renews claims is there
+    gc.freeze()  # so that the collector has little to look through
+    yield engine
+    gc.unfreeze()
+    if hasattr(engine.store, "close"):
+        engine.store.close()
+
+
+# What comes while a generator is closed is told, and ignored, by Python itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_signal_at_any_place_leaves_nothing_held(engine, name, monkeypatch):
+    monkeypatch.setattr(decoder, "WORTH_IT_BYTES", 0)
+    case = CASES[name]
+    places = Signal(at=None)
+    for _ in range(2):  # the first time it may do more than later
+        places = Signal(at=None)
+        run = case.prepare(engine)
+        raised = places.during(lambda: case.act(engine, run))  # noqa: B023
+        assert raised is case.raises
+    assert places.seen > 10
+    for at in range(0, places.seen, 1 if IS_LONG else 17):
+        for kind in KINDS if IS_LONG else KINDS[at % 2 :][:1]:
+            run = case.prepare(engine)
+            signal = Signal(at, kind)
+            signal.during(lambda: case.act(engine, run))  # noqa: B023
+            check(engine, run, signal.place)
+
+
+def test_handler_that_uses_the_engine_is_served_or_refused(engine):
+    counts = dict.fromkeys(("served", "refused"), 0)
+
+    def handle():
+        """Do in the handler of a signal what an application may do there."""
+        try:
+            other = engine.start_flow(asks)
+            engine.process_event(other.id, "first", "x")
+            counts["served"] += 1
+        except StoreError as error:
+            if "a signal handler cannot use the store" not in str(error):
+                raise
+            counts["refused"] += 1
+
+    places = Signal(at=None)
+    places.during(lambda: delivered(engine))
+    for at in range(0, places.seen, 1 if IS_LONG else 7):
+        signal = Signal(at, handle=handle)
+        run = None
+
+        def turns():
+            nonlocal run
+            signal.during(lambda: note(delivered(engine)))  # noqa: B023
+
+        def note(done):
+            nonlocal run
+            run = done
+
+        in_a_thread(turns, signal)
+        assert run is not None, signal.place
+        assert (run.state, run.waiting_for) == (RunState.SUSPENDED, "second"), signal.place
+    assert counts["served"] > places.seen // 20
+
+
+def check(engine, before, place):
+    """Check that nothing is held, and that the run is as before or as after, and goes on."""
+    assert gc.isenabled(), place
+    assert (current.get(), reading.get()) == (None, None), place
+    gc.collect()  # what the frames of an exception refer to is held until they are gone
+    in_a_thread(lambda: engine.find_runs(limit=1), place)
+    in_a_thread(lambda: fork(engine.store), place)
+    claims = engine._claims.keeper
+    claims.renew()
+    assert not claims._held, place
+    runs = engine.find_runs(state="running")
+    if runs:  # of two exceptions the second kept the first from giving the run back
+        assert place.startswith(("call in Claim.close", "call in Claim.__exit__")), place
+        engine.clock.advance(timedelta(minutes=2))
+        engine.release_stale()
+    if before is not None:
+        after = engine.get_run(before.id)
+        if (after.state, after.waiting_for) == (before.state, before.waiting_for):
+            assert (after.stack, after.delivery) == (before.stack, before.delivery), place
+        if after.state is RunState.SUSPENDED:
+            try:
+                engine.process_event(after.id, after.waiting_for, 1)
+            except BaseException as error:
+                raise AssertionError(place) from error
+
+
+def fork(store):
+    """Do what a fork does to a store's connections: it waits until all are back."""
+    if isinstance(store, SQLiteStore):
+        store._pool.before_fork()
+        store._pool.after_fork_in_parent()
+
+
+def in_a_thread(step, place):
+    """Do something in another thread, which waits for ever if a lock is held."""
+    thread = threading.Thread(target=step, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive(), place
