@@ -31,8 +31,8 @@ from longterm._flows import flow, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import turns
-from longterm._turns.claims import Claims
+from longterm._turns import claims, turns
+from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
@@ -195,6 +195,7 @@ class _Driven:
     def _do(method: Callable[..., Any], *args: Any) -> Run:
         with (
             patch.object(turns, "in_thread", _at_once),
+            patch.object(claims, "in_thread", _at_once),
             patch.object(engines, "in_thread", _at_once),
         ):
             run = driven(method(*args))
@@ -338,7 +339,7 @@ def file_of(program: Program) -> Iterator[None]:
         patch.dict(os.environ, LONGTERM_CACHE="off"),
         patch.object(FlowLoader, "_compile", _compile_once()),
         # No turn is so long that its claim had to be renewed, and a thread takes its time to start.
-        patch.object(Claims, "_start_keeper", lambda claims: None),
+        patch.object(Keeper, "_start", lambda keeper: None),
         kept(loading._modules),
     ):
         yield

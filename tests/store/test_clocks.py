@@ -97,7 +97,8 @@ def test_a_machine_far_from_the_database_claims_nothing(
     with Engine(url).store as store:
         right = Engine(store)
         waiting, failed = right.start_flow(charge), right.start_flow(charge)
-        live = right._claims.claim(right.start_flow(charge).id, "paid")
+        claim = right._claims.open()
+        live = claim.take(right.start_flow(charge).id, "paid")
         assert live is not None
         clock = shift(seconds)
         with Engine(url).store as other:
@@ -115,7 +116,7 @@ def test_a_machine_far_from_the_database_claims_nothing(
 
             clock.seconds = 0  # set right; nothing is restarted
             assert wrong.process_event(waiting.id, "paid", 2).result == 2
-        assert right._claims.release(live).state is RunState.SUSPENDED
+        assert claim.release().state is RunState.SUSPENDED
 
 
 def test_a_clock_that_is_set_wrong_later_is_found_out(
@@ -166,7 +167,8 @@ def test_a_process_on_a_machine_that_is_ahead_leaves_a_live_turn_alone(
     )
     with Engine(url).store as store:
         engine = Engine(store)
-        live = engine._claims.claim(engine.start_flow(charge).id, "paid")
+        claim = engine._claims.open()
+        live = claim.take(engine.start_flow(charge).id, "paid")
         assert live is not None
         path = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
         environment = {
@@ -187,4 +189,4 @@ def test_a_process_on_a_machine_that_is_ahead_leaves_a_live_turn_alone(
 
         assert said.stdout == "90\n"
         assert engine.get_run(live.id) == live
-        engine._claims.release(live)
+        claim.release()
