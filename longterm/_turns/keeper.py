@@ -54,12 +54,14 @@ class Keeper:
 
     def renew(self) -> None:
         """Renew every claim that is held; one that was lost meanwhile is dropped."""
-        failures = [error for held in list(self._held) if (error := self._renew(held))]
+        claims = list(self._held)
+        failures = [error for held in claims if (error := self._renew(held))]
         if failures:
             warn(
-                "%d claims could not be renewed, the last one by %s (they are tried again; the "
-                "turn of one that runs out can be saved, unless another process takes the run up)",
+                "cannot renew %d of %d claims (%s): they are tried again; if one runs out before, "
+                "another process may take the run up, and this turn of it is not saved then",
                 len(failures),
+                len(claims),
                 type(failures[-1]).__name__,
             )
 
@@ -100,7 +102,13 @@ class Keeper:
             self._thread = None
             if not self._has_warned:
                 self._has_warned = True
-                warn("claims are not renewed for now (%s: %s)", type(error).__name__, error)
+                warn(
+                    "claims are not renewed for now (%s: %s); a turn of more than %g s may be "
+                    "taken up by another process",
+                    type(error).__name__,
+                    error,
+                    self._lease.total_seconds(),
+                )
         except BaseException:
             self._thread = None
             raise

@@ -199,7 +199,6 @@ class Turns:
         """Run a turn, and save the run as the turn leaves it."""
         try:
             outcome = run_turn(attempt, attempt.entry)
-            done = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             ended = self._ended_by(error, attempt)
             if ended is None:
@@ -208,13 +207,12 @@ class Turns:
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
-        return save(done)
+        return save(after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes))
 
     async def _arun(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
         try:
             outcome = await arun_turn(attempt, attempt.entry)
-            done = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
         except BaseException as error:
             ended = self._ended_by(error, attempt)
             if ended is None:
@@ -223,6 +221,7 @@ class Turns:
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
+        done = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
         return await in_thread(save, done)
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
