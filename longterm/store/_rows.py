@@ -32,8 +32,9 @@ COLUMNS: Final[tuple[LiteralString, ...]] = (
 BYTES: Final = frozenset({"stack", "response", "result"})
 """The columns that hold bytes."""
 
-_MOMENTS: Final = tuple(COLUMNS.index(name) for name in COLUMNS if name.endswith(("_at", "_until")))
-_DEADLINE: Final = COLUMNS.index("deadline")
+_MOMENTS: Final = tuple(
+    COLUMNS.index(name) for name in ("claimed_until", "created_at", "deadline", "updated_at")
+)
 _FACTS: Final = COLUMNS.index("facts")
 ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
@@ -43,8 +44,9 @@ _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
 _LENGTH_OF_ZERO: Final = len("+00:00")
 
-_NONE: Final = "\ud800"
-"""Stands for None among the texts of a checksum; no text of a store has half a surrogate."""
+_NONE: Final = "\0"
+"""Stands for None among the texts of a checksum: no text of a store has it."""
+_ODD: Final = 0x9E3779B1
 _CLAIM_BITS: Final = 31
 _CLAIM_MASK: Final = (1 << _CLAIM_BITS) - 1
 _MASK: Final = 0xFFFFFFFF
@@ -79,7 +81,7 @@ class Rows:
             moment_text(run.deadline),
             run.delivery,
             run.encoded_error,
-            _facts_text(run),
+            _facts_text(run) if run.index else _NO_FACTS,
             moment_text(run.updated_at),
             run.saved_turn,
             run.stack,
@@ -96,28 +98,34 @@ class Rows:
             UnreadableRun: the row is not what was written.
         """
         try:
-            return self._run_of(row)
+            return self._read(row)
         except ValueError as error:
             raise UnreadableRun(_shown(row[ID]), str(error)) from error
         except (TypeError, AttributeError, OverflowError, RecursionError) as error:
             reason = "a value in it is of a kind that is never written"
             raise UnreadableRun(_shown(row[ID]), reason) from error
 
-    def _run_of(self, row: Sequence[Any]) -> Run:
+    def _read(self, row: Sequence[Any]) -> Run:
         if type(row) is RawRow:
             raise ValueError("a text in it is not valid UTF-8")
         text = _as_text(row) if self._has_types else row
+        (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
+        (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
+        (stack, response, result, kept) = text[14:]
         # Also of a row that has none: what is of another type raises there.
-        if not _is_intact(text, row[-1]):
+        lasting = _lasting(*text[4:17])
+        if kept is not None and (
+            lasting != kept >> _CLAIM_BITS
+            or (state != _RUNNING and _of_claim(*text[:4]) != kept & _CLAIM_MASK)
+        ):
             raise ValueError("its checksum does not match, so something in it was changed")
-        (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = row[:8]
-        (deadline, delivery, error, _, updated_at, saved_turn, stack, response, result, _) = row[8:]
-        if not self._has_types:
+        if self._has_types:
+            claimed_until, created_at, deadline, updated_at = (row[place] for place in _MOMENTS)
+        else:
             claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
             deadline = None if deadline is None else datetime.fromisoformat(deadline)
             updated_at = None if updated_at is None else datetime.fromisoformat(updated_at)
-        facts = text[_FACTS]
         fields = {
             "id": run_id,
             "flow": flow,
@@ -145,12 +153,8 @@ class Rows:
     def _typed(self, row: tuple[Any, ...], run: Run) -> list[Any]:
         """Return the columns of a run for a database with types of its own."""
         typed = list(row)
-        for place, moment in (
-            (3, run.claimed_until),
-            (6, run.created_at),
-            (_DEADLINE, run.deadline),
-            (12, run.updated_at),
-        ):
+        moments = (run.claimed_until, run.created_at, run.deadline, run.updated_at)
+        for place, moment in zip(_MOMENTS, moments, strict=True):
             typed[place] = moment
         typed[_FACTS] = _texts(row[_FACTS])
         return typed
@@ -175,21 +179,24 @@ def checksum(row: Sequence[Any]) -> int:
     Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
     a claim changes too, and so say nothing while the run is running.
     """
-    return _lasting(row) << _CLAIM_BITS | _of_claim(row)
+    return _lasting(*row[4:17]) << _CLAIM_BITS | _of_claim(*row[:4])
 
 
-def _is_intact(row: Sequence[Any], kept: int | None) -> bool:
-    lasting = _lasting(row)
-    if kept is None:
-        return True
-    if lasting != kept >> _CLAIM_BITS:
-        return False
-    return row[1] == _RUNNING or _of_claim(row) == kept & _CLAIM_MASK
-
-
-def _lasting(row: Sequence[Any]) -> int:
-    run_id, flow, created_at, waiting_for, deadline, delivery, error, facts = row[4:12]
-    updated_at, saved_turn = row[12:14]
+def _lasting(
+    run_id: str,
+    flow: str,
+    created_at: str | None,
+    waiting_for: str | None,
+    deadline: str | None,
+    delivery: str | None,
+    error: str | None,
+    facts: str,
+    updated_at: str | None,
+    saved_turn: int | None,
+    stack: bytes | None,
+    response: bytes | None,
+    result: bytes | None,
+) -> int:
     texts = (
         run_id,
         flow,
@@ -204,14 +211,15 @@ def _lasting(row: Sequence[Any]) -> int:
     )
     # Joined, not formatted: a class of somebody's own may format its texts as something else.
     found = crc32("\0".join(texts).encode("utf-8", "surrogatepass"))
-    for value in row[14:17]:
-        found = found + 1 if value is None else crc32(value, found + 2 & _MASK)
-    return found & _MASK
+    # Another start for each, so that it counts where one ends and the next begins.
+    found = found ^ 2 if stack is None else crc32(stack, found ^ 1)
+    found = found ^ 2 if response is None else crc32(response, found ^ 1)
+    return found ^ 2 if result is None else crc32(result, found ^ 1)
 
 
-def _of_claim(row: Sequence[Any]) -> int:
-    turn, state, attempts, claimed_until = row[:4]
-    return crc32(f"{turn} {attempts} {state} {claimed_until}".encode()) & _CLAIM_MASK
+def _of_claim(turn: int, state: str, attempts: int, claimed_until: str | None) -> int:
+    start = turn * _ODD + attempts & _MASK
+    return crc32((state + (claimed_until or "")).encode(), start) & _CLAIM_MASK
 
 
 def moment_text(moment: datetime | None) -> str | None:
@@ -255,7 +263,7 @@ def _shown(run_id: object) -> str:
 
 def _as_text(row: Sequence[Any]) -> list[Any]:
     text = list(row)
-    for place in (*_MOMENTS, _DEADLINE):
+    for place in _MOMENTS:
         if type(text[place]) is NoMoment:
             raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
         text[place] = moment_text(text[place])
@@ -264,9 +272,6 @@ def _as_text(row: Sequence[Any]) -> list[Any]:
 
 
 def _facts_text(run: Run) -> str:
-    """Return the facts of a run as one text; most runs have none."""
-    if not run.index:
-        return _NO_FACTS
     from longterm.store.facts import write_facts
 
     return json_text(write_facts(run.index))

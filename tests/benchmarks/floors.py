@@ -13,7 +13,7 @@ from typing import Any
 
 from msgpack import packb, unpackb
 
-from longterm.store.sqlite._log import sync_log
+from longterm.store.sqlite._log import Log
 from tests.benchmarks.flows import EVENT, PADDING
 
 SURVEY = {"total": 0, "padding": PADDING}
@@ -37,6 +37,7 @@ class BareSQLite:
         """Open a file; it must be filled before turns are taken."""
         self.path = path
         self.runs = runs
+        self._log: Log | None = None
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -87,7 +88,9 @@ class BareSQLite:
     def two_with_one_wait(self, number: int) -> None:
         """Do the same in a file in `NORMAL`, and wait for the disk after the save alone."""
         self.two(number)
-        sync_log(str(self.path))
+        if self._log is None:
+            self._log = Log(str(self.path))
+        self._log.sync()
 
 
 def bare_postgres(connection: Any) -> Callable[[int], None]:

@@ -109,7 +109,7 @@ def lent(store: Any) -> int:
             pool._idle.put(place)
         return len({id(place()) for place in pool._places} - {id(place) for place in idle})
     if hasattr(store, "_pool"):
-        return sum(held() is not None for held in store._pool._lent)
+        return int(store._pool.lent())
     return 0
 
 

@@ -27,6 +27,7 @@ class Connection(sqlite3.Connection):
     """A connection that can be referred to weakly, and that ends in silence."""
 
     path = ""
+    is_closed = False
     files: tuple[File | None, File | None] = (None, None)
     """The database and its log, as they were when this was opened."""
 
@@ -51,6 +52,11 @@ class Connection(sqlite3.Connection):
             return self.execute(statement, parameters).fetchall()
         finally:
             self.text_factory = str
+
+    def close(self) -> None:
+        """Close it, and remember that."""
+        super().close()
+        self.is_closed = True
 
     def note_files(self, path: str) -> None:
         """Remember which files are open, once SQLite has opened both."""

@@ -16,6 +16,8 @@ from longterm.errors import StoreError, closed_store
 from longterm.store.sqlite._connection import Connection
 
 _FORK_WAIT_SECONDS: Final = 30.0
+_FORK_LOOK_SECONDS: Final = 0.001
+"""How often a fork looks whether all connections are back."""
 _LOOK_SECONDS: Final = 0.1
 """How often to look whether the file is still where it was."""
 
@@ -35,9 +37,10 @@ class ConnectionPool:
     fork harms both sides, even if the child opens its own. So a fork waits until every connection
     is back and closes them all; parent and child open new ones at their next step.
 
-    The exception of a signal can come between any two steps of the code below. What is lent is
-    known by weak references, so a connection that an interrupted thread has dropped is not waited
-    for. The lock can be taken twice, so a signal handler that reads waits for nothing.
+    The exception of a signal can come between any two steps of the code below, and its handler may
+    use the store. So connections come and go by single steps of a list, without a lock. What is
+    open is known by weak references: a connection that an interrupted thread has dropped is not
+    waited for.
     """
 
     def __init__(self, open_connection: Callable[[], Connection]) -> None:
@@ -53,11 +56,10 @@ class ConnectionPool:
         """Begin with no connection open."""
         _inherited.extend(self._idle)
         self._idle = []
-        self._lent: list[ref[Connection | _Opening]] = []
-        self._looked_at = 0.0
+        self._open: list[ref[Connection | _Opening]] = []
+        self._look_at = 0.0
         self._forks = 0
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition(threading.RLock())
 
     def lend(self) -> Connection:
         """Return a connection for the caller's use alone, until it is given back.
@@ -65,24 +67,32 @@ class ConnectionPool:
         Raises:
             StoreError: the store is closed, or its file was moved.
         """
-        with self._lock:
-            while self._forks:
-                self._changed.wait()
-            if self._stopped is not None:
-                raise StoreError(str(self._stopped))  # an error of each caller's own
-            if self._is_closed:
-                raise closed_store()
-            lent = self._idle.pop() if self._idle else _Opening()
-            self._lent.append(ref(lent))
-        connection = self._opened(lent) if isinstance(lent, _Opening) else lent
-        if (now := monotonic()) - self._looked_at > _LOOK_SECONDS:
-            self._looked_at = now
+        if self._forks or self._is_closed or self._stopped:
+            self._wait_or_refuse()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._opened()
+        if (now := monotonic()) > self._look_at:
+            self._look_at = now + _LOOK_SECONDS
             try:
                 self.check_place(connection)
             except BaseException:
                 self.give_back(connection)
                 raise
         return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back from the thread that it was lent to.
+
+        Whatever interrupted the thread, no transaction of it goes on.
+        """
+        if connection.in_transaction:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._is_closed:
+            self._close_idle()
 
     def check_place(self, connection: Connection) -> None:
         """Stop the store for good if the file of a connection is no longer where it was.
@@ -99,55 +109,64 @@ class ConnectionPool:
             )
             raise self._stopped
 
-    def _opened(self, opening: _Opening) -> Connection:
-        try:
-            connection = self._open_connection()
-            self._lent.append(ref(connection))
-            return connection
-        finally:
-            self._is_back(opening)
-
-    def give_back(self, connection: Connection) -> None:
-        """Take a connection back from the thread that it was lent to.
-
-        Whatever interrupted the thread, no transaction of it goes on.
-        """
-        with self._lock:
-            if connection.in_transaction or self._is_closed:
-                connection.close()
-            else:
-                self._idle.append(connection)
-            self._is_back(connection)
-
-    def _is_back(self, lent: Connection | _Opening) -> None:
-        with self._lock:
-            self._lent = [found for found in self._lent if found() not in (None, lent)]
-            if self._forks:
-                self._changed.notify_all()
+    def lent(self) -> int:
+        """Return how many connections are lent, or just being opened."""
+        idle = {id(connection) for connection in self._idle}
+        opened = [found() for found in self._open]
+        return sum(
+            id(one) not in idle and not (isinstance(one, Connection) and one.is_closed)
+            for one in opened
+            if one is not None
+        )
 
     def close(self) -> None:
         """Close every connection: the idle ones now, a lent one when it comes back."""
-        with self._lock:
-            self._is_closed = True
-            self._close_idle()
+        self._is_closed = True
+        self._close_idle()
+
+    def _wait_or_refuse(self) -> None:
+        with self._changed:
+            while self._forks:
+                self._changed.wait()
+        if self._stopped is not None:
+            raise StoreError(str(self._stopped))  # an error of each caller's own
+        if self._is_closed:
+            raise closed_store()
+
+    def _opened(self) -> Connection:
+        opening = _Opening()
+        with self._changed:
+            # Until here a fork may have begun; from here on it waits.
+            self._wait_or_refuse()
+            self._open = [found for found in self._open if found() is not None]
+            self._open.append(ref(opening))
+        try:
+            connection = self._open_connection()
+            self._open.append(ref(connection))
+            return connection
+        finally:
+            del opening  # whoever keeps the traceback of an error keeps this frame
 
     def _close_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        while True:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
 
     def before_fork(self) -> None:
         """Hold every step of this process's threads until the fork is done."""
-        with self._lock:
+        end = monotonic() + _FORK_WAIT_SECONDS
+        with self._changed:
             self._forks += 1
-            self._changed.wait_for(self._has_all_back, _FORK_WAIT_SECONDS)
             self._close_idle()
-
-    def _has_all_back(self) -> bool:
-        return all(lent() is None for lent in self._lent)
+            while self.lent() and monotonic() < end:
+                self._changed.wait(_FORK_LOOK_SECONDS)
+                self._close_idle()
 
     def after_fork_in_parent(self) -> None:
         """Let the threads go on."""
-        with self._lock:
+        with self._changed:
             self._forks -= 1
             self._changed.notify_all()
 

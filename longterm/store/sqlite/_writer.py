@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import Any, Final, TypeVar
 
 from longterm._fork import register_reset
@@ -61,14 +62,14 @@ class Writer:
         if self._disk_error is not None:
             raise self._file.disk_failed(self._disk_error)
         step = Step(action)
-        thread = threading.get_ident()
-        if thread in self._inside:
+        inside, thread = self._inside, get_ident()
+        if thread in inside:
             raise interrupted_step()
         try:
-            self._inside.add(thread)
+            inside.add(thread)
             (self.lasting if is_durable else self.quick).take(step)
         finally:
-            self._inside.discard(thread)
+            inside.discard(thread)
         if step.error is None:
             result: _T = step.result
             return result
@@ -107,7 +108,9 @@ class Writer:
                 connection = self._pool.lend()
                 if is_durable:
                     self._open_log(connection)
-                self._take(connection, steps)
+                if len(steps) == 1 or not self._take_together(connection, steps):
+                    for step in steps:
+                        self._take_alone(connection, step)
                 if is_durable:
                     # While it is lent: the log of a connection that is closed may be gone.
                     self._pool.check_place(connection)
@@ -123,11 +126,6 @@ class Writer:
         if self._log is None or self._log.file != log:
             self._pool.check_place(connection)
             self._log = Log(connection.path)
-
-    def _take(self, connection: Connection, steps: Sequence[Step]) -> None:
-        if len(steps) == 1 or not self._take_together(connection, steps):
-            for step in steps:
-                self._take_alone(connection, step)
 
     def _take_alone(self, connection: Connection, step: Step) -> None:
         try:
