@@ -255,8 +255,8 @@ class Reader:
 
         decoding = self.decoding
         decoding.checks.clear()
-        decoding.cells.clear()
-        decoding.functions.clear()
+        decoding.return_to((0, 0, 0, 0))
+        decoding.reads.clear()
         self.placeholders.clear()
         self.items.clear()
         take_apart(decoding.fragile)

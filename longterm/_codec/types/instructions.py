@@ -32,7 +32,7 @@ class Contents:
         self.parts = parts
 
 
-def _load_placeholder(parts: Parts, context: Any) -> Placeholder:
+def _load_placeholder(parts: Parts, decoding: Any) -> Placeholder:
     if type(parts[0]) is not int:
         raise TypeError("what is populated later is of a kind")
     kind = KINDS[parts[0]]
@@ -41,7 +41,7 @@ def _load_placeholder(parts: Parts, context: Any) -> Placeholder:
     return Placeholder(kind, parts[1:])
 
 
-def _load_contents(parts: Parts, context: Any) -> Contents:
+def _load_contents(parts: Parts, decoding: Any) -> Contents:
     return Contents(parts[0], parts[1:])
 
 

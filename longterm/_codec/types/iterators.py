@@ -19,7 +19,7 @@ from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "iterators"
 _MOST_PAST_THE_END: Final = 100_000
-"""How far an iterator may stand past the end of a list that has shrunk: what `Context` allows."""
+"""How far an iterator may stand past the end of a list that has shrunk: what `Decoding` allows."""
 
 # What makes a fresh iterator, by the name that is stored; and what its container may be.
 _SEQUENCES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
