@@ -164,3 +164,12 @@ def test_methods_of_values_wait_if_they_only_compute() -> None:
     assert [each.__name__ for each in back] == [each.__name__ for each in bound]
     with pytest.raises(NotStorable, match="call unlink after the suspend"):
         encode([Path("a").unlink])
+
+
+def test_what_a_class_has_no_more_is_named_and_is_no_damage() -> None:
+    color = type_of("tests.codec.models:Color")
+    with pytest.raises(NotAllowed, match=r"models:Color\.GREEN.*was the member removed"):
+        decode(items(tagged("enum member", color, "GREEN")))
+    slotted = type_of("tests.codec.models:Slotted")
+    with pytest.raises(NotAllowed, match=r"models:Slotted\.middle.*no slot of the class"):
+        decode(items(tagged("object", slotted, None, {"middle": 1})))
