@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 P = ParamSpec("P")
 
@@ -49,22 +52,24 @@ def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> 
     return default_engine().start_flow(flow, *args, **kwargs)
 
 
-def process_event(run_id: str, event_id: str, result: Any = None, *, key: str | None = None) -> Run:
+def process_event(
+    run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
     return default_engine().process_event(run_id, event_id, result, key=key)
 
 
-def throw(run_id: str, error: BaseException) -> Run:
+def throw(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
     """Raise an exception at the suspend where a run waits; see `Engine.throw`."""
     return default_engine().throw(run_id, error)
 
 
-def cancel(run_id: str) -> Run:
+def cancel(run_id: str | UUID) -> Run:
     """Cancel a suspended run of the default store; see `Engine.cancel`."""
     return default_engine().cancel(run_id)
 
 
-def retry(run_id: str) -> Run:
+def retry(run_id: str | UUID) -> Run:
     """Give a failed run of the default store another try; see `Engine.retry`."""
     return default_engine().retry(run_id)
 
@@ -74,7 +79,7 @@ def find_runs(**wanted: Any) -> list[Run]:
     return default_engine().find_runs(**wanted)
 
 
-def get_run(run_id: str) -> Run:
+def get_run(run_id: str | UUID) -> Run:
     """Return a run of the default store as it is now; see `Engine.get_run`."""
     return default_engine().get_run(run_id)
 
@@ -85,27 +90,27 @@ async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwar
 
 
 async def aprocess_event(
-    run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+    run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
 ) -> Run:
     """Give a run of the default store its event; see `Engine.aprocess_event`."""
     return await default_engine().aprocess_event(run_id, event_id, result, key=key)
 
 
-async def aget_run(run_id: str) -> Run:
+async def aget_run(run_id: str | UUID) -> Run:
     """Return a run of the default store as it is now; see `Engine.aget_run`."""
     return await default_engine().aget_run(run_id)
 
 
-async def athrow(run_id: str, error: BaseException) -> Run:
+async def athrow(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
     """Raise an exception at the suspend where a run waits; see `Engine.athrow`."""
     return await default_engine().athrow(run_id, error)
 
 
-async def acancel(run_id: str) -> Run:
+async def acancel(run_id: str | UUID) -> Run:
     """Cancel a suspended run of the default store; see `Engine.acancel`."""
     return await default_engine().acancel(run_id)
 
 
-async def aretry(run_id: str) -> Run:
+async def aretry(run_id: str | UUID) -> Run:
     """Give a failed run of the default store another try; see `Engine.aretry`."""
     return await default_engine().aretry(run_id)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Final
 
 from longterm._codec import hash_text
-from longterm.errors import InvalidFact
+from longterm._names import check_fact
 from longterm.run import Fact
-
-_PLAIN: Final = (str, int, float, bool, type(None))
 
 
 def blind(**facts: Fact) -> dict[str, str]:
@@ -42,8 +39,7 @@ def blinded(facts: Mapping[str, Fact]) -> list[dict[str, str]]:
 
 def _hashes(name: str, value: Fact) -> list[str]:
     """Return the keyed hash of a fact under each key; the first key's is the first."""
-    if type(value) not in _PLAIN:
-        raise InvalidFact(name, value)
+    check_fact(name, value)
     from longterm.store.facts import write_facts  # only for those who use it
 
     # The name is part of what is hashed, so that a patient's number is not known as a doctor's.

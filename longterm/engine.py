@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
@@ -17,16 +17,19 @@ from longterm._blind import blinded
 from longterm._codec import check_keys
 from longterm._flows.event import Event
 from longterm._flows.flow import flow_of
+from longterm._names import check_fact, delivery_key, event_name, id_of_run, is_text
 from longterm._turns.claims import Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.errors import Cancelled, NotSupported
+from longterm.errors import Cancelled, InvalidQuery, NotAnException, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
 from longterm.store.base import Deletion, Query, RunStore, Search
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from longterm._turns.due import DueTurns
 
 P = ParamSpec("P")
@@ -88,18 +91,20 @@ class Engine:
         return self._turns.start(flow, args, kwargs)
 
     def process_event(
-        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         """Give a suspended run the event that it waits for, and carry it on by one turn.
 
         Args:
-            run_id: the run's id.
+            run_id: the run's id; a `UUID` of it does too.
             event_id: the event's name, as the flow's `suspend` gave it.
             result: the event's value, which that `suspend` returns.
-            key: a name for this delivery. The same key again, until the run's next turn, changes
-                nothing and returns the run as the first delivery left it.
+            key: a name for this delivery, a string of 1 to 500 characters. The same key again,
+                until the run's next turn or a `retry`, changes nothing and returns the run as the
+                first delivery left it.
 
         Raises:
+            InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
             UnknownRun: the store has no such run.
             WrongEvent: the run waits for another event.
             RunComplete, RunNotSuspended: the run takes no events now.
@@ -111,21 +116,28 @@ class Engine:
 
         After any of these but the last the run waits on as it was.
         """
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
         return self._turns.deliver(run_id, event_id, Event(result), key)
 
-    def throw(self, run_id: str, error: BaseException) -> Run:
+    def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
 
         The flow's own `except`, `finally` and `with` see it as if the suspend had raised it.
 
+        Args:
+            run_id: the run's id.
+            error: the exception, or a class of which one is made without arguments.
+
         Raises:
+            NotAnException: it is neither.
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        return self._turns.interrupt(run_id, Event(error=error))
+        return self._turns.interrupt(id_of_run(run_id), Event(error=_exception(error)))
 
-    def cancel(self, run_id: str) -> Run:
+    def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
 
         `Cancelled` is raised there, so `finally` and `with` clean up as always. A flow that catches
@@ -135,9 +147,10 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
+        run_id = id_of_run(run_id)
         return self._turns.interrupt(run_id, Event(error=Cancelled(run_id)))
 
-    def expire(self, run_id: str) -> Run:
+    def expire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
 
         A worker does this for every run whose deadline has passed.
@@ -146,9 +159,9 @@ class Engine:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        return self._turns.interrupt(run_id, None)
+        return self._turns.interrupt(id_of_run(run_id), None)
 
-    def retry(self, run_id: str) -> Run:
+    def retry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
 
         A run that failed in its first turn is started again; any other waits again for the event
@@ -159,15 +172,15 @@ class Engine:
             RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.
         """
-        return self._turns.retry(run_id)
+        return self._turns.retry(id_of_run(run_id))
 
-    def get_run(self, run_id: str) -> Run:
+    def get_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now.
 
         Raises:
             UnknownRun: the store has no such run.
         """
-        return self.store.get(run_id)
+        return self.store.get(id_of_run(run_id))
 
     def find_runs(
         self,
@@ -194,19 +207,21 @@ class Engine:
             after: the id of the last run of the page before.
 
         Raises:
+            InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
             NotSupported: the store cannot search.
             InvalidKey: blind facts are to be found, and there is no key.
         """
         if not isinstance(self.store, Search):
             raise NotSupported(self.store, "finding runs")
+        named = flow if flow is None or isinstance(flow, str) else flow_of(flow).name
         query = Query(
-            state=None if state is None else RunState(state),
-            flow=flow if flow is None or isinstance(flow, str) else flow_of(flow).name,
-            waiting_for=waiting_for,
-            index=index or {},
-            saved_before=None if older_than is None else self.clock.now() - older_than,
-            limit=limit,
-            after=after,
+            state=None if state is None else _state(state),
+            flow=_text("flow", named),
+            waiting_for=_text("waiting_for", waiting_for),
+            index=_facts(index or {}),
+            saved_before=None if older_than is None else self._before(older_than),
+            limit=_limit(limit),
+            after=None if after is None else id_of_run(after),
         )
         # Each key hides a fact in its own way, and a run was saved with one of them.
         found = [
@@ -216,6 +231,12 @@ class Engine:
         ]
         return sorted(found, key=attrgetter("id"))[:limit]
 
+    def _before(self, older_than: timedelta) -> datetime:
+        try:
+            return self.clock.now() - older_than
+        except OverflowError:
+            raise InvalidQuery("older_than", older_than, "give a shorter time") from None
+
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
 
@@ -224,7 +245,7 @@ class Engine:
         """
         if not isinstance(self.store, Deletion):
             raise NotSupported(self.store, "deleting runs")
-        deleted, saved_before = 0, self.clock.now() - older_than
+        deleted, saved_before = 0, self._before(older_than)
         while count := self.store.delete_ended(saved_before=saved_before, limit=_PRUNED_AT_ONCE):
             deleted += count
         return deleted
@@ -286,27 +307,64 @@ class Engine:
         return await self._turns.astart(flow, args, kwargs)
 
     async def aprocess_event(
-        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
         return await self._turns.adeliver(run_id, event_id, Event(result), key)
 
-    async def athrow(self, run_id: str, error: BaseException) -> Run:
+    async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        return await self._turns.ainterrupt(run_id, Event(error=error))
+        return await self._turns.ainterrupt(id_of_run(run_id), Event(error=_exception(error)))
 
-    async def acancel(self, run_id: str) -> Run:
+    async def acancel(self, run_id: str | UUID) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
+        run_id = id_of_run(run_id)
         return await self._turns.ainterrupt(run_id, Event(error=Cancelled(run_id)))
 
-    async def aexpire(self, run_id: str) -> Run:
+    async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""
-        return await self._turns.ainterrupt(run_id, None)
+        return await self._turns.ainterrupt(id_of_run(run_id), None)
 
-    async def aretry(self, run_id: str) -> Run:
+    async def aretry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
-        return await self._turns.aretry(run_id)
+        return await self._turns.aretry(id_of_run(run_id))
 
-    async def aget_run(self, run_id: str) -> Run:
+    async def aget_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
         return await in_thread(self.get_run, run_id)
+
+
+def _exception(error: object) -> BaseException:
+    """Return what `raise error` would raise."""
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if not isinstance(error, BaseException):
+        raise NotAnException(error)
+    return error
+
+
+def _state(state: str) -> RunState:
+    try:
+        return RunState(state)
+    except ValueError:
+        raise InvalidQuery("state", state, f"choose of {', '.join(RunState)}") from None
+
+
+def _text(name: str, value: str | None) -> str | None:
+    if value is not None and not is_text(value):
+        raise InvalidQuery(name, value, "give a string without NUL")
+    return value
+
+
+def _facts(index: Mapping[str, Fact]) -> Mapping[str, Fact]:
+    for name, value in index.items():
+        check_fact(name, value)
+    return index
+
+
+def _limit(limit: int) -> int:
+    if type(limit) is not int or not 0 <= limit < 1 << 31:
+        raise InvalidQuery("limit", limit, "give a number of runs, such as 100")
+    return limit

@@ -15,6 +15,17 @@ class LongtermError(Exception):
     """The base of every error that longterm raises."""
 
 
+def _shown(value: object) -> str:
+    """Show a plain value that was refused, shortened; of any other, only the type."""
+    if not isinstance(value, str | bytes | int | float | None):
+        return f"a {type(value).__qualname__}"
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "an integer of too many digits"
+    return shown if len(shown) <= 80 else f"{shown[:60]}... ({len(shown):,} characters)"
+
+
 class CompileError(LongtermError):
     """Raised when `@deflow` is put on something that cannot become a flow.
 
@@ -332,14 +343,33 @@ class RunComplete(RunNotSuspended):
         self.state = "complete"
 
 
+class InvalidRunId(LongtermError):
+    """Raised when what is given as a run's id is no string and no `UUID`."""
+
+    def __init__(self, run_id: object) -> None:
+        """Say what was given."""
+        super().__init__(f"a run's id is a string or a UUID, not {_shown(run_id)} (give `run.id`)")
+
+
 class InvalidEventId(LongtermError):
-    """Raised when an event id is not a string, or is empty."""
+    """Raised when an event id is no string that every store can hold as a name."""
 
     def __init__(self, event_id: object) -> None:
-        """Keep what was given."""
+        """Say what was given."""
         super().__init__(
-            f"an event id is a string of at least one character, not {event_id!r} "
+            f"an event id is a string of 1 to 500 characters without NUL, not {_shown(event_id)} "
             '(write suspend("approved"), process_event(run_id, "approved", value))'
+        )
+
+
+class InvalidDeliveryKey(LongtermError):
+    """Raised when the key of a delivery is no string that every store can hold as a name."""
+
+    def __init__(self, key: object) -> None:
+        """Say what was given."""
+        super().__init__(
+            f"the key of a delivery is a string of 1 to 500 characters without NUL, not "
+            f"{_shown(key)} (give the message's id in the queue, as text)"
         )
 
 
@@ -355,14 +385,33 @@ class InvalidDeadline(LongtermError):
 
 
 class InvalidFact(LongtermError):
-    """Raised when a run shall be found by what is no plain value."""
+    """Raised when a run shall be found by what is no plain value, or takes too much room."""
 
-    def __init__(self, name: str, value: object) -> None:
+    def __init__(
+        self, name: str, value: object, hint: str = "set a string, a number, a bool or None"
+    ) -> None:
         """Keep the name of the fact."""
         self.name = name
+        super().__init__(f"the fact {name[:100]}={_shown(value)} cannot be searched for ({hint})")
+
+
+class InvalidQuery(LongtermError):
+    """Raised when runs are to be found by what no run can have."""
+
+    def __init__(self, name: str, value: object, hint: str) -> None:
+        """Keep which argument it was."""
+        self.name = name
+        super().__init__(f"{name}={_shown(value)} finds no runs ({hint})")
+
+
+class NotAnException(LongtermError):
+    """Raised when what is to be thrown into a run could not be raised."""
+
+    def __init__(self, value: object) -> None:
+        """Say what was given."""
         super().__init__(
-            f"the fact {name}={value!r} cannot be searched for "
-            "(set a string, a number, a bool or None)"
+            f"an exception is thrown into a run, not {_shown(value)} "
+            '(give an instance such as ValueError("too late"), or its class)'
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from longterm.errors import InvalidDeadline
+
 
 class _Missing:
     """Stands for a default that was not given."""
@@ -29,5 +31,14 @@ class Wait:
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
 
     def deadline(self, now: datetime) -> datetime | None:
-        """Return when a wait that begins now ends by itself."""
-        return now + self.expires if isinstance(self.expires, timedelta) else self.expires
+        """Return when a wait that begins now ends by itself.
+
+        Raises:
+            InvalidDeadline: that would be after the year 9999.
+        """
+        if not isinstance(self.expires, timedelta):
+            return self.expires
+        try:
+            return now + self.expires
+        except OverflowError:
+            raise InvalidDeadline("it would not be in the years 1 to 9999", self.expires) from None

@@ -99,8 +99,8 @@ def _check_entered(
             raise indirect(entry, value, below)
 
 
-def rebuild(frames: list[Frame], event: Event) -> Callable[[], Any]:
-    """Return a callable that goes on with a continuation when the event has come.
+def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]:
+    """Return the outermost flow, and a callable that goes on with it when the event has come.
 
     Each frame's resume body gets the inner frame's continuation as a partial function, which
     leaves no entry in tracebacks: a stack that was resumed looks like one that never stopped.
@@ -131,7 +131,7 @@ def rebuild(frames: list[Frame], event: Event) -> Callable[[], Any]:
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         function = FunctionType(code, flow.globals, code.co_name, None, closure)
         inner = partial(function, inner, *map(slots.__getitem__, bound))
-    return inner
+    return flow, inner
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from longterm._flows.context import current_turn
-from longterm.errors import InvalidDeadline, InvalidEventId, InvalidFact
+from longterm._flows.context import current, current_turn
+from longterm._names import check_fact, event_name
+from longterm.errors import InvalidDeadline, NotInRun
 from longterm.run import Fact
 from longterm.wait import MISSING, Wait
 
@@ -23,7 +24,7 @@ def suspend(
     The run is stored and costs nothing until `process_event(run_id, event_id, value)` goes on.
 
     Args:
-        event_id: the name of the event, any string but the empty one.
+        event_id: the name of the event, a string of 1 to 500 characters.
         expires: when to give up waiting: an aware moment, or how long from now.
         default: what the wait is worth then; without it `Expired` is raised here.
 
@@ -32,17 +33,30 @@ def suspend(
         InvalidEventId, InvalidDeadline: an argument is not what it should be.
         NotInRun: no run is under way.
     """
-    if not isinstance(event_id, str) or not event_id:
-        raise InvalidEventId(event_id)
-    if expires is None:
-        if default is not MISSING:
-            raise InvalidDeadline("a default needs a moment at which it comes", expires)
-    elif isinstance(expires, datetime):
+    event_id = event_name(event_id)
+    if expires is not None:
+        expires = _checked(expires)
+    elif default is not MISSING:
+        raise InvalidDeadline("a default needs a moment at which it comes", expires)
+    turn = current.get()
+    if turn is None:
+        raise NotInRun("suspend")
+    return turn.suspend(Wait(event_id, expires, default))
+
+
+def _checked(expires: object) -> datetime | timedelta:
+    """Return a moment in UTC, or a length of time, that every store can hold the end of."""
+    if isinstance(expires, timedelta):
+        Wait("", expires).deadline(datetime.now(UTC))
+        return expires
+    try:
+        if not isinstance(expires, datetime):
+            raise InvalidDeadline("it is neither a moment nor a length of time", expires)
         if expires.utcoffset() is None:
             raise InvalidDeadline("the moment has no time zone", expires)
-    elif not isinstance(expires, timedelta):
-        raise InvalidDeadline("it is neither a moment nor a length of time", expires)
-    return current_turn("suspend").suspend(Wait(event_id, expires, default))
+        return expires.astimezone(UTC)
+    except OverflowError:
+        raise InvalidDeadline("it would not be in the years 1 to 9999", expires) from None
 
 
 def set_index(**facts: Fact) -> None:
@@ -51,13 +65,12 @@ def set_index(**facts: Fact) -> None:
     They stay until they are set anew, and are saved with the turn.
 
     Raises:
-        InvalidFact: a value is not a string, a number, a bool or None.
+        InvalidFact: a value is not a string, a number, a bool or None, or takes too much room.
         NotInRun: no run is under way.
     """
     turn = current_turn("set_index")
     for name, value in facts.items():
-        if type(value) not in (str, int, float, bool, type(None)):
-            raise InvalidFact(name, value)
+        check_fact(name, value)
     turn.index.update(facts)
 
 

@@ -16,13 +16,13 @@ from longterm._codec import decode_frames
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.event import Event
-from longterm._flows.flow import flow_named, flow_of
+from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import after_error, after_turn, new_run, refusal, released_run
 from longterm.clock import Clock
-from longterm.errors import AsyncFlow, CorruptData, Expired, InvalidEventId, RunTooLarge
+from longterm.errors import AsyncFlow, CorruptData, Expired, RunTooLarge
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
@@ -37,17 +37,19 @@ reading: ContextVar[RunStore | None] = ContextVar("longterm.reading", default=No
 class Attempt(LiveTurn):
     """One try at a turn: what there is to call, and what it is made of."""
 
-    __slots__ = ("entry", "event", "frames")
+    __slots__ = ("entry", "event", "flow", "frames")
 
     def __init__(
         self,
         run: Run,
+        flow: Flow,
         entry: Callable[[], Any],
         frames: list[Frame],
         event: Event | None,
     ) -> None:
         """Begin a turn; the first one has no frames yet, and no event."""
-        LiveTurn.__init__(self, run)
+        super().__init__(run)
+        self.flow = flow
         self.entry = entry
         self.frames = frames
         self.event = event
@@ -65,9 +67,10 @@ class Turns:
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Run the first turn of a flow, and create its run as it is then."""
-        if flow_of(flow).is_async:
-            raise AsyncFlow(flow_of(flow).name, "start_flow")
-        return self._run(self._first(flow, args, kwargs), self._store.create)
+        attempt = self._first(flow, args, kwargs)
+        if attempt.flow.is_async:
+            raise AsyncFlow(attempt.flow.name, "start_flow")
+        return self._run(attempt, self._store.create)
 
     async def astart(
         self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -119,8 +122,6 @@ class Turns:
 
     def _take(self, claim: Claim, run_id: str, event_id: str, key: str | None) -> Run | None:
         """Claim a run for an event; return what came of its delivery before, if this repeats it."""
-        if not isinstance(event_id, str) or not event_id:
-            raise InvalidEventId(event_id)
         run = claim.take(run_id, event_id)
         if run is None:
             stored = self._store.get(run_id)
@@ -130,18 +131,22 @@ class Turns:
         return claim.release() if key is not None and run.delivery == key else None
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
-        """Claim a failed run; return it if there is no turn to run, since it waits again."""
+        """Claim a failed run; return it if there is no turn to run, since it waits again.
+
+        The delivery that failed may then come again under its key, as a queue brings it.
+        """
         run = claim.take_failed(run_id)
         if run.waiting_for is None:
             return None
-        return claim.save(released_run(run.changed(encoded_error=None)))
+        return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
 
     def advance(self, claim: Claim, event: Event | None, key: str | None = None) -> Run:
         """Run one turn of a claimed run, and save it; None is the end of its wait."""
         assert claim.run is not None
-        if flow_named(claim.run.flow).is_async:
-            raise AsyncFlow(claim.run.flow, "process_event")
-        return self._run(self._attempt(claim.run, event, key), claim.save)
+        attempt = self._attempt(claim.run, event, key)
+        if attempt.flow.is_async:
+            raise AsyncFlow(attempt.flow.name, "process_event")
+        return self._run(attempt, claim.save)
 
     async def aadvance(self, claim: Claim, event: Event | None) -> Run:
         """Run one turn of a claimed run of an `async def` flow, and save it."""
@@ -176,8 +181,9 @@ class Turns:
     def _first(
         self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Attempt:
-        run = new_run(flow_of(flow), args, kwargs, self._clock.now(), self._max_bytes)
-        return Attempt(run, partial(flow, *args, **kwargs), [], None)
+        known = flow_of(flow)
+        run = new_run(known, args, kwargs, self._clock.now(), self._max_bytes)
+        return Attempt(run, known, partial(flow, *args, **kwargs), [], None)
 
     def _attempt(self, run: Run, event: Event | None, key: str | None = None) -> Attempt:
         """Decode a claimed run's frames, and make of them what is to be called."""
@@ -191,9 +197,9 @@ class Turns:
         finally:
             reading.set(before)
         event = event or _end_of_wait(run, frames)
-        entry = _start(frames[0]) if frames[0].point == 0 else rebuild(frames, event)
+        flow, entry = _start(frames[0]) if frames[0].point == 0 else rebuild(frames, event)
         begun = run if key == run.delivery else run.changed(delivery=key)
-        return Attempt(begun, entry, frames, event)
+        return Attempt(begun, flow, entry, frames, event)
 
     def _run(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
@@ -237,8 +243,8 @@ def _end_of_wait(run: Run, frames: list[Frame]) -> Event:
     return Event(default)
 
 
-def _start(frame: Frame) -> Callable[[], Any]:
-    """Return the call that starts a flow, from the frame that was kept of it."""
+def _start(frame: Frame) -> tuple[Flow, Callable[[], Any]]:
+    """Return a flow, and the call that starts it, from the frame that was kept of it."""
     flow = flow_named(frame.flow, frame.version)
     args, kwargs = frame.slots.get("args"), frame.slots.get("kwargs")
     # Exactly these: a subclass could have its own way to be gone through.
@@ -246,4 +252,4 @@ def _start(frame: Frame) -> Callable[[], Any]:
         raise CorruptData("the stored bytes hold no arguments where a flow begins")
     if not all(type(name) is str for name in kwargs):
         raise CorruptData("the stored bytes hold arguments without names")
-    return partial(next(iter(flow.functions)), *args, **kwargs)
+    return flow, partial(next(iter(flow.functions)), *args, **kwargs)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import decode, encode
 from longterm._flows.context import current
@@ -24,6 +24,9 @@ from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.wait import MISSING, Wait
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 __all__ = [
     "EXPIRE",
@@ -186,14 +189,14 @@ class _InLoops(Engine):
         return asyncio.run(self.astart_flow(flow, *args, **kwargs))
 
     def process_event(
-        self, run_id: str, event_id: str, result: Any = None, *, key: str | None = None
+        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
     ) -> Run:
         return asyncio.run(self.aprocess_event(run_id, event_id, result, key=key))
 
-    def throw(self, run_id: str, error: BaseException) -> Run:
+    def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         return asyncio.run(self.athrow(run_id, error))
 
-    def expire(self, run_id: str) -> Run:
+    def expire(self, run_id: str | UUID) -> Run:
         return asyncio.run(self.aexpire(run_id))
 
 

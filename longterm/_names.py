@@ -1,0 +1,109 @@
+"""What may be a name, or a fact: text that every store can hold, and index.
+
+A name that is refused here is refused before anything happens. One that a store refused would undo
+a turn whose effects are there, again and again.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from longterm.errors import (
+    InvalidDeliveryKey,
+    InvalidEventId,
+    InvalidFact,
+    InvalidRunId,
+    UnknownRun,
+)
+
+LONGEST: Final = 500
+"""Characters of a name: 2,000 bytes as UTF-8, at most. An index of Postgres holds 2,700."""
+
+_FACT_NAME_BYTES: Final = 100
+_FACT_TEXT_BYTES: Final = 2_000
+"""As JSON. What cannot stand as it is takes up to six times the room."""
+_FACT_INTEGER_BITS: Final = 2_000
+"""Python writes, and reads, no integer of more than 4,300 digits."""
+
+
+def is_text(value: object) -> bool:
+    """Tell whether every store can hold a value as text: no NUL, and no half of a character."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def event_name(value: object) -> str:
+    """Return an event's name as a plain string; that of an enumeration or another `str` is taken.
+
+    Raises:
+        InvalidEventId: it is no name.
+    """
+    if type(value) is str and value.isascii() and 0 < len(value) <= LONGEST and "\0" not in value:
+        return value  # most often
+    if not is_text(value) or not 0 < len(str.__str__(value)) <= LONGEST:
+        raise InvalidEventId(value)
+    return str.__str__(value)
+
+
+def delivery_key(value: object) -> str:
+    """Return the key of a delivery as a plain string.
+
+    Raises:
+        InvalidDeliveryKey: it is none.
+    """
+    if not is_text(value) or not 0 < len(str.__str__(value)) <= LONGEST:
+        raise InvalidDeliveryKey(value)
+    return str.__str__(value)
+
+
+def id_of_run(value: object) -> str:
+    """Return a run's id as a plain string; a `UUID` is taken too.
+
+    Raises:
+        InvalidRunId: it is neither.
+        UnknownRun: no store holds a run of such an id.
+    """
+    if type(value) is str and value.isascii() and "\0" not in value:  # most often
+        return value
+    uuid = sys.modules.get("uuid")  # who has not imported it has no UUID either
+    if uuid is not None and isinstance(value, uuid.UUID):
+        value = value.hex
+    if not isinstance(value, str):
+        raise InvalidRunId(value)
+    if not is_text(value):
+        raise UnknownRun(value)
+    return str.__str__(value)
+
+
+def check_fact(name: str, value: object) -> None:
+    """Make sure that a run can be found by a fact.
+
+    Raises:
+        InvalidFact: it is no plain value, or takes too much room.
+    """
+    if type(value) not in (str, int, float, bool, type(None)):
+        raise InvalidFact(name, value)
+    if _size(name) > _FACT_NAME_BYTES:
+        raise InvalidFact(name, value, f"give it a name of at most {_FACT_NAME_BYTES} bytes")
+    if type(value) is str and _json_size(value) > _FACT_TEXT_BYTES:
+        raise InvalidFact(name, value, f"set a text of at most {_FACT_TEXT_BYTES} bytes")
+    if type(value) is int and value.bit_length() > _FACT_INTEGER_BITS:
+        raise InvalidFact(name, value, f"set an integer of at most {_FACT_INTEGER_BITS} bits")
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _json_size(text: str) -> int:
+    if len(text) * 6 <= _FACT_TEXT_BYTES:
+        return 0  # small, whatever it holds
+    import json
+
+    return _size(json.dumps(text, ensure_ascii=not is_text(text.replace("\0", " "))))
