@@ -302,6 +302,7 @@ def test_method_is_printed_on_its_own() -> None:
         "return(suspend(x)),[suspend(y)]",
         "return[a for a in(x)if(a)and y],suspend(x),f'{y!r:{x}}',None.x",
         "return[suspend(x)]",
+        "return {suspend(x), *y, [], suspend(y)}, [*suspend(x), y], x(*suspend(y), *x)",
         "z = 'a'if(suspend(x))else'b'",
         "z = not(suspend(x)),(suspend(x))and(y),1 if x else(suspend(y))",
         "z = [a for a in(suspend(x))if(y)], -(suspend(y)), x in(suspend(x))",
