@@ -67,6 +67,7 @@ def nested(head: str, count: int, inside: str = "suspend('a')", tail: str = "") 
     ).replace("\n", " ")
 
 
+# How deep libcst goes differs between versions of Python, so near its limit either is right.
 PARSER = "too deep for Python's parser"
 
 
@@ -74,31 +75,32 @@ PARSER = "too deep for Python's parser"
 @pytest.mark.parametrize(
     ("body", "outcomes"),
     [
-        ("' return x' + '.g()' * 500", ["compiled 1"]),
+        ("' return x' + '.g()' * 500", ["compiled 1", "refused too-deep"]),
         ("' return x' + '.g()' * 1000", ["refused too-deep"]),
         ("' return x' + '.g()' * 5000", [PARSER, "refused too-deep"]),
         ("' return ' + 'f(' * 190 + 'x' + ')' * 190", ["compiled 190"]),
         ("' return ' + '[' * 190 + 'suspend(x)' + ']' * 190", ["compiled 1"]),
         ("' return ' + '[' * 300 + ']' * 300", ["syntax too many nested parentheses"]),
-        ("' if x: suspend(x)\\n' + ' elif x: suspend(x)\\n' * 999", ["compiled 1000"]),
+        ("' if x: suspend(x)\\n' + ' elif x: suspend(x)\\n' * 999",
+         ["compiled 1000", "refused too-deep"]),
         ("' if x: suspend(x)\\n' + ' elif x: suspend(x)\\n' * 3000", [PARSER, "refused too-deep"]),
         ("' x = suspend(x)\\n' * 10_000", ["compiled 10000"]),
         ("' return ' + 'suspend(x) + ' * 600 + 'x'", ["compiled 600"]),
         ("' return ' + 'suspend(x) + ' * 5000 + 'x'", [PARSER, "refused too-deep"]),
         ("' return ' + 'suspend(x) and ' * 600 + 'x'", ["refused too-deep"]),
         ("' return ' + 'suspend(x) and ' * 90 + 'x'", ["compiled 90"]),
-        ("' return (' + 'x or ' * 900 + 'x) + suspend(x)'", ["compiled 1"]),
-        ("' return (' + '\\'a\\' ' * 2500 + ') + suspend(x)'", ["compiled 1"]),
+        ("' return (' + 'x or ' * 900 + 'x) + suspend(x)'", ["compiled 1", "refused too-deep"]),
+        ("' return (' + '\\'a\\' ' * 2500 + ') + suspend(x)'", ["compiled 1", "refused too-deep"]),
         ("' return ' + 'suspend(x) and ' * 5000 + 'x'", ["refused too-deep"]),
         ("' return ' + 'x and ' * 5000 + 'suspend(x)'", ["refused too-deep"]),
-        ("' return (' + 'x or ' * 600 + 'x) and suspend(x)'", ["refused too-deep"]),
+        ("' return (' + 'x or ' * 600 + 'x) and suspend(x)'", ["compiled 1", "refused too-deep"]),
         ("' return (' + 'x or ' * 5000 + 'x) and suspend(x)'", ["refused too-deep"]),
         ("' return (' + 'x or ' * 5000 + 'x) + suspend(x)'", ["refused too-deep"]),
         ("' return suspend(x), ' + 'x and ' * 5000 + 'x'", ["refused too-deep"]),
         ("' return ' + 'suspend(x) < ' * 200 + 'x'", ["refused too-deep"]),
         ("' return ' + 'suspend(x) < ' * 5000 + 'x'", ["refused too-deep"]),
         ("' return ' + 'suspend(x) if x else ' * 300 + 'x'", ["refused too-deep"]),
-        ("' return ' + 'not ' * 1100 + 'suspend(x)'", ["compiled 1"]),
+        ("' return ' + 'not ' * 1100 + 'suspend(x)'", ["compiled 1", "refused too-deep"]),
         ("' return ' + 'lambda: ' * 500 + 'x'", ["compiled 0"]),
         ("' return {' + 'suspend(x): x, ' * 300 + '}'", ["compiled 300"]),
         ("' return f\"' + '{suspend(x)}' * 1000 + '\"'", ["compiled 1000"]),
