@@ -62,6 +62,10 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 
 def install() -> None:
     """Watch this process from now on, for good."""
+    # A finder that an environment adds, as setuptools does, would be taken for code of the bytes'
+    # choice when longterm imports a module of its own.
+    python = ("_frozen_importlib", "_frozen_importlib_external")
+    sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "__module__", "") in python]
     sys.addaudithook(_audit)
 
 
