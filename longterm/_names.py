@@ -7,7 +7,7 @@ a turn whose effects are there, again and again.
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Final, TypeGuard
 
 from longterm.errors import (
     InvalidDeliveryKey,
@@ -27,7 +27,7 @@ _FACT_INTEGER_BITS: Final = 2_000
 """Python writes, and reads, no integer of more than 4,300 digits."""
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Tell whether every store can hold a value as text: no NUL, and no half of a character."""
     if not isinstance(value, str) or "\0" in value:
         return False
@@ -73,7 +73,7 @@ def id_of_run(value: object) -> str:
         return value
     uuid = sys.modules.get("uuid")  # who has not imported it has no UUID either
     if uuid is not None and isinstance(value, uuid.UUID):
-        value = value.hex
+        value = str(value).replace("-", "")
     if not isinstance(value, str):
         raise InvalidRunId(value)
     if not is_text(value):

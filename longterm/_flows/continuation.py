@@ -131,7 +131,7 @@ def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         function = FunctionType(code, flow.globals, code.co_name, None, closure)
         inner = partial(function, inner, *map(slots.__getitem__, bound))
-    return flow, inner
+    return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
