@@ -7,7 +7,6 @@ lost, and it can be retried when it is mended.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,8 +17,6 @@ from longterm.errors import StoreError, UnreadableRun
 from longterm.run import Run
 from longterm.store._rows import ID, Rows, key_of
 from longterm.store.base import Query
-
-_log = logging.getLogger("longterm")
 
 _MOST_NAMED: Final = 10_000
 """How many rows are remembered as named; a file that is worse may name some twice."""
@@ -91,8 +88,10 @@ class Unreadable:
             rest = replace(query, after=last, limit=query.limit - len(runs))
 
     def _name(self, error: UnreadableRun, outcome: str) -> None:
+        import logging  # here, since every start loads this module, and few meet such a row
+
         if error.run_id not in self._named:
             if len(self._named) >= _MOST_NAMED:
                 self._named.clear()
             self._named.add(error.run_id)
-            _log.warning("%s; %s", error, outcome)
+            logging.getLogger("longterm").warning("%s; %s", error, outcome)
