@@ -16,10 +16,10 @@ from longterm_compiler.emit.closures import inner_functions
 from longterm_compiler.pipeline import CompiledFlow
 
 Data: TypeAlias = dict[str, Any]
-_LOADS = frozenset(opmap[each] for each in opmap if "LOAD_FAST" in each)
-_PAIRS = frozenset(opmap[each] for each in opmap if each.endswith("_FAST_LOAD_FAST"))
+_LOADS = frozenset(opmap[name] for name in opmap if "LOAD_FAST" in name)
+_PAIRS = frozenset(opmap[name] for name in opmap if name.endswith("_FAST_LOAD_FAST"))
 """From 3.13 on: a load joined with its neighbour, each with half of the argument's bits."""
-_CALLS = frozenset(opmap[each] for each in opmap if each.startswith(("CALL", "SEND")))
+_CALLS = frozenset(opmap[name] for name in opmap if name.startswith(("CALL", "SEND")))
 _SEND, _CACHE, _EXTENDED = opmap["SEND"], opmap["CACHE"], opmap["EXTENDED_ARG"]
 
 
@@ -28,7 +28,7 @@ def flow_data(flow: CompiledFlow) -> Data:
     return {
         "version": flow.version,
         "code": flow.code,
-        "points": [(each.number, each.line, each.end, each.callee) for each in flow.points],
+        "points": [(point.number, point.line, point.end, point.callee) for point in flow.points],
         "shared": flow.shared,
         "free": flow.free,
         "nested_in_flows": flow.nested_in_flows,
@@ -66,15 +66,15 @@ def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
     loaded = False
     before = 0
     pairs = zip(code.co_code[::2], code.co_code[1::2], strict=True)
-    for number, (each, argument) in enumerate(pairs):
-        if each in _LOADS and before != _EXTENDED:
-            halves = divmod(argument, 16) if each in _PAIRS else (argument,)
+    for number, (opcode, argument) in enumerate(pairs):
+        if opcode in _LOADS and before != _EXTENDED:
+            halves = divmod(argument, 16) if opcode in _PAIRS else (argument,)
             loaded = loaded or 0 in halves
-        elif loaded and each in _CALLS:
+        elif loaded and opcode in _CALLS:
             offsets.append(2 * number)
             # An awaited call waits in the SEND that follows it; CPython 3.12 tells of its cache.
-            if each == _SEND and code.co_code[2 * number + 2] == _CACHE:
+            if opcode == _SEND and code.co_code[2 * number + 2] == _CACHE:
                 offsets.append(2 * number + 2)
-            loaded = is_awaited and each != _SEND
-        before = each
+            loaded = is_awaited and opcode != _SEND
+        before = opcode
     return tuple(offsets)

@@ -19,11 +19,8 @@ def check_file(
         names: the file, and what its module binds.
         flows: only these of its functions; all of its flows unless told otherwise.
     """
-    if flows is None:
-        definitions = names.source.definitions
-        flows = [definition for definition in definitions if names.is_flow(definition.node)]
     found: list[Diagnostic] = []
-    for definition in flows:
+    for definition in names.flows() if flows is None else flows:
         try:
             compile_flow(definition, names)
         except Refused as refused:

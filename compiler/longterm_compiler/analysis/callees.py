@@ -250,6 +250,10 @@ class ModuleNames:
                 found += [b for b in bindings if isinstance(b, ast.ClassDef) and b not in found]
         return found
 
+    def flows(self) -> list[Definition]:
+        """Return the module's flows, in the order of the source."""
+        return [flow for flow in self.source.definitions if self.is_flow(flow.node)]
+
     def is_flow(self, node: FunctionNode) -> bool:
         """Tell whether one of a function's decorators is longterm's `deflow`."""
         return any(self.is_deflow(decorator) for decorator in node.decorator_list)

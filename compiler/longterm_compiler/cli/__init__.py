@@ -74,10 +74,10 @@ def _main(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _Options(**{each: getattr(given, each) for each in _Options.__slots__})
+    options = _Options(**{name: getattr(given, name) for name in _Options.__slots__})
     if options.color == "always" and not can_highlight():
         print("longterm-compile: no colours in code (pip install pygments)", file=sys.stderr)
-    return max([_run(each, options, first=not i) for i, each in enumerate(given.targets)])
+    return max([_run(target, options, first=not i) for i, target in enumerate(given.targets)])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,12 +128,12 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
     try:
         if options.cache:
             check_cache_is_on()
-            return max(_cache_or_refuse(each, options) for each in find_files(text))
+            return max(_cache_or_refuse(file, options) for file in find_files(text))
         if options.output is not None:
             folder = Path(options.output)
-            return max(_write_or_refuse(each, folder, options) for each in find_files(text))
+            return max(_write_or_refuse(file, folder, options) for file in find_files(text))
         if options.fix or options.diff:
-            return max(_mend_or_show(each, options) for each in find_files(text))
+            return max(_mend_or_show(file, options) for file in find_files(text))
         return _show_or_refuse(find_target(text), options, first=first)
     except NoFlows as error:
         return _without_flows(error.path) if options.check else _unusable(error)
@@ -220,8 +220,9 @@ def _mend_or_show(file: Located, options: _Options) -> int:
     fixed = mended.fixed
     if options.diff:
         sys.stdout.write(_for_reader(mended.diff))
-    for each in fixed.mended if options.fix else ():
-        print(f"{escaped(each.path)}:{each.span.line}:{each.span.column + 1}: fixed {each.rule}")
+    for problem in fixed.mended if options.fix else ():
+        span = problem.span
+        print(f"{escaped(problem.path)}:{span.line}:{span.column + 1}: fixed {problem.rule}")
     if not fixed.left:
         return _PROBLEMS if options.diff and fixed.mended else _OK
     colour = wants_colour(sys.stderr, options.color)

@@ -38,7 +38,7 @@ class Mended:
             self.path,
             self.path,
         )
-        return "".join(each if each.endswith("\n") else f"{each}\n" for each in lines)
+        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
     def write(self) -> None:
         """Put the new text into place as a whole, with the permissions that the file had.

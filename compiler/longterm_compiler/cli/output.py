@@ -38,7 +38,7 @@ def write_output(located: Located, folder: Path) -> Output:
     if path.resolve() == source:
         raise BadTarget(f"{path} is the file itself (name another folder, such as build)")
     names = names_in(located)
-    flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    flows = names.flows()
     try:
         text = write_module(names) if flows else None
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ def points_table(compiled: CompiledFlow) -> list[str]:
     title += f", version {compiled.version}"
     if not compiled.points:
         return [title, "never suspends"]
-    rows = [_HEAD, *(_row(compiled, each) for each in compiled.points)]
+    rows = [_HEAD, *(_row(compiled, point) for point in compiled.points)]
     return [title, *table(rows, numbers=_NUMBERS)]
 
 

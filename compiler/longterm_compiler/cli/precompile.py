@@ -64,13 +64,15 @@ def precompile(located: Located) -> Written | None:
     # The code names the file as an import will.
     source_path = os.path.abspath(located.path)
     names = _as_imported(names_in(located, source_path))
-    flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    flows = names.flows()
     if not flows:
         return None
     flags = compile(names.source.text, source_path, "exec", dont_inherit=True).co_flags
     entries = {
-        f"{each.qualname}@{each.first_line}": _entry(each, names, flags & _FUTURE_FLAGS)
-        for each in flows
+        f"{definition.qualname}@{definition.first_line}": _entry(
+            definition, names, flags & _FUTURE_FLAGS
+        )
+        for definition in flows
     }
     path = cache_path(source_path)
     assert path is not None
@@ -82,7 +84,7 @@ def precompile(located: Located) -> Written | None:
             f"cannot write {path}: {error.strerror or error} "
             "(make its folder writable, or set LONGTERM_CACHE to one that is)"
         ) from error
-    return Written(len(entries), sum(len(each["resumes"]) for each in entries.values()), path)
+    return Written(len(entries), sum(len(entry["resumes"]) for entry in entries.values()), path)
 
 
 def _as_imported(names: ModuleNames) -> ModuleNames:

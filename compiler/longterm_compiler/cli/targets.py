@@ -55,7 +55,7 @@ def find_target(text: str) -> Target:
     place, flow = _split(text)
     located = _located(place)
     names = names_in(located)
-    flows = [each for each in names.source.definitions if names.is_flow(each.node)]
+    flows = names.flows()
     if not flows and flow is None:
         raise NoFlows(names.source.path)
     return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
@@ -76,10 +76,10 @@ def find_files(text: str) -> list[Located]:
         if located.module != located.package:
             return [located]
         folder = located.path.parent
-    files = [each for each in sorted(folder.rglob("*.py")) if not _is_hidden(each, folder)]
+    files = [path for path in sorted(folder.rglob("*.py")) if not _is_hidden(path, folder)]
     if not files:
         raise BadTarget(f"there is no Python file in {place} (name one with flows in it)")
-    return [Located.of_file(each) for each in files]
+    return [Located.of_file(path) for path in files]
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -111,8 +111,10 @@ def names_in(located: Located, path: str | None = None) -> ModuleNames:
 
 
 def _is_written(source: SourceFile) -> bool:
-    assigned = [each.targets for each in source.tree.body if isinstance(each, ast.Assign)]
-    return any(isinstance(each, ast.Name) and each.id == WRITTEN for [each, *_] in assigned)
+    assigned = [
+        statement.targets for statement in source.tree.body if isinstance(statement, ast.Assign)
+    ]
+    return any(isinstance(target, ast.Name) and target.id == WRITTEN for [target, *_] in assigned)
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -127,7 +129,9 @@ def _located(place: str) -> Located:
     path = Path(place)
     if path.is_file():
         return Located.of_file(path)
-    looks_like_file = place.endswith(".py") or any(each in place for each in (os.sep, "/"))
+    looks_like_file = place.endswith(".py") or any(
+        separator in place for separator in (os.sep, "/")
+    )
     if path.is_dir() and looks_like_file:
         raise BadTarget(f"{place} is a folder (name its files, as in {Path(place, '*.py')})")
     if looks_like_file:
@@ -157,7 +161,7 @@ def _no_module(place: str) -> str:
 
 def _did_you_mean_file(path: Path) -> str:
     try:
-        near = [each.name for each in path.parent.iterdir() if each.suffix == ".py"]
+        near = [file.name for file in path.parent.iterdir() if file.suffix == ".py"]
     except OSError:
         return f" (nor a folder {path.parent})"
     found = get_close_matches(path.name, near, n=1)
@@ -175,13 +179,17 @@ def _shown(path: Path) -> str:
 
 
 def _named(flow: str, flows: list[Definition], path: str) -> list[Definition]:
-    exact = [each for each in flows if each.qualname == flow]
+    exact = [definition for definition in flows if definition.qualname == flow]
     if exact:
         return exact
-    short = [each for each in flows if _short(each).endswith(f".{flow}") or _short(each) == flow]
+    short = [
+        definition
+        for definition in flows
+        if _short(definition).endswith(f".{flow}") or _short(definition) == flow
+    ]
     if short:
         return short
-    known = [_short(each) for each in flows]
+    known = [_short(definition) for definition in flows]
     near = get_close_matches(flow, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
     raise BadTarget(f"{path} has no flow {flow} ({hint})")

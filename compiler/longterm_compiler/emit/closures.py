@@ -44,4 +44,4 @@ def inner_function(number: int, node: InnerNode) -> InnerFunction:
 
 def _first_line(node: InnerNode) -> int:
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    return min([node.lineno, *(each.lineno for each in decorators)])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])

@@ -70,7 +70,7 @@ _CLOSE = _Label(")")
 @cache
 def _labels(fields: tuple[str, ...]) -> list[_Label]:
     """Return those of a node's fields that count, the last one first."""
-    return [_Label(each) for each in reversed(fields) if each not in _IGNORED]
+    return [_Label(field) for field in reversed(fields) if field not in _IGNORED]
 
 
 def _value(node: ast.AST, field: str) -> object:
@@ -86,14 +86,14 @@ def _value(node: ast.AST, field: str) -> object:
 def _merged(values: list[ast.expr]) -> list[ast.expr]:
     """Join the texts of an f-string, which some versions of Python cut up, or leave empty."""
     merged: list[ast.expr] = []
-    for each in values:
-        if isinstance(each, ast.Constant) and each.value == "":
+    for part in values:
+        if isinstance(part, ast.Constant) and part.value == "":
             continue
         last = merged[-1] if merged else None
-        if isinstance(each, ast.Constant) and isinstance(last, ast.Constant):
-            merged[-1] = ast.Constant(f"{last.value!s}{each.value!s}")
+        if isinstance(part, ast.Constant) and isinstance(last, ast.Constant):
+            merged[-1] = ast.Constant(f"{last.value!s}{part.value!s}")
         else:
-            merged.append(each)
+            merged.append(part)
     return merged
 
 

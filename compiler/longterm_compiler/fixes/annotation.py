@@ -37,7 +37,7 @@ def _quoted(place: Place, holder: cst.AnnAssign, value: cst.BaseExpression) -> E
     if not isinstance(holder.target, cst.Name) or holder.target.lpar:
         return None  # Python evaluates the annotation of `self.x: …` and of `(x): …`
     text = place.module.code_for_node(value)
-    quote = next((each for each in "\"'" if each not in text), None)
+    quote = next((mark for mark in "\"'" if mark not in text), None)
     if quote is None or "\n" in text or "\\" in text:
         return None
     return Edit(True, {value: cst.SimpleString(f"{quote}{text}{quote}")})

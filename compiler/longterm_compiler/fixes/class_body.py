@@ -50,7 +50,7 @@ def _names_bound_in(node: cst.ClassDef) -> set[str]:
                 for part in parts:
                     match part:
                         case cst.Assign(targets=targets):
-                            bound.update(name for each in targets for name in names_in(each.target))
+                            bound.update(name for part in targets for name in names_in(part.target))
                         case cst.AnnAssign(target=target) | cst.AugAssign(target=target):
                             bound.update(names_in(target))
                         case cst.Expr(value=cst.SimpleString()) | cst.Pass():
@@ -85,6 +85,8 @@ def _is_inert(statement: cst.CSTNode) -> bool:
             return isinstance(value, cst.SimpleString | cst.Integer | cst.Float)
         case cst.FunctionDef(decorators=[], params=parameters, returns=None):
             every = (*parameters.params, *parameters.kwonly_params, *parameters.posonly_params)
-            return all(each.default is None and each.annotation is None for each in every)
+            return all(
+                parameter.default is None and parameter.annotation is None for parameter in every
+            )
         case _:
             return False

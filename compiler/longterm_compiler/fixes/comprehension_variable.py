@@ -48,8 +48,8 @@ def _with_defaults(function: cst.Lambda, given: list[cst.Param]) -> cst.Lambda:
 
 def _targets(comprehensions: list[cst.BaseComp]) -> set[str]:
     names: set[str] = set()
-    for each in comprehensions:
-        clause: cst.CompFor | None = getattr(each, "for_in", None)
+    for comprehension in comprehensions:
+        clause: cst.CompFor | None = getattr(comprehension, "for_in", None)
         while clause is not None:
             names |= _names(clause.target)
             clause = clause.inner_for_in

@@ -19,8 +19,8 @@ def propose(place: Place) -> Edit | None:
     function = place.nearest(cst.FunctionDef)
     if function is None:
         return None
-    deflows = [each for each in function.decorators if place.is_deflow(each)]
-    others = [each for each in function.decorators if each not in deflows]
+    deflows = [decorator for decorator in function.decorators if place.is_deflow(decorator)]
+    others = [decorator for decorator in function.decorators if decorator not in deflows]
     if len(deflows) != 1 or not others:
         return None
     # Each line keeps the comments above it.
@@ -29,7 +29,7 @@ def propose(place: Place) -> Edit | None:
         for decorator, old in zip((*others, *deflows), function.decorators, strict=True)
     ]
     passed = function.decorators[function.decorators.index(deflows[0]) + 1 :]
-    is_safe = all(_name(each) in _HAND_ON for each in passed)
+    is_safe = all(_name(decorator) in _HAND_ON for decorator in passed)
     return Edit(is_safe, {function: function.with_changes(decorators=ordered)})
 
 

@@ -78,9 +78,9 @@ class Place:
 
     def statement_of(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return the statement of a block that holds a node, before which another may be put."""
-        for each in (node, *self.around(node)):
-            if isinstance(self._parents.get(each), cst.IndentedBlock | cst.Module):
-                return each
+        for outer in (node, *self.around(node)):
+            if isinstance(self._parents.get(outer), cst.IndentedBlock | cst.Module):
+                return outer
         return None
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:

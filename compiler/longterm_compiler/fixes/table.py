@@ -46,7 +46,7 @@ _FILES: Final[Sequence[ModuleType]] = (
     reserved_name,
     type_scope,
 )
-FIXES: Final[Mapping[str, Propose]] = {each.RULE: each.propose for each in _FILES}
+FIXES: Final[Mapping[str, Propose]] = {file.RULE: file.propose for file in _FILES}
 """What proposes an edit, by the name of the rule whose diagnostics it mends."""
 
 
@@ -143,7 +143,7 @@ def _with_text(names: ModuleNames, text: str) -> ModuleNames | None:
 
 def _is_better(rule: str, before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
     """Tell whether a problem of a rule is gone, and none of another rule has come."""
-    old, new = (Counter(each.rule for each in problems) for problems in (before, after))
+    old, new = (Counter(problem.rule for problem in problems) for problems in (before, after))
     if rule == plain_function.RULE:
         # Whoever calls what is a flow now suspends too; there are only so many functions.
         old[rule] = new[rule] + 1

@@ -28,13 +28,13 @@ def surely_bound(lowered: Lowered, point: ResumePoint, scope: Scope) -> set[str]
 def _before(block: list[ast.stmt], target: ast.stmt) -> set[str] | None:
     """Return what a block has bound when it comes to a statement; None if that is not in it."""
     bound: set[str] = set()
-    for each in block:
-        if each is target:
+    for statement in block:
+        if statement is target:
             return bound
-        inside = _on_entry(each, target)
+        inside = _on_entry(statement, target)
         if inside is not None:
             return bound | inside
-        bound |= _after(each)
+        bound |= _after(statement)
     return None
 
 
@@ -42,12 +42,12 @@ def _on_entry(node: ast.stmt | ast.AST, target: ast.stmt) -> set[str] | None:
     """Return what a statement has bound when it comes to one inside it."""
     for name in block_fields(node):
         part: list[ast.AST] = getattr(node, name)
-        for each in part:
-            if isinstance(each, ast.ExceptHandler | ast.match_case):
-                found = _on_entry(each, target)
+        for inner in part:
+            if isinstance(inner, ast.ExceptHandler | ast.match_case):
+                found = _on_entry(inner, target)
                 if found is not None:
                     return found
-        block = [each for each in part if isinstance(each, ast.stmt)]
+        block = [inner for inner in part if isinstance(inner, ast.stmt)]
         found = _before(block, target)
         if found is None:
             continue
@@ -65,7 +65,7 @@ def _after(node: ast.stmt) -> set[str]:
         case ast.If():
             return _after_one_of([node.body, node.orelse])
         case ast.With() | ast.AsyncWith():
-            return _names(each.optional_vars for each in node.items if each.optional_vars)
+            return _names(item.optional_vars for item in node.items if item.optional_vars)
         case ast.Try() | ast.TryStar():
             return _after_block(node.finalbody)
         case ast.Assign():
@@ -74,23 +74,25 @@ def _after(node: ast.stmt) -> set[str]:
 
 
 def _after_one_of(blocks: list[list[ast.stmt]]) -> set[str]:
-    ends = [_after_block(each) for each in blocks if not (each and isinstance(each[-1], _LEAVES))]
+    ends = [
+        _after_block(block) for block in blocks if not (block and isinstance(block[-1], _LEAVES))
+    ]
     return set.intersection(*ends) if ends else set()
 
 
 def _after_block(block: list[ast.stmt]) -> set[str]:
-    return {name for each in block for name in _after(each)}
+    return {name for statement in block for name in _after(statement)}
 
 
 def _names(targets: Iterable[ast.expr]) -> set[str]:
-    return {name for each in targets for node in ast.walk(each) for name in bound_by(node)}
+    return {name for target in targets for node in ast.walk(target) for name in bound_by(node)}
 
 
 def _unbound_somewhere(body: list[ast.stmt]) -> set[str]:
     nodes = own_nodes(body)
     deleted = {
-        each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Del)
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)
     }
     return deleted | {
-        each.name for each in nodes if isinstance(each, ast.ExceptHandler) and each.name
+        node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name
     }

@@ -17,7 +17,9 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 def undeclared(block: list[ast.stmt]) -> list[ast.stmt]:
     """Return a block without declarations; one that has none is the block itself."""
-    left = [_without_declarations(each) for each in block if not _only_declares(each)]
+    left = [
+        _without_declarations(statement) for statement in block if not _only_declares(statement)
+    ]
     if len(left) == len(block) and all(map(is_, left, block)):
         return block
     return left or [at(header(block[0]), ast.Pass())]

@@ -15,9 +15,9 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 def with_explicit_super(body: list[ast.stmt], first: str) -> list[ast.stmt]:
     """Return a body in which `super()` names the class and the method's first parameter."""
-    if not any(_is_bare_super(each) for each in own_nodes(body)):
+    if not any(_is_bare_super(statement) for statement in own_nodes(body)):
         return body
-    return [_explicit(each, first) for each in body]
+    return [_explicit(statement, first) for statement in body]
 
 
 def _is_bare_super(node: ast.AST) -> bool:

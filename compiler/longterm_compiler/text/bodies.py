@@ -39,8 +39,8 @@ def bodies_text(name: str, purpose: str, flows: Sequence[Bodies]) -> str:
     """Return the text of a function with the bodies of several flows, and its docstring."""
     docstring = cst.SimpleStatementLine([cst.Expr(cst.SimpleString(f'"""{purpose}"""'))])
     inside: list[cst.BaseStatement] = [docstring]
-    for each in flows:
-        inside += _in_scopes(each)
+    for flow in flows:
+        inside += _in_scopes(flow)
     function = cst.FunctionDef(cst.Name(name), cst.Parameters(), cst.IndentedBlock(inside))
     return cst.Module([function], default_indent=INDENT).code
 
@@ -55,7 +55,7 @@ def _in_scopes(flow: Bodies) -> list[cst.BaseStatement]:
             names = cst.Global([cst.NameItem(cst.Name(scope.global_name))])
             inside.insert(0, cst.SimpleStatementLine([names]))
         name, block = cst.Name(scope.name), cst.IndentedBlock(inside)
-        params = cst.Parameters([cst.Param(cst.Name(each)) for each in scope.binds])
+        params = cst.Parameters([cst.Param(cst.Name(name)) for name in scope.binds])
         made = cst.ClassDef(name, block) if scope.is_class else cst.FunctionDef(name, params, block)
         inside = [made.with_changes(leading_lines=[cst.EmptyLine(indent=False)])]
     return inside

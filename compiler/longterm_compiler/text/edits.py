@@ -43,7 +43,7 @@ def _with(node: cst.CSTNode, parts: Parts) -> cst.CSTNode:
     for name in _fields_with_parts(type(node)):
         value = getattr(node, name)
         if type(value) in (list, tuple):
-            others = [_with(each, parts) for each in value]
+            others = [_with(part, parts) for part in value]
             if any(map(is_not, others, value)):
                 changes[name] = others
         elif isinstance(value, cst.CSTNode):
@@ -55,7 +55,7 @@ def _with(node: cst.CSTNode, parts: Parts) -> cst.CSTNode:
 
 @cache
 def _fields_with_parts(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    names = [] if issubclass(kind, _LEAVES) else [each.name for each in fields(kind)]
+    names = [] if issubclass(kind, _LEAVES) else [field.name for field in fields(kind)]
     return tuple(n for n in names if n not in _NEVER and not n.startswith("whitespace"))
 
 
@@ -64,7 +64,7 @@ def _changed(node: cst.CSTNode, changes: dict[str, object]) -> cst.CSTNode:
         return node.with_changes(**changes)
     except cst.CSTValidationError:
         # A space is missing beside a part: the old one brought its own brackets or quotes.
-        apart = {name: _in_parentheses(each) for name, each in changes.items()}
+        apart = {name: _in_parentheses(value) for name, value in changes.items()}
         return node.with_changes(**apart)
 
 

@@ -144,10 +144,13 @@ class Expressions:
                 return cst.Subscript(self._operand(node.value), [key])
             case ast.Call():
                 given = [
-                    cst.Arg(self._enclosed(each), star="*" if isinstance(each, ast.Starred) else "")
-                    for each in node.args
+                    cst.Arg(
+                        self._enclosed(argument),
+                        star="*" if isinstance(argument, ast.Starred) else "",
+                    )
+                    for argument in node.args
                 ]
-                given += [self._keyword(each) for each in node.keywords]
+                given += [self._keyword(keyword) for keyword in node.keywords]
                 return cst.Call(self._operand(node.func), given)
             case ast.UnaryOp(op=ast.Not()):
                 return cst.UnaryOperation(cst.Not(), self._operand(node.operand))
@@ -193,10 +196,10 @@ class Expressions:
 
     def _elements(self, nodes: list[ast.expr]) -> list[cst.BaseElement]:
         return [
-            cst.StarredElement(self._operand(each.value))
-            if isinstance(each, ast.Starred)
-            else cst.Element(self._enclosed(each))
-            for each in nodes
+            cst.StarredElement(self._operand(element.value))
+            if isinstance(element, ast.Starred)
+            else cst.Element(self._enclosed(element))
+            for element in nodes
         ]
 
     def _keyword(self, node: ast.keyword) -> cst.Arg:
@@ -230,7 +233,7 @@ class Expressions:
 
 def _has_comment(written: cst.BaseExpression) -> bool:
     brackets = [*written.lpar, *written.rpar]
-    return any("#" in cst.Module([]).code_for_node(each) for each in brackets)
+    return any("#" in cst.Module([]).code_for_node(bracket) for bracket in brackets)
 
 
 def _quoted(text: str) -> str:

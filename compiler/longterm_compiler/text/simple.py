@@ -28,7 +28,7 @@ class Simple:
             case ast.Expr():
                 return cst.Expr(alone(node.value))
             case ast.Assign():
-                targets = [cst.AssignTarget(self.target(each)) for each in node.targets]
+                targets = [cst.AssignTarget(self.target(target)) for target in node.targets]
                 return cst.Assign(targets, alone(node.value))
             case ast.Return():
                 return cst.Return(None if node.value is None else alone(node.value))
@@ -38,7 +38,7 @@ class Simple:
                 return cst.Del(self.target(target))
             case ast.Global() | ast.Nonlocal():
                 make = cst.Global if isinstance(node, ast.Global) else cst.Nonlocal
-                return make([cst.NameItem(cst.Name(each)) for each in node.names])
+                return make([cst.NameItem(cst.Name(name)) for name in node.names])
             case ast.Pass() | ast.Break() | ast.Continue():
                 return getattr(cst, type(node).__name__)()  # type: ignore[no-any-return]
         raise AssertionError(f"lowering made a {type(node).__name__}")

@@ -23,16 +23,16 @@ def spaced(text: str) -> str:
     gaps: list[tuple[int, int]] = []
     before: tokenize.TokenInfo | None = None
     depth = 0
-    for each in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
+    for current in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
         if (
             before is not None
             and not depth
-            and before.end == each.start
-            and _is_tight(before, each)
+            and before.end == current.start
+            and _is_tight(before, current)
         ):
-            gaps.append(each.start)
-        depth += (each.type in _STARTS) - (each.type in _ENDS)
-        before = each
+            gaps.append(current.start)
+        depth += (current.type in _STARTS) - (current.type in _ENDS)
+        before = current
     for line, column in reversed(gaps):
         lines[line - 1] = f"{lines[line - 1][:column]} {lines[line - 1][column:]}"
     return "\n".join(lines)
@@ -40,8 +40,8 @@ def spaced(text: str) -> str:
 
 def _is_tight(before: tokenize.TokenInfo, after: tokenize.TokenInfo) -> bool:
     pair = (before, after)
-    if any(each.type in (token.NEWLINE, token.NL, token.INDENT, token.DEDENT) for each in pair):
+    if any(part.type in (token.NEWLINE, token.NL, token.INDENT, token.DEDENT) for part in pair):
         return False
-    return any(iskeyword(each.string) for each in pair) and not any(
-        each.string in _TIGHT for each in pair
+    return any(iskeyword(part.string) for part in pair) and not any(
+        part.string in _TIGHT for part in pair
     )

@@ -209,7 +209,7 @@ class Statements:
         self, node: ast.Try | ast.TryStar, depth: int, around: Around
     ) -> cst.Try | cst.TryStar:
         body = self._suite(node.body, "body", node, depth, around)
-        handlers = [self._handler(each, node, depth, around) for each in node.handlers]
+        handlers = [self._handler(handler, node, depth, around) for handler in node.handlers]
         orelse = self._else(node.orelse, "orelse", node, depth, around) if node.orelse else None
         final = None
         if node.finalbody:
@@ -237,7 +237,7 @@ class Statements:
         written = self._headed(node, "items")
         if not isinstance(written, cst.With):
             written = cst.With(
-                [self._with_item(each) for each in node.items],
+                [self._with_item(item) for item in node.items],
                 _NO_BLOCK,
                 asynchronous=cst.Asynchronous() if isinstance(node, ast.AsyncWith) else None,
             )
@@ -252,7 +252,7 @@ class Statements:
 
     def _match(self, node: ast.Match, depth: int, around: Around) -> cst.Match:
         written = self._headed(node, "subject")
-        cases = [self._case(each, node, depth + 1, around) for each in node.cases]
+        cases = [self._case(case, node, depth + 1, around) for case in node.cases]
         if isinstance(written, cst.Match):
             # libcst does not see that `match(x)` wants a space when a name comes for `(x)`.
             space = written.whitespace_after_match.value or " "
@@ -319,7 +319,7 @@ class Statements:
     def _authors_block(self, body: list[ast.stmt], field: str, node: ast.AST) -> list[ast.stmt]:
         """Return the author's block, whose header a header stands for; empty if there is none."""
         found = self.author.node_at(node)
-        if found is None or any(self.author.node_at(each) is found for each in body):
+        if found is None or any(self.author.node_at(statement) is found for statement in body):
             # Of a `try` in a `try`, both made from the author's one, the inner one has the header.
             return []
         final: list[ast.stmt] = getattr(found, "finalbody", [])
@@ -368,13 +368,15 @@ def _with_lost(first: _Statement, comments: list[str], written: list[_Statement]
     if not comments:
         return first
     text = cst.Module(written).code
-    lost = [cst.EmptyLine(comment=cst.Comment(each)) for each in comments if each not in text]
+    lost = [
+        cst.EmptyLine(comment=cst.Comment(comment)) for comment in comments if comment not in text
+    ]
     return _below(first, [*first.leading_lines, *lost])
 
 
 def _behind(statement: _Statement, comments: Iterable[str | None]) -> _Statement:
     """Put comments behind a simple statement."""
-    new = [each for each in comments if each]
+    new = [comment for comment in comments if comment]
     if not new or not isinstance(statement, cst.SimpleStatementLine):
         return statement
     old = statement.trailing_whitespace

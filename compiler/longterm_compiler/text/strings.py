@@ -19,31 +19,31 @@ _QUOTES: Final[tuple[_Quotes, ...]] = ('"', "'", '"""', "'''")
 
 def f_string(node: ast.JoinedStr, write: Write) -> cst.FormattedString:
     """Return an f-string of a tree; `write` gives the expressions in it."""
-    values = [cst.Module([]).code_for_node(write(each)) for each in _values(node)]
-    lines = any("\n" in each for each in values)
+    values = [cst.Module([]).code_for_node(write(value)) for value in _values(node)]
+    lines = any("\n" in text for text in values)
     quotes: _Quotes = '"""'
-    for each in reversed(_QUOTES[2:] if lines else _QUOTES):
-        if not any(each in value for value in values):
-            quotes = each
+    for quote in reversed(_QUOTES[2:] if lines else _QUOTES):
+        if not any(quote in value for value in values):
+            quotes = quote
     return cst.FormattedString(_parts(node, quotes, write), start=f"f{quotes}", end=quotes)
 
 
 def _values(node: ast.JoinedStr) -> Iterator[ast.expr]:
-    for each in node.values:
-        if isinstance(each, ast.FormattedValue):
-            yield each.value
-            if isinstance(each.format_spec, ast.JoinedStr):
-                yield from _values(each.format_spec)
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            yield part.value
+            if isinstance(part.format_spec, ast.JoinedStr):
+                yield from _values(part.format_spec)
 
 
 def _parts(node: ast.JoinedStr, quotes: str, write: Write) -> list[cst.BaseFormattedStringContent]:
     parts: list[cst.BaseFormattedStringContent] = []
-    for each in node.values:
-        if isinstance(each, ast.Constant):
-            parts.append(cst.FormattedStringText(_text(str(each.value), quotes)))
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(cst.FormattedStringText(_text(str(part.value), quotes)))
         else:
-            assert isinstance(each, ast.FormattedValue)
-            parts.append(_value(each, quotes, write))
+            assert isinstance(part, ast.FormattedValue)
+            parts.append(_value(part, quotes, write))
     return parts
 
 

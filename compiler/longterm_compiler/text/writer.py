@@ -50,7 +50,7 @@ class FlowText:
 
     def resume_function(self, plan: FunctionNode, mark: Mark) -> cst.FunctionDef:
         """Write what is left to do of the flow from a point on, as a part of a larger text."""
-        names = [each.arg for each in plan.args.args]
+        names = [parameter.arg for parameter in plan.args.args]
         is_async = isinstance(plan, ast.AsyncFunctionDef)
         head = f"{'async ' if is_async else ''}def {plan.name}({', '.join(names)}):"
         is_long = len(head) > _WIDTH
@@ -137,9 +137,9 @@ def _takes_the_event(statement: ast.stmt) -> bool:
 
 def _parameters(names: list[str], *, is_long: bool) -> list[cst.Param]:
     if not is_long:
-        return [cst.Param(cst.Name(each)) for each in names]
+        return [cst.Param(cst.Name(name)) for name in names]
     comma = cst.Comma(whitespace_after=_NEXT_LINE)
     end = cst.ParenthesizedWhitespace(indent=True)
-    params = [cst.Param(cst.Name(each), comma=comma) for each in names]
+    params = [cst.Param(cst.Name(name), comma=comma) for name in names]
     params[-1] = params[-1].with_changes(comma=cst.Comma(whitespace_after=end))
     return params

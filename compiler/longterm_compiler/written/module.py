@@ -44,11 +44,10 @@ def write_module(names: ModuleNames) -> str:
     """
     source = names.source
     flags = compile(source.text, source.path, "exec", dont_inherit=True).co_flags & _FUTURE_FLAGS
-    definitions = [each for each in source.definitions if names.is_flow(each.node)]
-    flows = [compile_flow(each, names, flags) for each in definitions]
+    flows = [compile_flow(definition, names, flags) for definition in names.flows()]
     with ExitStack() as rooms:
-        for each in flows:
-            rooms.enter_context(each.room_for_text())
+        for flow in flows:
+            rooms.enter_context(flow.room_for_text())
         return _Module(names, flows).text()
 
 
@@ -73,20 +72,20 @@ class _Module:
     def plan(self) -> list[ast.stmt]:
         """Return what the text must mean, its table aside."""
         body = self.names.source.tree.body
-        before = sum(each.lineno <= self._lines_of_head for each in body)
+        before = sum(statement.lineno <= self._lines_of_head for statement in body)
         marker = ast.parse(self._marker[-2]).body
         inside: list[ast.stmt] = [*ast.parse(f'"""{_PURPOSE}"""').body]
         for flow in self._waiting:
-            inside += in_scopes(flow, [self.resume_plans[flow, each] for each in flow.points])
+            inside += in_scopes(flow, [self.resume_plans[flow, point] for point in flow.points])
         holder = ast.parse(f"def {BODIES}(): pass").body[0]
-        rest = [self._with_fresh(each) for each in body[before:]]
+        rest = [self._with_fresh(statement) for statement in body[before:]]
         return [*body[:before], *marker, *rest, changed(holder, body=inside)]
 
     def _fresh_lines(self) -> list[str]:
         """Return the author's lines with the fresh bodies in them, and with the marker."""
         lines = list(self.names.source.lines)
-        lines[:2] = [_ENCODING.sub(r"\1utf-8", each) for each in lines[:2]]
-        flows = {each.definition.node for each in self.flows}
+        lines[:2] = [_ENCODING.sub(r"\1utf-8", line) for line in lines[:2]]
+        flows = {flow.definition.node for flow in self.flows}
         for flow in reversed(self.flows):
             if flows.isdisjoint(flow.definition.enclosing):
                 text = self._text_of(flow)
@@ -101,13 +100,13 @@ class _Module:
     def _lines_of_head(self) -> int:
         """The lines before the marker: comments, the docstring, imports from the future."""
         source, end = self.names.source, 0
-        for number, each in enumerate(source.tree.body):
-            if not (_is_from_future(each) or (number == 0 and _is_docstring(each))):
+        for number, statement in enumerate(source.tree.body):
+            if not (_is_from_future(statement) or (number == 0 and _is_docstring(statement))):
                 break
-            end = each.end_lineno or 0
+            end = statement.end_lineno or 0
         if end:
             return end
-        return next(i for i, each in enumerate([*source.lines, ""]) if not each.startswith("#"))
+        return next(i for i, line in enumerate([*source.lines, ""]) if not line.startswith("#"))
 
     @cached_property
     def _marker(self) -> list[str]:
@@ -132,14 +131,14 @@ class _Module:
 
     @cached_property
     def _waiting(self) -> list[CompiledFlow]:
-        return [each for each in self.flows if each.points]
+        return [flow for flow in self.flows if flow.points]
 
     def _bodies(self) -> Iterator[Bodies]:
         for flow in self._waiting:
             text = self._text_of(flow)
             functions = (
-                text.resume_function(self.resume_plans[flow, each], flow.marks[each.statement])
-                for each in flow.points
+                text.resume_function(self.resume_plans[flow, point], flow.marks[point.statement])
+                for point in flow.points
             )
             yield Bodies(tuple(scopes_of(flow)), tuple(functions))
 
@@ -151,15 +150,15 @@ class _Module:
             for point in flow.points:
                 plan = self._with_fresh_inside(flow.resume_plan(point.number))
                 declared = sum(
-                    isinstance(each, ast.Nonlocal | ast.Global) for each in plan.body[:2]
+                    isinstance(statement, ast.Nonlocal | ast.Global) for statement in plan.body[:2]
                 )
-                guards = [_unbind(each) for each in maybe_unbound(flow, point)]
+                guards = [_unbind(name) for name in maybe_unbound(flow, point)]
                 body = [*plan.body[:declared], *guards, *plan.body[declared:]]
                 plans[flow, point] = changed(plan, body=body)
         return plans
 
     def _with_fresh_inside(self, plan: FunctionNode) -> FunctionNode:
-        return changed(plan, body=[self._with_fresh(each) for each in plan.body])
+        return changed(plan, body=[self._with_fresh(statement) for statement in plan.body])
 
     def _with_fresh(self, node: N) -> N:
         """Return a statement in which every flow has its fresh body."""
@@ -167,13 +166,16 @@ class _Module:
         blocks = {name: getattr(node, name) for name in block_fields(node)}
         if flow is not None:
             blocks["body"] = flow.fresh_body
-        new = {name: [self._with_fresh(each) for each in block] for name, block in blocks.items()}
-        is_same = flow is None and all(all(map(is_, new[n], each)) for n, each in blocks.items())
+        new = {
+            name: [self._with_fresh(statement) for statement in block]
+            for name, block in blocks.items()
+        }
+        is_same = flow is None and all(all(map(is_, new[n], old)) for n, old in blocks.items())
         return node if is_same else changed(node, **new)
 
     @cached_property
     def _by_place(self) -> dict[Key, CompiledFlow]:
-        return {key_of(each.definition.node): each for each in self.flows}
+        return {key_of(flow.definition.node): flow for flow in self.flows}
 
 
 def _unbind(name: str) -> ast.stmt:

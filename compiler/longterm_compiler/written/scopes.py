@@ -24,15 +24,15 @@ def scopes_of(flow: CompiledFlow) -> list[Scope]:
     bodies, and their qualified names begin with it. Then come the scopes that the author wrote.
     """
     around = flow.definition.enclosing
-    functions = [each for each in around if isinstance(each, FunctionNode)]
-    binds = tuple(flow.local_name(each) for each in flow.shared if each != "__class__")
+    functions = [scope for scope in around if isinstance(scope, FunctionNode)]
+    binds = tuple(flow.local_name(name) for name in flow.shared if name != "__class__")
     scopes = [
         Scope(
-            each.name,
-            isinstance(each, ast.ClassDef),
-            binds if functions and each is functions[-1] else (),
+            scope.name,
+            isinstance(scope, ast.ClassDef),
+            binds if functions and scope is functions[-1] else (),
         )
-        for each in around
+        for scope in around
     ]
     outermost = [*around, flow.definition.node][0].name
     return [Scope(_SCOPE, False, () if functions else binds, outermost), *scopes]
@@ -41,11 +41,13 @@ def scopes_of(flow: CompiledFlow) -> list[Scope]:
 def in_scopes(flow: CompiledFlow, inside: list[FunctionNode]) -> list[ast.stmt]:
     """Put functions into the scopes around a flow, as trees."""
     body: list[ast.stmt] = [*inside]
-    for each in reversed(scopes_of(flow)):
-        if each.global_name is not None:
-            body.insert(0, ast.Global([each.global_name]))
+    for scope in reversed(scopes_of(flow)):
+        if scope.global_name is not None:
+            body.insert(0, ast.Global([scope.global_name]))
         head = (
-            f"class {each.name}" if each.is_class else f"def {each.name}({', '.join(each.binds)})"
+            f"class {scope.name}"
+            if scope.is_class
+            else f"def {scope.name}({', '.join(scope.binds)})"
         )
         body = [changed(ast.parse(f"{head}: pass").body[0], body=body)]
     return body

@@ -41,8 +41,8 @@ class Table:
         for flow in flows:
             for number, node in enumerate(inner_functions(flow.definition)):
                 self._inner.setdefault(key_of(node), []).append((flow, number))
-        self._own = {key_of(each.definition.node): each for each in flows}
-        self._points = {each.end: (flow, each) for flow in flows for each in flow.points}
+        self._own = {key_of(flow.definition.node): flow for flow in flows}
+        self._points = {point.end: (flow, point) for flow in flows for point in flow.points}
         self._resumes = {id(plan): key for key, plan in resume_plans.items()}
 
     def enter(self, planned: ast.AST, found: ast.AST) -> None:
@@ -75,11 +75,11 @@ class Table:
 
     def text(self) -> str:
         """Write the table as a program does."""
-        return _lines([self._described(each) for each in self._flows])
+        return _lines([self._described(flow) for flow in self._flows])
 
     def _described(self, flow: CompiledFlow) -> dict[str, object]:
         ends = sorted(self._ends.get(flow, []))
-        lines = {each.number: each for each in flow.points}
+        lines = {point.number: point for point in flow.points}
         return {
             "name": flow.definition.qualname,
             "lines": tuple(sorted(self._lines.get(flow, []))),
@@ -90,7 +90,7 @@ class Table:
             "nested_in_flows": flow.nested_in_flows,
             "functions": sorted(self._functions.get(flow, []), key=repr),
             "points": [(n, lines[n].line, end, lines[n].callee) for n, end in ends],
-            "resumes": {each.number: self._resume(flow, each) for each in flow.points},
+            "resumes": {point.number: self._resume(flow, point) for point in flow.points},
         }
 
     def _resume(self, flow: CompiledFlow, point: ResumePoint) -> dict[str, object]:
@@ -107,7 +107,7 @@ class Table:
 def maybe_unbound(flow: CompiledFlow, point: ResumePoint) -> list[str]:
     """Return the live names of a point that may have no value."""
     sure = surely_bound(flow.lowered, point, flow.scope)
-    return [each for each in flow.resume(point.number).slots if each not in sure]
+    return [name for name in flow.resume(point.number).slots if name not in sure]
 
 
 def key_of(node: ast.AST) -> Key:
@@ -122,12 +122,12 @@ def _lines(value: object, depth: int = 0) -> str:
     if depth == _DEEPEST or not isinstance(value, dict | list) or not value:
         return _line(value)
     if isinstance(value, dict):
-        inside = [f"{_line(key)}: {_lines(each, depth + 1)}" for key, each in value.items()]
+        inside = [f"{_line(key)}: {_lines(item, depth + 1)}" for key, item in value.items()]
     else:
-        inside = [_lines(each, depth + 1) for each in value]
+        inside = [_lines(item, depth + 1) for item in value]
     start, end = "{}" if isinstance(value, dict) else "[]"
     space = "    " * depth
-    return "".join([f"{start}\n", *(f"{space}    {each},\n" for each in inside), space, end])
+    return "".join([f"{start}\n", *(f"{space}    {text},\n" for text in inside), space, end])
 
 
 def _line(value: object) -> str:
@@ -146,4 +146,4 @@ def _line(value: object) -> str:
 def _first_line(node: ast.AST) -> int:
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     line: int = getattr(node, "lineno")  # noqa: B009 - only functions come here
-    return min([line, *(each.lineno for each in decorators)])
+    return min([line, *(decorator.lineno for decorator in decorators)])
