@@ -22,7 +22,7 @@ def open_store(url: str) -> RunStore:
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`,
-      `?synchronous_commit=off`, and libpq's.
+      `?synchronous_commit=off`, `?pooler=yes`, and libpq's.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -84,20 +84,20 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     from longterm.store.postgres import PostgresStore
 
     ours = {name: options.pop(name) for name in _POSTGRES_OPTIONS if name in options}
-    migrate = ours.get("migrate", "yes").lower()
-    if migrate not in ("yes", "no"):
-        raise StoreError(f"migrate={migrate!r} is neither yes nor no (write migrate=no)")
     theirs = f"?{urlencode(options, quote_via=quote)}" if options else ""
     return PostgresStore(
         f"postgresql://{place}{theirs}",
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
         wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
         synchronous_commit=ours.get("synchronous_commit"),
-        migrate=migrate == "yes",
+        pooler=_yes_or_no("pooler", ours["pooler"]) if "pooler" in ours else None,
+        migrate=_yes_or_no("migrate", ours.get("migrate", "yes")),
     )
 
 
-_POSTGRES_OPTIONS: Final = ("max_connections", "wait_seconds", "synchronous_commit", "migrate")
+_POSTGRES_OPTIONS: Final = (
+    *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "migrate"),
+)
 _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
@@ -126,6 +126,12 @@ def _refuse_unknown(options: dict[str, str], *, known: tuple[str, ...]) -> None:
         if name not in known:
             choices = f"choose from {', '.join(known)}" if known else "it has none"
             raise StoreError(f"the store has no option {name!r} ({choices})")
+
+
+def _yes_or_no(name: str, given: str) -> bool:
+    if given.lower() not in ("yes", "no"):
+        raise StoreError(f"{name}={given!r} is neither yes nor no (write {name}=no)")
+    return given.lower() == "yes"
 
 
 def _seconds(name: str, given: str) -> float:

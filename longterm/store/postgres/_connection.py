@@ -2,6 +2,9 @@
 
 TCP notices that a peer is gone, not that it is silent: a server that is stopped, or a proxy that
 lost its server, acknowledges each packet and never answers. So each wait here has an end.
+
+A pooler gives each transaction whatever session of the server is free. There, nothing may be left
+behind in a session: no prepared statement, and no setting that outlives its transaction.
 """
 
 from __future__ import annotations
@@ -32,11 +35,18 @@ _SIGNAL_SECONDS: Final = 0.1
 
 # `off` acknowledges a commit before it is on the disk. What is stronger than `on` is the DBA's
 # choice, and so is what is weaker but still waits for the disk.
-_BEGIN: Final[LiteralString] = (
-    "SELECT set_config('synchronous_commit', coalesce(%s::text,"
-    " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
-    " ELSE current_setting('synchronous_commit') END), false), clock_timestamp()"
+_SYNCHRONOUS_COMMIT: Final[LiteralString] = (
+    "'synchronous_commit', coalesce(%s::text, CASE current_setting('synchronous_commit')"
+    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END)"
 )
+# A pooler makes up the process id that it tells its clients when they connect.
+_BEGIN: Final[LiteralString] = (
+    "SELECT clock_timestamp(), shared.is_so,"
+    f" CASE WHEN NOT shared.is_so THEN set_config({_SYNCHRONOUS_COMMIT}, false) END"
+    " FROM (SELECT coalesce(%s::boolean, pg_backend_pid() <> %s)) AS shared (is_so)"
+)
+# Holds until the transaction of the statement ends, that is for its commit.
+_FOR_THIS_COMMIT: Final[LiteralString] = f", set_config({_SYNCHRONOUS_COMMIT}, true)"
 
 _T = TypeVar("_T")
 
@@ -78,6 +88,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """When, by the monotonic clock, to give up waiting for the server."""
     reading: Reading
     """What the server's clock said when the session began."""
+    is_shared = False
+    """Whether the server's session serves others too, between two transactions of this one."""
+    _synchronous_commit: str | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Wrap a session of libpq, as psycopg does."""
@@ -86,13 +99,21 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
 
     @classmethod
-    def begin(cls, conninfo: str, *, synchronous_commit: str | None, deadline: float) -> Self:
+    def begin(
+        cls,
+        conninfo: str,
+        *,
+        synchronous_commit: str | None,
+        is_shared: bool | None,
+        deadline: float,
+    ) -> Self:
         """Connect, and settle how durable a commit is.
 
         Args:
             conninfo: where the server is; its `connect_timeout`, if any, goes before the deadline.
             synchronous_commit: what to set; None: as it is set for this user and database, but
                 never `off`.
+            is_shared: whether the sessions are a pooler's; None: find out.
             deadline: when to give up, by the monotonic clock.
         """
         timeout = conninfo_to_dict(conninfo).get("connect_timeout")
@@ -102,8 +123,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         try:
             connection.deadline = max(deadline, monotonic() + _SHORTEST_CONNECT)
             asked_at = time()
-            ((_, server),) = connection.ask_once(_BEGIN, (synchronous_commit,))
+            asked = (synchronous_commit, is_shared, connection.info.backend_pid)
+            ((server, found_shared, _),) = connection.ask_once(_BEGIN, asked)
             connection.reading = Reading(asked_at, server, time())
+            if found_shared:
+                connection.share(synchronous_commit)
         except BaseException as error:
             connection.close()
             if isinstance(error, Unanswered):
@@ -111,8 +135,20 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             raise
         return connection
 
+    def share(self, synchronous_commit: str | None) -> None:
+        """Leave nothing behind in the session: it is lent to others too."""
+        self.is_shared, self.prepare_threshold = True, None
+        self._synchronous_commit = synchronous_commit
+
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Send a statement; psycopg prepares it when it has been sent a few times."""
+        if self.is_shared and " RETURNING " in statement:
+            statement += _FOR_THIS_COMMIT
+            rows = self._ask(statement, (*parameters, self._synchronous_commit))
+            return [type(row)(row[:-1]) for row in rows]
+        return self._ask(statement, parameters)
+
+    def _ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         cursor = self._cursors.get(statement)
         if cursor is None:
             cursor = self._cursors[statement] = self.cursor(binary=True)

@@ -49,6 +49,7 @@ class Database:
         max_connections: int,
         wait_seconds: float,
         synchronous_commit: str | None,
+        is_shared: bool | None,
         prepare: Callable[[Connection, str], object],
         on_connect: Callable[[Connection], object],
     ) -> None:
@@ -59,6 +60,7 @@ class Database:
             max_connections: how many may be open at once.
             wait_seconds: how long a step tries to reach the server, and to hear its answer.
             synchronous_commit: see `Connection.begin`.
+            is_shared: see `Connection.begin`.
             prepare: called with the first connection, before any statement.
             on_connect: called with each connection.
         """
@@ -68,6 +70,7 @@ class Database:
         self._wait_seconds = wait_seconds
         self._least_seconds = min(wait_seconds, 1.0)
         self._synchronous_commit = synchronous_commit
+        self._is_shared = is_shared
         self._prepare = prepare
         self._on_connect = on_connect
         self._is_prepared = self._is_closed = False
@@ -150,6 +153,7 @@ class Database:
         connection = Connection.begin(
             self._conninfo,
             synchronous_commit=self._synchronous_commit,
+            is_shared=self._is_shared,
             deadline=deadline,
         )
         self._on_connect(connection)

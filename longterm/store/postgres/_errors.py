@@ -40,6 +40,16 @@ _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
         "restore them from a backup, or start again to have them made anew",
     ),
     (
+        errors.DuplicatePreparedStatement,
+        "a pooler has given the session to another client",
+        "add pooler=yes to the URL",
+    ),
+    (
+        errors.InvalidSqlStatementName,
+        "a pooler has given the session to another client",
+        "add pooler=yes to the URL",
+    ),
+    (
         errors.QueryCanceled,
         "the server broke off the statement",
         "see its statement_timeout, or who cancelled it",

@@ -1,7 +1,7 @@
 """What a resting worker hears from Postgres: that somebody saved a run that will be due soon.
 
 A connection of its own listens on the channel `longterm`; a message is a deadline in seconds since
-1970. Needs a connection that stays with its session, so no pooler that shares sessions.
+1970. That needs a session of its own: behind a pooler nothing is heard, and the worker has to look.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Listener:
         self._connect = connect
         self._place = place
         self._wait_seconds = wait_seconds
-        self._is_closed = False
+        self._is_closed = self._is_deaf = False
         register_reset(self)
 
     def reset_after_fork(self) -> None:
@@ -47,7 +47,7 @@ class Listener:
         A connection of before is asked whether it still works: one that nobody answers any more
         is as silent as one on which there is nothing to be heard.
 
-        Returns whether it begins just now, so that nothing was heard before.
+        Returns whether nothing was heard up to now: it begins just now, or there is a pooler.
 
         Raises:
             StoreError: the server cannot be reached, or the store is closed.
@@ -59,8 +59,13 @@ class Listener:
         try:
             if self._connection is not None and self._still_answers(self._connection):
                 return False
-            self._connection = self._connect()
-            self._ask(self._connection)
+            if not self._is_deaf:
+                self._connection = connection = self._connect()
+                if connection.is_shared:
+                    self._is_deaf = True
+                    self._hang_up()
+                else:
+                    self._ask(connection)
             return True
         except Exception as error:
             raise self._lost(error) from error
@@ -84,6 +89,9 @@ class Listener:
             is_stopped: says whether to end at once.
         """
         end = begin + (until - now).total_seconds()
+        if self._is_deaf:
+            _sleep(end, is_stopped)
+            return
         if not self._lock.acquire(blocking=False):
             self._wait_for_a_place(end, is_stopped)
             return
@@ -140,6 +148,11 @@ class Listener:
     def _lost(self, error: Exception) -> StoreError:
         self._hang_up()
         return as_store_error(error, f"listen for work in {self._place}")
+
+
+def _sleep(end: float, is_stopped: Callable[[], bool]) -> None:
+    while (left := end - time.monotonic()) > 0 and not is_stopped():
+        time.sleep(min(left, _SLICE_SECONDS))
 
 
 def _deadline(message: str) -> float:

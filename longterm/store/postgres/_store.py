@@ -125,7 +125,7 @@ _NEXT_DEADLINE: Final[LiteralString] = (
     " WHERE state = 'suspended' AND deadline > %s"
 )
 _FIRST_REST: Final = timedelta(seconds=1)
-"""A worker that begins to listen soon looks again: it heard of nothing since it looked."""
+"""A worker that heard nothing up to now soon looks again."""
 
 _ROWS: Final = Rows(has_types=True)
 
@@ -155,6 +155,7 @@ class PostgresStore:
         max_connections: int = 10,
         wait_seconds: float = 30.0,
         synchronous_commit: str | None = None,
+        pooler: bool | None = None,
         migrate: bool = True,
     ) -> None:
         """Note where the runs are; the server is asked when they are first needed.
@@ -166,6 +167,8 @@ class PostgresStore:
                 answer of one that is silent.
             synchronous_commit: Postgres's setting of that name for this store's commits; None: as
                 the database has it, but `on` where that is `off`, since a saved turn must last.
+            pooler: whether the URL is that of a pooler which lends a session for one transaction,
+                as PgBouncer does in transaction mode; None: find out.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         if synchronous_commit not in _SYNCHRONOUS_COMMIT:
@@ -180,6 +183,7 @@ class PostgresStore:
             max_connections=max_connections,
             wait_seconds=wait_seconds,
             synchronous_commit=synchronous_commit,
+            is_shared=pooler,
             prepare=partial(ensure_schema, migrate=migrate),
             on_connect=lambda connection: clock.note(connection.reading),
         )
