@@ -6,6 +6,7 @@ goes on from there in any process, any month. Nothing is replayed.
 
 from longterm._api import (
     acancel,
+    afind_runs,
     aget_run,
     aprocess_event,
     aretry,
@@ -127,6 +128,7 @@ __all__ = [
     "WrongEvent",
     "WrongSeal",
     "acancel",
+    "afind_runs",
     "aget_run",
     "allow",
     "aprocess_event",

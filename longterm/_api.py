@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from longterm._search import Conditions
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 _lock = threading.Lock()
@@ -47,7 +49,7 @@ def default_engine() -> Engine:
     return _engine
 
 
-def start_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+def start_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
     """Start a run of a flow on the default store; see `Engine.start_flow`."""
     return default_engine().start_flow(flow, *args, **kwargs)
 
@@ -74,14 +76,24 @@ def retry(run_id: str | UUID) -> Run:
     return default_engine().retry(run_id)
 
 
-def find_runs(**wanted: Any) -> list[Run]:
+def find_runs(**conditions: Unpack[Conditions]) -> list[Run]:
     """Find runs of the default store by what is known of them; see `Engine.find_runs`."""
-    return default_engine().find_runs(**wanted)
+    return default_engine().find_runs(**conditions)
 
 
 def get_run(run_id: str | UUID) -> Run:
     """Return a run of the default store as it is now; see `Engine.get_run`."""
     return default_engine().get_run(run_id)
+
+
+@overload
+async def astart_flow(
+    flow: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+) -> Run[T]: ...
+
+
+@overload
+async def astart_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]: ...
 
 
 async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
@@ -99,6 +111,11 @@ async def aprocess_event(
 async def aget_run(run_id: str | UUID) -> Run:
     """Return a run of the default store as it is now; see `Engine.aget_run`."""
     return await default_engine().aget_run(run_id)
+
+
+async def afind_runs(**conditions: Unpack[Conditions]) -> list[Run]:
+    """Find runs of the default store by what is known of them; see `Engine.afind_runs`."""
+    return await default_engine().afind_runs(**conditions)
 
 
 async def athrow(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:

@@ -6,26 +6,23 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from functools import cached_property
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, overload
 
-from longterm._blind import blinded
 from longterm._codec import check_keys
 from longterm._flows.event import Event
-from longterm._flows.flow import flow_of
-from longterm._names import check_fact, delivery_key, event_name, id_of_run, is_text
+from longterm._names import delivery_key, event_name, id_of_run
+from longterm._search import Conditions, find, moment_before, query_of
 from longterm._turns.claims import Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.errors import Cancelled, InvalidQuery, NotAnException, NotSupported
+from longterm.errors import Cancelled, NotAnException, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
-from longterm.store.base import Deletion, Query, RunStore, Search
+from longterm.store.base import Deletion, RunStore
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from longterm._turns.due import DueTurns
 
 P = ParamSpec("P")
+T = TypeVar("T")
 MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
 _PRUNED_AT_ONCE = 1000
@@ -78,7 +76,7 @@ class Engine:
         self._claims = Claims(self.store, self.clock, lease)
         self._turns = Turns(self.store, self.clock, self._claims, max_bytes)
 
-    def start_flow(self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
+    def start_flow(self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run of a flow and carry it to its first suspend, or to its end.
 
         Raises:
@@ -211,31 +209,16 @@ class Engine:
             NotSupported: the store cannot search.
             InvalidKey: blind facts are to be found, and there is no key.
         """
-        if not isinstance(self.store, Search):
-            raise NotSupported(self.store, "finding runs")
-        named = flow if flow is None or isinstance(flow, str) else flow_of(flow).name
-        query = Query(
-            state=None if state is None else _state(state),
-            flow=_text("flow", named),
-            waiting_for=_text("waiting_for", waiting_for),
-            index=_facts(index or {}),
-            saved_before=None if older_than is None else self._before(older_than),
-            limit=_limit(limit),
-            after=None if after is None else id_of_run(after),
+        query = query_of(
+            state=state,
+            flow=flow,
+            waiting_for=waiting_for,
+            index=index,
+            saved_before=None if older_than is None else moment_before(self.clock, older_than),
+            limit=limit,
+            after=after,
         )
-        # Each key hides a fact in its own way, and a run was saved with one of them.
-        found = [
-            run
-            for hidden in blinded(blind or {})
-            for run in self.store.find(replace(query, index={**query.index, **hidden}))
-        ]
-        return sorted(found, key=attrgetter("id"))[:limit]
-
-    def _before(self, older_than: timedelta) -> datetime:
-        try:
-            return self.clock.now() - older_than
-        except OverflowError:
-            raise InvalidQuery("older_than", older_than, "give a shorter time") from None
+        return find(self.store, query, blind or {})
 
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
@@ -245,7 +228,7 @@ class Engine:
         """
         if not isinstance(self.store, Deletion):
             raise NotSupported(self.store, "deleting runs")
-        deleted, saved_before = 0, self._before(older_than)
+        deleted, saved_before = 0, moment_before(self.clock, older_than)
         while count := self.store.delete_ended(saved_before=saved_before, limit=_PRUNED_AT_ONCE):
             deleted += count
         return deleted
@@ -296,6 +279,16 @@ class Engine:
         """
         return self._claims.release_stale(max_attempts)
 
+    @overload
+    async def astart_flow(
+        self, flow: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run[T]: ...
+
+    @overload
+    async def astart_flow(
+        self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run[T]: ...
+
     async def astart_flow(
         self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> Run:
@@ -335,6 +328,10 @@ class Engine:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
         return await in_thread(self.get_run, run_id)
 
+    async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
+        """Find runs by what is known of them, from asynchronous code; see `find_runs`."""
+        return await in_thread(self.find_runs, **conditions)
+
 
 def _exception(error: object) -> BaseException:
     """Return what `raise error` would raise."""
@@ -343,28 +340,3 @@ def _exception(error: object) -> BaseException:
     if not isinstance(error, BaseException):
         raise NotAnException(error)
     return error
-
-
-def _state(state: str) -> RunState:
-    try:
-        return RunState(state)
-    except ValueError:
-        raise InvalidQuery("state", state, f"choose of {', '.join(RunState)}") from None
-
-
-def _text(name: str, value: str | None) -> str | None:
-    if value is not None and not is_text(value):
-        raise InvalidQuery(name, value, "give a string without NUL")
-    return value
-
-
-def _facts(index: Mapping[str, Fact]) -> Mapping[str, Fact]:
-    for name, value in index.items():
-        check_fact(name, value)
-    return index
-
-
-def _limit(limit: int) -> int:
-    if type(limit) is not int or not 0 <= limit < 1 << 31:
-        raise InvalidQuery("limit", limit, "give a number of runs, such as 100")
-    return limit

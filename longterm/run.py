@@ -2,6 +2,7 @@
 
 Plain data. What the author's code made (the stack of frames, the result, the response) is held
 as encoded bytes, so that a store never decodes; `Run.result` and `Run.response` decode when asked.
+`Run.to_dict` is the form that JSON can hold, which the command line and web interfaces share.
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 from longterm._codec import decode, decode_list, decode_text, encode_text
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # its `default` is in `typing` from 3.13 on (PEP 696)
+
     from longterm._codec.seal import Context
+
+    T_co = TypeVar("T_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
 
 Fact: TypeAlias = str | int | float | bool | None
 """What a run's index may hold."""
@@ -37,8 +46,10 @@ ENDED: Final = frozenset({RunState.COMPLETE, RunState.FAILED, RunState.CANCELLED
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(Generic[T_co]):
     """One execution of a flow, from its start to its end, over any time.
+
+    `Run[str]` is a run of a flow that returns a `str`: `start_flow` returns it, for type checkers.
 
     A store may return a subclass with fields of its own (a dataclass without slots); they survive
     every turn, since the engine only ever makes copies with `changed`.
@@ -93,8 +104,12 @@ class Run:
         return copy
 
     @property
-    def result(self) -> Any:
-        """What the flow returned; None while it has not."""
+    def result(self) -> T_co | Any:
+        """What the flow returned; None while it has not.
+
+        For type checkers it may be anything besides, as what `re.Match.group` returns may be, so
+        that nobody need tell them each time that the run is complete.
+        """
         if self.encoded_result is None:
             return None
         return decode(self.encoded_result, context_of(self, "result"))
@@ -123,6 +138,38 @@ class Run:
     def with_error(self, error: str) -> Self:
         """Return a copy with another error."""
         return self.changed(encoded_error=encode_text(error, context_of(self, "error")))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as JSON can hold it: strings, numbers, lists, dicts, bools and None.
+
+        Moments are text (ISO 8601, UTC). What JSON has no form for, of the result, the responses
+        and the facts, is `{"$text": "Decimal('1.5')"}`: its `repr`, or what `describe` says of it
+        where it cannot be decoded. Fields that a store has added are there; the stack is not.
+        """
+        from longterm._run_json import run_as_json
+
+        return run_as_json(self)
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, _: object) -> type[Self]:
+            # `Run[str]` is the class itself while it runs, as Django's `QuerySet[Order]` is. For an
+            # alias of a dataclass pydantic looks at its fields, and does not ask for the schema.
+            return cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Tell pydantic, and so FastAPI, that `to_dict` is how a run is written as JSON."""
+        from longterm._run_json import pydantic_schema
+
+        return pydantic_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> dict[str, Any]:
+        """Return the JSON Schema of what `to_dict` returns, for OpenAPI."""
+        from longterm._run_json import JSON_SCHEMA
+
+        return JSON_SCHEMA
 
 
 def context_of(run: Run, column: str) -> Context:

@@ -11,7 +11,7 @@ from typing import Any
 
 from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, days
-from longterm.cli.look import as_json, error_of
+from longterm.cli.look import error_of
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
@@ -97,7 +97,7 @@ def _outcome(
 
 
 def _print(run: Run, options: argparse.Namespace) -> int:
-    shown = as_json(run)
+    shown = run.to_dict()
     if options.json:
         print(json.dumps(shown))
         return 0
@@ -106,6 +106,6 @@ def _print(run: Run, options: argparse.Namespace) -> int:
         + (f", waiting for {escaped(run.waiting_for)}" if run.waiting_for else "")
     )
     for name in ("response", "result"):
-        if shown[name] is not None:
+        if shown[name] not in (None, []):
             print(f"{name}: {json.dumps(shown[name])}")
     return 0

@@ -7,28 +7,19 @@ import json
 import linecache
 import re
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from importlib.util import find_spec
-from math import isfinite
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 from longterm._abi import DEFAULT
-from longterm._codec import describe
 from longterm._escapes import escaped, quoted
+from longterm._run_json import described
 from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
-from longterm.errors import CorruptData, LongtermError
-from longterm.run import Fact, Run, RunState, context_of
+from longterm.run import Run, RunState
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
-_BYTES: Final[dict[str, Callable[[Run], bytes | None]]] = {
-    "stack": attrgetter("stack"),
-    "response": attrgetter("encoded_response"),
-    "result": attrgetter("encoded_result"),
-}
 _FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
 
 
@@ -65,7 +56,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
     )
     if options.json:
         for run in runs:
-            print(json.dumps(as_json(run)))
+            print(json.dumps(run.to_dict()))
         return 0
     now = engine.clock.now()
     rows = [
@@ -90,9 +81,9 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     """Print all that is known of a run."""
     run = engine.get_run(options.run)
     if options.json:
-        text = _described(run, "stack")
+        text = described(run, "stack")
         stack = None if text is None else _with_source(text)
-        print(json.dumps({**as_json(run), "stack": stack}, indent=2))
+        print(json.dumps({**run.to_dict(), "stack": stack}, indent=2))
         return 0
     facts = {
         "run": run.id,
@@ -106,15 +97,15 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
         "index": ", ".join(f"{name}={value!r}" for name, value in run.index.items()),
-        "response": _described(run, "response"),
-        "result": _described(run, "result"),
+        "response": described(run, "response"),
+        "result": described(run, "result"),
     }
     for name, value in facts.items():
         if value not in (None, ""):
             print(f"{name + ':':15}{escaped(str(value))}")
     if error := error_of(run):
         print(f"\n{error}", end="")
-    stack = _described(run, "stack")
+    stack = described(run, "stack")
     if stack is not None:
         print("\nSuspended stack (outermost call first):")
         print(_with_source(stack))
@@ -130,56 +121,9 @@ def _state(run: Run, now: datetime) -> str:
     return str(run.state)
 
 
-def as_json(run: Run) -> dict[str, Any]:
-    """Return a run as JSON can hold it; values that JSON has no words for are shown as text."""
-    return {
-        "id": run.id,
-        "flow": run.flow,
-        "state": run.state.value,
-        "turn": run.turn,
-        "waiting_for": run.waiting_for,
-        "deadline": _iso(run.deadline),
-        "claimed_until": _iso(run.claimed_until),
-        "created_at": _iso(run.created_at),
-        "updated_at": _iso(run.updated_at),
-        "attempts": run.attempts,
-        "index": {name: _plain(fact) for name, fact in run.index.items()},
-        "response": _json_value(run, "response"),
-        "result": _json_value(run, "result"),
-        "error": run.error,
-    }
-
-
 def error_of(run: Run) -> str | None:
     """Return why a run failed, as a terminal can show it."""
     return None if run.error is None else quoted(run.error)
-
-
-def _json_value(run: Run, column: str) -> Any:
-    """Return what a column of a run holds, if JSON has words for it, else as text."""
-    if _BYTES[column](run) is None:
-        return None
-    try:
-        value = getattr(run, column)
-        json.dumps(value, allow_nan=False)
-    except (LongtermError, TypeError, ValueError):
-        return _described(run, column)
-    return value
-
-
-def _plain(fact: Fact) -> Fact:
-    return fact if not isinstance(fact, float) or isfinite(fact) else repr(fact)
-
-
-def _described(run: Run, column: str) -> str | None:
-    """Return what a column of a run holds as text, or why it cannot be read."""
-    data = _BYTES[column](run)
-    if data is None:
-        return None
-    try:
-        return describe(data, context_of(run, column)).rstrip()
-    except CorruptData as error:
-        return f"({error})"
 
 
 def _with_source(text: str) -> str:
@@ -207,7 +151,3 @@ def _source_line(module: str, line: int) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()

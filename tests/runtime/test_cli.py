@@ -204,8 +204,8 @@ def test_numbers_that_json_has_no_words_for_are_shown_as_text(longterm, engine, 
     _, out, _ = longterm("runs", "--json")
 
     shown = json.loads(out, parse_constant=pytest.fail)
-    assert shown["index"] == {"value": str(value)}
-    assert isinstance(shown["result"], str)
+    assert shown["index"] == {"value": {"$text": str(value)}}
+    assert shown["result"] == {"$text": str(value)}
 
 
 def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clinic, monkeypatch):
@@ -216,7 +216,7 @@ def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clini
     status, out, _ = longterm("runs", "--json")
 
     assert status == 0
-    assert elsewhere.id in json.loads(out)["result"]
+    assert elsewhere.id in json.loads(out)["result"]["$text"]
 
 
 def test_an_event_is_sent(longterm, engine, clinic):

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from datetime import timedelta
+from typing import Any, assert_type
 
-from longterm import Run, call, deflow, find_runs, process_event, start_flow, suspend
+from longterm import (
+    Engine,
+    Run,
+    afind_runs,
+    astart_flow,
+    call,
+    deflow,
+    find_runs,
+    get_run,
+    process_event,
+    start_flow,
+    suspend,
+)
 
 
 @deflow
@@ -30,16 +43,35 @@ class Shop:
 
 async def _awaited() -> None:
     assert_type(await chat("Ann"), list[str])
+    assert_type(await astart_flow(chat, "Ann"), Run[list[str]])
+    assert_type(await astart_flow(approve, 1), Run[str])
+    assert_type(await Engine("memory://").astart_flow(chat, "Ann"), Run[list[str]])
+    assert_type(await afind_runs(flow=chat, older_than=timedelta(days=1)), list[Run])
+    await afind_runs(older_than=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await astart_flow(chat, 1)  # type: ignore[call-overload]  # pyright: ignore
+
+
+def _any_run(run: Run) -> Run[int]:
+    """Take a run of whatever flow: its result can be anything."""
+    assert_type(run.to_dict(), dict[str, Any])
+    return run
 
 
 assert_type(approve(1, urgent=True), str)
 assert_type(Shop().sell("tea"), float)
 assert_type(call(approve, 1, urgent=True), str)
-assert_type(start_flow(approve, 1, urgent=True), Run)
-assert_type(process_event("id", "approval", "yes", key="click"), Run)
-assert_type(find_runs(state="suspended"), list[Run])
+assert_type(start_flow(approve, 1, urgent=True), Run[str])
+assert_type(Engine("memory://").start_flow(Shop().sell, "tea"), Run[float])
+assert_type(start_flow(approve, 1).result, str | Any)
+start_flow(approve, 1).result.upper()
+assert_type(process_event("id", "approval", "yes", key="click"), Run[Any])
+assert_type(get_run("id").result, Any)
+assert_type(find_runs(state="suspended"), list[Run[Any]])
+assert_type(find_runs(index={"patient": 1}, limit=5), list[Run])
 
 approve("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 start_flow(approve, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 start_flow(approve, 1, urgent="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+find_runs(customer=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+start_flow(approve, 1).result.uper()  # type: ignore[union-attr]  # pyright: ignore
 call(Shop().sell, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

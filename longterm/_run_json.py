@@ -1,0 +1,152 @@
+"""A run as JSON: a run in, plain data out, and the JSON Schema of that data.
+
+What the commands print with `--json`, what FastAPI makes of a returned run, and what web interfaces
+of an application's own can send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
+
+from longterm._codec import describe
+from longterm.errors import CorruptData, LongtermError
+from longterm.run import Run, RunState, context_of
+
+TEXT: Final = "$text"
+"""The name under which text stands for a value that JSON has no form for."""
+
+_OWN: Final = frozenset(each.name for each in fields(Run))
+
+_TEXT_OR_NULL: Final = {"type": ["string", "null"]}
+_MOMENT_OR_NULL: Final = {"type": ["string", "null"], "format": "date-time"}
+_PROPERTIES: Final[dict[str, Any]] = {
+    "id": {"type": "string"},
+    "flow": {"type": "string", "description": "module:qualname"},
+    "state": {"type": "string", "enum": [each.value for each in RunState]},
+    "turn": {"type": "integer"},
+    "waiting_for": _TEXT_OR_NULL,
+    "deadline": _MOMENT_OR_NULL,
+    "claimed_until": _MOMENT_OR_NULL,
+    "created_at": _MOMENT_OR_NULL,
+    "updated_at": _MOMENT_OR_NULL,
+    "attempts": {"type": "integer"},
+    "index": {"type": "object"},
+    "response": {"type": "array"},
+    "result": {},
+    "error": _TEXT_OR_NULL,
+}
+JSON_SCHEMA: Final[dict[str, Any]] = {
+    "title": "Run",
+    "type": "object",
+    "properties": _PROPERTIES,
+    "required": [*_PROPERTIES],
+    "description": f'A value that JSON has no form for is {{"{TEXT}": "..."}}.',
+}
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
+    """Return a run as JSON can hold it; see `Run.to_dict`."""
+    added = [each.name for each in fields(run) if each.name not in _OWN]
+    return {
+        "id": run.id,
+        "flow": run.flow,
+        "state": run.state.value,
+        "turn": run.turn,
+        "waiting_for": run.waiting_for,
+        "deadline": _moment(run.deadline),
+        "claimed_until": _moment(run.claimed_until),
+        "created_at": _moment(run.created_at),
+        "updated_at": _moment(run.updated_at),
+        "attempts": run.attempts,
+        "index": {_name(name): _plain(fact) for name, fact in run.index.items()},
+        "response": _response(run),
+        "result": _result(run),
+        "error": run.error,
+        **{name: _plain(getattr(run, name)) for name in added},
+    }
+
+
+def _result(run: Run) -> Any:
+    try:
+        return _plain(run.result)
+    except LongtermError:
+        return {TEXT: described(run, "result")}
+
+
+def _response(run: Run) -> list[Any]:
+    try:
+        return [_plain(value) for value in run.response]
+    except LongtermError:
+        return [{TEXT: described(run, "response")}]
+
+
+_BYTES: Final[Mapping[str, Callable[[Run], bytes | None]]] = {
+    "stack": attrgetter("stack"),
+    "response": attrgetter("encoded_response"),
+    "result": attrgetter("encoded_result"),
+}
+
+
+def described(run: Run, column: str) -> str | None:
+    """Return what a column of a run holds as text, without the code of its classes.
+
+    Args:
+        run: the run.
+        column: `stack`, `response` or `result`. None is returned if there is none.
+    """
+    data = _BYTES[column](run)
+    if data is None:
+        return None
+    try:
+        return describe(data, context_of(run, column)).rstrip()
+    except CorruptData as error:
+        return f"({error})"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _name(name: str) -> str:
+    """Return a name as UTF-8 can hold it."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it comes back from JSON; what stands inside and has no form is text."""
+    try:
+        # As bytes: half a surrogate pair would be refused only where it is sent.
+        written = json.dumps(value, default=_shown, allow_nan=False, ensure_ascii=False).encode()
+        return json.loads(written, object_pairs_hook=_without_doubles)
+    except (TypeError, ValueError, RecursionError):
+        return _shown(value)
+
+
+def _shown(value: object) -> dict[str, str]:
+    try:
+        return {TEXT: _name(repr(value))}
+    except Exception as error:  # of the application's own `__repr__`
+        return {TEXT: f"a {type(value).__qualname__}, whose repr raised {type(error).__qualname__}"}
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dict, unless JSON took two of its keys for one, such as `1` and `"1"`."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("two keys are one in JSON")
+    return found
+
+
+def pydantic_schema(cls: type[Run]) -> Any:
+    """Return how pydantic takes a run (as it is), and how it writes one as JSON."""
+    from pydantic_core import core_schema
+
+    return core_schema.is_instance_schema(
+        cls,
+        serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict),
+    )
