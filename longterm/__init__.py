@@ -32,7 +32,15 @@ from longterm._codec import (
     storable,
 )
 from longterm._flows.flow import deflow
-from longterm._flows.primitives import call, respond, set_index, suspend
+from longterm._flows.primitives import (
+    call,
+    current_run,
+    now,
+    respond,
+    set_index,
+    sleep,
+    suspend,
+)
 from longterm._version import __version__ as __version__
 from longterm._wiring import connect
 from longterm.engine import Engine
@@ -77,7 +85,7 @@ from longterm.errors import (
     WrongEvent,
     WrongSeal,
 )
-from longterm.run import Run, RunState
+from longterm.run import CurrentRun, Run, RunState
 from longterm.store.base import RunStore
 
 connect()
@@ -91,6 +99,7 @@ __all__ = [
     "ClockSkew",
     "CompileError",
     "CorruptData",
+    "CurrentRun",
     "Engine",
     "Expired",
     "FlowChanged",
@@ -138,10 +147,12 @@ __all__ = [
     "blind",
     "call",
     "cancel",
+    "current_run",
     "deflow",
     "describe",
     "find_runs",
     "get_run",
+    "now",
     "process_event",
     "register_type",
     "respond",
@@ -150,6 +161,7 @@ __all__ = [
     "set_keys",
     "set_payload_codec",
     "set_runstore",
+    "sleep",
     "start_flow",
     "storable",
     "suspend",

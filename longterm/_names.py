@@ -20,6 +20,8 @@ from longterm.errors import (
 LONGEST: Final = 500
 """Characters of a name: 2,000 bytes as UTF-8, at most. An index of Postgres holds 2,700."""
 
+_RESERVED: Final = "longterm."
+"""How the names begin of what a run waits for that nobody sends, such as the end of a sleep."""
 _FACT_NAME_BYTES: Final = 100
 _FACT_TEXT_BYTES: Final = 2_000
 """As JSON. What cannot stand as it is takes up to six times the room."""
@@ -45,10 +47,14 @@ def event_name(value: object) -> str:
         InvalidEventId: it is no name.
     """
     if type(value) is str and value.isascii() and 0 < len(value) <= LONGEST and "\0" not in value:
-        return value  # most often
-    if not is_text(value) or not 0 < len(str.__str__(value)) <= LONGEST:
+        name = value  # most often
+    elif is_text(value) and 0 < len(str.__str__(value)) <= LONGEST:
+        name = str.__str__(value)
+    else:
         raise InvalidEventId(value)
-    return str.__str__(value)
+    if name.startswith(_RESERVED):
+        raise InvalidEventId(value)
+    return name
 
 
 def delivery_key(value: object) -> str:

@@ -352,12 +352,13 @@ class InvalidRunId(LongtermError):
 
 
 class InvalidEventId(LongtermError):
-    """Raised when an event id is no string that every store can hold as a name."""
+    """Raised when an event id is no string that every store can hold as a name, or is reserved."""
 
     def __init__(self, event_id: object) -> None:
         """Say what was given."""
         super().__init__(
-            f"an event id is a string of 1 to 500 characters without NUL, not {_shown(event_id)} "
+            "an event id is a string of 1 to 500 characters without NUL that does not begin with "
+            f"'longterm.', not {_shown(event_id)} "
             '(write suspend("approved"), process_event(run_id, "approved", value))'
         )
 
@@ -374,14 +375,19 @@ class InvalidDeliveryKey(LongtermError):
 
 
 class InvalidDeadline(LongtermError):
-    """Raised when a suspend is told to end at something that is no moment."""
+    """Raised when a suspend or a sleep is told to end at something that is no moment."""
 
-    def __init__(self, cause: str, expires: object) -> None:
+    def __init__(self, cause: str, expires: object, *, is_sleep: bool = False) -> None:
         """Say what is wrong with what was given."""
-        super().__init__(
-            f"expires={expires!r} cannot end a wait: {cause} (write "
-            "suspend(event_id, expires=timedelta(days=3), default=None), or an aware datetime)"
+        what, example = (
+            (f"sleep({expires!r}) cannot end", "sleep(timedelta(days=3))")
+            if is_sleep
+            else (
+                f"expires={expires!r} cannot end a wait",
+                "suspend(event_id, expires=timedelta(days=3), default=None)",
+            )
         )
+        super().__init__(f"{what}: {cause} (write {example}, or give an aware datetime)")
 
 
 class InvalidFact(LongtermError):

@@ -172,6 +172,19 @@ class Run(Generic[T_co]):
         return JSON_SCHEMA
 
 
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """What a flow may know of its own run; plain data, which it can keep over its waits."""
+
+    id: str
+    flow: str
+    """The flow, as `module:qualname`."""
+    started: datetime | None
+    """When it was started; None if the store does not keep that."""
+    index: Mapping[str, Fact]
+    """The facts that it has set so far, in this turn too."""
+
+
 def context_of(run: Run, column: str) -> Context:
     """Return what the seal of a run's bytes in a column binds them to."""
     # Bound to its event, a stack cannot be made to take another event for the one it waits for.

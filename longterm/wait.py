@@ -19,6 +19,10 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
+SLEEP: Final = "longterm.sleep"
+"""What a run waits for that sleeps: the name of an event that nobody can send."""
+
+
 # Not frozen: each suspend makes one, and a frozen one takes three times as long to make.
 @dataclass(slots=True)
 class Wait:
@@ -29,6 +33,10 @@ class Wait:
     """The moment, aware, or how long from now."""
     default: Any = MISSING
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
+
+    def __str__(self) -> str:
+        """Say what is waited for."""
+        return "the end of a sleep" if self.event_id == SLEEP else f"event {self.event_id!r}"
 
     def deadline(self, now: datetime) -> datetime | None:
         """Return when a wait that begins now ends by itself.
@@ -41,4 +49,5 @@ class Wait:
         try:
             return now + self.expires
         except OverflowError:
-            raise InvalidDeadline("it would not be in the years 1 to 9999", self.expires) from None
+            cause = "it would not be in the years 1 to 9999"
+            raise InvalidDeadline(cause, self.expires, is_sleep=self.event_id == SLEEP) from None

@@ -7,7 +7,9 @@ each thread and task has its own.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, Protocol
 
 from longterm._flows.rt import Suspend
@@ -25,8 +27,12 @@ class Turn(Protocol):
     """The facts that the flow has set in this turn."""
 
     @property
-    def run(self) -> Run | None:
+    def run(self) -> Run:
         """The run as it was when the turn began."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the present moment by the engine's clock, aware, in UTC."""
         ...
 
     def suspend(self, wait: Wait) -> Any:
@@ -52,16 +58,21 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("index", "pending", "responses", "run", "task")
+    __slots__ = ("_now", "index", "pending", "responses", "run", "task")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         """Begin with nothing said and nothing waited for."""
         self.run = run
+        self._now = now
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
         self.pending: Suspend | None = None
         self.task: object = None
         """The asyncio task that the turn runs in, if the flow is an `async def`."""
+
+    def now(self) -> datetime:
+        """Return the present moment by the engine's clock."""
+        return self._now()
 
     def suspend(self, wait: Wait) -> Any:
         """Unwind the stack to the loop.
@@ -92,8 +103,8 @@ def running_task() -> object:
 def in_another_task(pending: Suspend) -> CannotSuspend:
     """Return the error for a suspension in a task, or a thread, that the run's own one began."""
     return CannotSuspend(
-        f"{pending.elsewhere} waits for event {pending.wait.event_id!r} in a task or thread of its "
-        "own, but a run waits in one place (await flows one after the other, not by "
+        f"{pending.elsewhere} waits for {pending.wait} in a task or thread of its own, "
+        "but a run waits in one place (await flows one after the other, not by "
         "asyncio.gather, a TaskGroup or the like, or begin a run for each by `astart_flow`)"
     )
 
@@ -108,7 +119,7 @@ def swallowed(pending: Suspend) -> CannotSuspend:
         code = traceback.tb_frame.f_code
         where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
     return CannotSuspend(
-        f"the suspension for event {pending.wait.event_id!r} was caught{where} and never reached "
-        "the run (let BaseException pass in plain functions: catch Exception instead, or make the "
+        f"the suspension for {pending.wait} was caught{where} and never reached the run "
+        "(let BaseException pass in plain functions: catch Exception instead, or make the "
         "function a flow with @deflow)"
     )

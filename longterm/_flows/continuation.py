@@ -25,6 +25,7 @@ from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 _SUSPEND = ops.suspend.__code__
+_SLEEP = ops.sleep.__code__
 _CALL = ops.call.__code__
 
 
@@ -46,7 +47,7 @@ def capture(suspension: Suspend) -> list[Frame]:
     frames: list[Frame] = []
     while entry is not None and (below := entry.tb_next) is not None:
         code = entry.tb_frame.f_code
-        if code is _SUSPEND:
+        if code is _SUSPEND or code is _SLEEP:
             return frames
         if code is not _CALL:
             frames.append(_frame(entry, below))

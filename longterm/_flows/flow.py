@@ -111,6 +111,7 @@ _making = threading.RLock()
 run the same code."""
 
 flow_codes[id(ops.suspend.__code__)] = WAITS
+flow_codes[id(ops.sleep.__code__)] = WAITS
 flow_codes[id(ops.call.__code__)] = SUSPENDS
 
 

@@ -1,4 +1,4 @@
-"""What an author writes inside a flow: `suspend`, `respond`, `set_index`, `call`."""
+"""What an author writes inside a flow: `suspend`, `sleep`, `respond`, `set_index` and the like."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 from longterm._flows.context import current, current_turn
 from longterm._names import check_fact, event_name
 from longterm.errors import InvalidDeadline, NotInRun
-from longterm.run import Fact
-from longterm.wait import MISSING, Wait
+from longterm.run import CurrentRun, Fact
+from longterm.wait import MISSING, SLEEP, Wait
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,19 +44,63 @@ def suspend(
     return turn.suspend(Wait(event_id, expires, default))
 
 
-def _checked(expires: object) -> datetime | timedelta:
+def sleep(duration_or_moment: timedelta | datetime) -> Any:
+    """Wait for a time, or until a moment; no event ends this wait. A worker does.
+
+    One that is over already is no wait: the flow goes on at once, in the same turn.
+
+    Args:
+        duration_or_moment: how long from now, or an aware moment.
+
+    Returns:
+        None, typed so that `await sleep(…)` passes too.
+
+    Raises:
+        InvalidDeadline: it is neither.
+        NotInRun: no run is under way.
+    """
+    expires = _checked(duration_or_moment, is_sleep=True)
+    turn = current_turn("sleep")
+    wait = Wait(SLEEP, expires, None)
+    now = turn.now()
+    return turn.suspend(wait) if (wait.deadline(now) or now) > now else None
+
+
+def now() -> datetime:
+    """Return the present moment by the engine's clock, aware, in UTC; a test can set that clock.
+
+    Raises:
+        NotInRun: no run is under way.
+    """
+    return current_turn("now").now()
+
+
+def current_run() -> CurrentRun:
+    """Return what the flow may know of its own run, such as its id for the link in an e-mail.
+
+    Raises:
+        NotInRun: no run is under way.
+    """
+    turn = current_turn("current_run")
+    run = turn.run
+    return CurrentRun(run.id, run.flow, run.created_at, {**run.index, **turn.index})
+
+
+def _checked(expires: object, *, is_sleep: bool = False) -> datetime | timedelta:
     """Return a moment in UTC, or a length of time, that every store can hold the end of."""
     if isinstance(expires, timedelta):
-        Wait("", expires).deadline(datetime.now(UTC))
+        Wait(SLEEP if is_sleep else "", expires).deadline(datetime.now(UTC))
         return expires
     try:
         if not isinstance(expires, datetime):
-            raise InvalidDeadline("it is neither a moment nor a length of time", expires)
-        if expires.utcoffset() is None:
-            raise InvalidDeadline("the moment has no time zone", expires)
-        return expires.astimezone(UTC)
+            cause = "it is neither a moment nor a length of time"
+        elif expires.utcoffset() is None:
+            cause = "the moment has no time zone"
+        else:
+            return expires.astimezone(UTC)
     except OverflowError:
-        raise InvalidDeadline("it would not be in the years 1 to 9999", expires) from None
+        cause = "it would not be in the years 1 to 9999"
+    raise InvalidDeadline(cause, expires, is_sleep=is_sleep)
 
 
 def set_index(**facts: Fact) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec
 
@@ -46,9 +47,10 @@ class Attempt(LiveTurn):
         entry: Callable[[], Any],
         frames: list[Frame],
         event: Event | None,
+        now: Callable[[], datetime],
     ) -> None:
         """Begin a turn; the first one has no frames yet, and no event."""
-        super().__init__(run)
+        super().__init__(run, now)
         self.flow = flow
         self.entry = entry
         self.frames = frames
@@ -183,7 +185,7 @@ class Turns:
     ) -> Attempt:
         known = flow_of(flow)
         run = new_run(known, args, kwargs, self._clock.now(), self._max_bytes)
-        return Attempt(run, known, partial(flow, *args, **kwargs), [], None)
+        return Attempt(run, known, partial(flow, *args, **kwargs), [], None, self._clock.now)
 
     def _attempt(self, run: Run, event: Event | None, key: str | None = None) -> Attempt:
         """Decode a claimed run's frames, and make of them what is to be called."""
@@ -199,7 +201,7 @@ class Turns:
         event = event or _end_of_wait(run, frames)
         flow, entry = _start(frames[0]) if frames[0].point == 0 else rebuild(frames, event)
         begun = run if key == run.delivery else run.changed(delivery=key)
-        return Attempt(begun, flow, entry, frames, event)
+        return Attempt(begun, flow, entry, frames, event, self._clock.now)
 
     def _run(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
         """Run a turn, and save the run as the turn leaves it."""

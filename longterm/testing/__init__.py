@@ -23,7 +23,7 @@ from longterm.engine import Engine
 from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
-from longterm.wait import MISSING, Wait
+from longterm.wait import MISSING, SLEEP, Wait
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,6 +33,7 @@ __all__ = [
     "FakeClock",
     "Throw",
     "Transcript",
+    "WrongScript",
     "decode",
     "encode",
     "interpret",
@@ -64,7 +65,8 @@ class Throw:
 
 
 EXPIRE: Final = object()
-"""In a script, instead of a value: the deadline of the wait comes before its event."""
+"""In a script, instead of a value: the deadline of the wait comes before its event, or the
+sleep ends."""
 
 
 @dataclass(eq=False)
@@ -118,9 +120,12 @@ def interpret(
         flow: a flow, or a plain function that calls the forms.
         args: its positional arguments.
         events: the values of the events, in the order in which they are asked for; a `Throw`
-            raises its exception at the suspend, `EXPIRE` lets its deadline come.
+            raises its exception at the suspend, `EXPIRE` lets its deadline come, or ends a sleep.
+
+    Raises:
+        WrongScript: a sleep is given an event.
     """
-    turn = _ScriptedTurn(iter(events))
+    turn = _ScriptedTurn(flow, iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
     with _uncompiled():
         token = current.set(turn)
@@ -152,6 +157,9 @@ def play(
         args: its positional arguments.
         events: the values of the events, in the order in which they are asked for.
         store: where the run lives; one in memory unless told otherwise.
+
+    Raises:
+        WrongScript: a sleep is given an event.
     """
     engine = _InLoops(store) if flow_of(flow).is_async else Engine(store)
     transcript = Transcript()
@@ -170,7 +178,7 @@ def play(
                 return transcript
             if isinstance(value, Throw):
                 run = engine.throw(run.id, value.error)
-            elif value is EXPIRE:
+            elif _is_end(value, event_id):
                 run = engine.expire(run.id)
             else:
                 run = engine.process_event(run.id, event_id, value)
@@ -200,6 +208,10 @@ class _InLoops(Engine):
         return asyncio.run(self.aexpire(run_id))
 
 
+class WrongScript(BaseException):
+    """Raised to the test whose script does not fit the flow. Not an `Exception`: no flow's own."""
+
+
 class _ScriptEnded(BaseException):
     """Unwinds an interpreted flow that waits for more events than the script has."""
 
@@ -211,13 +223,18 @@ class _ScriptEnded(BaseException):
 class _ScriptedTurn:
     """A turn in which every event has come already."""
 
-    def __init__(self, script: Iterator[Any]) -> None:
-        self.run: Run | None = None
+    def __init__(self, flow: Callable[..., Any], script: Iterator[Any]) -> None:
+        qualname = getattr(flow, "__qualname__", type(flow).__qualname__)
+        name = f"{getattr(flow, '__module__', '')}:{qualname}"
+        self.run = Run(id="0" * 32, flow=name, state=RunState.RUNNING, created_at=self.now())
         self.index: dict[str, Fact] = {}
         self.responses: list[Any] = []
         self.finished: list[list[Any]] = []
         self.asked: list[str] = []
         self._script = script
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def suspend(self, wait: Wait) -> Any:
         self.finished.append(self.responses)
@@ -226,10 +243,17 @@ class _ScriptedTurn:
         for value in self._script:
             if isinstance(value, Throw):
                 raise value.error
-            if value is EXPIRE:
+            if _is_end(value, wait.event_id):
                 return _expired(wait)
             return value
         raise _ScriptEnded(wait.event_id)
+
+
+def _is_end(value: object, event_id: str) -> bool:
+    """Whether a wait is to end without its event, as a sleep always does."""
+    if event_id == SLEEP and value is not EXPIRE:
+        raise WrongScript(f"a flow that sleeps takes no event, such as {value!r} (give EXPIRE)")
+    return value is EXPIRE
 
 
 def _expired(wait: Wait) -> Any:

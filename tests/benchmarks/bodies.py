@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from longterm import Engine, deflow, suspend
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of
-from longterm.run import Run
+from longterm.run import Run, RunState
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 
 ROUNDS = 100_000
@@ -117,11 +118,14 @@ def managed(n: int) -> Any:
 class Now:
     """A turn in which every event has come: nothing suspends."""
 
-    run: Run | None = None
+    run = Run(id="measured", flow="measured:flow", state=RunState.RUNNING)
 
     def __init__(self) -> None:
         self.responses: list[Any] = []
         self.index: dict[str, Any] = {}
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def suspend(self, wait: Any) -> int:
         return 0

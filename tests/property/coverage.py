@@ -13,7 +13,7 @@ from collections import Counter
 
 from tests.property.programs import seeded_program
 
-_FORMS = ("suspend", "call")
+_FORMS = ("suspend", "sleep", "call")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

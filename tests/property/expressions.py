@@ -45,6 +45,8 @@ class Expressions(Writer):
     def suspending(self, depth: int = 0) -> str:
         if self.plain_only:
             return self.leaf()
+        if self.chance(4):
+            return "(sleep(DAY) or 1)"
         self.events += 1
         return f'suspend("e{self.events}")'
 

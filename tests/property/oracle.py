@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
-from longterm.wait import Wait
+from longterm.wait import SLEEP, Wait
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
@@ -161,6 +162,8 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
                 value = next(script)
                 if isinstance(value, Throw):
                     run = engine.throw(run.id, value.error)
+                elif run.waiting_for == SLEEP:
+                    run = engine.expire(run.id)
                 else:
                     run = engine.process_event(run.id, run.waiting_for, value)
             outcome.responses.append(shape_of(run.response))
@@ -190,6 +193,9 @@ class _Driven:
 
     def throw(self, *args: Any) -> Run:
         return self._do(self._engine.athrow, *args)
+
+    def expire(self, *args: Any) -> Run:
+        return self._do(self._engine.aexpire, *args)
 
     @staticmethod
     def _do(method: Callable[..., Any], *args: Any) -> Run:
@@ -235,11 +241,14 @@ def _state(module: types.ModuleType) -> Shape:
 
 class _ScriptedTurn:
     def __init__(self, outcome: Outcome, script: Iterator[Any]) -> None:
-        self.run: Run | None = None
+        self.run = Run(id="scripted", flow=MODULE, state=RunState.RUNNING)
         self.index: dict[str, Fact] = {}
         self.responses: list[Any] = []
         self._outcome = outcome
         self._script = script
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def suspend(self, wait: Wait) -> Any:
         if world.record.halted:
@@ -249,7 +258,7 @@ class _ScriptedTurn:
         for value in self._script:
             if isinstance(value, Throw):
                 raise value.error
-            return value
+            return None if wait.event_id == SLEEP else value
         raise world.halt()
 
     def finish(self) -> None:

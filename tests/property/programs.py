@@ -21,12 +21,14 @@ from tests.property.writer import Names
 
 _PRELUDE = """\
 import sys
-from longterm import call, deflow, respond, suspend
+from datetime import timedelta
+from longterm import call, deflow, respond, sleep, suspend
 from tests.property.world import (
     AsyncManaged, Box, Kinds, Managed, Mark, Oops, Point, Root, Row, Stream, Worse,
     alog, fail, group, log, show,
 )
 
+DAY = timedelta(1)
 G_total = ""
 """
 _EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, 1, 7, 2, 0, 1, 3, -1, 1]

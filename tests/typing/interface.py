@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 from longterm import (
+    CurrentRun,
     Engine,
     Run,
     afind_runs,
     astart_flow,
     call,
+    current_run,
     deflow,
     find_runs,
     get_run,
+    now,
     process_event,
+    sleep,
     start_flow,
     suspend,
 )
@@ -49,6 +53,7 @@ async def _awaited() -> None:
     assert_type(await afind_runs(flow=chat, older_than=timedelta(days=1)), list[Run])
     await afind_runs(older_than=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await astart_flow(chat, 1)  # type: ignore[call-overload]  # pyright: ignore
+    await sleep(timedelta(days=1))
 
 
 def _any_run(run: Run) -> Run[int]:
@@ -69,6 +74,11 @@ assert_type(get_run("id").result, Any)
 assert_type(find_runs(state="suspended"), list[Run[Any]])
 assert_type(find_runs(index={"patient": 1}, limit=5), list[Run])
 
+assert_type(now(), datetime)
+assert_type(current_run(), CurrentRun)
+
+sleep(datetime.now(UTC))
+sleep(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 approve("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 start_flow(approve, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 start_flow(approve, 1, urgent="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -69,8 +69,15 @@ Resolver: TypeAlias = Callable[[str, tuple[str, ...]], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
 _LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
-_FORMS = {"suspend": Verdict.WAITS, "call": Verdict.SUSPENDS, "deflow": Verdict.DEFLOW}
-_PLAIN_FORMS = frozenset({"respond", "set_index", "start_flow", "process_event", "get_run"})
+_FORMS = {
+    "suspend": Verdict.WAITS,
+    "sleep": Verdict.WAITS,
+    "call": Verdict.SUSPENDS,
+    "deflow": Verdict.DEFLOW,
+}
+_PLAIN_FORMS = frozenset(
+    {"respond", "set_index", "now", "current_run", "start_flow", "process_event", "get_run"}
+)
 _HOME = "longterm"
 
 

@@ -20,6 +20,7 @@ from longterm_compiler.syntax.source import FunctionNode
 
 _PRIMITIVES = {
     ("longterm._flows.primitives", "suspend"): Verdict.WAITS,
+    ("longterm._flows.primitives", "sleep"): Verdict.WAITS,
     ("longterm._flows.primitives", "call"): Verdict.SUSPENDS,
     ("longterm._flows.flow", "deflow"): Verdict.DEFLOW,
 }
