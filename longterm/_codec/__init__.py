@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import wire
 from longterm._codec.decode.decoder import decode_body
-from longterm._codec.encode.plain import pack_frames, pack_tree
+from longterm._codec.encode.plain import may_hold_nan, pack_frames, pack_tree
 from longterm._codec.envelope import (
     Envelope,
     check_keys,
@@ -87,6 +87,12 @@ def _encoded(value: object) -> bytes:
 
         return wire.HEADERS[wire.ITEMS] + encode_graph(value)
     content, has_tags = packed
+    if may_hold_nan(content):
+        from longterm._codec.encode.encoder import encode_nans
+
+        graph = encode_nans(value)
+        if graph is not None:
+            return wire.HEADERS[wire.ITEMS] + graph
     return wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
 
 

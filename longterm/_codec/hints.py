@@ -21,7 +21,8 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "builtins.code": ("code is never stored", "keep the function that it belongs to"),
     "builtins.object": (
         "a bare object is nothing but its identity",
-        "use a member of an Enum, or a class at the top of a module",
+        "use a member of an Enum; or, in a flow, hold it under a name at the top of the flow's "
+        "module",
     ),
     "builtins.super": ("it is half of a call", "call super() where it is needed"),
     "builtins.property": ("a property belongs to a class", "keep the class or the instance"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from types import CellType
 from typing import Any
@@ -25,6 +26,13 @@ def cyclic() -> list[Any]:
     error = ValueError("x")
     error.__context__ = ExceptionGroup("g", [error])
     return [rows, node, keyed, point, error]
+
+
+def constants() -> list[Frame]:
+    """Return a stack that holds what its flow's module holds, and a NaN twice."""
+    nan = float("nan")
+    named = [models.NOTHING, models.UNSET, models.EURO, models.NAN, math.nan]
+    return [Frame("tests.codec.models:flow", "v", 1, 2, {"named": named, "nan": nan, "in": [nan]})]
 
 
 def continuation() -> list[Frame]:
@@ -68,6 +76,7 @@ def values() -> dict[str, Any]:
             "exceptions": [models.Overdrawn(account="a", missing=3), OSError(2, "no", "f"),
                            ExceptionGroup("g", [ValueError("x"), KeyError("k")])],
             "cyclic": cyclic(),
+            "constants": constants(),
             "deep": _deep(),
         }  # fmt: skip
 
@@ -86,6 +95,7 @@ def blobs() -> list[bytes]:
         *samples.MEMORYVIEWS,
         *samples.CALLABLES, *samples.methods(), *samples.frames(), *samples.iterators(),
         *samples.instances(), *samples.generics(), *samples.tracebacks(), *cyclic(), continuation(),
+        constants(),
     ]  # fmt: skip
     try:
         each += samples.itertools_iterators()

@@ -279,6 +279,12 @@ class OwnOSError(OSError):
         self.where = where
 
 
+NOTHING = object()
+UNSET = Slotted()
+EURO = Money(1, "EUR")
+NAN = float("nan")
+
+
 def double(number: int) -> int:
     return 2 * number
 

@@ -191,6 +191,7 @@ class Reader:
                 raise CorruptData(_MISPLACED_TAG)
         if type(items[-1]) is StoredModule:
             self.decoding.placed_modules += 1
+        self.decoding.root = items[-1]
         self.finish()
         return items[-1]
 
@@ -257,6 +258,7 @@ class Reader:
         decoding.checks.clear()
         decoding.return_to((0, 0, 0, 0))
         decoding.reads.clear()
+        decoding.root = None
         self.placeholders.clear()
         self.items.clear()
         take_apart(decoding.fragile)

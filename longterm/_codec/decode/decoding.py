@@ -47,6 +47,7 @@ class Decoding:
         "left",
         "placed_modules",
         "reads",
+        "root",
         "shares",
     )
 
@@ -64,6 +65,8 @@ class Decoding:
         """Whether an iterator was made that calls a function when it is gone through."""
         self.checks: list[Callable[[], None]] = []
         """What must hold when all is made."""
+        self.root: Any = None
+        """What holds all that was made, as far as it is made of items."""
         self.fragile: list[Any] = []
         """What takes native stack for each level of it, when it is freed."""
         self.frames: list[Frame] = []

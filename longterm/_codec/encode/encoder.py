@@ -12,6 +12,7 @@ from longterm._codec.collector import with_collector_at_rest
 from longterm._codec.encode import limits
 from longterm._codec.encode.cycle_writer import write_cycle
 from longterm._codec.encode.cycles import components, is_cycle
+from longterm._codec.encode.plain import may_hold_nan
 from longterm._codec.encode.scan import Scan, scan
 from longterm._codec.encode.writer import Writer
 from longterm.errors import NotStorable
@@ -27,7 +28,7 @@ def encode_graph(root: Any) -> bytes:
         return with_collector_at_rest(_scan_and_write, root)
     except UnicodeEncodeError:
         # A string holds half a surrogate pair, which msgpack does not write: look at each.
-        return _checked(scan(root, reads_strings=True), root)
+        return _checked(scan(root, with_care=True), root)
     except ValueError as error:
         # Text or bytes of more than four gigabytes, or a container of as many elements.
         raise NotStorable(
@@ -35,8 +36,16 @@ def encode_graph(root: Any) -> bytes:
         ) from error
 
 
+def encode_nans(root: Any) -> bytes | None:
+    """Return the items of a graph with one NaN told from the other, joined; None if that is not
+    needed: no NaN of it is held twice, and none has a name."""
+    found = scan(root, with_care=True)
+    return _checked(found, root) if found.has_nans or found.constants.has_nans else None
+
+
 def _scan_and_write(root: Any) -> bytes:
-    return _checked(scan(root), root)
+    written = _checked(scan(root), root)
+    return (may_hold_nan(written) and encode_nans(root)) or written
 
 
 def _checked(found: Scan, root: Any) -> bytes:

@@ -48,6 +48,8 @@ def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
 
 def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
     plan = plan_of(cls)
+    if cls is object:
+        return ()  # its repr is its place in memory
     if type(plan) is not ClassPlan:
         # A type of the codec's own: dates, decimals, paths. Their repr is their content.
         return (repr(value),) if module_of(cls) in _REPR_IS_CONTENT else ()

@@ -14,7 +14,7 @@ from msgpack import Packer
 
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
-from longterm._codec.types.kinds import ATOMS, DUMPERS, TAGGED_LEAVES
+from longterm._codec.types.kinds import ATOMS, DUMPERS, IS_NAN, TAGGED_LEAVES
 from longterm.frame import Frame
 
 _EMPTY_TUPLE: Final = ()
@@ -47,6 +47,14 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
             return None
     rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
     return _packed(rows, _look_over([frame.slots for frame in frames], _BASE, set()))
+
+
+def may_hold_nan(packed: bytes) -> bool:
+    """Tell whether bytes may have a float that is not a number: all bits of its exponent are set.
+
+    Infinities and some text look like that too, so this only tells where to look closer.
+    """
+    return b"\xcb\x7f" in packed or b"\xcb\xff" in packed
 
 
 def _packed(value: Any, holds: _Holds | None) -> tuple[bytes, bool] | None:
@@ -103,6 +111,10 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
                 if cls not in DUMPERS and not DUMPERS.finds(cls):
                     return None
                 if cls in ATOMS:
+                    if cls in IS_NAN and IS_NAN[cls](value):
+                        if id(value) in seen:
+                            return None
+                        seen.add(id(value))
                     holds = holds if holds is _Holds.TAGS else _Holds.ATOMS
                     continue
                 holds = _Holds.TAGS

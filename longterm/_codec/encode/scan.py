@@ -20,14 +20,16 @@ from longterm._codec.introspect import dotted_name_of, is_a
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import atoms, registered
 from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
+from longterm._codec.types.constants import Constants
 from longterm._codec.types.exceptions import dump_exception
 from longterm._codec.types.instances import dump_enum, dump_instance, dump_plan
-from longterm._codec.types.kinds import DUMPERS, VALUES, Form, Parts
+from longterm._codec.types.kinds import DUMPERS, IS_NAN, VALUES, Form, Parts
 from longterm.errors import NotStorable
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
 """What msgpack writes by itself, and forms that are ready; never looked into."""
 
+_NOT_LOOKED_AT: Final = SCALARS - {str, float}
 _EMPTY_TUPLE: Final = ()
 _EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 
@@ -36,8 +38,10 @@ class Scan:
     """What is known of a graph before it is written."""
 
     __slots__ = (
+        "constants",
         "depth",
         "forms",
+        "has_nans",
         "hashing",
         "holder",
         "is_cyclic",
@@ -51,8 +55,9 @@ class Scan:
         "strings",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, root: Any) -> None:
         """Start with nothing seen."""
+        self.constants = Constants(root)
         self.nodes: list[Any] = []
         """Every node that holds nodes, children before parents (but for cycles)."""
         self.leaves: list[Any] = []
@@ -76,6 +81,8 @@ class Scan:
         self.hashing: list[Any] = []
         """The containers that hash what is in them, and it is more than scalars."""
         self.is_cyclic = False
+        self.has_nans = False
+        """Whether a NaN is held twice. Known only of what was scanned with care."""
         self.depth = 0
 
     def add_string(self, text: str) -> None:
@@ -86,18 +93,23 @@ class Scan:
             self.strings[id(text)] = atoms.string(text)
 
 
-def scan(root: Any, *, reads_strings: bool = False) -> Scan:
+def scan(root: Any, *, with_care: bool = False) -> Scan:
     """Walk a graph.
+
+    Args:
+        root: what holds all of it.
+        with_care: look at each string and float too, for what msgpack alone would not keep: half a
+            surrogate pair, and which NaN is which.
 
     Raises:
         NotStorable: a value of it cannot be stored; the error has the path to it.
     """
-    return _scan(root, SCALARS - {str} if reads_strings else SCALARS, _BASE)
+    return _scan(root, _NOT_LOOKED_AT if with_care else SCALARS, _BASE)
 
 
 def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
     """Walk a graph; what has no more references than `base` is held by its holder alone."""
-    found = Scan()
+    found = Scan(root)
     seen, count, holders = found.seen, getrefcount, found.holder
     above = [root]
     path: Path = [(above, iter(above), id(above))]
@@ -119,6 +131,10 @@ def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
                     found.leaves.append(child)
             elif type(child) is str:
                 found.add_string(child)
+            elif type(child) is float and not found.constants.has_nan(child):
+                if may_be_shared and child != child:
+                    holders[key] = holder
+                    found.leaves.append(child)
             else:
                 holders[key] = holder
                 path.append((child, _open(child, found, path, scalars), key))
@@ -141,10 +157,19 @@ def _meet_again(value: Any, holder: int, found: Scan) -> None:
     found.more_holders.setdefault(id(value), []).append(holder)
     if id(value) in found.is_open:
         found.is_cyclic = True
-    # The empty ones are a single object in every process: sharing says nothing of them.
-    elif type(value) in VALUES or value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET:
+    elif _has_only_content(value):
         return
     found.shared.add(id(value))
+    found.has_nans |= type(value) is float
+
+
+def _has_only_content(value: Any) -> bool:
+    """Tell whether it says nothing that a value is held twice."""
+    cls = type(value)
+    if cls in VALUES or cls is float:
+        return cls not in IS_NAN or not IS_NAN[cls](value)
+    # The empty ones are a single object in every process.
+    return value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET
 
 
 def _is_leaf(value: Any, scalars: frozenset[type]) -> bool:
@@ -167,7 +192,7 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
         found.hashing.append(value)
         return chain(value, value.values())
     try:
-        form = dump(value)
+        form = dump(value, found.constants)
     except NotEncodable as refused:
         raise _not_storable(value, refused, path, found) from refused
     except Exception as error:
@@ -184,7 +209,7 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
 _HASHING: Final = (set, frozenset, dict)
 
 
-def dump(value: Any) -> Form:
+def dump(value: Any, constants: Constants) -> Form:
     """Take apart a value that is neither scalar nor a plain list or dict.
 
     Raises:
@@ -193,6 +218,8 @@ def dump(value: Any) -> Form:
     cls = type(value)
     if cls is ClassPlan:
         return dump_plan(value)
+    if cls is float:
+        return constants.dump_nan(value)
     if cls in DUMPERS or (id(cls) not in PLANS and DUMPERS.finds(cls)):
         return DUMPERS[cls](value)
     own = registered.dump(value)
@@ -202,13 +229,16 @@ def dump(value: Any) -> Form:
         return DUMPERS[type](value)
     plan = plan_of(cls)
     if isinstance(plan, NoPlan):
+        named = constants.dump_bare(value) if cls is object else None
+        if named is not None:
+            return named
         known = (plan.reason, plan.hint) if plan.reason else UNKNOWN
         raise NotEncodable(*(hint_for(cls) or known))
     if plan.is_enum:
         return dump_enum(value, plan)
     if is_a(value, BaseException):
         return dump_exception(value, plan)
-    return dump_instance(value, plan)
+    return constants.dump(value, plan) or dump_instance(value, plan)
 
 
 def raised_by(value: Any, error: Exception) -> NotEncodable:

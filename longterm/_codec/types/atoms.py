@@ -110,7 +110,8 @@ READERS |= {
 }
 
 _TIMES: Final = "dates and times"
-store(complex, dump=_complex, family="numbers", is_value=True)
+store(complex, dump=_complex, family="numbers", is_value=True,
+      is_nan=lambda value: value != value)  # fmt: skip
 store(date, dump=_date, family=_TIMES, is_value=True)
 store(timedelta, dump=_timedelta, family=_TIMES, is_value=True)
 store(type(Ellipsis), type(NotImplemented), dump=_singleton, family="singletons", is_value=True)

@@ -37,6 +37,6 @@ FRACTION: Final = Kind(9, "fraction", _load_fraction)
 
 READERS[wire.DECIMAL] = _read_decimal
 
-store(Decimal, dump=_decimal, family=_FAMILY, is_value=True)
+store(Decimal, dump=_decimal, family=_FAMILY, is_value=True, is_nan=Decimal.is_nan)
 store(Fraction, dump=lambda value: [FRACTION.tag, value.numerator, value.denominator],
       family=_FAMILY, is_value=True, is_tagged=True)  # fmt: skip

@@ -59,6 +59,7 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ("modules", "module", (), (wire.MODULE,)),
     ("aliases", "typing._GenericAlias types.GenericAlias", (36,), ()),
     ("classes", "", (), (wire.TYPE,)),
+    ("constants", "", (37,), ()),
     (
         "containers",
         "tuple set frozenset collections.deque range slice types.SimpleNamespace",

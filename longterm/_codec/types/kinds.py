@@ -127,6 +127,10 @@ ATOMS: set[type] = set()
 TAGGED_LEAVES: set[type] = set()
 """The types of which only the content matters, which hold no containers, and may be tagged."""
 
+IS_NAN: dict[type, Callable[[Any], bool]] = {float: lambda value: value != value}
+"""How to tell a value that is not equal to itself. `x in [x]` then goes by identity, so that one
+which is held twice must stay one. The types are such of which only the content matters else."""
+
 
 def store(
     *types: type,
@@ -135,6 +139,7 @@ def store(
     note: str = "",
     is_value: bool = False,
     is_tagged: bool = False,
+    is_nan: Callable[[Any], bool] | None = None,
 ) -> None:
     """Make values of exactly these types storable."""
     ROWS.append(Row(types, dump, family, note, is_value))
@@ -143,3 +148,5 @@ def store(
     if is_value:
         VALUES.update(types)
         (TAGGED_LEAVES if is_tagged else ATOMS).update(types)
+    if is_nan is not None:
+        IS_NAN.update(dict.fromkeys(types, is_nan))

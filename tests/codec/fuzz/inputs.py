@@ -154,7 +154,8 @@ class Inputs:
             return self.wrapped([])
         rows = []
         for _ in range(self.chance.randrange(3)):
-            row: Any = ["m:f", "v", 1, 2, Pairs([("x", self.value(3))])]
+            flow = self.chance.choice(("m:f", f"{HERE}:f"))
+            row: Any = [flow, "v", 1, 2, Pairs([("x", self.value(3))])]
             if self.chance.random() < 0.5:
                 row[self.chance.randrange(5)] = self.value(3)
             rows.append(row if self.chance.random() < 0.7 else self.wrapped(row))
@@ -336,6 +337,12 @@ def _class(inputs: Inputs, depth: int) -> Any:
     return inputs.type()
 
 
+def _path(inputs: Inputs, depth: int) -> Any:
+    """Return the path of something in a module, such as one that a flow of the frames is of."""
+    known = [f"{HERE}:NOTHING", f"{HERE}:SETTINGS", f"{HERE}:REPORTS", "math:nan", "m:f"]
+    return inputs.chance.choice(known if inputs.chance.random() < 0.6 else inputs.names)
+
+
 def _shapes() -> dict[int, Shape]:
     anything, integer, text = _any, _integer, _text
     return {
@@ -350,13 +357,14 @@ def _shapes() -> dict[int, Shape]:
         21: (_class, anything, _map), 22: (_class, _one_of("RED", "READ", "safe", "OK")),
         23: (_class, integer), 24: (_class, _state, _map, _one_of(None)),
         25: (_class, text, _tuple, _state, _map, _one_of(None)),
-        26: (text, integer, text), 30: (text, text, integer, integer, _map), 31: (anything,),
+        26: (text, integer, text),
+        30: (_one_of("f", f"{HERE}:f"), text, integer, integer, _map), 31: (anything,),
         32: (_function, anything),
         33: (_one_of("append", "get", "upper", "format", "__len__", "fromkeys", "mro", "update",
                      "__getitem__", "__init__", "write_text", "__next__", "sort", "join"),
              anything),
         34: (_function, _tuple, _map), 35: (text, text, text, _tuple, _map),
-        36: (_one_of(True, False), _function, _function),
+        36: (_one_of(True, False), _function, _function), 37: (_path, anything),
         40: (_one_of(*SEQUENCES), anything, integer),
         41: (_one_of(*TABLES), _map, integer), 42: (anything, integer, anything),
         43: (_iterator, integer), 44: (_one_of(True, False), _iterator, _iterator),

@@ -152,6 +152,10 @@ VictimZone = type("VictimZone", (tzinfo,), {
     "__module__": __name__, **{name: _report(name) for name in ("utcoffset", "tzname", "dst")},
 })  # fmt: skip
 
+NOTHING = object()
+SETTINGS = Point("a secret", 1)
+"""What only bytes that know what it looks like may have."""
+
 CLASSES = [
     "Victim", "Watchful", "Plain", "Page", "Point", "Color", "Mode", "Access", "VictimList",
     "VictimDict", "VictimTuple", "VictimSet", "VictimFrozenset", "VictimStr", "VictimBytes",

@@ -194,7 +194,9 @@ def _weight(value: Any, left: list[int], depth: int = 0) -> bool:
 
 
 def _acts(value: Any) -> str:
-    """Return the name of a thing that acts, or nothing."""
+    """Return the name of a thing that acts or is a secret, or nothing."""
+    if value is victims.SETTINGS or value is victims.REPORTS:
+        return "what only a module should hold"
     if type(value) is types.ModuleType:
         return f"module {value.__name__}"
     if type(value) is types.BuiltinFunctionType and type(value.__self__) is types.ModuleType:
