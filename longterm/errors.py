@@ -270,14 +270,26 @@ class AsyncFlow(LongtermError):
 class UnknownFlow(LongtermError):
     """Raised when a run's flow does not exist in this process."""
 
-    def __init__(self, flow: str) -> None:
-        """Keep the flow's name, `module:qualname`."""
+    def __init__(self, flow: str, *, is_imported: bool = False) -> None:
+        """Keep the flow's name, `module:qualname`; its module may be imported, and lack it."""
         self.flow = flow
-        module = flow.partition(":")[0]
-        super().__init__(
-            f"flow {flow} is not known in this process (import {module} before the event is "
-            "processed; if the flow was renamed or moved, keep the old name importable)"
-        )
+        module, _, qualname = flow.partition(":")
+        kept, *inside = qualname.split(".<locals>.")
+        first = kept.partition(".")[0]
+        if not is_imported:
+            hint = (
+                f"import {module} before the event is processed; if the flow was moved, keep a "
+                f"module {module} with `from new_module import {first}` in it"
+            )
+        elif inside:
+            hint = f"keep the flow {kept} in {module}, with the flows that are defined in it"
+        else:
+            hint = (
+                f"{module} has no flow under that name now: if it was moved, write "
+                f"`from new_module import {first}` there; if it was renamed, `{kept} = new_name`; "
+                "if it is still there, put @deflow above its def"
+            )
+        super().__init__(f"flow {flow} is not known in this process ({hint})")
 
 
 class FlowChanged(LongtermError):

@@ -72,12 +72,16 @@ class CompiledFlow:
     @cached_property
     def version(self) -> str:
         """The digest of what the flow means."""
+        return self.version_as(self.definition.node.name)
+
+    def version_as(self, name: str) -> str:
+        """Return the version that the flow would have under another name."""
         decorators = self.definition.node.decorator_list
         deflow = [each for each in decorators if self.names.is_deflow(each)]
         points = [".".join(each.callee) for each in self.points]
         # Frames of such a flow once had these names in cells that held the wrong values.
         hidden = [f"hidden {name}" for name in sorted(self.scope.hidden_captures)]
-        return meaning_digest(self.definition.node, deflow, [*points, *hidden])
+        return meaning_digest(changed(self.definition.node, name=name), deflow, [*points, *hidden])
 
     @property
     def points(self) -> tuple[ResumePoint, ...]:

@@ -22,6 +22,7 @@ from longterm._codec.introspect import (
     is_a,
     is_exactly,
     module_of,
+    mro_of,
     namespace_of,
     own_name_of,
     qualname_of,
@@ -42,7 +43,7 @@ def find(name: str) -> tuple[Any, str]:
     Raises:
         NotAllowed: there is none, or the name leads to something of another name.
     """
-    found = _look_up(name)
+    found = look_up(name)
     own = own_name(found)
     if own == name:
         return found, name
@@ -71,7 +72,7 @@ def name_of(value: Any) -> str | None:
     if name is None:
         return None
     try:
-        return name if _look_up(name) is value else None
+        return name if look_up(name) is value else None
     except NotAllowed:
         return None
 
@@ -97,7 +98,12 @@ def why_not_named(name: str) -> tuple[str, str] | None:
     )
 
 
-def _look_up(name: str) -> Any:
+def look_up(name: str) -> Any:
+    """Return the function or class that a name leads to, whatever name it gives itself.
+
+    Raises:
+        NotAllowed: there is none.
+    """
     module_name, _, qualname = name.partition(":")
     found: Any = trust.module(module_name)
     for step in qualname.split("."):
@@ -120,9 +126,13 @@ def _entry(owner: Any, step: str) -> Any:
         return trust.namespace_of_module(owner)[step]
     if not is_a(owner, type):
         raise TypeError
-    namespace = namespace_of(owner)
-    # A qualified name has a private name as the author wrote it; its class has it mangled.
-    return namespace[step if step in namespace else mangle(step, own_name_of(owner))]
+    for base in mro_of(owner):
+        namespace = namespace_of(base)
+        # A qualified name has a private name as the author wrote it; its class has it mangled.
+        for spelling in (step, mangle(step, own_name_of(base))):
+            if spelling in namespace:
+                return namespace[spelling]
+    raise KeyError(step)
 
 
 def own_name(value: Any) -> str | None:
@@ -159,6 +169,6 @@ def _has_moved(name: str, own: str, found: Any) -> bool:
     if whose == "standard" and not (trust.may_be_named(name) and trust.may_be_named(own)):
         return False
     try:
-        return _look_up(own) is found
+        return look_up(own) is found
     except NotAllowed:
         return False

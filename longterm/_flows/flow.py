@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.decorated import check_given, wrapped_flow
+from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
@@ -51,6 +52,7 @@ class Flow:
         self.functions: WeakSet[types.FunctionType] = WeakSet()
         """The functions that run it: one for a module's function, one a call for an inner one."""
         self._resumes: dict[tuple[int, tuple[str, ...]], ResumeCode] = {}
+        self._versions: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"<flow {self.name}>"
@@ -60,11 +62,24 @@ class Flow:
         """The digest of what the flow means."""
         return self.fresh.version
 
-    @cached_property
-    def inner_names(self) -> tuple[str, ...]:
-        """The names of all functions inside: a flow among them can be made before it has run."""
-        module = self.name.partition(":")[0]
-        return tuple(f"{module}:{code.co_qualname}" for code in nested_codes(self.original))
+    def version_as(self, name: str) -> str:
+        """Return the version that the flow would have, were its `def` of this name.
+
+        So a flow that was renamed takes the frames that were saved before.
+        """
+        if name == self.fresh.code.co_name:
+            return self.version
+        if name not in self._versions:
+            self._versions[name] = self.loader.version_as(name)
+        return self._versions[name]
+
+    def names_inside(self, name: str) -> Iterator[str]:
+        """Yield the names of all functions inside, by a name of the flow: flows may be among them.
+
+        Such a flow can be made before it has run here.
+        """
+        for code in nested_codes(self.original):
+            yield name + code.co_qualname.removeprefix(self.original.co_qualname)
 
     def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeCode:
         """Return the code that finishes the flow from a point on."""
@@ -181,11 +196,10 @@ def flow_of(value: object) -> Flow:
     Raises:
         NotAFlow: it is none.
     """
-    function = function_behind(value)
-    body = None if function is None else body_of(function.__code__)
-    if body is None:
+    flow = _made_flow(function_behind(value))
+    if flow is None:
         raise NotAFlow(value, _made_of(value))
-    return body.flow
+    return flow
 
 
 def _made_of(value: object) -> str | None:
@@ -199,18 +213,24 @@ def _made_of(value: object) -> str | None:
 
 
 def flow_named(name: str, version: str | None = None) -> Flow:
-    """Return the flow of a name, at a version.
+    """Return the flow of a name, at a version: its own name, or one that it is kept under.
 
     Raises:
         UnknownFlow: this process has no flow of the name.
         FlowChanged: it has one of another version.
     """
-    flow = _flows.get(name) or _inner_flow(name)
+    flow = _flows.get(name) or _kept_flow(name) or _inner_flow(name)
     if flow is None:
-        raise UnknownFlow(name)
+        raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
     if version is not None and flow.version != version:
-        raise FlowChanged(name, version, flow.version)
+        is_renamed = name != flow.name and flow.version_as(_last_name(name)) == version
+        if not is_renamed:
+            raise FlowChanged(name, version, flow.version)
     return flow
+
+
+def _last_name(name: str) -> str:
+    return name.rpartition(":")[2].rpartition(".")[2]
 
 
 def known_flows() -> list[Flow]:
@@ -220,10 +240,23 @@ def known_flows() -> list[Flow]:
 
 def known_names() -> set[str]:
     """Return the names of the flows whose runs can go on in this process now."""
-    names = set(_flows)
-    for flow in list(_flows.values()):
-        names.update(flow.inner_names)
-    return names
+    found = {**_kept_flows(), **_flows}
+    inside = (each for name, flow in list(found.items()) for each in flow.names_inside(name))
+    return {*found, *inside}
+
+
+def _kept_flows() -> dict[str, Flow]:
+    """Return the flows by the names that they are kept under, as far as modules hold them."""
+    global _kept
+    loaded = (len(_by_original), len(sys.modules))
+    if _kept[0] != loaded:  # to go over all modules takes long
+        kept = ((name, _made_flow(function)) for name, function in kept_names())
+        _kept = loaded, {name: flow for name, flow in kept if flow is not None}
+    return _kept[1]
+
+
+_kept: tuple[tuple[int, int], dict[str, Flow]] = ((0, 0), {})
+"""What was found last, and how many flows and modules there were then."""
 
 
 def known_bodies() -> list[Body]:
@@ -231,19 +264,34 @@ def known_bodies() -> list[Body]:
     return list(_bodies.values())
 
 
+def _made_flow(function: types.FunctionType | None) -> Flow | None:
+    body = None if function is None else body_of(function.__code__)
+    return None if body is None else body.flow
+
+
+def _kept_flow(name: str) -> Flow | None:
+    """Return the flow that the application keeps under another name than its own."""
+    return _made_flow(flow_kept_as(name))
+
+
 def _inner_flow(name: str) -> Flow | None:
-    """Make a flow that is defined inside another one, which has not run here yet."""
-    module, _, qualname = name.partition(":")
-    outer = _flows.get(f"{module}:{qualname.partition('.<locals>.')[0]}")
-    if outer is None or ".<locals>." not in qualname:
+    """Return a flow that is defined inside another one; it is made if that has not run here yet."""
+    outer_name, inside, rest = name.partition(".<locals>.")
+    outer = (_flows.get(outer_name) or _kept_flow(outer_name)) if inside else None
+    if outer is None:
         return None
+    own_name = f"{outer.name}{inside}{rest}"
     with _making:
-        loader = outer.loader.inner(qualname)
-        if loader is None:
-            return None
-        flow = Flow(name, loader, outer.globals, loader.fresh.code)
-        _add_body(Body(flow, flow.fresh.code))
-        return _flows.setdefault(name, flow)
+        return _flows.get(own_name) or _make_inner_flow(own_name, outer)
+
+
+def _make_inner_flow(name: str, outer: Flow) -> Flow | None:
+    loader = outer.loader.inner(name.partition(":")[2])
+    if loader is None:
+        return None
+    flow = Flow(name, loader, outer.globals, loader.fresh.code)
+    _add_body(Body(flow, flow.fresh.code))
+    return _flows.setdefault(name, flow)
 
 
 def _check_cells(function: types.FunctionType, fresh: types.CodeType) -> None:

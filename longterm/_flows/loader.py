@@ -92,6 +92,11 @@ class FlowLoader:
             self.module.cache.put(self._name, self._entry)
         return ResumeCode.of(data)
 
+    def version_as(self, name: str) -> str:
+        """Return the version that the flow would have under another name."""
+        with _compiling(self.module.path):
+            return self._compile().version_as(name)
+
     def inner(self, qualname: str) -> FlowLoader | None:
         """Return the loader of a flow inside this one, whose definition has not run here."""
         module = self.module

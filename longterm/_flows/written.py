@@ -49,6 +49,10 @@ class WrittenFlow:
             }
         )
 
+    def version_as(self, name: str) -> str:
+        """Return the flow's version as it is: without its source no other can be told."""
+        return self.fresh.version
+
     def inner(self, qualname: str) -> WrittenFlow | None:
         """Return the loader of a flow inside this one, whose definition has not run here."""
         inside = nested_codes(self.fresh.code)

@@ -22,7 +22,7 @@ from longterm import (
     set_index,
     suspend,
 )
-from longterm._flows.flow import _flows as flows
+from longterm._flows import flow as registry
 from longterm.testing import EXPIRE, FakeClock, interpret, play
 
 DAY = timedelta(days=1)
@@ -319,7 +319,9 @@ def test_due_run_of_a_flow_that_is_not_here_is_left_alone(engine, clock, monkeyp
     run = engine.start_flow(until, clock.now() + DAY)
     clock.advance(DAY)
     with monkeypatch.context() as here:
-        here.delitem(flows, run.flow)
+        here.delitem(registry._flows, run.flow)
+        here.delitem(globals(), "until")
+        here.setattr(registry, "_kept", ((0, 0), {}))
         assert engine.expire_due() == 0
     assert engine.get_run(run.id) == run
 
@@ -334,7 +336,7 @@ def test_due_run_of_a_flow_inside_another_is_found_before_that_has_run(engine, c
     run = engine.start_flow(inner, clock.now() + DAY)
     assert run.flow == f"{__name__}:has_one_inside.<locals>.inside"
     clock.advance(DAY)
-    monkeypatch.delitem(flows, run.flow)
+    monkeypatch.delitem(registry._flows, run.flow)
 
     assert engine.expire_due() == 1
 

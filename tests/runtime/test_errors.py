@@ -457,6 +457,7 @@ def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
     from longterm._flows import flow
 
     del flow._flows["longterm_test_shop:approve"]
+    del sys.modules["longterm_test_shop"]
 
     with pytest.raises(UnknownFlow, match="import longterm_test_shop"):
         engine.process_event(run.id, "answer", "yes")
@@ -471,6 +472,7 @@ def test_refused_retry_of_a_first_turn_leaves_the_run_failed(engine, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.delitem(flow._flows, failed.flow)
+        patch.delitem(globals(), "fails_at_first")
         with pytest.raises(UnknownFlow):
             engine.retry(failed.id)
 

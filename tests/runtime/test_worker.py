@@ -455,6 +455,7 @@ def test_a_store_that_does_not_know_flows_is_worked_on_too(clock, monkeypatch):
     engine = Engine(OfBefore(), clock=clock)
     unknown, known = due(engine, clock, interrupted, ends)
     monkeypatch.delitem(flows, engine.get_run(unknown).flow)
+    monkeypatch.delitem(globals(), "interrupted")
 
     assert Worker(engine).run_once() == 2
 

@@ -1,0 +1,55 @@
+"""The names that flows are kept under: `from new import f` in the old module, or `f = new_name`.
+
+A stored frame names its flow by where that stood when the frame was saved. If the application keeps
+the name, it leads to the flow still. Names are looked up as the codec does: in the namespaces of a
+module that is loaded and of classes, with no code run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from longterm._codec import trust
+from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
+from longterm._codec.names import look_up
+from longterm._flows.resolve import SUSPENDS, flow_codes
+from longterm.errors import NotAllowed
+
+
+def flow_kept_as(name: str) -> FunctionType | None:
+    """Return the function of the flow that a name, `module:qualname`, leads to, or None."""
+    try:
+        return _as_flow(look_up(name))
+    except NotAllowed:
+        return None
+
+
+def kept_names() -> Iterator[tuple[str, FunctionType]]:
+    """Yield the names under which the modules that are loaded hold flows, and the flows."""
+    for module_name, module in list(sys.modules.items()):
+        if is_a(module, ModuleType) and trust.origin(module_name) != "standard":
+            for path, function in _in_namespace(trust.namespace_of_module(module), ""):
+                yield f"{module_name}:{path}", function
+
+
+def _in_namespace(namespace: dict[str, Any], around: str) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the flows of a module, or of a class whose own name is `around`."""
+    for name, value in list(namespace.items()):
+        function = _as_flow(value)
+        if function is not None:
+            yield name, function
+        elif is_a(value, type) and (not around or qualname_of(value) == f"{around}.{name}"):
+            for base in reversed(mro_of(value)):
+                for path, inside in _in_namespace(namespace_of(base), qualname_of(base)):
+                    yield f"{name}.{path}", inside
+
+
+def _as_flow(value: Any) -> FunctionType | None:
+    function = value.__func__ if is_exactly(value, staticmethod, classmethod) else value
+    is_flow = is_exactly(function, FunctionType) and (
+        flow_codes.get(id(function.__code__)) == SUSPENDS
+    )
+    return function if is_flow else None
