@@ -66,9 +66,9 @@ def throw(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run
     return default_engine().throw(run_id, error)
 
 
-def cancel(run_id: str | UUID) -> Run:
+def cancel(run_id: str | UUID, *, force: bool = False) -> Run:
     """Cancel a suspended run of the default store; see `Engine.cancel`."""
-    return default_engine().cancel(run_id)
+    return default_engine().cancel(run_id, force=force)
 
 
 def retry(run_id: str | UUID) -> Run:
@@ -123,9 +123,9 @@ async def athrow(run_id: str | UUID, error: BaseException | type[BaseException])
     return await default_engine().athrow(run_id, error)
 
 
-async def acancel(run_id: str | UUID) -> Run:
+async def acancel(run_id: str | UUID, *, force: bool = False) -> Run:
     """Cancel a suspended run of the default store; see `Engine.acancel`."""
-    return await default_engine().acancel(run_id)
+    return await default_engine().acancel(run_id, force=force)
 
 
 async def aretry(run_id: str | UUID) -> Run:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from longterm._codec import check_keys
+from longterm._deletion import delete_ended, delete_found, delete_run
 from longterm._flows.event import Event
 from longterm._names import delivery_key, event_name, id_of_run
 from longterm._search import Conditions, find, moment_before, query_of
@@ -19,10 +20,10 @@ from longterm._turns.claims import Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.errors import Cancelled, NotAnException, NotSupported
+from longterm.errors import Cancelled, InvalidQuery, NotAnException
 from longterm.run import Fact, Run, RunState
 from longterm.store import open_store
-from longterm.store.base import Deletion, RunStore
+from longterm.store.base import RunStore
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,7 +34,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
-_PRUNED_AT_ONCE = 1000
 
 
 class Engine:
@@ -135,17 +135,24 @@ class Engine:
         """
         return self._turns.interrupt(id_of_run(run_id), Event(error=_exception(error)))
 
-    def cancel(self, run_id: str | UUID) -> Run:
+    def cancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
 
         `Cancelled` is raised there, so `finally` and `with` clean up as always. A flow that catches
         it may still go on, and even wait again.
+
+        Args:
+            run_id: the run's id.
+            force: end the run without running its code, which may be gone: nothing is cleaned up.
+                A turn that is under way is not saved (`ClaimLost`).
 
         Raises:
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
         run_id = id_of_run(run_id)
+        if force:
+            return self._turns.end(run_id)
         return self._turns.interrupt(run_id, Event(error=Cancelled(run_id)))
 
     def expire(self, run_id: str | UUID) -> Run:
@@ -220,18 +227,45 @@ class Engine:
         )
         return find(self.store, query, blind or {})
 
+    def delete(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
+    ) -> int:
+        """Delete a run that has ended or failed, or all runs that have some facts.
+
+        If one of them waits, or is in the middle of a turn, none is deleted: cancel it first.
+
+        Args:
+            run_id: the run's id.
+            index: instead of an id, facts that the runs' flows have set by `set_index`.
+            blind: facts that their flows have set as `blind` made them.
+
+        Returns:
+            How many runs were deleted.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunNotEnded: a run waits, or is in the middle of a turn.
+            InvalidQuery: neither an id is given nor a fact, or both are.
+            NotSupported: the store cannot delete one run, or cannot search.
+        """
+        if run_id is None:
+            return delete_found(self.store, index or {}, blind or {})
+        if index or blind:
+            raise InvalidQuery("index", index or blind, "give a run's id or facts, not both")
+        delete_run(self.store, id_of_run(run_id))
+        return 1
+
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
 
         Raises:
             NotSupported: the store cannot delete.
         """
-        if not isinstance(self.store, Deletion):
-            raise NotSupported(self.store, "deleting runs")
-        deleted, saved_before = 0, moment_before(self.clock, older_than)
-        while count := self.store.delete_ended(saved_before=saved_before, limit=_PRUNED_AT_ONCE):
-            deleted += count
-        return deleted
+        return delete_ended(self.store, moment_before(self.clock, older_than))
 
     def expire_due(
         self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
@@ -311,10 +345,22 @@ class Engine:
         """Raise an exception at the suspend where a run waits; see `throw`."""
         return await self._turns.ainterrupt(id_of_run(run_id), Event(error=_exception(error)))
 
-    async def acancel(self, run_id: str | UUID) -> Run:
+    async def acancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
+        if force:
+            return await in_thread(self._turns.end, run_id)
         return await self._turns.ainterrupt(run_id, Event(error=Cancelled(run_id)))
+
+    async def adelete(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
+    ) -> int:
+        """Delete a run, or all that have some facts, from asynchronous code; see `delete`."""
+        return await in_thread(self.delete, run_id, index=index, blind=blind)
 
     async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""

@@ -343,6 +343,19 @@ class RunNotFailed(LongtermError):
         super().__init__(f"run {run_id!r} is {state}: there is nothing to retry (see get_run)")
 
 
+class RunNotEnded(LongtermError):
+    """Raised when a run is to be deleted that waits, or is in the middle of a turn."""
+
+    def __init__(self, run_id: str, state: str) -> None:
+        """Keep the run and the state it is in."""
+        self.run_id = run_id
+        self.state = state
+        super().__init__(
+            f"run {run_id!r} is {state} and cannot be deleted (cancel it first: cancel(run_id), or "
+            "cancel(run_id, force=True) if its code is gone)"
+        )
+
+
 class RunComplete(RunNotSuspended):
     """Raised when an event is processed for a run that has reached its end."""
 

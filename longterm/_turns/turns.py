@@ -21,9 +21,23 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.threads import in_thread
-from longterm._turns.transitions import after_error, after_turn, new_run, refusal, released_run
+from longterm._turns.transitions import (
+    after_error,
+    after_turn,
+    ended_run,
+    new_run,
+    refusal,
+    released_run,
+)
 from longterm.clock import Clock
-from longterm.errors import AsyncFlow, CorruptData, Expired, RunTooLarge
+from longterm.errors import (
+    AsyncFlow,
+    ClaimLost,
+    CorruptData,
+    Expired,
+    RunNotSuspended,
+    RunTooLarge,
+)
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
@@ -111,6 +125,31 @@ class Turns:
         """Bring a run what it did not ask for, from asynchronous code."""
         async with self._claims.open() as claim:
             return await self._aadvance(claim, event, None, claim.take_waiting, run_id)
+
+    def end(self, run_id: str) -> Run:
+        """End a run as cancelled without the code of its flow, in the middle of a turn too.
+
+        Raises:
+            RunComplete, RunNotSuspended: it has ended already.
+        """
+        while True:  # until no turn of another comes in between
+            try:
+                return self._end(run_id)
+            except ClaimLost:
+                continue
+            except RunNotSuspended as error:
+                if error.state != RunState.RUNNING:
+                    raise
+
+    def _end(self, run_id: str) -> Run:
+        run = self._store.get(run_id)
+        if run.state is RunState.RUNNING:
+            # Whoever has it in hand, alive or dead, cannot save it afterwards.
+            return self._store.update(ended_run(run, RunState.CANCELLED, self._clock.now()))
+        with self._claims.open() as claim:
+            claim.take_waiting(run_id)
+            assert claim.run is not None
+            return claim.save(ended_run(claim.run, RunState.CANCELLED, self._clock.now()))
 
     def retry(self, run_id: str) -> Run:
         """Start a run anew that failed in its first turn; any other waits again, as it did."""

@@ -1,4 +1,4 @@
-"""Commands that change runs: `longterm send`, `cancel`, `retry` and `prune`."""
+"""Commands that change runs: `longterm send`, `cancel`, `retry`, `delete` and `prune`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from longterm._escapes import escaped
-from longterm.cli.arguments import WrongUsage, days
+from longterm.cli.arguments import WrongUsage, days, fact, facts
 from longterm.cli.look import error_of
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
+
+_MOST_COUNTED: Final = 1000
+"""So many runs are counted before somebody is asked whether to delete them."""
 
 
 def add_commands(commands: Any) -> None:
@@ -26,14 +29,26 @@ def add_commands(commands: Any) -> None:
     send.add_argument("--key", help="a name for this delivery: the same key again changes nothing")
     send.add_argument("--json", action="store_true")
     send.set_defaults(command=send_event)
-    for name, command, text in (
-        ("cancel", cancel_run, "cancel a suspended run"),
-        ("retry", retry_run, "give a failed run another try"),
-    ):
-        parser = commands.add_parser(name, help=text)
-        parser.add_argument("run")
-        parser.add_argument("--json", action="store_true")
-        parser.set_defaults(command=command)
+    cancel = commands.add_parser("cancel", help="cancel a suspended run")
+    cancel.add_argument("run")
+    cancel.add_argument("--force", action="store_true", help="end it without running its code")
+    cancel.add_argument("--json", action="store_true")
+    cancel.set_defaults(command=cancel_run)
+    retry = commands.add_parser("retry", help="give a failed run another try")
+    retry.add_argument("run")
+    retry.add_argument("--json", action="store_true")
+    retry.set_defaults(command=retry_run)
+    _add_deletions(commands)
+
+
+def _add_deletions(commands: Any) -> None:
+    delete = commands.add_parser("delete", help="delete a run that has ended, or all of a customer")
+    delete.add_argument("run", nargs="?")
+    delete.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
+    delete.add_argument("--blind", metavar="NAME=VALUE", action="append", default=[], type=fact)
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete.add_argument("--json", action="store_true")
+    delete.set_defaults(command=delete_runs)
     prune = commands.add_parser("prune", help="delete runs that ended long ago")
     prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
     prune.add_argument("--json", action="store_true")
@@ -57,7 +72,7 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
 
 def cancel_run(engine: Engine, options: argparse.Namespace) -> int:
     """Cancel a run."""
-    return _outcome(engine, options, engine.acancel(options.run))
+    return _outcome(engine, options, engine.acancel(options.run, force=options.force))
 
 
 def retry_run(engine: Engine, options: argparse.Namespace) -> int:
@@ -65,14 +80,45 @@ def retry_run(engine: Engine, options: argparse.Namespace) -> int:
     return _outcome(engine, options, engine.aretry(options.run))
 
 
+def delete_runs(engine: Engine, options: argparse.Namespace) -> int:
+    """Delete a run, or all that have some facts, once somebody has said yes."""
+    index, blind = facts(options.index, "--index"), facts(options.blind, "--blind")
+    if (options.run is None) is not bool(index or blind):
+        raise WrongUsage("give a run, or facts of runs (such as --index customer=4711)")
+    if not options.yes and not _agrees(engine, options.run, index, blind):
+        print("longterm: nothing was deleted", file=sys.stderr)
+        return 1
+    return _deleted(engine.delete(options.run, index=index, blind=blind), options)
+
+
+def _agrees(
+    engine: Engine, run_id: str | None, index: dict[str, Any], blind: dict[str, Any]
+) -> bool:
+    if not sys.stdin.isatty():
+        raise WrongUsage("nobody can be asked here whether to delete (give --yes)")
+    if run_id is not None:
+        run = engine.get_run(run_id)
+        what = f"run {escaped(run.id)} of {escaped(run.flow)}, which is {run.state}"
+    else:
+        count = len(engine.find_runs(index=index, blind=blind, limit=_MOST_COUNTED + 1))
+        more = "more than " * (count > _MOST_COUNTED)
+        what = f"{more}{_runs(min(count, _MOST_COUNTED))}"
+    print(f"Delete {what}? There is no way back. [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
     """Delete old runs."""
-    deleted = engine.prune(options.older_than)
-    if options.json:
-        print(json.dumps({"deleted": deleted}))
-    else:
-        print(f"deleted {deleted} run{'s' * (deleted != 1)}")
+    return _deleted(engine.prune(options.older_than), options)
+
+
+def _deleted(count: int, options: argparse.Namespace) -> int:
+    print(json.dumps({"deleted": count}) if options.json else f"deleted {_runs(count)}")
     return 0
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"
 
 
 def _outcome(

@@ -13,7 +13,17 @@ from typing import Final, Protocol, runtime_checkable
 
 from longterm.run import Fact, Run, RunState
 
-__all__ = ["Deadlines", "Deletion", "Leases", "Migrates", "Query", "Search", "Wakes", "died_run"]
+__all__ = [
+    "Deadlines",
+    "Deletion",
+    "Erasure",
+    "Leases",
+    "Migrates",
+    "Query",
+    "Search",
+    "Wakes",
+    "died_run",
+]
 
 
 @runtime_checkable
@@ -206,6 +216,21 @@ class Deletion(Protocol):
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         """Delete runs that have ended, last saved before a moment; return how many."""
+        ...
+
+
+@runtime_checkable
+class Erasure(Protocol):
+    """A store that can forget one run."""
+
+    def delete(self, run_id: str) -> bool:
+        """Delete a run that is complete, failed or cancelled; False if it has not ended.
+
+        Nothing of it is left that a step of the store could return.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
         ...
 
 

@@ -126,6 +126,13 @@ class MemoryStore:
                 del self._runs[run_id]
         return len(ended)
 
+    def delete(self, run_id: str) -> bool:
+        with self._lock.alone():
+            if self._stored(run_id).state not in ENDED:
+                return False
+            del self._runs[run_id]
+        return True
+
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
         claimed = run.changed(
             state=RunState.RUNNING,

@@ -1,7 +1,6 @@
-"""The part of the store contract about finding runs and deleting those that have ended.
+"""The part of the store contract about finding runs by what is known of them.
 
-Inherited through `longterm.testing.contract.StoreContract`; skipped for a store without `Search`
-or `Deletion`.
+Inherited through `longterm.testing.contract.StoreContract`; skipped for a store without `Search`.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from longterm.errors import UnknownRun
-from longterm.run import ENDED, Fact, RunState
-from longterm.store.base import Deletion, Query, RunStore, Search
-from longterm.testing._sample_runs import LATER, MINUTE, NOON, claim, full_run, plain, suspended_run
+from longterm.run import Fact, RunState
+from longterm.store.base import Query, RunStore, Search
+from longterm.testing._sample_runs import LATER, MINUTE, NOON, claim, plain, suspended_run
 
 _ALIKE: tuple[Fact, ...] = (
     *(1, 1.0, True, "1", 0, 0.0, -0.0, False, "0", None, "None", "null", ""),
@@ -51,20 +49,13 @@ _QUERIES: list[Any] = [
 
 
 class SearchContract:
-    """Runs are found by what is known of them, page by page; ended ones can be deleted."""
+    """Runs are found by what is known of them, page by page."""
 
     @pytest.fixture
     def search(self, store: RunStore) -> Search:
         """Return the store, if it can search."""
         if not isinstance(store, Search):
             pytest.skip("the store offers no search (find)")
-        return store
-
-    @pytest.fixture
-    def deletion(self, store: RunStore) -> Deletion:
-        """Return the store, if it can delete."""
-        if not isinstance(store, Deletion):
-            pytest.skip("the store offers no deletion (delete_ended)")
         return store
 
     @pytest.mark.parametrize(("query", "expected"), _QUERIES)
@@ -142,55 +133,6 @@ class SearchContract:
 
         assert [run.id for run in search.find(Query(index={"ward": "A"}))] == ["r1"]
         assert search.find(Query(index={"ward": "B"})) == []
-
-    # -- deletion --------------------------------------------------------------------------------
-
-    def test_only_ended_runs_that_are_old_are_deleted(
-        self, store: RunStore, deletion: Deletion
-    ) -> None:
-        for state in RunState:
-            for name, moment in (("old", NOON), ("new", LATER), ("never", None)):
-                run = replace(full_run(), id=f"{state} {name}", state=state, updated_at=moment)
-                store.create(run)
-
-        deleted = deletion.delete_ended(saved_before=NOON + MINUTE, limit=99)
-
-        assert deleted == len(ENDED)
-        for state in RunState:
-            for name in ("old", "new", "never"):
-                if name == "old" and state in ENDED:
-                    with pytest.raises(UnknownRun):
-                        store.get(f"{state} {name}")
-                else:
-                    assert store.get(f"{state} {name}").state is state
-
-    def test_what_is_deleted_is_found_no_more(
-        self, store: RunStore, deletion: Deletion, search: Search
-    ) -> None:
-        run = replace(full_run(), state=RunState.COMPLETE, updated_at=NOON)
-        store.create(run)
-
-        assert deletion.delete_ended(saved_before=LATER, limit=9) == 1
-
-        assert search.find(Query(index=run.index)) == []
-        store.create(replace(run, index={}))
-        assert search.find(Query(index=run.index)) == []
-
-    def test_runs_are_deleted_some_at_a_time(self, store: RunStore, deletion: Deletion) -> None:
-        for number in range(5):
-            run = replace(suspended_run(f"r{number}"), state=RunState.FAILED, updated_at=NOON)
-            store.create(run)
-
-        counts = [deletion.delete_ended(saved_before=LATER, limit=2) for _ in range(4)]
-
-        assert counts == [2, 2, 1, 0]
-
-    def test_a_run_is_not_deleted_at_the_very_moment(
-        self, store: RunStore, deletion: Deletion
-    ) -> None:
-        store.create(replace(suspended_run(), state=RunState.COMPLETE, updated_at=NOON))
-
-        assert deletion.delete_ended(saved_before=NOON, limit=9) == 0
 
 
 def _create_six(store: RunStore) -> None:

@@ -22,6 +22,7 @@ from longterm.run import Run, RunState
 from longterm.store.base import RunStore
 from longterm.testing._damage_contract import DamageContract
 from longterm.testing._deadline_contract import DeadlineContract
+from longterm.testing._deletion_contract import DeletionContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
 from longterm.testing._lease_contract import LeaseContract
@@ -43,11 +44,12 @@ class StoreContract(
     LeaseContract,
     DeadlineContract,
     SearchContract,
+    DeletionContract,
 ):
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
     What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
-    `Search`, `Deletion` and `Wakes`; the tests of the others are skipped.
+    `Search`, `Deletion`, `Erasure` and `Wakes`; the tests of the others are skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

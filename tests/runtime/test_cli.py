@@ -270,6 +270,39 @@ def test_a_run_is_cancelled_and_pruned(longterm, engine, clinic):
     assert longterm("prune", "--older-than", "0", "--json") == (0, '{"deleted": 0}\n', "")
 
 
+def test_a_run_without_its_code_is_cancelled_by_force(longterm, engine, clinic):
+    run = engine.start_flow(clinic.visit, 7)
+    lost = run.changed(id="lost", flow="gone:visit")
+    engine.store.create(lost)
+
+    assert longterm("cancel", "lost")[0] == 1
+    assert longterm("cancel", "lost", "--force") == (0, "run lost is cancelled\n", "")
+
+
+def test_runs_are_deleted_by_id_or_facts_when_somebody_says_yes(
+    longterm, engine, clinic, monkeypatch
+):
+    run, waiting = engine.start_flow(clinic.visit, 7), engine.start_flow(clinic.visit, 7)
+    engine.cancel(run.id)
+
+    status, _, err = longterm("delete", run.id)
+    assert (status, "give --yes" in err) == (2, True)
+    assert longterm("delete", waiting.id, "--yes")[2].startswith("longterm: run")
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer, status in (("", 1), ("no", 1), ("y", 0)):
+        monkeypatch.setattr("sys.stdin.readline", lambda answer=answer: answer, raising=False)
+        found = longterm("delete", run.id)
+        assert found[0] == status
+        assert f"Delete run {run.id} of {clinic.__name__}:visit, which is cancelled?" in found[2]
+
+    engine.cancel(waiting.id)
+    status, out, err = longterm("delete", "--index", "patient=7")
+    assert (status, out, "Delete 1 run?" in err) == (0, "deleted 1 run\n", True)
+    assert longterm("delete", "--index", "patient=7", "--yes", "--json")[1] == '{"deleted": 0}\n'
+    assert longterm("delete")[0] == longterm("delete", "x", "--index", "a=1")[0] == 2
+
+
 def test_refusals_say_why(longterm, engine, clinic):
     run = engine.start_flow(clinic.visit, 7)
 

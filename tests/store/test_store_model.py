@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from fixtures.folder_store import FolderStore
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
-from longterm.store.base import Deadlines, Deletion, Leases, Query, RunStore, Search
+from longterm.store.base import Deadlines, Deletion, Erasure, Leases, Query, RunStore, Search
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._sample_runs import NOON, plain
@@ -154,6 +154,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(saved_before=MOMENTS)
     def delete_ended(self, saved_before: datetime) -> None:
         self.both(lambda one: one.delete_ended(saved_before=saved_before, limit=99))
+
+    @precondition(lambda self: isinstance(self.store, Erasure))
+    @rule(run_id=RUN_IDS)
+    def delete(self, run_id: str) -> None:
+        self.both(lambda one: one.delete(run_id))
 
     def keep(self, pair: tuple[Run | None, Run | None]) -> None:
         if pair[0] and pair[1]:

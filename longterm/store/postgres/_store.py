@@ -139,6 +139,10 @@ _DELETE_ENDED: Final[LiteralString] = (
     " LIMIT %s FOR UPDATE SKIP LOCKED)"
     " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
 )
+_DELETE: Final[LiteralString] = (
+    "DELETE FROM longterm.runs WHERE id = %s AND state NOT IN ('suspended', 'running')"
+    " RETURNING turn"
+)
 
 
 class PostgresStore:
@@ -276,6 +280,18 @@ class PostgresStore:
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
         return len(self._database.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
+
+    def delete(self, run_id: str) -> bool:
+        answer = self._database.execute(_DELETE, (run_id,), f"delete run {run_id!r}")
+        if answer.rows:
+            return True
+        try:
+            self.get(run_id)
+        except UnknownRun:
+            if answer.is_repeated:  # the first try had done it, and its answer was lost
+                return True
+            raise
+        return False
 
     def wait_for_work(
         self,

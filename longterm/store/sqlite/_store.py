@@ -93,6 +93,7 @@ _DELETE_ENDED: Final = (
     "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
 )
+_DELETE: Final = "DELETE FROM runs WHERE id = ? AND state NOT IN ('suspended', 'running')"
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
@@ -224,6 +225,12 @@ class SQLiteStore:
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         return self._change(_DELETE_ENDED, (moment_text(saved_before), limit), "delete ended runs")
+
+    def delete(self, run_id: str) -> bool:
+        if self._change(_DELETE, (run_id,), f"delete run {run_id!r}"):
+            return True
+        self.get(run_id)  # raises if there is no such run
+        return False
 
     def migrate(self) -> int:
         before = self._file.version()
