@@ -6,22 +6,21 @@ before the save, the run stays as it was, and the caller is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from longterm._codec import check_keys
-from longterm._deletion import delete_ended, delete_found, delete_run
 from longterm._flows.event import Event
 from longterm._names import delivery_key, event_name, id_of_run
-from longterm._search import Conditions, find, moment_before, query_of
+from longterm._records import Records
 from longterm._turns.claims import Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.errors import Cancelled, InvalidQuery, NotAnException
-from longterm.run import Fact, Run, RunState
+from longterm.errors import Cancelled, NotAnException
+from longterm.run import Run
 from longterm.store import open_store
 from longterm.store.base import RunStore
 
@@ -36,7 +35,7 @@ MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
 
 
-class Engine:
+class Engine(Records):
     """Starts and continues the runs of one store.
 
     The module-level functions such as `start_flow` use a default engine; make your own for several
@@ -71,8 +70,8 @@ class Engine:
             raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
         if max_bytes < 1:
             raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
-        self.store: RunStore = open_store(store) if isinstance(store, str) else store
-        self.clock: Clock = clock or SystemClock()
+        opened: RunStore = open_store(store) if isinstance(store, str) else store
+        super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease)
         self._turns = Turns(self.store, self.clock, self._claims, max_bytes)
 
@@ -179,94 +178,6 @@ class Engine:
         """
         return self._turns.retry(id_of_run(run_id))
 
-    def get_run(self, run_id: str | UUID) -> Run:
-        """Return a run as it is now.
-
-        Raises:
-            UnknownRun: the store has no such run.
-        """
-        return self.store.get(id_of_run(run_id))
-
-    def find_runs(
-        self,
-        *,
-        state: RunState | str | None = None,
-        flow: str | Callable[..., Any] | None = None,
-        waiting_for: str | None = None,
-        index: Mapping[str, Fact] | None = None,
-        blind: Mapping[str, Fact] | None = None,
-        older_than: timedelta | None = None,
-        limit: int = 100,
-        after: str | None = None,
-    ) -> list[Run]:
-        """Find runs by what is known of them; every argument that is given must fit.
-
-        Args:
-            state: the state that they are in.
-            flow: the flow, or its name `module:qualname`.
-            waiting_for: the event that they wait for.
-            index: facts that their flows have set by `set_index`.
-            blind: facts that their flows have set as `blind` made them, with any key in use.
-            older_than: for how long, at least, no turn of theirs was saved.
-            limit: how many to return at most, in the order of their ids.
-            after: the id of the last run of the page before.
-
-        Raises:
-            InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
-            NotSupported: the store cannot search.
-            InvalidKey: blind facts are to be found, and there is no key.
-        """
-        query = query_of(
-            state=state,
-            flow=flow,
-            waiting_for=waiting_for,
-            index=index,
-            saved_before=None if older_than is None else moment_before(self.clock, older_than),
-            limit=limit,
-            after=after,
-        )
-        return find(self.store, query, blind or {})
-
-    def delete(
-        self,
-        run_id: str | UUID | None = None,
-        *,
-        index: Mapping[str, Fact] | None = None,
-        blind: Mapping[str, Fact] | None = None,
-    ) -> int:
-        """Delete a run that has ended or failed, or all runs that have some facts.
-
-        If one of them waits, or is in the middle of a turn, none is deleted: cancel it first.
-
-        Args:
-            run_id: the run's id.
-            index: instead of an id, facts that the runs' flows have set by `set_index`.
-            blind: facts that their flows have set as `blind` made them.
-
-        Returns:
-            How many runs were deleted.
-
-        Raises:
-            UnknownRun: the store has no such run.
-            RunNotEnded: a run waits, or is in the middle of a turn.
-            InvalidQuery: neither an id is given nor a fact, or both are.
-            NotSupported: the store cannot delete one run, or cannot search.
-        """
-        if run_id is None:
-            return delete_found(self.store, index or {}, blind or {})
-        if index or blind:
-            raise InvalidQuery("index", index or blind, "give a run's id or facts, not both")
-        delete_run(self.store, id_of_run(run_id))
-        return 1
-
-    def prune(self, older_than: timedelta) -> int:
-        """Delete the runs that ended longer ago than this; return how many they were.
-
-        Raises:
-            NotSupported: the store cannot delete.
-        """
-        return delete_ended(self.store, moment_before(self.clock, older_than))
-
     def expire_due(
         self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
     ) -> int:
@@ -352,16 +263,6 @@ class Engine:
             return await in_thread(self._turns.end, run_id)
         return await self._turns.ainterrupt(run_id, Event(error=Cancelled(run_id)))
 
-    async def adelete(
-        self,
-        run_id: str | UUID | None = None,
-        *,
-        index: Mapping[str, Fact] | None = None,
-        blind: Mapping[str, Fact] | None = None,
-    ) -> int:
-        """Delete a run, or all that have some facts, from asynchronous code; see `delete`."""
-        return await in_thread(self.delete, run_id, index=index, blind=blind)
-
     async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""
         return await self._turns.ainterrupt(id_of_run(run_id), None)
@@ -369,14 +270,6 @@ class Engine:
     async def aretry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
         return await self._turns.aretry(id_of_run(run_id))
-
-    async def aget_run(self, run_id: str | UUID) -> Run:
-        """Return a run as it is now, from asynchronous code; see `get_run`."""
-        return await in_thread(self.get_run, run_id)
-
-    async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
-        """Find runs by what is known of them, from asynchronous code; see `find_runs`."""
-        return await in_thread(self.find_runs, **conditions)
 
 
 def _exception(error: object) -> BaseException:

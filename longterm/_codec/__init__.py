@@ -14,6 +14,7 @@ from longterm._codec.encode.plain import may_hold_nan, pack_frames, pack_tree
 from longterm._codec.envelope import (
     Envelope,
     check_keys,
+    check_sealing,
     hash_text,
     set_keys,
     set_payload_codec,
@@ -36,6 +37,7 @@ __all__ = [
     "PayloadCodec",
     "allow",
     "check_keys",
+    "check_sealing",
     "decode",
     "decode_text",
     "describe",
@@ -43,6 +45,7 @@ __all__ = [
     "encode_text",
     "hash_text",
     "register_type",
+    "rewrap",
     "set_keys",
     "set_payload_codec",
     "storable",
@@ -170,6 +173,15 @@ def decode_text(stored: str, context: Context) -> str:
     if type(text) is not str:
         raise CorruptData("the stored bytes hold no text where an error is")
     return text
+
+
+def rewrap(data: bytes, context: Context) -> bytes:
+    """Return stored bytes as they would be stored now: by the payload codec and the first key.
+
+    Raises:
+        CorruptData: they were changed, or a key or the payload codec is missing.
+    """
+    return wrap(unwrap(data, context), context)
 
 
 def describe(data: bytes, context: Context | None = None) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from longterm._codec.seal import Context, Keyring
 
 _SEALED: Final = bytes([SEAL])
+_NO_KEY: Final = "there is no key: set LONGTERM_KEY, or call longterm.set_keys"
 
 
 class Envelope:
@@ -84,6 +85,16 @@ def keyring() -> Keyring | None:
     return Envelope.keyring
 
 
+def check_sealing() -> None:
+    """Make sure that something is put around bytes.
+
+    Raises:
+        InvalidKey: there is neither a key nor a payload codec.
+    """
+    if keyring() is None and Envelope.codec is None:
+        raise InvalidKey(_NO_KEY)
+
+
 def hash_text(text: str) -> list[str]:
     """Return the keyed hash of a text under each key, in hexadecimal digits, the first key's first.
 
@@ -92,7 +103,7 @@ def hash_text(text: str) -> list[str]:
     """
     keys = keyring()
     if keys is None:
-        raise InvalidKey("there is no key: set LONGTERM_KEY, or call longterm.set_keys")
+        raise InvalidKey(_NO_KEY)
     return keys.hash_text(text)
 
 

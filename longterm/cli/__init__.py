@@ -14,7 +14,7 @@ from typing import Any
 
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, look, schema, talk, work
+from longterm.cli import change, look, schema, seal, talk, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import MAX_BYTES, Engine
 from longterm.errors import CompileError, LongtermError, StoreError
@@ -127,6 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, lease=60.0)
-    for each in (look, change, work, schema, talk):
+    for each in (look, change, work, seal, schema, talk):
         each.add_commands(commands)
     return parser

@@ -173,6 +173,14 @@ def released_columns(row: Sequence[Any]) -> tuple[Any, ...]:
     return (row[2], row[1], row[10], row[12], row[-1], row[ID], row[TURN])
 
 
+def rewritten_columns(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Return of a row what is written in another form, and then what must still be as it was.
+
+    They are error, stack, response, result and checksum; id, turn, state and created_at.
+    """
+    return (row[10], *row[14:17], row[-1], row[ID], row[TURN], row[1], row[6])
+
+
 def checksum(row: Sequence[Any]) -> int:
     """Return the checksum of a row whose moments and facts are text, its last column left out.
 

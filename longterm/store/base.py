@@ -20,6 +20,7 @@ __all__ = [
     "Leases",
     "Migrates",
     "Query",
+    "Rewriting",
     "Search",
     "Wakes",
     "died_run",
@@ -227,6 +228,24 @@ class Erasure(Protocol):
         """Delete a run that is complete, failed or cancelled; False if it has not ended.
 
         Nothing of it is left that a step of the store could return.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
+        ...
+
+
+@runtime_checkable
+class Rewriting(Protocol):
+    """A store that can write the bytes of runs in another form, such as with another key."""
+
+    def rewrite(self, run: Run) -> bool:
+        """Replace the bytes and the error of a run that nobody has in hand, and nothing else.
+
+        In one atomic step, if the stored run is not running, and has the turn, the state and the
+        `created_at` of `run`: then nobody has touched it since, for a claim adds to the turn. Its
+        `stack`, `encoded_response`, `encoded_result` and `encoded_error` become those of `run`.
+        Otherwise nothing changes and False is returned.
 
         Raises:
             UnknownRun: no run has this id.

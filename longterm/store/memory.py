@@ -133,6 +133,19 @@ class MemoryStore:
             del self._runs[run_id]
         return True
 
+    def rewrite(self, run: Run) -> bool:
+        with self._lock.alone():
+            stored = self._stored(run.id)
+            if stored.state is RunState.RUNNING or _version(stored) != _version(run):
+                return False
+            self._runs[run.id] = stored.changed(
+                stack=run.stack,
+                encoded_response=run.encoded_response,
+                encoded_result=run.encoded_result,
+                encoded_error=run.encoded_error,
+            )
+        return True
+
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
         claimed = run.changed(
             state=RunState.RUNNING,
@@ -153,6 +166,11 @@ class MemoryStore:
 def _is_stale(run: Run, now: datetime) -> bool:
     until = run.claimed_until
     return run.state is RunState.RUNNING and until is not None and until < now
+
+
+def _version(run: Run) -> tuple[object, ...]:
+    """Return what tells a run from one that somebody has touched, or has put in its place."""
+    return (run.turn, run.state, run.created_at)
 
 
 def _fits(run: Run, query: Query) -> bool:

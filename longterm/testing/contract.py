@@ -27,6 +27,7 @@ from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._race_contract import RaceContract
+from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
 
@@ -45,11 +46,13 @@ class StoreContract(
     DeadlineContract,
     SearchContract,
     DeletionContract,
+    RewriteContract,
 ):
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
     What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
-    `Search`, `Deletion`, `Erasure` and `Wakes`; the tests of the others are skipped.
+    `Search`, `Deletion`, `Erasure`, `Rewriting`
+    and `Wakes`; the tests of the others are skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

@@ -10,7 +10,7 @@ from typing import Any
 
 METHODS = (
     *("create", "get", "unsuspend", "update", "claim", "renew", "revive", "release_stale"),
-    *("claim_due", "find", "delete_ended", "delete"),
+    *("claim_due", "find", "delete_ended", "delete", "rewrite"),
 )
 CHANGING = ("create", "claim", "update", "renew", "release_stale", "claim_due")
 """The methods that a turn or a worker calls to change a run."""

@@ -43,6 +43,7 @@ NOT_AT_IMPORT = {
     "importlib.metadata",
     "libcst",
     "hypothesis",
+    "longterm._resealing",
     "longterm._run_json",
     "longterm._terminal",
     "longterm.cli",

@@ -243,6 +243,19 @@ class ErasesWhatWaits(MemoryStore):
         return True
 
 
+class RewritesWhatIsInATurn(MemoryStore):
+    def rewrite(self, run: Run) -> bool:
+        self._stored(run.id)
+        self._runs[run.id] = run
+        return True
+
+
+class RewritesWhatHasGoneOn(MemoryStore):
+    def rewrite(self, run: Run) -> bool:
+        stored = self._stored(run.id)
+        return super().rewrite(run.changed(turn=stored.turn, state=stored.state))
+
+
 BROKEN: list[Any] = [
     one
     for one in list(globals().values())

@@ -16,7 +16,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from fixtures.folder_store import FolderStore
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
-from longterm.store.base import Deadlines, Deletion, Erasure, Leases, Query, RunStore, Search
+from longterm.store.base import (
+    Deadlines,
+    Deletion,
+    Erasure,
+    Leases,
+    Query,
+    Rewriting,
+    RunStore,
+    Search,
+)
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._sample_runs import NOON, plain
@@ -42,6 +51,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model = MemoryStore()
         self.store = self.open()
         self.claimed: list[tuple[Run, Run]] = []
+        self.read: list[tuple[Run, Run]] = []
 
     def open(self) -> RunStore:
         raise NotImplementedError
@@ -85,7 +95,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(run_id=RUN_IDS)
     def get(self, run_id: str) -> None:
-        self.both(lambda store: store.get(run_id))
+        model_run, stored_run = self.both(lambda store: store.get(run_id))
+        if model_run and stored_run:
+            self.read.append((model_run, stored_run))
 
     @rule(run_id=RUN_IDS, event_id=EVENTS)
     def unsuspend(self, run_id: str, event_id: str) -> None:
@@ -154,11 +166,20 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(saved_before=MOMENTS)
     def delete_ended(self, saved_before: datetime) -> None:
         self.both(lambda one: one.delete_ended(saved_before=saved_before, limit=99))
+        self.read = []
+
+    @precondition(lambda self: self.read and isinstance(self.store, Rewriting))
+    @rule(choose=st.data(), stack=BYTES, error=TEXTS)
+    def rewrite(self, choose: Any, stack: bytes | None, error: str | None) -> None:
+        pair = choose.draw(st.sampled_from(self.read))
+        ours, theirs = (run.changed(stack=stack, encoded_error=error) for run in pair)
+        self.both(lambda one: one.rewrite(ours if one is self.model else theirs))
 
     @precondition(lambda self: isinstance(self.store, Erasure))
     @rule(run_id=RUN_IDS)
     def delete(self, run_id: str) -> None:
         self.both(lambda one: one.delete(run_id))
+        self.read = [pair for pair in self.read if pair[0].id != run_id]
 
     def keep(self, pair: tuple[Run | None, Run | None]) -> None:
         if pair[0] and pair[1]:

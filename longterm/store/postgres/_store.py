@@ -24,6 +24,7 @@ from longterm.store._rows import (
     changing,
     in_order_of_deadlines,
     released_columns,
+    rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run
@@ -142,6 +143,11 @@ _DELETE_ENDED: Final[LiteralString] = (
 _DELETE: Final[LiteralString] = (
     "DELETE FROM longterm.runs WHERE id = %s AND state NOT IN ('suspended', 'running')"
     " RETURNING turn"
+)
+_REWRITE: Final[LiteralString] = (
+    "UPDATE longterm.runs SET error = %s, stack = %b, response = %b, result = %b, checksum = %s"
+    " WHERE id = %s AND turn = %s AND state = %s"
+    " AND created_at IS NOT DISTINCT FROM %s::timestamptz AND state <> 'running' RETURNING turn"
 )
 
 
@@ -291,6 +297,13 @@ class PostgresStore:
             if answer.is_repeated:  # the first try had done it, and its answer was lost
                 return True
             raise
+        return False
+
+    def rewrite(self, run: Run) -> bool:
+        columns = rewritten_columns(_ROWS.row_of(run))
+        if self._database.execute(_REWRITE, columns, f"rewrite run {run.id!r}").rows:
+            return True
+        self.get(run.id)  # raises if there is no such run
         return False
 
     def wait_for_work(

@@ -26,6 +26,7 @@ from longterm.store._rows import (
     json_text,
     moment_text,
     released_columns,
+    rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run
@@ -94,6 +95,10 @@ _DELETE_ENDED: Final = (
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
 )
 _DELETE: Final = "DELETE FROM runs WHERE id = ? AND state NOT IN ('suspended', 'running')"
+_REWRITE: Final = (
+    "UPDATE runs SET error = ?, stack = ?, response = ?, result = ?, checksum = ?"
+    " WHERE id = ? AND turn = ? AND state = ? AND created_at IS ? AND state <> 'running'"
+)
 
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
@@ -230,6 +235,13 @@ class SQLiteStore:
         if self._change(_DELETE, (run_id,), f"delete run {run_id!r}"):
             return True
         self.get(run_id)  # raises if there is no such run
+        return False
+
+    def rewrite(self, run: Run) -> bool:
+        columns = rewritten_columns(_ROWS.row_of(run))
+        if self._change(_REWRITE, columns, f"rewrite run {run.id!r}"):
+            return True
+        self.get(run.id)  # raises if there is no such run
         return False
 
     def migrate(self) -> int:

@@ -1,0 +1,154 @@
+"""What can be done with the runs of a store without running their code: look, seal, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Unpack
+
+from longterm._deletion import delete_ended, delete_found, delete_run
+from longterm._names import id_of_run
+from longterm._search import Conditions, find, moment_before, query_of
+from longterm._turns.threads import in_thread
+from longterm.clock import Clock
+from longterm.errors import InvalidQuery
+from longterm.run import Fact, Run, RunState
+from longterm.store.base import RunStore
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from longterm._resealing import SealReport
+
+
+class Records:
+    """The part of an engine that takes runs as records."""
+
+    def __init__(self, store: RunStore, clock: Clock) -> None:
+        """Keep a store, and the clock that its moments come from."""
+        self.store = store
+        self.clock = clock
+
+    def get_run(self, run_id: str | UUID) -> Run:
+        """Return a run as it is now.
+
+        Raises:
+            UnknownRun: the store has no such run.
+        """
+        return self.store.get(id_of_run(run_id))
+
+    def find_runs(
+        self,
+        *,
+        state: RunState | str | None = None,
+        flow: str | Callable[..., Any] | None = None,
+        waiting_for: str | None = None,
+        index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
+        older_than: timedelta | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Run]:
+        """Find runs by what is known of them; every argument that is given must fit.
+
+        Args:
+            state: the state that they are in.
+            flow: the flow, or its name `module:qualname`.
+            waiting_for: the event that they wait for.
+            index: facts that their flows have set by `set_index`.
+            blind: facts that their flows have set as `blind` made them, with any key in use.
+            older_than: for how long, at least, no turn of theirs was saved.
+            limit: how many to return at most, in the order of their ids.
+            after: the id of the last run of the page before.
+
+        Raises:
+            InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
+            NotSupported: the store cannot search.
+            InvalidKey: blind facts are to be found, and there is no key.
+        """
+        query = query_of(
+            state=state,
+            flow=flow,
+            waiting_for=waiting_for,
+            index=index,
+            saved_before=None if older_than is None else moment_before(self.clock, older_than),
+            limit=limit,
+            after=after,
+        )
+        return find(self.store, query, blind or {})
+
+    def delete(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
+    ) -> int:
+        """Delete a run that has ended or failed, or all runs that have some facts.
+
+        If one of them waits, or is in the middle of a turn, none is deleted: cancel it first.
+
+        Args:
+            run_id: the run's id.
+            index: instead of an id, facts that the runs' flows have set by `set_index`.
+            blind: facts that their flows have set as `blind` made them.
+
+        Returns:
+            How many runs were deleted.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunNotEnded: a run waits, or is in the middle of a turn.
+            InvalidQuery: neither an id is given nor a fact, or both are.
+            NotSupported: the store cannot delete one run, or cannot search.
+        """
+        if run_id is None:
+            return delete_found(self.store, index or {}, blind or {})
+        if index or blind:
+            raise InvalidQuery("index", index or blind, "give a run's id or facts, not both")
+        delete_run(self.store, id_of_run(run_id))
+        return 1
+
+    def seal_runs(self) -> SealReport:
+        """Seal all runs with the first key in use, and pass them through the payload codec.
+
+        For after a change of keys, or of the payload codec, in all processes. What waits goes on
+        waiting, and may be sent events meanwhile. Without what this does, a run that waits needs
+        its old key until its next turn.
+
+        Returns:
+            How many runs were written anew, and which still need another key.
+
+        Raises:
+            InvalidKey: there is neither a key nor a payload codec.
+            NotSupported: the store cannot do it.
+        """
+        from longterm._resealing import seal_runs
+
+        return seal_runs(self.store)
+
+    def prune(self, older_than: timedelta) -> int:
+        """Delete the runs that ended longer ago than this; return how many they were.
+
+        Raises:
+            NotSupported: the store cannot delete.
+        """
+        return delete_ended(self.store, moment_before(self.clock, older_than))
+
+    async def aget_run(self, run_id: str | UUID) -> Run:
+        """Return a run as it is now, from asynchronous code; see `get_run`."""
+        return await in_thread(self.get_run, run_id)
+
+    async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
+        """Find runs by what is known of them, from asynchronous code; see `find_runs`."""
+        return await in_thread(self.find_runs, **conditions)
+
+    async def adelete(
+        self,
+        run_id: str | UUID | None = None,
+        *,
+        index: Mapping[str, Fact] | None = None,
+        blind: Mapping[str, Fact] | None = None,
+    ) -> int:
+        """Delete a run, or all that have some facts, from asynchronous code; see `delete`."""
+        return await in_thread(self.delete, run_id, index=index, blind=blind)

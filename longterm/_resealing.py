@@ -1,0 +1,101 @@
+"""How stored runs get the present key and payload codec, while they wait and after they have ended.
+
+A run is replaced only as long as nobody has touched it since it was read. So no turn is lost, and
+no event is held up: whoever comes in between wins, and the run is looked at again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from longterm._codec import check_sealing, decode_text, encode_text, rewrap
+from longterm.errors import CorruptData, NotSupported, UnknownRun
+from longterm.run import Run, RunState, context_of
+from longterm.store.base import Query, Rewriting, RunStore, Search
+
+_AT_ONCE: Final = 100
+
+
+@dataclass(slots=True)
+class SealReport:
+    """What became of the runs of a store when all were to be sealed."""
+
+    sealed: int = 0
+    """How many were written anew."""
+    unchanged: int = 0
+    """How many were stored as they would be now."""
+    running: list[str] = field(default_factory=list)
+    """Those in the middle of a turn. If it ends well it seals them; if not, they are as before."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Those whose bytes cannot be read with the keys in use, each with the reason."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no run needs a former key any more."""
+        return not self.running and not self.refused
+
+
+def seal_runs(store: RunStore) -> SealReport:
+    """Seal all runs of a store with the first key in use, and pass them through the payload codec.
+
+    Raises:
+        InvalidKey: there is neither a key nor a payload codec.
+        NotSupported: the store cannot search, or cannot write bytes anew.
+    """
+    check_sealing()
+    if not isinstance(store, Search):
+        raise NotSupported(store, "finding runs")
+    if not isinstance(store, Rewriting):
+        raise NotSupported(store, "rewriting stored bytes")
+    report, in_turn, after = SealReport(), [], None
+    while page := store.find(Query(after=after, limit=_AT_ONCE)):
+        in_turn += [run.id for run in page if not _seal(store, run, report)]
+        after = page[-1].id
+    for run_id in in_turn:  # most turns have ended by now
+        try:
+            is_done = _seal(store, store.get(run_id), report)
+        except UnknownRun:
+            continue
+        if not is_done:
+            report.running.append(run_id)
+    return report
+
+
+def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
+    """Seal a run, and report it; False if it is in the middle of a turn."""
+    assert isinstance(store, Rewriting)
+    try:
+        while run.state is not RunState.RUNNING:
+            sealed = _sealed(run)
+            if sealed == run:
+                report.unchanged += 1
+                return True
+            if store.rewrite(sealed):
+                report.sealed += 1
+                return True
+            run = store.get(run.id)
+    except CorruptData as error:
+        report.refused[run.id] = str(error)
+    except UnknownRun:  # it was deleted meanwhile
+        pass
+    else:
+        return False
+    return True
+
+
+def _sealed(run: Run) -> Run:
+    """Return a run with its bytes as they would be stored now; nothing in them is decoded."""
+    changes: dict[str, object] = {}
+    for name, column in (
+        ("stack", "stack"),
+        ("encoded_response", "response"),
+        ("encoded_result", "result"),
+    ):
+        data: bytes | None = getattr(run, name)
+        if data is not None:
+            changes[name] = rewrap(data, context_of(run, column))
+    if run.encoded_error is not None:
+        context = context_of(run, "error")
+        changes["encoded_error"] = encode_text(decode_text(run.encoded_error, context), context)
+    return run.changed(**changes)
