@@ -33,6 +33,7 @@ def run_command(command: Callable[[], int]) -> int:
     Ctrl-C gives `INTERRUPTED`. A reader that has seen enough, such as `head`, gives `PIPE_CLOSED`,
     which is what a shell sees of `cat` and others; neither prints a traceback.
     """
+    _replace_closed_streams()
     try:
         try:
             return command()
@@ -44,6 +45,13 @@ def run_command(command: Callable[[], int]) -> int:
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _replace_closed_streams() -> None:
+    """Let output go nowhere that was closed from the start (`>&-`); Python has None for it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, days, fact, facts
-from longterm.cli.look import error_of
+from longterm.cli.look import error_of, shortened
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
@@ -153,5 +153,6 @@ def _print(run: Run, options: argparse.Namespace) -> int:
     )
     for name in ("response", "result"):
         if shown[name] not in (None, []):
-            print(f"{name}: {json.dumps(shown[name])}")
+            line = f"{name}: {json.dumps(shown[name])}"
+            print(shortened(line, "--json prints it"))
     return 0

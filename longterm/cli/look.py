@@ -7,9 +7,10 @@ import json
 import linecache
 import re
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 from longterm._abi import DEFAULT
 from longterm._escapes import escaped, quoted
@@ -20,6 +21,7 @@ from longterm.engine import Engine
 from longterm.run import Run, RunState
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
+_LONGEST_LINE: Final = 500
 _FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
 
 
@@ -38,6 +40,7 @@ def add_commands(commands: Any) -> None:
     runs.set_defaults(command=list_runs)
     show = commands.add_parser("show", help="show one run, with its suspended stack")
     show.add_argument("run")
+    show.add_argument("--full", action="store_true", help="shorten no line")
     show.add_argument("--json", action="store_true")
     show.set_defaults(command=show_run)
 
@@ -85,10 +88,17 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         stack = None if text is None else _with_source(text)
         print(json.dumps({**run.to_dict(), "stack": stack}, indent=2))
         return 0
+    for line in _lines(run, engine.clock.now()):
+        print(line if options.full else shortened(line, "--full shows it"))
+    return 0
+
+
+def _lines(run: Run, now: datetime) -> Iterator[str]:
+    """Return all that is known of a run, for people."""
     facts = {
         "run": run.id,
         "flow": run.flow,
-        "state": _state(run, engine.clock.now()),
+        "state": _state(run, now),
         "turn": run.turn,
         "started": _moment(run.created_at),
         "saved": _moment(run.updated_at),
@@ -102,14 +112,22 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     }
     for name, value in facts.items():
         if value not in (None, ""):
-            print(f"{name + ':':15}{escaped(str(value))}")
+            yield f"{name + ':':15}{escaped(str(value))}"
     if error := error_of(run):
-        print(f"\n{error}", end="")
+        yield ""
+        yield from error.splitlines()
     stack = described(run, "stack")
     if stack is not None:
-        print("\nSuspended stack (outermost call first):")
-        print(_with_source(stack))
-    return 0
+        yield ""
+        yield "Suspended stack (outermost call first):"
+        yield from _with_source(stack).splitlines()
+
+
+def shortened(line: str, hint: str) -> str:
+    """Return a line as long as people read one, and how long it was."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]}… ({len(line):,} characters: {hint})"
 
 
 def _state(run: Run, now: datetime) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPIRE",
+    "Answer",
     "FakeClock",
     "Throw",
     "Transcript",
@@ -55,6 +56,14 @@ class FakeClock:
     def advance(self, duration: timedelta) -> None:
         """Move the clock forward."""
         self._now += duration
+
+
+@dataclass(frozen=True)
+class Answer:
+    """In a script, instead of a value alone: the event that must be waited for, and its value."""
+
+    event_id: str
+    value: Any = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,11 @@ def _comparable(value: Any) -> Any:
 
 
 def interpret(
-    flow: Callable[..., Any], args: Iterable[Any] = (), events: Iterable[Any] = ()
+    flow: Callable[..., Any],
+    args: Iterable[Any] = (),
+    events: Iterable[Any] = (),
+    *,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> Transcript:
     """Run the author's own function, uncompiled, with `suspend` as a call that returns at once.
 
@@ -119,18 +132,20 @@ def interpret(
     Args:
         flow: a flow, or a plain function that calls the forms.
         args: its positional arguments.
-        events: the values of the events, in the order in which they are asked for; a `Throw`
-            raises its exception at the suspend, `EXPIRE` lets its deadline come, or ends a sleep.
+        events: the values of the events, in the order in which they are asked for. An `Answer` is a
+            value that names its event; a `Throw` raises its exception at the suspend; `EXPIRE` lets
+            its deadline come, or ends a sleep.
+        kwargs: its keyword arguments.
 
     Raises:
-        WrongScript: a sleep is given an event.
+        WrongScript: a sleep is given an event, or an `Answer` names another event.
     """
     turn = _ScriptedTurn(flow, iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
     with _uncompiled():
         token = current.set(turn)
         try:
-            result = flow(*args)
+            result = flow(*args, **(kwargs or {}))
             transcript.result = asyncio.run(result) if inspect.iscoroutine(result) else result
         except _ScriptEnded as ended:
             transcript.waiting_for = ended.event_id
@@ -148,6 +163,7 @@ def play(
     args: Iterable[Any] = (),
     events: Iterable[Any] = (),
     *,
+    kwargs: Mapping[str, Any] | None = None,
     store: RunStore | str = "memory://",
 ) -> Transcript:
     """Run a compiled flow on a store, stored and loaded again at every suspend.
@@ -155,39 +171,44 @@ def play(
     Args:
         flow: a flow.
         args: its positional arguments.
-        events: the values of the events, in the order in which they are asked for.
+        events: the values of the events, as for `interpret`.
+        kwargs: its keyword arguments.
         store: where the run lives; one in memory unless told otherwise.
 
     Raises:
-        WrongScript: a sleep is given an event.
+        WrongScript: see `interpret`.
     """
     engine = _InLoops(store) if flow_of(flow).is_async else Engine(store)
     transcript = Transcript()
     script = iter(events)
     try:
-        run = engine.start_flow(flow, *args)
+        run = engine.start_flow(flow, *args, **(kwargs or {}))
         transcript.responses.append(run.response)
-        while run.state is RunState.SUSPENDED:
-            event_id = run.waiting_for
-            assert event_id is not None
-            transcript.asked.append(event_id)
-            try:
-                value = next(script)
-            except StopIteration:
-                transcript.waiting_for = event_id
+        while run.waiting_for is not None:
+            transcript.asked.append(run.waiting_for)
+            value = next(script, _NO_MORE)
+            if value is _NO_MORE:
+                transcript.waiting_for = run.waiting_for
                 return transcript
-            if isinstance(value, Throw):
-                run = engine.throw(run.id, value.error)
-            elif _is_end(value, event_id):
-                run = engine.expire(run.id)
-            else:
-                run = engine.process_event(run.id, event_id, value)
+            run = _deliver(engine, run.id, run.waiting_for, value)
             transcript.responses.append(run.response)
         transcript.result = run.result
     except Exception as error:
         transcript.error = error
         transcript.responses.append([])
     return transcript
+
+
+_NO_MORE: Final = object()
+
+
+def _deliver(engine: Engine, run_id: str, waiting_for: str, value: Any) -> Run:
+    """Bring a run what a script has next."""
+    if isinstance(value, Throw):
+        return engine.throw(run_id, value.error)
+    if _is_end(value, waiting_for):
+        return engine.expire(run_id)
+    return engine.process_event(run_id, *_named(value, waiting_for))
 
 
 class _InLoops(Engine):
@@ -245,7 +266,7 @@ class _ScriptedTurn:
                 raise value.error
             if _is_end(value, wait.event_id):
                 return _expired(wait)
-            return value
+            return _named(value, wait.event_id)[1]
         raise _ScriptEnded(wait.event_id)
 
 
@@ -254,6 +275,15 @@ def _is_end(value: object, event_id: str) -> bool:
     if event_id == SLEEP and value is not EXPIRE:
         raise WrongScript(f"a flow that sleeps takes no event, such as {value!r} (give EXPIRE)")
     return value is EXPIRE
+
+
+def _named(value: Any, waiting_for: str) -> tuple[str, Any]:
+    """Return the name of the event that comes, and its value."""
+    if not isinstance(value, Answer):
+        return waiting_for, value
+    if value.event_id != waiting_for:
+        raise WrongScript(f"the flow waits for {waiting_for!r}, and the script has {value!r}")
+    return waiting_for, value.value
 
 
 def _expired(wait: Wait) -> Any:

@@ -54,6 +54,12 @@ def measured(value):
 
 
 @deflow
+def collects(values):
+    respond(values)
+    return [suspend("more"), values]
+
+
+@deflow
 def gives_back(value):
     return value
 
@@ -217,6 +223,23 @@ def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clini
 
     assert status == 0
     assert elsewhere.id in json.loads(out)["result"]["$text"]
+
+
+def test_long_lines_are_shortened_unless_somebody_wants_them_full(longterm, engine, clinic):
+    items = list(range(50_000))
+    run = engine.start_flow(clinic.collects, items)
+
+    def longest(*arguments):
+        status, out, _ = longterm(*arguments)
+        assert status == 0
+        return max(map(len, out.splitlines()))
+
+    assert longest("show", run.id) < 600
+    assert "characters: --full shows it)" in longterm("show", run.id)[1]
+    assert longest("show", run.id, "--full") > 300_000
+    assert json.loads(longterm("show", run.id, "--json")[1])["response"] == [items]
+    assert longest("send", run.id, "more") < 600
+    assert json.loads(longterm("runs", "--json")[1])["result"] == [None, items]
 
 
 def test_an_event_is_sent(longterm, engine, clinic):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,25 @@ def test_command_whose_reader_has_gone_ends_as_others_do(command: str, tmp_path:
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the output")
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_command_whose_output_is_closed_does_its_work(
+    command: str, closed: str, tmp_path: Path
+) -> None:
+    line = shlex.join([sys.executable, *COMMANDS[command]])
+
+    done = subprocess.run(
+        ["sh", "-c", f"{line} {closed}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interrupted_command_ends_without_a_traceback() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from longterm import deflow, suspend
-from longterm.testing import Transcript, interpret, play
+from longterm.testing import Answer, Transcript, WrongScript, interpret, play
 
 
 @deflow
@@ -39,3 +39,30 @@ def test_a_transcript_with_a_cycle_is_equal_to_itself():
 )
 def test_other_exceptions_inside_are_a_difference(other):
     assert Transcript(error=ValueError([KeyError(1)])) != Transcript(error=other)
+
+
+@deflow
+def counts(first, *, times=1):
+    return [first] + [suspend(f"number {time}") for time in range(times)]
+
+
+@pytest.mark.parametrize("run", [play, interpret])
+def test_flow_gets_its_keyword_arguments(run):
+    transcript = run(counts, ["a"], [1, 2], kwargs={"times": 2})
+
+    assert (transcript.result, transcript.asked) == (["a", 1, 2], ["number 0", "number 1"])
+
+
+@pytest.mark.parametrize("run", [play, interpret])
+def test_answers_name_the_events_that_are_asked_for(run):
+    script = [Answer("number 0", 1), Answer("number 1")]
+
+    assert run(counts, ["a"], script, kwargs={"times": 2}).result == ["a", 1, None]
+    with pytest.raises(WrongScript, match=r"waits for 'number 1', and the script has Answer"):
+        run(counts, ["a"], [1, Answer("number 0", 2)], kwargs={"times": 2})
+
+
+@pytest.mark.parametrize("run", [play, interpret])
+def test_values_may_be_anything(run):
+    for value in (("number 0", 1), StopIteration, None):
+        assert run(counts, ["a"], [value]).result == ["a", value]
