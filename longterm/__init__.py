@@ -86,6 +86,7 @@ from longterm.errors import (
     WrongEvent,
     WrongSeal,
 )
+from longterm.event import Event
 from longterm.run import CurrentRun, Run, RunState
 from longterm.store.base import RunStore
 
@@ -102,6 +103,7 @@ __all__ = [
     "CorruptData",
     "CurrentRun",
     "Engine",
+    "Event",
     "Expired",
     "FlowChanged",
     "InvalidDeadline",

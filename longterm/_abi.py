@@ -26,6 +26,9 @@ CELLS: Final = "_lt_cells"
 DEFAULT: Final = "_lt_default"
 """The slot of a waiting frame that holds the default of its wait, if there is one."""
 
+EVENTS: Final = "_lt_events"
+"""The slot of a frame that waits for several events: what the author gave for each of them."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

@@ -7,8 +7,10 @@ a turn whose effects are there, again and again.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Final, TypeGuard
 
+from longterm._event_names import joined
 from longterm.errors import (
     InvalidDeliveryKey,
     InvalidEventId,
@@ -22,6 +24,8 @@ LONGEST: Final = 500
 
 _RESERVED: Final = "longterm."
 """How the names begin of what a run waits for that nobody sends, such as the end of a sleep."""
+_NAMES_BYTES: Final = 2_000
+"""Of several names together, for the same index; it grows with them."""
 _FACT_NAME_BYTES: Final = 100
 _FACT_TEXT_BYTES: Final = 2_000
 """As JSON. What cannot stand as it is takes up to six times the room."""
@@ -46,15 +50,36 @@ def event_name(value: object) -> str:
     Raises:
         InvalidEventId: it is no name.
     """
-    if type(value) is str and value.isascii() and 0 < len(value) <= LONGEST and "\0" not in value:
+    if type(value) is str and value.isascii() and value.isprintable():
         name = value  # most often
-    elif is_text(value) and 0 < len(str.__str__(value)) <= LONGEST:
+    elif is_text(value) and "\n" not in value:
         name = str.__str__(value)
     else:
         raise InvalidEventId(value)
-    if name.startswith(_RESERVED):
+    if not 0 < len(name) <= LONGEST or name.startswith(_RESERVED):
         raise InvalidEventId(value)
     return name
+
+
+def event_names(values: Iterable[object]) -> str:
+    """Return the names of several events, all of which a run waits for, as one text.
+
+    Raises:
+        InvalidEventId: one is no name, or stands twice, or they take too much room together.
+    """
+    names = [event_name(value) for value in values]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InvalidEventId(name, f"event {name!r} is waited for twice (give each name once)")
+    text = joined(names)
+    if len(text.encode()) > _NAMES_BYTES:
+        raise InvalidEventId(
+            names[0],
+            f"{len(names)} events are waited for at once, and their names take "
+            f"{len(text.encode()):,} bytes, more than {_NAMES_BYTES:,} "
+            "(wait for fewer, or give them shorter names)",
+        )
+    return text
 
 
 def delivery_key(value: object) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from longterm._api import default_engine
 from longterm._codec.types.functions import link
-from longterm._codec.types.registered import read_from_store
+from longterm._codec.types.registered import read_from_store, register_type
 from longterm._flows.closures import FlowCode
 from longterm._turns.turns import reading
+from longterm.event import Event, as_declared, as_stored
 from longterm.run import Run
 
 
@@ -15,6 +16,7 @@ def connect() -> None:
     link(FlowCode())
     # A flow that holds a run holds its id; it is read anew, as it is then, when the flow goes on.
     read_from_store(Run, "longterm.run", _stored_run)
+    register_type(Event, encode=as_stored, decode=as_declared, name="longterm.event")
 
 
 def _stored_run(run_id: str) -> Run:

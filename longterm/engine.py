@@ -115,7 +115,7 @@ class Engine(Records):
         """
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return self._turns.deliver(run_id, event_id, Event(result), key)
+        return self._turns.deliver(run_id, event_id, Event(result, name=event_id), key)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -250,7 +250,7 @@ class Engine(Records):
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return await self._turns.adeliver(run_id, event_id, Event(result), key)
+        return await self._turns.adeliver(run_id, event_id, Event(result, name=event_id), key)
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from longterm._event_names import spoken
+
 
 class LongtermError(Exception):
     """The base of every error that longterm raises."""
@@ -309,12 +311,13 @@ class WrongEvent(LongtermError):
     """Raised when an event is processed that the run does not wait for."""
 
     def __init__(self, run_id: str, event_id: str, waiting_for: str | None) -> None:
-        """Keep the run, the event that came and the event that it waits for."""
+        """Keep the run, the event that came and what it waits for; of several, a name a line."""
         self.run_id = run_id
         self.event_id = event_id
         self.waiting_for = waiting_for
         super().__init__(
-            f"run {run_id!r} does not wait for event {event_id!r} (it waits for {waiting_for!r})"
+            f"run {run_id!r} does not wait for event {event_id!r} "
+            f"(it waits for {spoken(waiting_for)})"
         )
 
 
@@ -377,13 +380,17 @@ class InvalidRunId(LongtermError):
 
 
 class InvalidEventId(LongtermError):
-    """Raised when an event id is no string that every store can hold as a name, or is reserved."""
+    """Raised when an event id is no string that every store can hold as a name, or is reserved.
 
-    def __init__(self, event_id: object) -> None:
-        """Say what was given."""
+    Also when several are waited for at once that cannot be.
+    """
+
+    def __init__(self, event_id: object, problem: str = "") -> None:
+        """Say what was given, or what is wrong with several."""
         super().__init__(
-            "an event id is a string of 1 to 500 characters without NUL that does not begin with "
-            f"'longterm.', not {_shown(event_id)} "
+            problem
+            or "an event id is a string of 1 to 500 characters without NUL or line break "
+            f"that does not begin with 'longterm.', not {_shown(event_id)} "
             '(write suspend("approved"), process_event(run_id, "approved", value))'
         )
 
@@ -450,9 +457,9 @@ class Expired(LongtermError):
     """Raised inside a flow when a wait ended without its event, and has no default."""
 
     def __init__(self, event_id: str) -> None:
-        """Keep the event that did not come in time."""
+        """Keep the event that did not come in time; of several, a name a line."""
         self.event_id = event_id
-        super().__init__(f"event {event_id!r} did not come in time")
+        super().__init__(f"event {spoken(event_id)} did not come in time")
 
 
 def closed_store() -> StoreError:

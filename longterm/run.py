@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 from longterm._codec import decode, decode_list, decode_text, encode_text
+from longterm._event_names import names_in
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Run(Generic[T_co]):
     """The turn whose save wrote the bytes below; a seal names it. None: the store does not keep it,
     or the run is of a longterm before 0.2."""
     waiting_for: str | None = None
-    """The event that a suspended run needs; every suspended run waits for one."""
+    """The event that a suspended run needs; of several, their names, one a line. Every suspended
+    run waits for something: one that sleeps, for `longterm.sleep`."""
     stack: bytes | None = field(default=None, repr=False)
     """The continuation: the encoded frames of before the current turn."""
     encoded_response: bytes | None = field(default=None, repr=False)
@@ -102,6 +104,11 @@ class Run(Generic[T_co]):
         copy = object.__new__(type(self))
         object.__setattr__(copy, "__dict__", changed)  # it is frozen
         return copy
+
+    @property
+    def awaits(self) -> tuple[str, ...]:
+        """The names of the events any of which a suspended run needs; none if it sleeps."""
+        return names_in(self.waiting_for)
 
     @property
     def result(self) -> T_co | Any:

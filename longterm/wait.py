@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from longterm._event_names import SLEEP, spoken
 from longterm.errors import InvalidDeadline
 
 
@@ -19,24 +20,23 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-SLEEP: Final = "longterm.sleep"
-"""What a run waits for that sleeps: the name of an event that nobody can send."""
-
-
 # Not frozen: each suspend makes one, and a frozen one takes three times as long to make.
 @dataclass(slots=True)
 class Wait:
-    """An event, and perhaps a moment at which the wait ends without it."""
+    """An event, or the first of several, and perhaps a moment at which the wait ends without."""
 
     event_id: str
+    """The name; of several, a name a line."""
     expires: datetime | timedelta | None = None
     """The moment, aware, or how long from now."""
     default: Any = MISSING
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
+    events: tuple[str, ...] = ()
+    """Where there are several, what the author gave for each: a name, an `Event`, a `StrEnum`."""
 
     def __str__(self) -> str:
         """Say what is waited for."""
-        return "the end of a sleep" if self.event_id == SLEEP else f"event {self.event_id!r}"
+        return f"{'' if self.event_id == SLEEP else 'event '}{spoken(self.event_id)}"
 
     def deadline(self, now: datetime) -> datetime | None:
         """Return when a wait that begins now ends by itself.
@@ -51,3 +51,20 @@ class Wait:
         except OverflowError:
             cause = "it would not be in the years 1 to 9999"
             raise InvalidDeadline(cause, self.expires, is_sleep=self.event_id == SLEEP) from None
+
+
+def value_of_first(events: object, name: str, value: Any) -> tuple[str, Any]:
+    """Return what a wait for several events is worth when one of them comes.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    for what in events if type(events) is tuple else ():
+        if isinstance(what, str) and str.__str__(what) == name:
+            return what, value
+    raise ValueError(f"event {name!r} is not among those that are waited for")
+
+
+def value_without(events: object, default: Any) -> Any:
+    """Return what a wait is worth that ends without an event."""
+    return (None, default) if events else default

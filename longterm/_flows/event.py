@@ -12,10 +12,13 @@ from typing import Any
 class Event:
     """What a wait ends with."""
 
-    __slots__ = ("error", "value")
+    __slots__ = ("error", "name", "value")
 
-    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Bring a value, or an exception."""
+    def __init__(
+        self, value: Any = None, error: BaseException | None = None, name: str = ""
+    ) -> None:
+        """Bring a value, or an exception; a wait for several events asks for the name."""
+        self.name = name
         self.value = value
         self.error = error
 

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
+from longterm._event_names import SLEEP
 from longterm._flows.context import current, current_turn
-from longterm._names import check_fact, event_name
+from longterm._names import check_fact, event_name, event_names
 from longterm.errors import InvalidDeadline, NotInRun
+from longterm.event import Event
 from longterm.run import CurrentRun, Fact
-from longterm.wait import MISSING, SLEEP, Wait
+from longterm.wait import MISSING, Wait
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+D = TypeVar("D")
 
 
+@overload
+def suspend(event_id: Event[T], *, expires: datetime | timedelta | None = None) -> T: ...
+@overload
+def suspend(event_id: Event[T], *, expires: datetime | timedelta, default: D) -> T | D: ...
+@overload
 def suspend(
-    event_id: str, *, expires: datetime | timedelta | None = None, default: Any = MISSING
+    event_id: str,
+    *others: str,
+    expires: datetime | timedelta | None = None,
+    default: Any = MISSING,
+) -> Any: ...
+def suspend(
+    event_id: str,
+    *others: str,
+    expires: datetime | timedelta | None = None,
+    default: Any = MISSING,
 ) -> Any:
     """Wait for an event from outside, days or months if need be; return its value.
 
     The run is stored and costs nothing until `process_event(run_id, event_id, value)` goes on.
 
+    Of several events the first counts, and a pair is returned: what was given here for the event,
+    and its value; at the moment of `expires`, None and the default.
+
     Args:
-        event_id: the name of the event, a string of 1 to 500 characters.
+        event_id: the name of the event, a string of 1 to 500 characters, or an `Event`.
+        others: more of them; the names may take 2,000 bytes together.
         expires: when to give up waiting: an aware moment, or how long from now.
         default: what the wait is worth then; without it `Expired` is raised here.
 
@@ -33,7 +55,8 @@ def suspend(
         InvalidEventId, InvalidDeadline: an argument is not what it should be.
         NotInRun: no run is under way.
     """
-    event_id = event_name(event_id)
+    events = (event_id, *others) if others else ()
+    name = event_names(events) if others else event_name(event_id)
     if expires is not None:
         expires = _checked(expires)
     elif default is not MISSING:
@@ -41,7 +64,7 @@ def suspend(
     turn = current.get()
     if turn is None:
         raise NotInRun("suspend")
-    return turn.suspend(Wait(event_id, expires, default))
+    return turn.suspend(Wait(name, expires, default, events))
 
 
 def sleep(duration_or_moment: timedelta | datetime) -> Any:

@@ -6,7 +6,7 @@ import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from longterm._abi import DEFAULT
+from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import encode
 from longterm._flows.context import LiveTurn
 from longterm._flows.flow import Flow
@@ -93,6 +93,8 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
     wait, frames = outcome.wait, outcome.frames
     if wait.default is not MISSING:
         frames[-1].slots[DEFAULT] = wait.default
+    if wait.events:
+        frames[-1].slots[EVENTS] = wait.events
     return run.changed(
         state=RunState.SUSPENDED,
         waiting_for=wait.event_id,
@@ -213,7 +215,7 @@ def refusal(run: Run, event_id: str) -> Exception:
         return RunComplete(run.id)
     if run.state is not RunState.SUSPENDED:
         return RunNotSuspended(run.id, run.state)
-    if run.waiting_for == event_id:
+    if event_id == run.waiting_for or event_id in run.awaits:
         # Another turn was under way when it was asked for, and has ended since.
         return RunNotSuspended(run.id, RunState.RUNNING)
     return WrongEvent(run.id, event_id, run.waiting_for)

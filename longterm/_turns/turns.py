@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec
 
-from longterm._abi import DEFAULT
+from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import decode_frames
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
@@ -41,7 +41,7 @@ from longterm.errors import (
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
-from longterm.wait import MISSING
+from longterm.wait import MISSING, value_of_first, value_without
 
 P = ParamSpec("P")
 
@@ -166,9 +166,15 @@ class Turns:
         run = claim.take(run_id, event_id)
         if run is None:
             stored = self._store.get(run_id)
-            if key is not None and stored.delivery == key and stored.state is not RunState.RUNNING:
-                return stored
-            raise refusal(stored, event_id)
+            if event_id != stored.waiting_for and event_id in stored.awaits:
+                # One of several, and perhaps the store compares the whole text only.
+                run = claim.take(run_id, stored.waiting_for or "")
+                stored = self._store.get(run_id)
+            if run is None:
+                is_repeated = key is not None and stored.delivery == key
+                if is_repeated and stored.state is not RunState.RUNNING:
+                    return stored
+                raise refusal(stored, event_id)
         return claim.release() if key is not None and run.delivery == key else None
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
@@ -237,7 +243,11 @@ class Turns:
             frames = decode_frames(run.stack, context_of(run, "stack"))
         finally:
             reading.set(before)
-        event = event or _end_of_wait(run, frames)
+        slots = frames[-1].slots
+        if event is None:
+            event = _end_of_wait(run, slots)
+        elif EVENTS in slots and event.error is None:
+            event = _first_of_several(event, slots)
         flow, entry = _start(frames[0]) if frames[0].point == 0 else rebuild(frames, event)
         begun = run if key == run.delivery else run.changed(delivery=key)
         return Attempt(begun, flow, entry, frames, event, self._clock.now)
@@ -276,12 +286,20 @@ class Turns:
         return after_error(attempt.run, error, asked, attempt.frames, self._clock.now())
 
 
-def _end_of_wait(run: Run, frames: list[Frame]) -> Event:
+def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:
     """Return what a wait is worth that ends without its event."""
-    default = frames[-1].slots.get(DEFAULT, MISSING)
+    default = slots.get(DEFAULT, MISSING)
     if default is MISSING:
         return Event(error=Expired(run.waiting_for or ""))
-    return Event(default)
+    return Event(value_without(slots.get(EVENTS), default))
+
+
+def _first_of_several(event: Event, slots: dict[str, object]) -> Event:
+    """Return what a wait is worth for which one of several events has come."""
+    try:
+        return Event(value_of_first(slots[EVENTS], event.name, event.value))
+    except ValueError as error:
+        raise CorruptData(f"the stored bytes and the run wait for other events: {error}") from None
 
 
 def _start(frame: Frame) -> tuple[Flow, Callable[[], Any]]:

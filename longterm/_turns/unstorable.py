@@ -18,6 +18,7 @@ _TEMPORARIES: Final = {
     "caught": "the exception being handled",
     "leaving": "the pending exception or result",
     "callee": "the function about to be called",
+    "events": "an event that is waited for",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, days, fact, facts
-from longterm.cli.look import error_of, shortened
+from longterm.cli.look import error_of, shortened, what_is_awaited
 from longterm.engine import Engine
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
@@ -149,7 +149,7 @@ def _print(run: Run, options: argparse.Namespace) -> int:
         return 0
     print(
         f"run {escaped(run.id)} is {run.state}"
-        + (f", waiting for {escaped(run.waiting_for)}" if run.waiting_for else "")
+        + (f", waiting for {escaped(what_is_awaited(run))}" if run.waiting_for else "")
     )
     for name in ("response", "result"):
         if shown[name] not in (None, []):

@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from longterm._abi import DEFAULT
+from longterm._abi import DEFAULT, EVENTS
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
 from longterm._terminal import table
@@ -68,7 +68,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
             escaped(run.flow),
             _state(run, now),
             str(run.turn),
-            escaped(run.waiting_for or ""),
+            escaped(what_is_awaited(run)),
             _moment(run.updated_at),
         )
         for run in runs
@@ -102,7 +102,7 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         "turn": run.turn,
         "started": _moment(run.created_at),
         "saved": _moment(run.updated_at),
-        "waiting for": run.waiting_for,
+        "waiting for": what_is_awaited(run),
         "deadline": _moment(run.deadline),
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
@@ -130,6 +130,11 @@ def shortened(line: str, hint: str) -> str:
     return f"{line[:_LONGEST_LINE]}… ({len(line):,} characters: {hint})"
 
 
+def what_is_awaited(run: Run) -> str:
+    """Return the names of the events that a run waits for, in one line."""
+    return " or ".join(run.awaits) or run.waiting_for or ""
+
+
 def _state(run: Run, now: datetime) -> str:
     """Return a run's state, and whether its wait should have ended by now, or could not end."""
     if run.state is RunState.SUSPENDED and run.error:
@@ -148,7 +153,8 @@ def _with_source(text: str) -> str:
     """Put the author's line under each frame whose source can be found without importing it."""
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
-        lines.append(line.replace(DEFAULT, "(default of this wait)", 1))
+        line = line.replace(DEFAULT, "(default of this wait)", 1)
+        lines.append(line.replace(EVENTS, "(events of this wait)", 1))
         found = _FRAME.match(line)
         source = found and _source_line(found["module"], int(found["line"]))
         if source:

@@ -68,10 +68,14 @@ class RunStore(Protocol):
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         """Claim a suspended run for one turn, if it waits for this event.
 
-        In one atomic step: if the run is suspended and waits for `event_id`, its state becomes
+        In one atomic step: if the run is suspended and waits for `event_id` (it is the text of its
+        `waiting_for`, or a line of that: a run may wait for several), its state becomes
         running, its turn goes up by one, and the claimed run is returned, everything else as it
         was, so that the run can be taken up again should the claimant die. Otherwise nothing
         changes and None is returned. Of several callers exactly one gets the run.
+
+        A store that compares the text as a whole works too: what waits for several is then claimed
+        by the whole text, in a second step.
 
         Raises:
             UnknownRun: no run has this id.
@@ -192,6 +196,7 @@ class Query:
     state: RunState | None = None
     flow: str | None = None
     waiting_for: str | None = None
+    """The text of what they wait for, or a line of it: each event of several finds them."""
     index: Mapping[str, Fact] = field(default_factory=dict)
     """Facts of the run's index. Type and value count: `1`, `1.0`, `True` and `"1"` are four facts
     (two are the same if `longterm.store.facts` writes them the same)."""

@@ -44,7 +44,7 @@ class MemoryStore:
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         with self._lock.alone():
             run = self._stored(run_id)
-            if run.state is not RunState.SUSPENDED or run.waiting_for != event_id:
+            if run.state is not RunState.SUSPENDED or not _awaits(run, event_id):
                 return None
             claimed = run.changed(state=RunState.RUNNING, turn=run.turn + 1)
             self._runs[run_id] = claimed
@@ -63,7 +63,7 @@ class MemoryStore:
             run = self._stored(run_id)
             is_suspended = run.state is RunState.SUSPENDED
             is_stale = not is_suspended and _is_stale(run, now)
-            if run.waiting_for != event_id or not (is_suspended or is_stale):
+            if not _awaits(run, event_id) or not (is_suspended or is_stale):
                 return None
             return self._claimed(run, until, run.attempts + is_stale)
 
@@ -163,6 +163,10 @@ class MemoryStore:
             raise UnknownRun(run_id) from None
 
 
+def _awaits(run: Run, event_id: str) -> bool:
+    return run.waiting_for == event_id or event_id in run.awaits
+
+
 def _is_stale(run: Run, now: datetime) -> bool:
     until = run.claimed_until
     return run.state is RunState.RUNNING and until is not None and until < now
@@ -177,7 +181,7 @@ def _fits(run: Run, query: Query) -> bool:
     return (
         query.state in (None, run.state)
         and query.flow in (None, run.flow)
-        and query.waiting_for in (None, run.waiting_for)
+        and (query.waiting_for is None or _awaits(run, query.waiting_for))
         and set(write_facts(query.index)) <= set(write_facts(run.index))
         and (query.saved_before is None or _is_saved_before(run, query.saved_before))
         and (query.after is None or run.id > query.after)

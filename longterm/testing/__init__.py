@@ -17,13 +17,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import decode, encode
+from longterm._event_names import SLEEP, names_in, spoken
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
 from longterm.engine import Engine
 from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
-from longterm.wait import MISSING, SLEEP, Wait
+from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -93,7 +94,7 @@ class Transcript:
     responses: list[list[Any]] = field(default_factory=list)
     """What it said, a list for each turn."""
     asked: list[str] = field(default_factory=list)
-    """The events that it waited for, in order."""
+    """The events that it waited for, in order; where there were several, a name a line."""
     waiting_for: str | None = None
     """The event that it still waits for, when the script ran out."""
 
@@ -133,12 +134,13 @@ def interpret(
         flow: a flow, or a plain function that calls the forms.
         args: its positional arguments.
         events: the values of the events, in the order in which they are asked for. An `Answer` is a
-            value that names its event; a `Throw` raises its exception at the suspend; `EXPIRE` lets
-            its deadline come, or ends a sleep.
+            value that names its event, as it must where several are waited for; a `Throw` raises
+            its exception at the suspend; `EXPIRE` lets its deadline come, or ends a sleep.
         kwargs: its keyword arguments.
 
     Raises:
-        WrongScript: a sleep is given an event, or an `Answer` names another event.
+        WrongScript: a sleep is given an event, an `Answer` names another event, or several events
+            are waited for, and there is no `Answer`.
     """
     turn = _ScriptedTurn(flow, iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
@@ -266,7 +268,8 @@ class _ScriptedTurn:
                 raise value.error
             if _is_end(value, wait.event_id):
                 return _expired(wait)
-            return _named(value, wait.event_id)[1]
+            name, value = _named(value, wait.event_id)
+            return value_of_first(wait.events, name, value) if wait.events else value
         raise _ScriptEnded(wait.event_id)
 
 
@@ -279,17 +282,21 @@ def _is_end(value: object, event_id: str) -> bool:
 
 def _named(value: Any, waiting_for: str) -> tuple[str, Any]:
     """Return the name of the event that comes, and its value."""
-    if not isinstance(value, Answer):
-        return waiting_for, value
-    if value.event_id != waiting_for:
-        raise WrongScript(f"the flow waits for {waiting_for!r}, and the script has {value!r}")
-    return waiting_for, value.value
+    names, awaited = names_in(waiting_for), f"the flow waits for {spoken(waiting_for)}"
+    if isinstance(value, Answer):
+        if value.event_id not in names:
+            raise WrongScript(f"{awaited}, and the script has {value!r}")
+        return value.event_id, value.value
+    if len(names) > 1:
+        example = f"Answer({names[0]!r}, {value!r})"
+        raise WrongScript(f"{awaited}, so the script needs an Answer, such as {example}")
+    return waiting_for, value
 
 
 def _expired(wait: Wait) -> Any:
     if wait.default is MISSING:
         raise Expired(wait.event_id)
-    return wait.default
+    return value_without(wait.events, wait.default)
 
 
 _interpreting = threading.RLock()

@@ -84,6 +84,24 @@ class SearchContract:
 
         assert found == expected
 
+    def test_a_run_that_waits_for_several_events_is_found_by_each(
+        self, store: RunStore, search: Search
+    ) -> None:
+        for run_id, waiting_for in zip(
+            "fbdcae", ["a", "a\nb", "b\na\nc", "c", "ab\nb", "b\na"], strict=True
+        ):
+            store.create(replace(suspended_run(run_id), waiting_for=waiting_for, index={"n": 1}))
+        assert store.unsuspend("e", "b\na")
+
+        for event_id, expected in {"a": "bdef", "b": "abde", "c": "cd", "ab": "a", "": ""}.items():
+            for facts in ({}, {"n": 1}):
+                query = Query(waiting_for=event_id, index=facts)
+                assert "".join(run.id for run in search.find(query)) == expected
+                rest = search.find(replace(query, after="b", limit=2))
+                assert [run.id for run in rest] == [each for each in expected if each > "b"][:2]
+        (running,) = search.find(Query(waiting_for="a", state=RunState.RUNNING))
+        assert running.id == "e"
+
     def test_pages_are_in_the_order_of_code_points(self, store: RunStore, search: Search) -> None:
         run_ids = ["", "10", "9", "A", "Z", "_", "a", "ä", "\uffee", "\N{GRINNING FACE}"]
         for run_id in reversed(run_ids):

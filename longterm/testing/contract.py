@@ -145,6 +145,28 @@ class StoreContract(
 
         assert plain(store.get("r1")) == plain(run)
 
+    @pytest.mark.parametrize("event_id", ["number", "name", "na me", "number\nname\nna me"])
+    def test_one_of_several_events_claims_the_run_or_changes_nothing(
+        self, store: RunStore, event_id: str
+    ) -> None:
+        run = replace(suspended_run(), waiting_for="number\nname\nna me")
+        store.create(run)
+
+        claimed = store.unsuspend("r1", event_id)
+
+        expected = replace(run, state=RunState.RUNNING, turn=run.turn + 1) if claimed else run
+        assert plain(store.get("r1")) == plain(expected)
+        assert claimed or event_id != run.waiting_for
+
+    @pytest.mark.parametrize("event_id", ["umber", "numbe", "na", "me", "name na me", ""])
+    def test_a_part_of_a_name_is_no_event_of_several(self, store: RunStore, event_id: str) -> None:
+        run = replace(suspended_run(), waiting_for="number\nname\nna me")
+        store.create(run)
+
+        assert store.unsuspend("r1", event_id) is None
+
+        assert plain(store.get("r1")) == plain(run)
+
     def test_a_run_that_waits_for_nothing_is_claimed_by_no_event(self, store: RunStore) -> None:
         run = replace(suspended_run(), waiting_for=None)
         store.create(run)

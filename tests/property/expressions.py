@@ -48,6 +48,8 @@ class Expressions(Writer):
         if self.chance(4):
             return "(sleep(DAY) or 1)"
         self.events += 1
+        if self.chance(8):
+            return f'suspend("e{self.events}", "or{self.events}")[1]'
         return f'suspend("e{self.events}")'
 
     def leaf(self, depth: int = 0) -> str:

@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import longterm
 from longterm import engine as engines
+from longterm._event_names import SLEEP, names_in
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
 from longterm._flows import flow, resolve
@@ -37,7 +38,7 @@ from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
-from longterm.wait import SLEEP, Wait
+from longterm.wait import Wait, value_of_first
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
@@ -165,7 +166,7 @@ def run_stored(program: Program, *, copied: bool = False) -> Outcome:
                 elif run.waiting_for == SLEEP:
                     run = engine.expire(run.id)
                 else:
-                    run = engine.process_event(run.id, run.waiting_for, value)
+                    run = engine.process_event(run.id, _chosen(run.awaits, outcome), value)
             outcome.responses.append(shape_of(run.response))
             _ended(outcome, module, run.result)
         except (world.Halted, StopIteration):
@@ -258,12 +259,20 @@ class _ScriptedTurn:
         for value in self._script:
             if isinstance(value, Throw):
                 raise value.error
-            return None if wait.event_id == SLEEP else value
+            if wait.event_id == SLEEP:
+                return None
+            name = _chosen(names_in(wait.event_id), self._outcome)
+            return value_of_first(wait.events, name, value) if wait.events else value
         raise world.halt()
 
     def finish(self) -> None:
         self._outcome.responses.append(shape_of(self.responses))
         self.responses = []
+
+
+def _chosen(names: tuple[str, ...], outcome: Outcome) -> str:
+    """Return which of the events that are waited for comes: the next in turn."""
+    return names[len(outcome.asked) % len(names)]
 
 
 def _scripted(program: Program, module: types.ModuleType) -> Outcome:

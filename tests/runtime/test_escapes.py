@@ -21,6 +21,7 @@ from tests.sealing import envelope  # noqa: F401 - a fixture
 
 HOSTILE = "\x1b]0;mine\x07\x1b[2J\rpaid\u202edneirf\u2066\x9b31m\nstate:         complete"
 """Renames the window, rings, clears the screen, overwrites, turns text round, begins a line."""
+EVENT = HOSTILE.replace("\n", " ")
 STEERING = "\x1b\x07\r\u202e\u2066\x9b"
 FLOWS = f"""\
 from datetime import timedelta
@@ -35,7 +36,7 @@ def ask(name):
     set_index(**{{HOSTILE: HOSTILE}})
     respond(HOSTILE, {{HOSTILE: [HOSTILE]}})
     words = HOSTILE
-    got = suspend(HOSTILE, expires=timedelta(0), default="fail")
+    got = suspend(HOSTILE.replace(chr(10), " "), expires=timedelta(0), default="fail")
     if got == "fail":
         raise ValueError(HOSTILE)
     if got == "exit":
@@ -88,10 +89,10 @@ def test_every_command_shows_hostile_text_escaped(longterm, engine, flows):
         (["show", run.id], r"waiting for:   \x1b]0;mine\x07\x1b[2J\rpaid\u202edneirf"),
         (["show", run.id, "--json"], r"\u001b]0;mine"),
         (["send", run.id, "wrong"], r"it waits for '\x1b]0;mine"),
-        (["send", run.id, HOSTILE, '"exit"'], r"SystemError: \x1b]0;mine"),
+        (["send", run.id, EVENT, '"exit"'], r"SystemError: \x1b]0;mine"),
         (["show", run.id], r"    KeyError: '\x1b]0;mine"),
         (["retry", run.id], r"is suspended, waiting for \x1b]0;mine"),
-        (["send", run.id, HOSTILE, "1"], r'result: "\u001b]0;mine'),
+        (["send", run.id, EVENT, "1"], r'result: "\u001b]0;mine'),
     ):
         assert words in longterm(*arguments)[1], arguments
 

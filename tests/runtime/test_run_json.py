@@ -65,6 +65,7 @@ def test_run_is_all_that_is_known_of_it_but_its_stack(engine):
         "state": "suspended",
         "turn": 1,
         "waiting_for": "answer",
+        "awaits": ["answer"],
         "deadline": None,
         "claimed_until": None,
         "created_at": run.created_at.isoformat(),

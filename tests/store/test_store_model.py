@@ -31,7 +31,7 @@ from longterm.store.sqlite import SQLiteStore
 from longterm.testing._sample_runs import NOON, plain
 
 RUN_IDS = st.sampled_from(["a", "b", "A", "ä", ""])
-EVENTS = st.sampled_from(["number", "name", "Name", "", "10"])
+EVENTS = st.sampled_from(["number", "name", "Name", "", "10", "name\nnumber", "10\nname"])
 TEXTS = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 BYTES = st.none() | st.binary(max_size=50)
 STATES = st.sampled_from(list(RunState))

@@ -36,6 +36,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [connection.execute(statement).fetchall() for statement in statements]
 
         undo = [
+            "DROP INDEX runs_by_events",
             "ALTER TABLE runs DROP COLUMN checksum",
             "ALTER TABLE runs DROP COLUMN saved_turn",
             "PRAGMA user_version = 1",
@@ -51,6 +52,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [answer.fetchall() if answer.description else [] for answer in answers]
 
         undo = [
+            "DROP INDEX longterm.runs_by_events",
             "ALTER TABLE longterm.runs DROP COLUMN checksum, DROP COLUMN saved_turn",
             "DELETE FROM longterm.migrations WHERE version > 1",
         ]

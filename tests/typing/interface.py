@@ -8,6 +8,7 @@ from typing import Any, assert_type
 from longterm import (
     CurrentRun,
     Engine,
+    Event,
     Run,
     afind_runs,
     astart_flow,
@@ -73,6 +74,20 @@ assert_type(process_event("id", "approval", "yes", key="click"), Run[Any])
 assert_type(get_run("id").result, Any)
 assert_type(find_runs(state="suspended"), list[Run[Any]])
 assert_type(find_runs(index={"patient": 1}, limit=5), list[Run])
+
+later = timedelta(days=1)
+vote, anything = Event("vote", int), Event("anything")
+assert_type(suspend(vote), int)
+assert_type(suspend(vote, expires=later), int)
+assert_type(suspend(vote, expires=later, default=None), int | None)
+assert_type(suspend(Event("nothing", None)), None)
+assert_type(suspend(anything), Any)
+assert_type(suspend("vote"), Any)
+assert_type(suspend("vote", expires=later, default=None), Any)
+assert_type(suspend(vote, "nudge", expires=later, default=None), Any)
+assert_type(suspend(*["a", "b"]), Any)
+process_event("id", vote, 1)
+suspend(vote, 7)  # type: ignore[call-overload]  # pyright: ignore
 
 assert_type(now(), datetime)
 assert_type(current_run(), CurrentRun)

@@ -19,33 +19,41 @@ _RUNS: Final[LiteralString] = "longterm.runs"
 _RUNS_WITH_FACT: Final[LiteralString] = "longterm.facts JOIN longterm.runs ON runs.id = facts.run"
 
 
+_AWAITS: Final[LiteralString] = "runs.waiting_for = %s"
+# Of several events the names are lines of one text. The first term is the index's own condition.
+_AMONG_SEVERAL: Final[LiteralString] = (
+    "strpos(runs.waiting_for, E'\\n') > 0"
+    " AND string_to_array(runs.waiting_for, E'\\n') @> ARRAY[%s]"
+)
+
+
 def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
     facts = write_facts(query.index)
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
-    wanted: list[tuple[LiteralString, object]] = [
+    asked: list[tuple[LiteralString, object]] = [
         ("facts.fact = %s", first),
         ("runs.facts @> %s::text[]", more or None),
         ("runs.state = %s", query.state and query.state.value),
         ("runs.flow = %s", query.flow),
-        ("runs.waiting_for = %s", query.waiting_for),
+        (_AWAITS, query.waiting_for),
         ("runs.updated_at < %s", query.saved_before),
         (key + " > %s", query.after),
     ]
-    conditions: list[LiteralString] = [
-        condition for condition, value in wanted if value is not None
-    ]
-    parameters = [*(value for _, value in wanted if value is not None), query.limit]
+    conditions: list[LiteralString] = [condition for condition, value in asked if value is not None]
+    parameters = [*(value for _, value in asked if value is not None), query.limit]
+    among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
     parts: list[LiteralString] = [
-        f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *conditions])}"
+        f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *wanted])}"
         f" ORDER BY {key} LIMIT %s"
+        for wanted in ([conditions] if query.waiting_for is None else [conditions, among])
         for part in _parts(query)
     ]
     if len(parts) == 1:
         return parts[0], parameters
-    both: LiteralString = " UNION ALL ".join([f"({part})" for part in parts])
-    return f"{both} ORDER BY id LIMIT %s", [*parameters, *parameters, query.limit]
+    union: LiteralString = " UNION ALL ".join([f"({part})" for part in parts])
+    return f"{union} ORDER BY id LIMIT %s", [*(parameters * len(parts)), query.limit]
 
 
 def _parts(query: Query) -> tuple[LiteralString, ...]:

@@ -16,7 +16,12 @@ from psycopg.abc import Query
 from longterm.errors import StoreError
 from longterm.store.postgres._connection import Connection
 
-MIGRATIONS: Final = ("0001_runs.sql", "0002_checksum.sql", "0003_saved_turn.sql")
+MIGRATIONS: Final = (
+    "0001_runs.sql",
+    "0002_checksum.sql",
+    "0003_saved_turn.sql",
+    "0004_several_events.sql",
+)
 """The steps that made the schema, oldest first; `longterm.migrations` lists those it has had."""
 
 _LOCK: Final = int.from_bytes(b"longterm", "big")

@@ -64,9 +64,13 @@ _CREATE: Final[LiteralString] = (
 _GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
 # A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
 # live on, and the next one would be given the same turn: the fence between the two would be gone.
+# Of a run that waits for several events, their names are lines of one text.
+_AWAITS: Final[LiteralString] = (
+    "strpos(E'\\n' || waiting_for || E'\\n', E'\\n' || %s || E'\\n') > 0"
+)
 _UNSUSPEND: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1"
-    f" WHERE id = %s AND waiting_for = %s AND state = 'suspended' RETURNING {_NAMES}"
+    f" WHERE id = %s AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final[LiteralString] = (
     f"UPDATE longterm.runs SET {_CHANGES}"
@@ -74,7 +78,8 @@ _SAVE: Final[LiteralString] = (
 )
 _CLAIM: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s,"
-    " attempts = attempts + (state = 'running')::integer WHERE id = %s AND waiting_for = %s"
+    " attempts = attempts + (state = 'running')::integer WHERE id = %s"
+    f" AND {_AWAITS}"
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
     f" RETURNING {_NAMES}"
 )

@@ -20,7 +20,12 @@ from longterm.store.sqlite._errors import as_store_error, is_busy
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
 """Marks the file as longterm's in its header, where `file` and SQLite find it."""
 
-MIGRATIONS: Final = ("0001_runs.sql", "0002_checksum.sql", "0003_saved_turn.sql")
+MIGRATIONS: Final = (
+    "0001_runs.sql",
+    "0002_checksum.sql",
+    "0003_saved_turn.sql",
+    "0004_several_events.sql",
+)
 """The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
 
 _OLDEST_SQLITE: Final = (3, 37)

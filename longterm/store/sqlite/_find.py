@@ -8,7 +8,7 @@ of ids, so that a page ends early.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from longterm.run import RunState
 from longterm.store._rows import COLUMNS
@@ -26,26 +26,44 @@ _OF_AN_END: Final = ("runs_by_end", "runs.state NOT IN ('suspended', 'running')"
 """The index for a state, and its own condition, without which SQLite would not use it."""
 
 
+_Condition: TypeAlias = tuple[str, str | int | datetime]
+
+# Of several events the names are lines of one text. The first term is the index's own condition.
+_AWAITS: Final = "instr(char(10) || runs.waiting_for || char(10), char(10) || ? || char(10)) > 0"
+_AMONG_SEVERAL: Final = f"instr(runs.waiting_for, char(10)) > 0 AND {_AWAITS}"
+
+
 def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
+    if query.waiting_for is None or query.index:
+        return _select(query, *_index(query), _AWAITS)
+    # Those that wait for this alone, and those that wait for others besides; each page ends early.
+    statement, values = _select(query, "runs_by_event", "TRUE", "runs.waiting_for = ?")
+    another, _ = _select(query, "runs_by_events", "TRUE", _AMONG_SEVERAL)
+    both = f"SELECT * FROM ({statement}) UNION ALL SELECT * FROM ({another}) ORDER BY id LIMIT ?"
+    return both, [*values, *values, query.limit]
+
+
+def _select(
+    query: Query, index: str | None, is_in_index: str, awaits: str
+) -> tuple[str, list[str | int | datetime]]:
     from longterm.store.facts import write_facts
 
-    index, is_in_index = _index(query)
     source, key = f"runs INDEXED BY {index}" if index else "runs", "runs.id"
-    conditions: list[tuple[str, str | int | datetime]] = []
+    conditions: list[_Condition] = []
     facts = write_facts(query.index)
     if facts:
         # A cross join keeps its order: first the fact, then the runs that have it.
         source, key = "facts CROSS JOIN runs ON runs.id = facts.run", "facts.run"
         conditions.append(("facts.fact = ?", facts[0]))
         conditions += [(_HAS_FACT, fact) for fact in facts[1:]]
-    for column, value in (
-        ("waiting_for", query.waiting_for),
-        ("flow", query.flow),
-        ("state", query.state and query.state.value),
+    for condition, value in (
+        (awaits, query.waiting_for),
+        ("runs.flow = ?", query.flow),
+        ("runs.state = ?", query.state and query.state.value),
     ):
         if value is not None:
-            conditions.append((f"runs.{column} = ?", value))
+            conditions.append((condition, value))
     if query.saved_before is not None:
         conditions.append(("runs.updated_at < ?", query.saved_before))
     if query.after is not None:
@@ -62,8 +80,6 @@ def _index(query: Query) -> tuple[str | None, str]:
     """Return the index to use, None if it is the facts' or the ids', and its own condition."""
     if query.index:
         return None, "TRUE"
-    if query.waiting_for is not None:
-        return "runs_by_event", "TRUE"
     if query.flow is not None and (query.state is None or query.state in _USUAL):
         return "runs_by_flow", "TRUE"
     return (None, "TRUE") if query.state is None else _OF_STATE.get(query.state, _OF_AN_END)

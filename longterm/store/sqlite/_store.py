@@ -44,9 +44,11 @@ _CREATE: Final = (
     " ON CONFLICT (id) DO NOTHING"
 )
 _GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
+# Of a run that waits for several events, their names are lines of one text.
+_AWAITS: Final = "instr(char(10) || waiting_for || char(10), char(10) || ? || char(10)) > 0"
 _UNSUSPEND: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1"
-    f" WHERE id = ? AND waiting_for = ? AND state = 'suspended' RETURNING {_NAMES}"
+    f" WHERE id = ? AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final = f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running'"
 # Of the same parameters. Writes none of the large indexes; matches nothing, and so costs little, if
@@ -57,7 +59,8 @@ _SAVE_WITH_SAME_EVENT: Final = (
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
-    " attempts = attempts + (state = 'running') WHERE id = ? AND waiting_for = ?"
+    " attempts = attempts + (state = 'running') WHERE id = ?"
+    f" AND {_AWAITS}"
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
     f" RETURNING {_NAMES}"
 )

@@ -1,0 +1,31 @@
+"""The names of the events that a run waits for, as one text: a name a line.
+
+So a wait for several needs no more of a store than a wait for one, and can be read in its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+SLEEP: Final = "longterm.sleep"
+"""What a run waits for that sleeps: the name of an event that nobody can send."""
+
+
+def joined(names: Iterable[str]) -> str:
+    """Return names, none of which has a line break, as one text."""
+    return "\n".join(names)
+
+
+def names_in(waiting_for: str | None) -> tuple[str, ...]:
+    """Return the names of the events that a run waits for; of one that sleeps, none."""
+    if waiting_for is None or waiting_for == SLEEP:
+        return ()
+    return tuple(waiting_for.split("\n"))
+
+
+def spoken(waiting_for: str | None) -> str:
+    """Return what a run waits for as part of a sentence: `'approve' or 'reject'`."""
+    if waiting_for == SLEEP:
+        return "the end of a sleep"
+    return " or ".join(map(repr, names_in(waiting_for))) or "nothing"
