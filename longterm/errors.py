@@ -535,6 +535,20 @@ def in_bytes(number: int) -> str:
     return f"{number:,} bytes" if number < 2**20 else f"{number / 2**20:,.1f} MiB"
 
 
+class StackTooDeep(LongtermError):
+    """Raised when a run waits in more calls than this process allows; the run waits on."""
+
+    def __init__(self, flow: str, frames: int, limit: int, needed: int) -> None:
+        """Keep the flow and how many frames there are; `needed` is the least limit that will do."""
+        self.flow = flow
+        self.frames = frames
+        super().__init__(
+            f"flow {flow} waits in {frames:,} calls inside each other, and this process lets calls "
+            f"nest {limit:,} deep (raise that where the application starts: "
+            f"sys.setrecursionlimit({max(2 * limit, needed + limit)}))"
+        )
+
+
 class Cancelled(BaseException):
     """Raised inside a flow at the suspend where its run was cancelled.
 

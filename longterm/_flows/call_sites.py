@@ -51,10 +51,11 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
     flow, local_name = body.flow, body.flow.fresh.local_name
     number: int | None = None
     callee: tuple[str, ...] | None = ()
-    if body.resume is not None and offset in body.resume.next_calls:
+    start = _start_of_instruction(body, offset)
+    if body.resume is not None and start in body.resume.next_calls:
         number, callee = body.point, None
     else:
-        end = _call_end(body, offset)
+        end = _call_end(body, start)
         point = None if end is None else flow.fresh.points.get(end)
         if point is not None:
             number, callee = point.number, tuple(map(local_name, point.callee))
@@ -67,13 +68,20 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
     return CallSite(body, number, line, callee, slots, resume.cells)
 
 
+def _start_of_instruction(body: Body, offset: int) -> int:
+    """Return where the instruction begins that a frame stopped in.
+
+    Before Python 3.13 a frame that called another one stands at the last cache entry of its call.
+    """
+    operations = body.code.co_code
+    while offset > 0 and opname[operations[offset]] == "CACHE":
+        offset -= 2
+    return offset
+
+
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
     """Return where the call at an instruction ends in the source; None if it is no call."""
-    operations = body.code.co_code
-    start = offset
-    while start > 0 and opname[operations[start]] == "CACHE":
-        start -= 2
-    name = opname[operations[start]]
+    name = opname[body.code.co_code[offset]]
     if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
         return None
     _, line, _, column = next(islice(body.code.co_positions(), offset // 2, None))

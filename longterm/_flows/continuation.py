@@ -7,10 +7,10 @@ handlers and no markers, and whatever stood between two flows is seen and refuse
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from types import CellType, CodeType, FunctionType, TracebackType
-from typing import Any
+from typing import Any, Final
 
 from longterm._abi import CELLS
 from longterm._flows import primitives as ops
@@ -21,12 +21,17 @@ from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
 from longterm._flows.refusals import captured, foreign, indirect, through_path, unmarked
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
-from longterm.errors import CorruptData
+from longterm.errors import CorruptData, StackTooDeep
 from longterm.frame import Frame
 
 _SUSPEND = ops.suspend.__code__
 _SLEEP = ops.sleep.__code__
 _CALL = ops.call.__code__
+
+_FEW: Final = 100
+"""Frames for which there is room in any process."""
+_SPARE: Final = 50
+"""How many calls the flow can still make, and longterm itself, before the limit is reached."""
 
 
 def capture(suspension: Suspend) -> list[Frame]:
@@ -103,14 +108,19 @@ def _check_entered(
 def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]:
     """Return the outermost flow, and a callable that goes on with it when the event has come.
 
-    Each frame's resume body gets the inner frame's continuation as a partial function, which
-    leaves no entry in tracebacks: a stack that was resumed looks like one that never stopped.
+    Each frame's resume body gets the inner frame's continuation, a function whose arguments are
+    its defaults. So Python calls it without native stack, however deep, which it does not do with a
+    partial; and it leaves no entry in tracebacks: a stack that was resumed looks like one that
+    never stopped.
 
     Raises:
+        StackTooDeep: there are more frames than this process lets calls nest.
         UnknownFlow: this process has no flow of a frame's name.
         FlowChanged: it has one, but of another version.
         CorruptData: the flow has no such point, or captures what the frame has not.
     """
+    if len(frames) > _FEW:
+        _check_room(frames)
     inner = event.outcome()
     for frame in reversed(frames):
         flow, slots = flow_named(frame.flow, frame.version), frame.slots
@@ -130,9 +140,18 @@ def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]
                 bound = [name for name in bound if name in slots]
         code = resume.code
         closure = _closure(flow, frame, code) if code.co_freevars else ()
-        function = FunctionType(code, flow.globals, code.co_name, None, closure)
-        inner = partial(function, inner, *map(slots.__getitem__, bound))
+        arguments = (inner, *map(slots.__getitem__, bound))
+        inner = FunctionType(code, flow.globals, code.co_name, arguments, closure)
     return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
+
+
+def _check_room(frames: list[Frame]) -> None:
+    """Raise if a stack is too deep to be called: the flow would be failed by a RecursionError."""
+    entry, needed = sys._getframe(), len(frames) + _SPARE
+    while entry.f_back is not None:
+        entry, needed = entry.f_back, needed + 1
+    if needed > sys.getrecursionlimit():
+        raise StackTooDeep(frames[0].flow, len(frames), sys.getrecursionlimit(), needed)
 
 
 def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
