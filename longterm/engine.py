@@ -33,6 +33,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
+MAX_EVENT_BYTES: Final = 16 * 2**20
+"""What the value of an event may take, unless an engine is told otherwise."""
 
 
 class Engine(Records):
@@ -49,6 +51,7 @@ class Engine(Records):
         clock: Clock | None = None,
         lease: timedelta = timedelta(seconds=60),
         max_bytes: int = MAX_BYTES,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -59,6 +62,7 @@ class Engine(Records):
                 the process lives it renews its claims, however long a turn takes.
             max_bytes: how many bytes the stack, the responses or the result of a run may take,
                 each. A turn that would leave more is refused; a stack that has more is not read.
+            max_event_bytes: how many bytes the value of an event may take, as it would be stored.
 
         Raises:
             ValueError: the lease is no time at all, or no bytes are allowed.
@@ -68,12 +72,22 @@ class Engine(Records):
         check_keys()
         if lease <= timedelta(0):
             raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
-        if max_bytes < 1:
-            raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
+        for name, limit, usual in (
+            ("max_bytes", max_bytes, MAX_BYTES),
+            ("max_event_bytes", max_event_bytes, MAX_EVENT_BYTES),
+        ):
+            if limit < 1:
+                raise ValueError(f"{name}={limit} allows nothing (give {usual}, the default)")
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease)
-        self._turns = Turns(self.store, self.clock, self._claims, max_bytes)
+        self._turns = Turns(
+            self.store,
+            self.clock,
+            self._claims,
+            max_bytes=max_bytes,
+            max_event_bytes=max_event_bytes,
+        )
 
     def start_flow(self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run of a flow and carry it to its first suspend, or to its end.
@@ -102,6 +116,7 @@ class Engine(Records):
 
         Raises:
             InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
+            EventTooLarge: its value takes more bytes than the engine takes.
             UnknownRun: the store has no such run.
             WrongEvent: the run waits for another event.
             RunComplete, RunNotSuspended: the run takes no events now.

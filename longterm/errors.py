@@ -515,6 +515,21 @@ class ValueTooLarge(CannotStore):
         )
 
 
+class EventTooLarge(LongtermError):
+    """Raised when the value of an event takes more bytes than the engine takes; no run changes."""
+
+    def __init__(self, event_id: str, size: int, max_bytes: int) -> None:
+        """Keep the event, the size and the limit."""
+        self.event_id = event_id
+        self.size = size
+        self.max_bytes = max_bytes
+        super().__init__(
+            f"the value of event {event_id!r} takes {in_bytes(size)}, and this engine takes at "
+            f"most {in_bytes(max_bytes)} (keep what is large elsewhere and send its key, or raise "
+            f"the limit: Engine(store, max_event_bytes={size}))"
+        )
+
+
 class RunTooLarge(LongtermError):
     """Raised when the stored stack of a run has more bytes than the engine reads."""
 

@@ -43,6 +43,7 @@ __all__ = [
     "describe",
     "encode",
     "encode_text",
+    "encoded_size",
     "hash_text",
     "register_type",
     "rewrap",
@@ -67,8 +68,22 @@ def encode(value: object, context: Context | None = None) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
+    data = _encoded(value)
+    return data if Envelope.is_bare else wrap(data, context)
+
+
+def encoded_size(value: object) -> int:
+    """Return how many bytes a value takes, without what a payload codec or a seal makes of them.
+
+    Raises:
+        NotStorable: a part of it is of a type that cannot be stored.
+    """
+    return len(_encoded(value))
+
+
+def _encoded(value: object) -> bytes:
     try:
-        data = _encoded(value)
+        return _packed(value)
     except (LongtermError, MemoryError):
         raise
     except Exception as error:
@@ -76,10 +91,9 @@ def encode(value: object, context: Context | None = None) -> bytes:
             f"cannot store a value: code of its own raised {type(error).__qualname__} when it was "
             "looked at (see the cause above; keep what it is made of)"
         ) from error
-    return data if Envelope.is_bare else wrap(data, context)
 
 
-def _encoded(value: object) -> bytes:
+def _packed(value: object) -> bytes:
     if type(value) is list and value and type(value[0]) is Frame:
         packed, layout = pack_frames(value), wire.FRAMES
     else:

@@ -20,6 +20,7 @@ from longterm._flows.event import Event
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.event_size import check_event_size
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import (
     after_error,
@@ -74,12 +75,21 @@ class Attempt(LiveTurn):
 class Turns:
     """Runs the turns of one engine."""
 
-    def __init__(self, store: RunStore, clock: Clock, claims: Claims, max_bytes: int) -> None:
-        """Run turns on a store, under claims; none reads or leaves more than some bytes."""
+    def __init__(
+        self,
+        store: RunStore,
+        clock: Clock,
+        claims: Claims,
+        *,
+        max_bytes: int,
+        max_event_bytes: int,
+    ) -> None:
+        """Run turns on a store, under claims; none reads, takes or leaves more than some bytes."""
         self._store = store
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
+        self._max_event_bytes = max_event_bytes
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Run the first turn of a flow, and create its run as it is then."""
@@ -103,7 +113,8 @@ class Turns:
         """
         claim = Claim(self._claims)
         try:
-            return self._take(claim, run_id, event_id, key) or self.advance(claim, event, key)
+            done = self._take(claim, run_id, event_id, event, key)
+            return done or self.advance(claim, event, key)
         except BaseException as error:
             claim.close(error)
             raise
@@ -113,7 +124,9 @@ class Turns:
     ) -> Run:
         """Bring a run its event from asynchronous code."""
         async with self._claims.open() as claim:
-            return await self._aadvance(claim, event, key, self._take, claim, run_id, event_id, key)
+            return await self._aadvance(
+                claim, event, key, self._take, claim, run_id, event_id, event, key
+            )
 
     def interrupt(self, run_id: str, event: Event | None) -> Run:
         """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
@@ -161,8 +174,11 @@ class Turns:
         async with self._claims.open() as claim:
             return await self._aadvance(claim, Event(), None, self._take_failed, claim, run_id)
 
-    def _take(self, claim: Claim, run_id: str, event_id: str, key: str | None) -> Run | None:
+    def _take(
+        self, claim: Claim, run_id: str, event_id: str, event: Event, key: str | None
+    ) -> Run | None:
         """Claim a run for an event; return what came of its delivery before, if this repeats it."""
+        check_event_size(event_id, event.value, self._max_event_bytes)
         run = claim.take(run_id, event_id)
         if run is None:
             stored = self._store.get(run_id)

@@ -9,6 +9,7 @@ import pytest
 from longterm import (
     CannotStore,
     Engine,
+    EventTooLarge,
     RunState,
     RunTooLarge,
     ValueTooLarge,
@@ -192,3 +193,52 @@ def test_the_text_of_a_large_exception_is_shortened(engine):
 def test_a_limit_that_allows_nothing_is_refused():
     with pytest.raises(ValueError, match="max_bytes=0"):
         Engine("memory://", max_bytes=0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [LARGE, LARGE.encode(), [LARGE[:100]] * 100, {"a": list(range(LIMIT))}, 1 << 9 * LIMIT],
+    ids=["text", "bytes", "list", "dict", "integer"],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_event_that_is_too_large_is_refused_at_the_door(value, is_async, monkeypatch):
+    engine = Engine("memory://", max_event_bytes=LIMIT)
+    run = engine.start_flow(holds, [])
+    monkeypatch.setattr(engine.store, "claim", pytest.fail)
+
+    def deliver():
+        if is_async:
+            asyncio.run(engine.aprocess_event(run.id, "go", value))
+        else:
+            engine.process_event(run.id, "go", value)
+
+    with pytest.raises(EventTooLarge) as caught:
+        deliver()
+
+    assert engine.get_run(run.id) == run
+    assert (caught.value.event_id, caught.value.max_bytes) == ("go", LIMIT)
+    monkeypatch.undo()
+    again = Engine(engine.store, max_event_bytes=caught.value.size)
+    assert f"Engine(store, max_event_bytes={caught.value.size})" in str(caught.value)
+    assert again.process_event(run.id, "go", value).state is RunState.COMPLETE
+
+
+@pytest.mark.parametrize("value", [None, 1.5, "x" * 1000, "ä" * 4000, [1, 2], print, iter([1])])
+def test_event_of_the_usual_size_is_taken(value):
+    engine = Engine("memory://", max_event_bytes=LIMIT)
+    run = engine.start_flow(holds, [])
+
+    assert engine.process_event(run.id, "go", value).state is RunState.COMPLETE
+
+
+def test_event_that_cannot_be_stored_is_taken_as_ever():
+    with open(__file__) as stream:
+        engine = Engine("memory://", max_event_bytes=LIMIT)
+        run = engine.start_flow(holds, [])
+
+        assert engine.process_event(run.id, "go", [stream]).state is RunState.COMPLETE
+
+
+def test_limit_of_events_must_allow_something():
+    with pytest.raises(ValueError, match="max_event_bytes=0"):
+        Engine("memory://", max_event_bytes=0)
