@@ -70,14 +70,7 @@ class Engine(Records):
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
         check_keys()
-        if lease <= timedelta(0):
-            raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
-        for name, limit, usual in (
-            ("max_bytes", max_bytes, MAX_BYTES),
-            ("max_event_bytes", max_event_bytes, MAX_EVENT_BYTES),
-        ):
-            if limit < 1:
-                raise ValueError(f"{name}={limit} allows nothing (give {usual}, the default)")
+        _check_limits(lease, max_bytes, max_event_bytes)
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease)
@@ -285,6 +278,17 @@ class Engine(Records):
     async def aretry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
         return await self._turns.aretry(id_of_run(run_id))
+
+
+def _check_limits(lease: timedelta, max_bytes: int, max_event_bytes: int) -> None:
+    if lease <= timedelta(0):
+        raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
+    if max_bytes < 1:
+        raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
+    if max_event_bytes < 1:
+        raise ValueError(
+            f"max_event_bytes={max_event_bytes} allows nothing (give {MAX_EVENT_BYTES}, 16 MiB)"
+        )
 
 
 def _exception(error: object) -> BaseException:

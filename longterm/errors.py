@@ -132,25 +132,25 @@ class NotStorable(LongtermError):
         path: Sequence[object] = (),
         value_type: str = "",
         reason: str = "",
-        remedy: str = "",
+        hint: str = "",
     ) -> None:
         """Keep where the value is, what it is, why it cannot be stored and what to do."""
         self.path = tuple(path)
         self.value_type = value_type
         self.reason = reason
-        self.remedy = remedy
+        self.hint = hint
         super().__init__(message)
 
     @classmethod
-    def at(cls, path: Sequence[object], name: str, reason: str, remedy: str) -> NotStorable:
+    def at(cls, path: Sequence[object], name: str, reason: str, hint: str) -> NotStorable:
         """Return the error for a value at the end of a path, whose type has this name."""
         place = "".join(map(str, path)) or "the value"
         return cls(
-            f"cannot store {place}, which is of type {name}: {reason} ({remedy})",
+            f"cannot store {place}, which is of type {name}: {reason} ({hint})",
             path=path,
             value_type=name,
             reason=reason,
-            remedy=remedy,
+            hint=hint,
         )
 
     @property

@@ -17,7 +17,7 @@ from typing import Final
 from longterm._worker.executor import Executor
 from longterm.engine import Engine
 from longterm.errors import NotSupported
-from longterm.store.base import Deadlines, Leases, Wakes
+from longterm.store.base import Deadlines, Leases, RunStore, Wakes
 
 __all__ = ["Worker"]
 
@@ -29,6 +29,12 @@ _PAUSE_SECONDS: Final = 1.0
 
 class Worker:
     """Looks after the runs of one engine until it is told to stop."""
+
+    given_up = 0
+    """How many turns `run` gave up; their threads may go on, and would hold up the exit."""
+    _is_stopping = False
+    _next_release = 0.0
+    _failed_rounds = 0
 
     def __init__(
         self,
@@ -59,23 +65,9 @@ class Worker:
             NotSupported: the engine's store has no deadlines, or no leases.
             ValueError: a number is less than 1, or a time is no time at all.
         """
-        if not isinstance(engine.store, Deadlines):
-            raise NotSupported(engine.store, "deadlines")
-        if not isinstance(engine.store, Leases):
-            raise NotSupported(engine.store, "leases")
-        if poll <= timedelta(0):
-            raise ValueError(f"poll={poll!r} is no time (give timedelta(seconds=1))")
-        for name, number in {
-            "threads": threads,
-            "batch": batch,
-            "max_attempts": max_attempts,
-        }.items():
-            if number < 1:
-                raise ValueError(f"{name}={number} must be at least 1")
-        if turn_seconds is not None and turn_seconds <= 0:
-            raise ValueError(f"turn_seconds={turn_seconds} is no time (give 30, or None)")
-        if grace_seconds < 0:
-            raise ValueError(f"grace_seconds={grace_seconds} is less than no time (give 30, or 0)")
+        _check_store(engine.store)
+        _check_counts(threads=threads, batch=batch, max_attempts=max_attempts)
+        _check_times(poll, turn_seconds, grace_seconds)
         self._engine = engine
         self._poll = poll.total_seconds()
         self._threads = threads
@@ -83,14 +75,9 @@ class Worker:
         self._max_attempts = max_attempts
         self._turn_seconds = turn_seconds
         self._grace_seconds = grace_seconds
-        self._is_stopping = False
-        self._next_release = 0.0
-        self._failed_rounds = 0
         # Not an event: a signal handler cannot set one that its own thread is about to wait for.
         self._news: SimpleQueue[None] = SimpleQueue()
         self._executor = self._new_executor()
-        self.given_up = 0
-        """How many turns `run` gave up; their threads may go on, and would hold up the exit."""
 
     def run(self) -> bool:
         """Work until `stop` is called, from another thread or a signal handler.
@@ -228,3 +215,25 @@ class Worker:
 
     def _new_executor(self) -> Executor:
         return Executor(self._threads, seconds=self._turn_seconds, on_end=self._wake)
+
+
+def _check_store(store: RunStore) -> None:
+    if not isinstance(store, Deadlines):
+        raise NotSupported(store, "deadlines")
+    if not isinstance(store, Leases):
+        raise NotSupported(store, "leases")
+
+
+def _check_counts(**counts: int) -> None:
+    for name, number in counts.items():
+        if number < 1:
+            raise ValueError(f"{name}={number} must be at least 1")
+
+
+def _check_times(poll: timedelta, turn_seconds: float | None, grace_seconds: float) -> None:
+    if poll <= timedelta(0):
+        raise ValueError(f"poll={poll!r} is no time (give timedelta(seconds=1))")
+    if turn_seconds is not None and turn_seconds <= 0:
+        raise ValueError(f"turn_seconds={turn_seconds} is no time (give 30, or None)")
+    if grace_seconds < 0:
+        raise ValueError(f"grace_seconds={grace_seconds} is less than no time (give 30, or 0)")

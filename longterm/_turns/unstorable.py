@@ -28,10 +28,10 @@ def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
         return CannotStore(f"cannot store the stack of {frames[0].flow}: {error}")
     frame, slot = frames[error.frame], error.slot
     flow = frame.flow.replace(":", ".")
-    what, remedy = _described(slot, frame, error)
+    what, hint = _described(slot, frame, error)
     return CannotStore(
         f"cannot store {what} of {flow} at line {frame.line}: "
-        f"{_path(slot, error)} is {_with_article(error.value_type)}, {error.reason} ({remedy})"
+        f"{_path(slot, error)} is {_with_article(error.value_type)}, {error.reason} ({hint})"
     )
 
 
@@ -69,12 +69,12 @@ def _what(slot: str, frame: Frame) -> str:
 def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
     what = _what(slot, frame)
     if slot in frame.cells:
-        return what, f"an inner function shares it; {error.remedy}"
+        return what, f"an inner function shares it; {error.hint}"
     line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
     if slot.startswith(RESERVED_PREFIX):
         needing = f"line {line}" if line and line > 0 else "the rest of the flow"
-        return what, f"{needing} still needs it; {error.remedy}"
-    because = f"live because line {line} reads it; {error.remedy}, or del {slot} before the suspend"
+        return what, f"{needing} still needs it; {error.hint}"
+    because = f"live because line {line} reads it; {error.hint}, or del {slot} before the suspend"
     return what, because
 
 

@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from longterm._flows.flow import known_names
 from longterm.cli.arguments import count, duration, seconds
@@ -21,55 +22,22 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def add_commands(commands: Any) -> None:
     """Add the command to a parser."""
     worker = commands.add_parser("worker", help="end waits that are due, take up dead turns")
-    worker.add_argument(
-        "--poll",
-        metavar="SECONDS",
-        type=seconds,
-        default="1",
-        help="how long to rest when nothing is due: at most 300, 1 by default",
-    )
-    worker.add_argument(
-        "--threads",
-        metavar="N",
-        type=count,
-        default=8,
-        help="how many turns run at once: 8 by default",
-    )
-    worker.add_argument(
-        "--batch",
-        metavar="N",
-        type=count,
-        default=100,
-        help="how many runs to claim at once, at most, and never more than begin: 100 by default",
-    )
-    worker.add_argument(
-        "--lease",
-        metavar="SECONDS",
-        type=duration,
-        default="60",
-        help="how long a process that died holds its runs: 60 by default",
-    )
-    worker.add_argument(
-        "--max-attempts",
-        metavar="N",
-        type=count,
-        default=5,
-        help="after how many dead turns in a row a run is failed: 5 by default",
-    )
-    worker.add_argument(
-        "--turn-seconds",
-        metavar="SECONDS",
-        type=duration,
-        help="how long a turn may take before its run is failed: for ever by default",
-    )
-    worker.add_argument(
-        "--grace-seconds",
-        metavar="SECONDS",
-        type=duration,
-        default="30",
-        help="how long turns under way may take to end after SIGTERM or SIGINT: 30 by default",
-    )
+    for name, kind, unit, usual, text in _OPTIONS:
+        shown = f"{text} (default: {usual or 'for ever'})"
+        worker.add_argument(f"--{name}", type=kind, metavar=unit, default=usual, help=shown)
     worker.set_defaults(command=run_worker, makes_store=True)
+
+
+_OPTIONS: Final[tuple[tuple[str, Callable[[str], object], str, str | None, str], ...]] = (
+    ("poll", seconds, "SECONDS", "1", "how long to rest when nothing is due (at most 300)"),
+    ("threads", count, "N", "8", "how many turns run at once"),
+    ("batch", count, "N", "100", "how many runs one look claims at most"),
+    ("lease", duration, "SECONDS", "60", "how long a process that died holds its runs"),
+    ("max-attempts", count, "N", "5", "after how many dead turns in a row a run is failed"),
+    ("turn-seconds", duration, "SECONDS", None, "how long a turn may take"),
+    ("grace-seconds", duration, "SECONDS", "30", "how long turns may take to end when stopped"),
+)
+"""Each option's name, type, unit, default (which argparse reads as if it were written) and help."""
 
 
 def run_worker(engine: Engine, options: argparse.Namespace) -> int:

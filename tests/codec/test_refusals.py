@@ -153,20 +153,20 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "remedy"), REFUSED, ids=range(len(REFUSED)))
-def test_each_refusal_says_what_to_do(make: Any, remedy: str) -> None:
+@pytest.mark.parametrize(("make", "hint"), REFUSED, ids=range(len(REFUSED)))
+def test_each_refusal_says_what_to_do(make: Any, hint: str) -> None:
     error = refused([make()])
-    assert remedy in error.remedy
+    assert hint in error.hint
     assert error.path == (Item(0),)
 
 
 def test_a_class_is_not_to_be_called_where_it_is_needed() -> None:
-    assert refused(_local_class()).remedy == "define it at the top of a module"
+    assert refused(_local_class()).hint == "define it at the top of a module"
 
 
 def test_coroutines_are_refused() -> None:
     made = _coroutine()
-    assert "await it" in refused(made).remedy
+    assert "await it" in refused(made).hint
     made.close()
 
 
