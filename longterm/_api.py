@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
-from longterm._search import Conditions
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from longterm._search import Conditions
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,4 +1,7 @@
-"""What can be done with the runs of a store without running their code: look, seal, delete."""
+"""What can be done with the runs of a store without running their code: look, seal, delete.
+
+Most processes do none of it, so what it takes is loaded when it is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
-from longterm._deletion import delete_ended, delete_found, delete_run
 from longterm._names import id_of_run
-from longterm._search import Conditions, find, moment_before, query_of
 from longterm._turns.threads import in_thread
 from longterm.clock import Clock
 from longterm.errors import InvalidQuery
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._resealing import SealReport
+    from longterm._search import Conditions
 
 
 class Records:
@@ -66,6 +68,8 @@ class Records:
             NotSupported: the store cannot search.
             InvalidKey: blind facts are to be found, and there is no key.
         """
+        from longterm._search import find, moment_before, query_of
+
         query = query_of(
             state=state,
             flow=flow,
@@ -102,6 +106,8 @@ class Records:
             InvalidQuery: neither an id is given nor a fact, or both are.
             NotSupported: the store cannot delete one run, or cannot search.
         """
+        from longterm._deletion import delete_found, delete_run
+
         if run_id is None:
             return delete_found(self.store, index or {}, blind or {})
         if index or blind:
@@ -133,6 +139,9 @@ class Records:
         Raises:
             NotSupported: the store cannot delete.
         """
+        from longterm._deletion import delete_ended
+        from longterm._search import moment_before
+
         return delete_ended(self.store, moment_before(self.clock, older_than))
 
     async def aget_run(self, run_id: str | UUID) -> Run:
