@@ -27,8 +27,8 @@ def app(monkeypatch):
     set_runstore("memory://")
 
 
-def ask(app, method, path, query=""):
-    """Send a request to an ASGI application; return the status and what the body holds."""
+def ask(app, method, path, body=b""):
+    """Send a request to an ASGI application; return the status and what its body holds."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -38,39 +38,50 @@ def ask(app, method, path, query=""):
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": query.encode(),
-        "headers": [],
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")] if body else [],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
     sent = []
 
     async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message):
         sent.append(message)
 
     asyncio.run(app(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in sent)
-    return sent[0]["status"], json.loads(body)
+    answer = b"".join(message.get("body", b"") for message in sent)
+    return sent[0]["status"], json.loads(answer)
 
 
 def test_conversation_with_a_flow_over_http(app):
     status, run = ask(app, "POST", "/orders/17")
 
     assert (status, run["state"], run["waiting_for"]) == (201, "suspended", "decision")
-    assert run["response"] == [{"question": "May order 17 be sent?", "event": "decision"}]
+    assert run["response"] == [{"question": "May order 17 be sent?"}]
     assert ask(app, "GET", f"/runs/{run['id']}") == (200, run)
     assert ask(app, "GET", "/orders/17") == (200, [run])
 
-    status, error = ask(app, "POST", f"/runs/{run['id']}/events/vote", "value=yes")
+    events = f"/runs/{run['id']}/events"
+    status, error = ask(app, "POST", f"{events}/vote", b'"yes"')
     assert (status, "does not wait for event 'vote'" in error["detail"]) == (409, True)
 
-    status, done = ask(app, "POST", f"/runs/{run['id']}/events/decision", "value=yes")
-    assert (status, done["state"], done["result"]) == (200, "complete", "order 17: yes")
-    assert ask(app, "POST", f"/runs/{run['id']}/events/decision", "value=yes")[0] == 409
+    status, done = ask(app, "POST", f"{events}/decision", b'{"by": "Ada"}')
+    assert (status, done["state"], done["result"]) == (200, "complete", "order 17: {'by': 'Ada'}")
+
+
+def test_refusals_have_a_status_of_their_own(app):
+    _, run = ask(app, "POST", "/orders/17")
+    events = f"/runs/{run['id']}/events"
+
     assert ask(app, "GET", "/runs/none")[0] == 404
+    assert ask(app, "POST", f"{events}/{'x' * 501}")[0] == 422
+    assert ask(app, "POST", f"{events}/decision", b'"%s"' % (b"x" * 17 * 2**20))[0] == 413
+    assert ask(app, "GET", f"/runs/{run['id']}") == (200, run)
+    assert ask(app, "POST", f"{events}/decision")[1]["result"] == "order 17: None"
+    assert ask(app, "POST", f"{events}/decision")[0] == 409
 
 
 def test_openapi_describes_a_run(app):
