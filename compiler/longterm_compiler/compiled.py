@@ -17,8 +17,12 @@ from longterm_compiler.pipeline import CompiledFlow
 
 Data: TypeAlias = dict[str, Any]
 _LOADS = frozenset(opmap[name] for name in opmap if "LOAD_FAST" in name)
-_PAIRS = frozenset(opmap[name] for name in opmap if name.endswith("_FAST_LOAD_FAST"))
-"""From 3.13 on: a load joined with its neighbour, each with half of the argument's bits."""
+_PAIRS = frozenset(opmap[name] for name in opmap if name.count("_FAST") == 2)
+"""Two instructions in one, from Python 3.13 on: each has half of the argument's bits.
+
+See https://docs.python.org/3/library/dis.html#opcode-LOAD_FAST_LOAD_FAST; Python 3.14 has a second
+kind, `LOAD_FAST_BORROW_LOAD_FAST_BORROW` (gh-130704).
+"""
 _CALLS = frozenset(opmap[name] for name in opmap if name.startswith(("CALL", "SEND")))
 _SEND, _CACHE, _EXTENDED = opmap["SEND"], opmap["CACHE"], opmap["EXTENDED_ARG"]
 
@@ -72,7 +76,8 @@ def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:
             loaded = loaded or 0 in halves
         elif loaded and opcode in _CALLS:
             offsets.append(2 * number)
-            # An awaited call waits in the SEND that follows it; CPython 3.12 tells of its cache.
+            # An awaited call waits in the SEND that follows it. CPython 3.12 says instead that it
+            # waits in the inline cache behind the SEND (gh-96970; mended in 3.13 by gh-109094).
             if opcode == _SEND and code.co_code[2 * number + 2] == _CACHE:
                 offsets.append(2 * number + 2)
             loaded = is_awaited and opcode != _SEND

@@ -71,7 +71,8 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
 def _start_of_instruction(body: Body, offset: int) -> int:
     """Return where the instruction begins that a frame stopped in.
 
-    Before Python 3.13 a frame that called another one stands at the last cache entry of its call.
+    Before Python 3.13 a frame that called another one stands at the last cache entry of its call
+    (gh-96970; mended by gh-109094).
     """
     operations = body.code.co_code
     while offset > 0 and opname[operations[offset]] == "CACHE":

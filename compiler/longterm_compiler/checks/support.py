@@ -37,7 +37,10 @@ class Row:
     """The rules that refuse a suspend in some part of it."""
     note: str = ""
     since: str = ""
-    """The version of Python that brought it, if that is newer than the oldest supported one."""
+    """The version of Python that brought it, if that is newer than the oldest supported one.
+
+    3.12 brought type parameters and `type` (PEP 695), 3.14 template strings (PEP 750).
+    """
 
 
 def _yes(syntax: str, *nodes: str, but: tuple[str, ...] = (), note: str = "") -> Row:

@@ -31,7 +31,7 @@ _WITH_GAPS = (ast.Dict, ast.arguments)
 
 def _fields_with_parts(kind: type[ast.AST]) -> tuple[str, ...]:
     without = _NEVER_PARTS | _OTHERS.get(kind.__name__, frozenset())
-    if kind.__name__ != "TypeAlias":
+    if kind.__name__ != "TypeAlias":  # its name is a node (PEP 695, from Python 3.12 on)
         without |= {"name"}
     return tuple(field for field in kind._fields if field not in without)
 

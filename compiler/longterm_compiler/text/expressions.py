@@ -190,8 +190,8 @@ class Expressions:
                         for key, value in pairs
                     ]
                 )
-        # Lowering makes no others. But before Python 3.12 (PEP 701), what it changed inside of an
-        # f-string is not always found among what the author wrote.
+        # Lowering makes no others. But before Python 3.12, what it changed inside of an f-string is
+        # not always found among what the author wrote, by wrong places (gh-94869; PEP 701).
         return cst.parse_expression(ast.unparse(node))
 
     def _elements(self, nodes: list[ast.expr]) -> list[cst.BaseElement]:

@@ -1,7 +1,7 @@
 """Write f-strings that lowering made, such that every supported Python reads them.
 
-Before Python 3.12 what stands in the braces can have neither the quotes of the string nor a
-backslash; so the quotes are chosen by what is in the braces.
+Before Python 3.12 (PEP 701) what stands in the braces can have neither the quotes of the string nor
+a backslash; so the quotes are chosen by what is in the braces.
 """
 
 from __future__ import annotations
