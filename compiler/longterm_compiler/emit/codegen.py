@@ -1,8 +1,16 @@
 """Trees to code objects: a function's body compiled as CPython would where the author wrote it.
 
 The function is compiled inside a skeleton of the scopes around it, so that its free names, its
-qualified name, `super()` and private names come out as in the author's module. Nothing is run: the
-code object is picked out of the skeleton's constants.
+qualified name, `super()` and private names come out as in the author's module. For a method of
+`Shop` that shares `count` with a function around the class, the skeleton is
+
+    class Shop:                         # for `super()` and for names like `__stock`
+        async def scope():              # binds what the flow must find in scopes around it
+            count = None
+            def collect(self, ...):     # the body that is compiled
+                ...
+
+Nothing is run: the code object is picked out of the skeleton's constants.
 """
 
 from __future__ import annotations
@@ -32,6 +40,12 @@ def resume_function(
 ) -> FunctionNode:
     """Return a resume body as a function: it takes what it waits for, then the slots, in order.
 
+        def collect(_lt_next, _lt_iter1, answers):
+            nonlocal count              # a cell
+            if False:
+                total = None            # a name without a value: local, and never bound
+            ...                         # the resume body
+
     Args:
         definition: the flow as written.
         body: the resume body of a point.
@@ -42,26 +56,32 @@ def resume_function(
     node = definition.node
     place = header(node)
     parameters = [ast.arg(name) for name in (NEXT, *slots)]
-    first: list[ast.stmt] = []
-    shared = [each for each in cells if each != "__class__"]
-    if shared:
-        first.append(ast.Nonlocal(shared))
-    local = list(unbound)
-    if local:
-        never = [ast.Assign([ast.Name(each, ast.Store())], ast.Constant(None)) for each in local]
-        first.append(ast.If(ast.Constant(False), list(never), []))
+    declared = [at(place, statement) for statement in _declarations(unbound, cells)]
     function = changed(
         node,
         decorator_list=[],
         args=at(place, ast.arguments([], parameters, None, [], [], None, [])),
-        body=[*(at(place, each) for each in first), *body],
+        body=[*declared, *body],
         returns=None,
     )
     # Its code begins where the flow's does, which is at the first decorator.
     function.lineno = definition.first_line
-    if hasattr(node, "type_params"):  # from 3.12 on
+    if hasattr(node, "type_params"):  # a field from Python 3.12 on, by PEP 695
         return changed(function, type_params=[])
     return function
+
+
+def _declarations(unbound: Iterable[str], cells: Iterable[str]) -> list[ast.stmt]:
+    """Return what makes some names of a resume body captured ones, and others local ones."""
+    declared: list[ast.stmt] = []
+    # `__class__` cannot be declared, and is captured wherever it is read.
+    captured = [name for name in cells if name != "__class__"]
+    if captured:
+        declared.append(ast.Nonlocal(captured))
+    never: list[ast.stmt] = [assign(name, ast.Constant(None)) for name in unbound]
+    if never:
+        declared.append(ast.If(ast.Constant(False), never, []))
+    return declared
 
 
 def code_of(
@@ -76,26 +96,34 @@ def code_of(
         path: the author's file.
         flags: the `__future__` flags of the author's module.
     """
-    tree: ast.stmt = node
-    classes = [each for each in definition.enclosing if isinstance(each, ast.ClassDef)]
-    names = sorted(set(free) - {"__class__"})
-    if names or len(definition.enclosing) > len(classes):
-        bound = [at(node, assign(each, ast.Constant(None))) for each in names]
-        tree = _function("scope", [*bound, tree])
-    if classes:
-        tree = _class(classes[-1].name, tree)
+    skeleton = ast.Module([_in_skeleton(definition, node, free)], [])
     # Python gave its warnings when it compiled the author's module.
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
-        outer = compile(ast.Module([tree], []), path, "exec", flags=flags, dont_inherit=True)
+        outer = compile(skeleton, path, "exec", flags=flags, dont_inherit=True)
     code = next(
-        each
-        for each in nested_codes(outer)
-        if each.co_name == node.name and each.co_firstlineno == definition.first_line
+        inner
+        for inner in nested_codes(outer)
+        if inner.co_name == node.name and inner.co_firstlineno == definition.first_line
     )
     if code.co_qualname == definition.qualname:
         return code
     return _requalified(code, code.co_qualname, definition.qualname)
+
+
+def _in_skeleton(definition: Definition, node: FunctionNode, free: Iterable[str]) -> ast.stmt:
+    """Put a body into the scopes that it needs around it, and no others."""
+    tree: ast.stmt = node
+    classes = [scope for scope in definition.enclosing if isinstance(scope, ast.ClassDef)]
+    names = sorted(set(free) - {"__class__"})
+    is_in_function = len(definition.enclosing) > len(classes)
+    if names or is_in_function:
+        bound = [at(node, assign(name, ast.Constant(None))) for name in names]
+        tree = _function("scope", [*bound, tree])
+    if classes:
+        # The innermost class alone: Python looks no further for `super()` and private names.
+        tree = _class(classes[-1].name, tree)
+    return tree
 
 
 def _class(name: str, body: ast.stmt) -> ast.stmt:
@@ -114,16 +142,22 @@ def _function(name: str, body: list[ast.stmt]) -> ast.stmt:
 
 
 def _requalified(code: types.CodeType, skeleton: str, qualname: str) -> types.CodeType:
-    """Replace the skeleton's part of a qualified name, here and in what is defined inside."""
+    """Replace the skeleton's part of a qualified name, here and in what is defined inside.
+
+    Args:
+        code: the flow's code, or code inside it.
+        skeleton: the flow's name in the skeleton: `Shop.scope.<locals>.collect`.
+        qualname: its name in the author's module: `open_shop.<locals>.Shop.collect`.
+    """
     new = code.co_qualname
     if new == skeleton or new.startswith(f"{skeleton}."):
         new = qualname + new.removeprefix(skeleton)  # else it is declared global
     is_class = not code.co_flags & CO_NEWLOCALS
     consts = tuple(
-        _requalified(each, skeleton, qualname)
-        if isinstance(each, types.CodeType)
+        _requalified(constant, skeleton, qualname)
+        if isinstance(constant, types.CodeType)
         # The body of a class has its qualified name as a constant, too.
-        else (new if is_class and each == code.co_qualname else each)
-        for each in code.co_consts
+        else (new if is_class and constant == code.co_qualname else constant)
+        for constant in code.co_consts
     )
     return code.replace(co_qualname=new, co_consts=consts)
