@@ -3,6 +3,15 @@
 A suspension unwinds the native stack, and its traceback then lists the very frames that must be
 saved: each with its locals and the instruction that it waits at. So generated code needs no
 handlers and no markers, and whatever stood between two flows is seen and refused by name.
+
+Where the flow `order` called the flow `approve`, which waits:
+
+    traceback       order -> approve -> suspend     its entries, each deeper in the stack
+    capture         [Frame(order), Frame(approve)]
+    rebuild         order_2(approve_1(event, *slots), *slots)   its arguments bound, not called
+
+`order_2` is the resume body of `order` at point 2, say. It gets as its first argument what it calls
+in place of the call that waited: `approve_1`, which in its turn gets what brings the event.
 """
 
 from __future__ import annotations
@@ -18,7 +27,13 @@ from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.event import Event
 from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
-from longterm._flows.refusals import captured, foreign, indirect, through_path, unmarked
+from longterm._flows.refusals import (
+    captured_from_function,
+    entered_through,
+    not_a_flow,
+    not_a_resume_point,
+    not_entered_by_callee,
+)
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
 from longterm.errors import CorruptData, StackTooDeep
@@ -61,11 +76,12 @@ def capture(suspension: Suspend) -> list[Frame]:
 
 
 def _frame(entry: TracebackType, below: TracebackType) -> Frame:
+    """Return the frame of an entry of the traceback; `below` is the entry of what it called."""
     site = call_site(entry)
     if site is None:
-        raise foreign(entry)
+        raise not_a_flow(entry)
     if site.point is None:
-        raise unmarked(entry, below)
+        raise not_a_resume_point(entry, below)
     flow, values = site.body.flow, entry.tb_frame.f_locals
     if site.callee is not None:
         _check_entered(site.callee, values, entry, below)
@@ -80,10 +96,11 @@ def _frame(entry: TracebackType, below: TracebackType) -> Frame:
 
 
 def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
+    """Return the cells that the rest of the flow needs, by the captured names."""
     flow = site.body.flow
     outer = [name for name in flow.fresh.free if name in site.cells and name != "__class__"]
     if outer and not flow.fresh.nested_in_flows:
-        raise captured(flow, outer[0], values.get(flow.fresh.local_name(outer[0])))
+        raise captured_from_function(flow, outer[0], values.get(flow.fresh.local_name(outer[0])))
     cells = dict(zip(site.body.cells, values[CELLS], strict=True))
     return {name: cells[name] for name in site.cells}
 
@@ -91,18 +108,23 @@ def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
 def _check_entered(
     callee: tuple[str, ...], values: dict[str, Any], entry: TracebackType, below: TracebackType
 ) -> None:
-    """Prove that the frame below was entered from the resume point itself, nothing in between."""
+    """Prove that what a resume point calls is what was entered below, with nothing in between.
+
+    Raises:
+        CannotSuspend: the value of the callee runs other code, as C code that calls back does.
+    """
     value, target = value_at(callee, entry.tb_frame, values), below.tb_frame.f_code
-    if type(value) is FunctionType and value.__code__ is target is not _CALL:  # most often
-        return
-    # An awaited `call` has returned the coroutine before that runs.
+    if type(value) is FunctionType and value.__code__ is target and target is not _CALL:
+        return  # most often
+    # In `await call(f, x)` there is no entry of `call`: it has returned the coroutine of f by then.
     if not runs(value, target) and not (target.co_flags & IS_COROUTINE and runs(value, _CALL)):
-        raise through_path(callee, entry, below)
+        raise not_entered_by_callee(callee, entry, below)
+    # `call(f, x)` may call f and nothing else; f may be `call` again.
     while target is _CALL and below.tb_next is not None:
         value, below = below.tb_frame.f_locals["function"], below.tb_next
         target = below.tb_frame.f_code
         if not runs(value, target):
-            raise indirect(entry, value, below)
+            raise entered_through(entry, value, below)
 
 
 def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]:
@@ -123,25 +145,10 @@ def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]
         _check_room(frames)
     inner = event.outcome()
     for frame in reversed(frames):
-        flow, slots = flow_named(frame.flow, frame.version), frame.slots
-        try:
-            resume = flow.resume(frame.point)
-        except IndexError:
-            raise CorruptData(
-                f"the stored bytes name point {frame.point} of flow {flow.name}, which has none"
-            ) from None
-        bound: Iterable[str] = resume.slots
-        if not resume.slots.keys() <= slots.keys():
-            unbound = tuple(name for name in resume.slots if name not in slots)
-            if resume.unbound.issuperset(unbound):
-                slots = {**slots, **dict.fromkeys(unbound, UNBOUND)}
-            else:
-                resume = flow.resume(frame.point, unbound)
-                bound = [name for name in bound if name in slots]
-        code = resume.code
+        flow = flow_named(frame.flow, frame.version)
+        code, arguments = _code_and_arguments(flow, frame)
         closure = _closure(flow, frame, code) if code.co_freevars else ()
-        arguments = (inner, *map(slots.__getitem__, bound))
-        inner = FunctionType(code, flow.globals, code.co_name, arguments, closure)
+        inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)
     return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
 
 
@@ -154,10 +161,33 @@ def _check_room(frames: list[Frame]) -> None:
         raise StackTooDeep(frames[0].flow, len(frames), sys.getrecursionlimit(), needed)
 
 
-def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
-    spelled = {flow.fresh.local_name(name): cell for name, cell in frame.cells.items()}
+def _code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[Any]]:
+    """Return the code of a frame's resume body, and the values of its slots in their order.
+
+    A live name may have no value: `x`, after `if rare: x = 1`. Code that was written ahead of time
+    takes `UNBOUND` for it; else there is a resume body of its own, without that parameter.
+    """
     try:
-        return tuple(spelled[name] for name in code.co_freevars)
+        resume = flow.resume(frame.point)
+    except IndexError:
+        raise CorruptData(
+            f"the stored bytes name point {frame.point} of flow {flow.name}, which has none"
+        ) from None
+    slots = frame.slots
+    if resume.slots.keys() <= slots.keys():
+        return resume.code, map(slots.__getitem__, resume.slots)
+    unbound = tuple(name for name in resume.slots if name not in slots)
+    if resume.unbound.issuperset(unbound):
+        return resume.code, [slots.get(name, UNBOUND) for name in resume.slots]
+    values = [slots[name] for name in resume.slots if name in slots]
+    return flow.resume(frame.point, unbound).code, values
+
+
+def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
+    """Return the cells of a frame in the order in which its code wants them."""
+    by_name = {flow.fresh.local_name(name): cell for name, cell in frame.cells.items()}
+    try:
+        return tuple(by_name[name] for name in code.co_freevars)
     except KeyError as error:
         raise CorruptData(
             f"the stored bytes lack variable {error} of flow {flow.name}, which it captures"

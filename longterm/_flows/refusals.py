@@ -30,10 +30,13 @@ _KINDS = {
     ),
     "<lambda>": ("a lambda, whose frame cannot be stored", "write it as a def with @deflow above"),
 }
-"""What the nameless functions are, and what to do. Before Python 3.12 a comprehension is one."""
+"""What the nameless functions are, and what to do.
+
+Before Python 3.12, which inlines it (PEP 709), a comprehension is one.
+"""
 
 
-def foreign(entry: TracebackType) -> CannotSuspend:
+def not_a_flow(entry: TracebackType) -> CannotSuspend:
     """Return the error for what is no flow, and stands between a flow and its suspend."""
     code = entry.tb_frame.f_code
     kind, remedy = (
@@ -50,7 +53,7 @@ def foreign(entry: TracebackType) -> CannotSuspend:
     )
 
 
-def unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
+def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSuspend:
     """Return the error for a flow that was entered from what is no resume point."""
     how = "from what is no resume point"
     if below.tb_frame.f_code.co_name.startswith("__"):
@@ -60,26 +63,26 @@ def unmarked(entry: TracebackType, below: TracebackType) -> CannotSuspend:
     path = None if callee is None else _dotted(callee)
     value = None if path is None else value_at(path, entry.tb_frame)
     if value is not None and not runs(value, below.tb_frame.f_code):
-        return indirect(entry, value, below)
+        return entered_through(entry, value, below)
     function = "f" if callee is None else ast.unparse(callee)
     remedy = f"write `{awaits}call({function}, …)`, which is one wherever it stands"
     return _refused(entry, below, f"{how} ({remedy})")
 
 
-def through_path(
+def not_entered_by_callee(
     path: tuple[str, ...], entry: TracebackType, below: TracebackType
 ) -> CannotSuspend:
     """Return the error for a resume point that did not enter the flow by what its path says."""
     computed = computed_part(path, entry.tb_frame)
     if computed is None:
-        return indirect(entry, value_at(path, entry.tb_frame), below)
+        return entered_through(entry, value_at(path, entry.tb_frame), below)
     awaits, _ = _call_at(entry)
     how = f"through {computed}, which is computed anew each time that it is read"
     remedy = f"write `{awaits}call({'.'.join(path)}, …)`, which reads it once"
     return _refused(entry, below, f"{how} ({remedy})")
 
 
-def captured(flow: Flow, name: str, value: object) -> CannotSuspend:
+def captured_from_function(flow: Flow, name: str, value: object) -> CannotSuspend:
     """Return the error for a variable of a plain function around a flow, that is still needed."""
     function = function_behind(value)
     remedy = "pass it as an argument, or make the outer function a flow"
@@ -94,7 +97,7 @@ def captured(flow: Flow, name: str, value: object) -> CannotSuspend:
     )
 
 
-def indirect(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
+def entered_through(entry: TracebackType, value: object, below: TracebackType) -> CannotSuspend:
     """Return the error for a call that entered a flow with something else in between."""
     through = getattr(value, "__qualname__", None) or type(value).__qualname__
     remedy = "call the flow itself, from a flow, or by `call(f, x)`"
@@ -104,7 +107,7 @@ def indirect(entry: TracebackType, value: object, below: TracebackType) -> Canno
 def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
     if _is_plain(target):
-        return foreign(below)
+        return not_a_flow(below)
     return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")
 
 

@@ -24,7 +24,7 @@ class Completed:
     result: Any
 
 
-# Not frozen, as `Wait` is not.
+# Not frozen, since each suspend makes one, and a frozen one takes three times as long to make.
 @dataclass(slots=True)
 class Suspended:
     """The flow waits, with these frames."""
@@ -36,10 +36,16 @@ class Suspended:
 Outcome: TypeAlias = Completed | Suspended
 
 
-def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
+def run_turn(turn: LiveTurn, start: Callable[[], Any]) -> Outcome:
     """Run a flow until it waits or ends.
 
-    The context is put back as it was by calls of C functions alone, which no signal can interrupt.
+    The context is set and put back by calls of C functions, which no signal interrupts: its handler
+    runs between two instructions of Python code
+    (https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers).
+
+    Args:
+        turn: what the flow's `suspend` and `respond` talk to.
+        start: calls the flow, or goes on with it where it waited.
 
     Raises:
         CannotSuspend: it came to wait where its stack cannot be stored.
@@ -48,52 +54,58 @@ def run_turn(turn: LiveTurn, entry: Callable[[], Any]) -> Outcome:
     before = current.get()
     try:
         current.set(turn)
-        result = entry()
+        result = start()
     except Suspend as suspension:
         return _suspended(turn, suspension)
     except BaseException as error:
-        _check_reached(turn, error)
+        _check_not_swallowed(turn, error)
         raise
     finally:
         current.set(before)
-    _check_reached(turn, None)
+    _check_not_swallowed(turn, None)
     return Completed(result)
 
 
-async def arun_turn(turn: LiveTurn, entry: Callable[[], Awaitable[Any]]) -> Outcome:
+async def arun_turn(turn: LiveTurn, start: Callable[[], Awaitable[Any]]) -> Outcome:
     """Run an `async def` flow until it waits or ends; see `run_turn`."""
     turn.task = running_task()
     before = current.get()
     try:
         current.set(turn)
-        result = await entry()
+        result = await start()
     except Suspend as suspension:
         return _suspended(turn, suspension)
     except BaseException as error:
-        _check_reached(turn, error)
+        _check_not_swallowed(turn, error)
         raise
     finally:
         current.set(before)
-    _check_reached(turn, None)
+    _check_not_swallowed(turn, None)
     return Completed(result)
 
 
 def _suspended(turn: LiveTurn, suspension: Suspend) -> Suspended:
     if suspension is not turn.pending:
-        raise suspension
+        raise suspension  # of another turn, inside which this one runs
     frames = capture(suspension)
     # The traceback holds the dead frames, and they hold it: let go of both now.
     suspension.__traceback__ = None
     return Suspended(suspension.wait, frames)
 
 
-_NO_INTERRUPTS: Final = (Exception, Cancelled, BaseExceptionGroup)
+_RAISED_BY_CODE: Final = (Exception, Cancelled, BaseExceptionGroup)
+"""What code raises that caught a suspension: a group is what a `TaskGroup` makes of one.
+
+Others interrupt the flow from outside (`KeyboardInterrupt`, `asyncio.CancelledError`), and may come
+while the stack unwinds.
+"""
 
 
-def _check_reached(turn: LiveTurn, error: BaseException | None) -> None:
-    """Refuse a turn that goes on, or ends, although it was told to wait.
+def _check_not_swallowed(turn: LiveTurn, error: BaseException | None) -> None:
+    """Refuse a turn that has returned, or raised an error, although it was told to wait.
 
-    An interrupt (Ctrl-C, the cancellation of a task) may come while the stack unwinds.
+    Raises:
+        CannotSuspend: the author's code caught the suspension.
     """
-    if turn.pending is not None and (error is None or isinstance(error, _NO_INTERRUPTS)):
+    if turn.pending is not None and (error is None or isinstance(error, _RAISED_BY_CODE)):
         raise swallowed(turn.pending) from error
