@@ -30,7 +30,7 @@ from longterm_compiler.lower import (
     tries,
     withs,
 )
-from longterm_compiler.lower.context import Leaving, Lowering, Out, ResumePoint
+from longterm_compiler.lower.context import FinallyEntry, Lowering, Out, ResumePoint
 from longterm_compiler.lower.renames import rename_hiding_variables
 
 __all__ = ["Lowered", "ResumePoint", "lower"]
@@ -69,8 +69,8 @@ class Lowered:
     """The flags to set again before a statement is entered anew."""
     caught: dict[ast.ExceptHandler, str]
     """The temporary that keeps the exception of a handler with a point inside."""
-    pending: dict[ast.Try, Leaving]
-    """How to leave each `try` whose `finally` has a point inside."""
+    finally_entries: dict[ast.Try, FinallyEntry]
+    """How to enter the `finally` of each `try` that has a point inside it."""
 
 
 def lower(
@@ -82,4 +82,4 @@ def lower(
     """Lower the body of a flow; `around` are the names of the functions around it."""
     low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS, around)
     lowered = low.block(rename_hiding_variables(low, body))
-    return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.pending)
+    return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.finally_entries)

@@ -61,7 +61,7 @@ def _lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
 
 def _lower_operands(low: Lowering, node: ast.Call, out: Out) -> ast.Call:
     """Lower what a call evaluates before it is made."""
-    late = low.is_late(node.func)
+    late = low.is_late_bound(node.func)
     first = [] if late else [node.func]
     args = node.args
     if len(args) == 1 and isinstance(args[0], ast.Starred):

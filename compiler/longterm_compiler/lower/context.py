@@ -79,24 +79,30 @@ class PointCall:
 
 
 @dataclass(slots=True, eq=False)
-class Exit:
-    """A block whose way out is recorded, because its `finally` can suspend."""
+class ExitRecord:
+    """A block that records how it is left, since its `finally` can suspend.
 
-    how: str
-    """The temporary that says how it was left: `"raise"`, `"return"`, `"break"`, `"continue"`."""
-    what: str
-    """The temporary with the exception or the result that it was left with."""
-    ways: set[str] = field(default_factory=set)
-    """The ways out, exceptions aside, that occur in the block."""
+    A resume inside the `finally` leaves the block again in the same way: in the end it raises the
+    same exception, say, or returns the same result.
+    """
+
+    way: str
+    """The temporary for how it was left: `"raise"`, `"return"`, `"break"` or `"continue"`; None at
+    its end, and `"suspend"` while a suspension passes."""
+    value: str
+    """The temporary for the exception or the result that it was left with."""
+    jumps: set[str] = field(default_factory=set)
+    """The ways that occur as statements in the block: `"return"`, `"break"`, `"continue"`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leaving:
-    """How to leave a `try` again, as it was left, when its `finally` has a point inside."""
+class FinallyEntry:
+    """How a resume enters a `finally` with a point inside: by a `try` with these parts."""
 
-    again: Out
-    start: Out
-    """How its `finally` begins then."""
+    leave: Out
+    """The body of the `try`: it leaves the block as it was left before the suspend."""
+    begin: Out
+    """What the `finally` begins with."""
 
 
 @dataclass(eq=False)
@@ -116,30 +122,42 @@ class Lowering:
     """What must run again before a statement is entered anew: the flags it starts with."""
     caught: dict[ast.ExceptHandler, str] = field(default_factory=dict)
     """The temporary that keeps the exception of a handler with a point inside."""
-    pending: dict[ast.Try, Leaving] = field(default_factory=dict)
-    """How to leave each `try` whose `finally` has a point inside."""
-    exits: list[Exit | None] = field(default_factory=list)
-    """The blocks around the current statement that record their way out; None is a loop's body."""
+    finally_entries: dict[ast.Try, FinallyEntry] = field(default_factory=dict)
+    """How to enter the `finally` of each `try` that has a point inside it."""
+    exit_records: list[ExitRecord | None] = field(default_factory=list)
+    """The blocks around the current statement that record how they are left, outermost first.
+
+    None is the body of a loop, which a `break` or `continue` inside it does not leave.
+    """
 
     def may_suspend(self, *nodes: ast.AST | None) -> bool:
         """Tell whether any of these author's nodes contains a suspending call."""
         return self.suspensions.may_suspend(*nodes)
 
     def block(self, body: Iterable[ast.stmt]) -> Out:
-        """Lower a block. What cannot suspend is the author's own node, untouched."""
+        """Lower a block.
+
+        A statement that cannot suspend is left untouched, unless it holds a `return`, `break` or
+        `continue` that a block around must record.
+        """
         out: Out = []
         for statement in body:
-            if self.may_suspend(statement) or (any(self.exits) and has_exit(statement)):
+            if self.may_suspend(statement) or (self.records_exits and has_exit(statement)):
                 self.statements[type(statement)](self, statement, out)
             else:
                 out.append(statement)
         return out
 
+    @property
+    def records_exits(self) -> bool:
+        """Whether some block around the current statement records how it is left."""
+        return any(self.exit_records)
+
     def loop_body(self, body: Iterable[ast.stmt]) -> Out:
         """Lower the body of a loop: a `break` in it leaves no block around the loop."""
-        self.exits.append(None)
+        self.exit_records.append(None)
         lowered = self.block(body)
-        self.exits.pop()
+        self.exit_records.pop()
         return lowered
 
     def expression(self, node: ast.expr, out: Out) -> ast.expr:
@@ -149,7 +167,10 @@ class Lowering:
         return self.expressions[type(node)](self, node, out)
 
     def in_place(self, node: ast.expr, out: Out) -> ast.expr:
-        """Lower an expression that Python names in an error about its value, with its place."""
+        """Lower an expression, and give what is left the place of the whole.
+
+        Python points there if it cannot use the value, as in `for x in ask("which"): ...`.
+        """
         return ast.copy_location(self.expression(node, out), node)
 
     def in_order(
@@ -160,6 +181,10 @@ class Lowering:
             f(a.b, ask("x"), c.d)       _lt_value1 = a.b
                                         _lt_value2 = ask("x")
                                         f(_lt_value1, _lt_value2, c.d)
+
+            f(**a, b=ask("x"))          _lt_mapping1 = __longterm__.merged(f, a)
+                                        _lt_value1 = ask("x")
+                                        f(**_lt_mapping1, b=_lt_value1)
 
         Args:
             nodes: the operands.
@@ -199,15 +224,18 @@ class Lowering:
         return self.spill("value", node, out)
 
     def _is_stable(self, node: ast.expr, later: Iterable[ast.expr]) -> bool:
+        """Tell whether an expression is a name that has the same value after these others."""
         if not isinstance(node, ast.Name):
             return False
         if is_reserved(node.id):
-            return True
-        if node.id not in self.scope.always_bound or node.id in self.scope.captured:
-            return False
+            return True  # a temporary, which nothing later binds
+        if node.id not in self.scope.always_bound:
+            return False  # to read it now may fail, and then nothing later may run
+        if node.id in self.scope.captured:
+            return False  # what is called later may bind it, by `nonlocal`
         return node.id not in self.scope.bound or not rebinds(node.id, later)
 
-    def is_late(self, callee: ast.expr) -> bool:
+    def is_late_bound(self, callee: ast.expr) -> bool:
         """Tell whether a callee is looked up at the call: a dotted path from a module-level name.
 
         The module may be a newer one after the suspend, and what it holds need not be storable.
@@ -226,17 +254,22 @@ class Lowering:
         out.append(statement)
 
     def record_exit(self, way: str, value: ast.expr | None = None) -> Out:
-        """Return what records a way out of the current statement in each block that it leaves."""
-        records: Out = []
-        for block in reversed(self.exits):
-            if block is not None:
-                block.ways.add(way)
+        """Return what records a jump out of the current statement in each block that it leaves.
+
+        Args:
+            way: `"return"`, `"break"` or `"continue"`.
+            value: what is returned.
+        """
+        recording: Out = []
+        for record in reversed(self.exit_records):
+            if record is not None:
+                record.jumps.add(way)
                 if value is not None:
-                    records.append(assign(block.what, value))
-                records.append(assign(block.how, ast.Constant(way)))
+                    recording.append(assign(record.value, value))
+                recording.append(assign(record.way, ast.Constant(way)))
             elif way != "return":
-                break
-        return records
+                break  # a loop's body: a `break` or `continue` goes no further
+        return recording
 
 
 def rebinds(name: str, nodes: Iterable[ast.expr]) -> bool:

@@ -22,7 +22,7 @@ from longterm_compiler.syntax.build import changed
 def _lower_function(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     # A decorator of the module's is looked up when it is used, as a callee is.
-    early = [decorator for decorator in node.decorator_list if not low.is_late(decorator)]
+    early = [decorator for decorator in node.decorator_list if not low.is_late_bound(decorator)]
     done, args = _lower_defaults(low, node.args, early, out)
     left = dict(zip(early, done, strict=True))
     # A function's code begins at its first decorator, so a decorator keeps its place.

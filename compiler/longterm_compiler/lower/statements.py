@@ -27,7 +27,7 @@ def _lower_expr(low: Lowering, node: ast.stmt, out: Out) -> None:
 
 def _lower_return(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Return)
-    if any(low.exits):
+    if low.records_exits:
         value = low.expression(node.value or at(node, ast.Constant(None)), out)
         value = low.spill("value", value, out)
         out += [at(node, record) for record in low.record_exit("return", value)]

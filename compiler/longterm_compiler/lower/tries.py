@@ -5,12 +5,12 @@ A `try` that cannot suspend stays as it is. Otherwise its parts get, each only w
 - handlers that could catch it: a first clause that lets the suspension pass;
 - a handler with a point inside: a temporary that keeps the exception, so that the handler can be
   entered again by raising it;
-- a `finally` around a point: a place for either way out, by an exception or at the end; or, if it
-  can be jumped out of, a flag that skips it while a suspension passes;
+- a `finally` around a point: a place for either way out, by an exception or at the end; or, if the
+  block can be jumped out of, a flag that skips it while a suspension passes;
 - a `finally` with a point inside: a record of how the block was left (by an exception, a return,
   a break, a continue), so that it can be left so again.
 
-`docs/generated-code.md` shows an example of each.
+Each has its example below. `docs/generated-code.md` shows what they become in full.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Iterable
 
 from longterm_compiler.analysis.scope import bound_by, own_nodes
 from longterm_compiler.lower.context import (
-    Exit,
-    Leaving,
+    ExitRecord,
+    FinallyEntry,
     Lowering,
     Out,
     StatementLowerer,
@@ -44,64 +44,41 @@ from longterm_compiler.syntax.build import (
 def _lower_try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
     if low.may_suspend(*node.finalbody):
-        _pending_finally(low, node, out)
+        _finally_that_suspends(low, node, out)
     elif node.finalbody and has_exit(node):
-        guard_finally(low, node, _protected(low, node), low.block(node.finalbody), out)
+        _guard_finally(low, node, _without_finally(low, node), low.block(node.finalbody), out)
     elif node.finalbody:
-        out.append(_final_twice(low, node))
+        out.append(_finally_written_twice(low, node))
     else:
-        out += _protected(low, node)
+        out += _without_finally(low, node)
 
 
-def _protected(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
-    """Return the `try` without its `finally`."""
-    if not node.handlers:
-        return low.block(node.body)
+def _without_finally(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
+    """Return the `try` with its handlers and its `else`, if it has any.
+
+    except errors: ...                  except __longterm__.Suspend:
+                                            raise
+                                        except errors: ...
+    """
     body = low.block(node.body)
+    if not node.handlers:
+        return body
     if isinstance(node, ast.TryStar):
         # `except*` splits groups; a suspension is none, and passes.
-        handlers = [_plain_handler(low, handler) for handler in node.handlers]
-        return [ast.copy_location(ast.TryStar(body, handlers, low.block(node.orelse), []), node)]
-    handlers = []
-    if low.may_suspend(*node.body) and not all(_cannot_catch(handler) for handler in node.handlers):
-        handlers.append(_let_pass(node, []))
-    handlers += [_handler(low, handler) for handler in node.handlers]
+        star_handlers = [_plain_handler(low, handler) for handler in node.handlers]
+        lowered = ast.TryStar(body, star_handlers, low.block(node.orelse), [])
+        return [ast.copy_location(lowered, node)]
+    handlers: list[ast.ExceptHandler] = []
+    if low.may_suspend(*node.body) and not all(map(_cannot_catch, node.handlers)):
+        handlers.append(_let_suspension_pass())
+    handlers += [_lower_handler(low, handler) for handler in node.handlers]
     return [ast.copy_location(ast.Try(body, handlers, low.block(node.orelse), []), node)]
 
 
-def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
-    return changed(node, body=low.block(node.body))
-
-
-def _final_twice(low: Lowering, node: ast.Try | ast.TryStar) -> ast.stmt:
-    """Return a `try` with its `finally` for either way out, as Python itself compiles it.
-
-    Where nothing was raised nothing is asked, so it is as fast as what the author wrote.
-    """
-    final = low.block(node.finalbody)
-    raising = [*final, at(NOWHERE, ast.Raise(None, None))]
-    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), None, raising))
-    handlers = [_let_pass(node, []), catching]
-    return ast.copy_location(ast.Try(_protected(low, node), handlers, final, []), node)
-
-
-def guard_finally(
-    low: Lowering, node: ast.stmt, body: Out, final: Iterable[ast.stmt], out: Out
-) -> None:
-    """Add a `try` whose `finally` does not run while a suspension passes through it."""
-    flag = low.names.fresh("passing")
-    place = NOWHERE
-    start: Out = [at(place, assign(flag, ast.Constant(False)))]
-    skip = at(place, ast.If(ast.UnaryOp(ast.Not(), load(flag)), list(final), []))
-    letting = _let_pass(node, [assign(flag, ast.Constant(True))])
-    guarded = ast.copy_location(ast.Try(body, [letting], [], [skip]), node)
-    low.preludes[guarded] = start
-    out += [*start, guarded]
-
-
-def _let_pass(node: ast.stmt, first: Out) -> ast.ExceptHandler:
-    handler = ast.ExceptHandler(runtime("Suspend"), None, [*first, ast.Raise(None, None)])
-    return at(NOWHERE, handler)
+def _let_suspension_pass(before: Iterable[ast.stmt] = ()) -> ast.ExceptHandler:
+    """Return `except __longterm__.Suspend: raise`, with statements before the `raise`."""
+    body: Out = [*before, ast.Raise(None, None)]
+    return at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, body))
 
 
 def _cannot_catch(handler: ast.ExceptHandler) -> bool:
@@ -109,53 +86,67 @@ def _cannot_catch(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return False
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return all(isinstance(kind, ast.Name) and _is_ordinary(kind.id) for kind in types)
+    return all(isinstance(kind, ast.Name) and _is_builtin_exception(kind.id) for kind in types)
 
 
-def _is_ordinary(name: str) -> bool:
+def _is_builtin_exception(name: str) -> bool:
+    """Tell whether a name is a built-in `Exception`; `BaseException` and `Suspend` are none."""
     kind = getattr(builtins, name, None)
     return isinstance(kind, type) and issubclass(kind, Exception)
 
 
-def _handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
+def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
+    return changed(node, body=low.block(node.body))
+
+
+def _lower_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
+    """Keep the exception of a handler with a point inside.
+
+    except ValueError as error:         except ValueError as error:
+        ask("retry")                        _lt_caught1 = error
+                                            ask("retry")
+                                            _lt_caught1 = None
+    """
     if not low.may_suspend(*node.body):
         return _plain_handler(low, node)
     kept = low.names.fresh("caught")
-    place = NOWHERE
     if node.name is not None and _rebinds(node.name, node.body):
-        return _handler_that_rebinds(low, node, kept)
-    name = node.name or low.names.fresh("error")
-    kind = node.type or at(place, runtime("BaseException"))
-    body: Out = [at(place, assign(kept, load(name))), *low.block(node.body)]
-    body.append(at(place, assign(kept, ast.Constant(None))))
-    handler = changed(node, type=kind, name=name, body=body)
+        name = low.names.fresh("error")
+        body = _body_that_rebinds(low, node, node.name, name)
+    else:
+        name = node.name or low.names.fresh("error")
+        body = low.block(node.body)
+    kind = node.type or at(NOWHERE, runtime("BaseException"))
+    keep = at(NOWHERE, assign(kept, load(name)))
+    drop = at(NOWHERE, assign(kept, ast.Constant(None)))
+    handler = changed(node, type=kind, name=name, body=[keep, *body, drop])
     low.caught[handler] = kept
     return handler
 
 
-def _handler_that_rebinds(low: Lowering, node: ast.ExceptHandler, kept: str) -> ast.ExceptHandler:
-    """A handler whose body gives its exception's name another value.
+def _body_that_rebinds(low: Lowering, node: ast.ExceptHandler, name: str, caught: str) -> Out:
+    """Lower the body of a handler that gives its exception's name another value.
 
-    Python unbinds the name when the handler is left, by a suspension too, so here the name is an
-    ordinary one, unbound by hand at the end.
+    Python unbinds the name when the handler is left, by a suspension too. So the handler binds a
+    temporary, and the name is an ordinary one, unbound by hand:
+
+        except ValueError as error:         except ValueError as _lt_error1:
+            error = wrap(error)                 error = _lt_error1
+            ask("retry")                        try:
+                                                    error = wrap(error)
+                                                    ask("retry")
+                                                finally:    # not while a suspension passes
+                                                    error = None
+                                                    del error
     """
-    assert node.name is not None
-    place = NOWHERE
-    name = low.names.fresh("error")
+    body: Out = [at(NOWHERE, assign(name, load(caught)))]
     unbind: Out = [
-        at(place, assign(node.name, ast.Constant(None))),
-        at(place, ast.Delete([ast.Name(node.name, ast.Del())])),
+        # First bound, since the author's code may have unbound it already.
+        at(NOWHERE, assign(name, ast.Constant(None))),
+        at(NOWHERE, ast.Delete([ast.Name(name, ast.Del())])),
     ]
-    body: Out = [
-        at(place, assign(kept, load(name))),
-        at(place, assign(node.name, load(name))),
-    ]
-    guard_finally(low, node.body[0], low.block(node.body), unbind, body)
-    body.append(at(place, assign(kept, ast.Constant(None))))
-    kind = node.type or at(place, runtime("BaseException"))
-    handler = changed(node, type=kind, name=name, body=body)
-    low.caught[handler] = kept
-    return handler
+    _guard_finally(low, node.body[0], low.block(node.body), unbind, body)
+    return body
 
 
 def _rebinds(name: str, body: Iterable[ast.stmt]) -> bool:
@@ -167,48 +158,125 @@ def _rebinds(name: str, body: Iterable[ast.stmt]) -> bool:
     return False
 
 
-def _pending_finally(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> None:
-    """Add a `try` that records how it is left, so that its `finally` can suspend."""
-    place = NOWHERE
-    exit_ = Exit(low.names.fresh("left"), low.names.fresh("leaving"))
-    raised = low.names.fresh("error")
-    start: Out = [at(place, assign(exit_.how, ast.Constant(None)))]
-    low.exits.append(exit_)
-    body = [*_protected(low, node), at(place, assign(exit_.how, ast.Constant(None)))]
-    low.exits.pop()
-    raising: Out = [
-        assign(exit_.how, ast.Constant("raise")),
-        assign(exit_.what, load(raised)),
-        ast.Raise(None, None),
-    ]
-    catching = at(place, ast.ExceptHandler(runtime("BaseException"), raised, raising))
-    letting = _let_pass(node, [assign(exit_.how, ast.Constant("suspend"))])
-    test = ast.Compare(load(exit_.how), [ast.NotEq()], [ast.Constant("suspend")])
-    run = at(place, ast.If(test, low.block(node.finalbody), []))
-    guarded = ast.copy_location(ast.Try(body, [letting, catching], [], [run]), node)
+def _finally_written_twice(low: Lowering, node: ast.Try | ast.TryStar) -> ast.stmt:
+    """Return a `try` with its `finally` for either way out, as Python itself compiles it.
+
+        try:                                try:
+            ask("q")                            ask("q")
+        finally:                            except __longterm__.Suspend:
+            close()                             raise
+                                            except __longterm__.BaseException:
+                                                close()
+                                                raise
+                                            else:
+                                                close()
+
+    Where nothing is raised nothing is tested, so it is as fast as what the author wrote.
+    """
+    final = low.block(node.finalbody)
+    raising = [*final, at(NOWHERE, ast.Raise(None, None))]
+    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), None, raising))
+    handlers = [_let_suspension_pass(), catching]
+    return ast.copy_location(ast.Try(_without_finally(low, node), handlers, final, []), node)
+
+
+def _guard_finally(
+    low: Lowering, node: ast.stmt, body: Out, final: Iterable[ast.stmt], out: Out
+) -> None:
+    """Add a `try` whose `finally` does not run while a suspension passes through it.
+
+    try:                                _lt_passing1 = False
+        return ask("q")                 try:
+    finally:                                return ask("q")
+        close()                         except __longterm__.Suspend:
+                                            _lt_passing1 = True
+                                            raise
+                                        finally:
+                                            if not _lt_passing1:
+                                                close()
+    """
+    flag = low.names.fresh("passing")
+    start: Out = [at(NOWHERE, assign(flag, ast.Constant(False)))]
+    unless_passing = ast.If(ast.UnaryOp(ast.Not(), load(flag)), list(final), [])
+    handler = _let_suspension_pass([assign(flag, ast.Constant(True))])
+    lowered = ast.Try(body, [handler], [], [at(NOWHERE, unless_passing)])
+    guarded = ast.copy_location(lowered, node)
     low.preludes[guarded] = start
-    low.pending[guarded] = _leave_again(low, node, exit_)
     out += [*start, guarded]
 
 
-def _leave_again(low: Lowering, node: ast.stmt, exit_: Exit) -> Leaving:
-    """Leave a block in the way it was left before the suspend."""
-    ways: list[tuple[str, ast.stmt]] = [
-        ("raise", ast.Expr(call(runtime("again"), load(exit_.what)))),
-        ("return", ast.Return(load(exit_.what))),
+def _finally_that_suspends(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> None:
+    """Add a `try` that records how it is left, so that its `finally` can suspend.
+
+    try:                                _lt_left1 = None
+        return work()                   try:
+    finally:                                _lt_leaving1 = work()
+        ask("sure")                         _lt_left1 = "return"
+                                            return _lt_leaving1
+                                        except __longterm__.Suspend:
+                                            _lt_left1 = "suspend"
+                                            raise
+                                        except __longterm__.BaseException as _lt_error1:
+                                            _lt_left1 = "raise"
+                                            _lt_leaving1 = _lt_error1
+                                            raise
+                                        finally:
+                                            if _lt_left1 != "suspend":
+                                                ask("sure")
+    """
+    record = ExitRecord(low.names.fresh("left"), low.names.fresh("leaving"))
+    raised = low.names.fresh("error")
+    start: Out = [at(NOWHERE, assign(record.way, ast.Constant(None)))]
+    low.exit_records.append(record)
+    body = [*_without_finally(low, node), at(NOWHERE, assign(record.way, ast.Constant(None)))]
+    low.exit_records.pop()
+    raising: Out = [
+        assign(record.way, ast.Constant("raise")),
+        assign(record.value, load(raised)),
+        ast.Raise(None, None),
+    ]
+    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), raised, raising))
+    handlers = [_let_suspension_pass([assign(record.way, ast.Constant("suspend"))]), catching]
+    test = ast.Compare(load(record.way), [ast.NotEq()], [ast.Constant("suspend")])
+    unless_passing = at(NOWHERE, ast.If(test, low.block(node.finalbody), []))
+    guarded = ast.copy_location(ast.Try(body, handlers, [], [unless_passing]), node)
+    low.preludes[guarded] = start
+    low.finally_entries[guarded] = _finally_entry(low, node, record)
+    out += [*start, guarded]
+
+
+def _finally_entry(low: Lowering, node: ast.stmt, record: ExitRecord) -> FinallyEntry:
+    """Return how a resume enters the `finally`: by leaving its block as it was left before.
+
+    try:
+        if _lt_left1 == "raise":
+            __longterm__.again(_lt_leaving1)
+        if _lt_left1 == "return":
+            return _lt_leaving1
+    finally:
+        if _lt_left1 == "raise":
+            __longterm__.as_first_raised(_lt_leaving1)
+        ...                             # what is left to do of the `finally`
+    """
+    jumps: list[tuple[str, ast.stmt]] = [
+        ("return", ast.Return(load(record.value))),
         ("break", ast.Break()),
         ("continue", ast.Continue()),
     ]
-    again: Out = []
-    for way, statement in ways:
-        if way == "raise" or way in exit_.ways:
-            test = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant(way)])
-            # The blocks around are entered anew too, and forgot that they were being left.
-            value = load(exit_.what) if way == "return" else None
-            records = [] if way == "raise" else low.record_exit(way, value)
-            again.append(at(header(node), ast.If(test, [*records, statement], [])))
-    raised = ast.Compare(load(exit_.how), [ast.Eq()], [ast.Constant("raise")])
-    return Leaving(again, [at(NOWHERE, ast.If(raised, [as_first_raised(exit_.what)], []))])
+    raise_again = ast.Expr(call(runtime("again"), load(record.value)))
+    leave: Out = [at(header(node), ast.If(_left_by(record, "raise"), [raise_again], []))]
+    for way, jump in jumps:
+        if way in record.jumps:
+            # The blocks around are entered anew by the resume, and must record the jump again.
+            value = load(record.value) if way == "return" else None
+            again = [*low.record_exit(way, value), jump]
+            leave.append(at(header(node), ast.If(_left_by(record, way), again, [])))
+    begin = at(NOWHERE, ast.If(_left_by(record, "raise"), [as_first_raised(record.value)], []))
+    return FinallyEntry(leave, [begin])
+
+
+def _left_by(record: ExitRecord, way: str) -> ast.expr:
+    return ast.Compare(load(record.way), [ast.Eq()], [ast.Constant(way)])
 
 
 STATEMENTS: dict[type[ast.stmt], StatementLowerer] = {

@@ -15,10 +15,10 @@ from longterm_compiler.syntax.tree import block_fields
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def undeclared(block: list[ast.stmt]) -> list[ast.stmt]:
+def without_declarations(block: list[ast.stmt]) -> list[ast.stmt]:
     """Return a block without declarations; one that has none is the block itself."""
     left = [
-        _without_declarations(statement) for statement in block if not _only_declares(statement)
+        _without_those_inside(statement) for statement in block if not _only_declares(statement)
     ]
     if len(left) == len(block) and all(map(is_, left, block)):
         return block
@@ -31,11 +31,11 @@ def _only_declares(node: ast.stmt) -> bool:
     return isinstance(node, ast.Global | ast.Nonlocal)
 
 
-def _without_declarations(node: ast.stmt) -> ast.stmt:
+def _without_those_inside(node: ast.stmt) -> ast.stmt:
     if isinstance(node, _SCOPES):
         return node
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         return ast.copy_location(ast.Assign([node.target], node.value), node)
     blocks = {name: getattr(node, name) for name in block_fields(node)}
-    left = {name: undeclared(block) for name, block in blocks.items()}
+    left = {name: without_declarations(block) for name, block in blocks.items()}
     return node if all(left[name] is blocks[name] for name in blocks) else changed(node, **left)
