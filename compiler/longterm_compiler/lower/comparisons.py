@@ -27,7 +27,7 @@ def lower_compare(low: Lowering, node: ast.Compare, out: Out, *, is_test: bool =
         node: the comparison.
         out: where the statements go.
         is_test: whether only its truth counts. Then a comparison that ends the chain must not be
-            asked for its truth a second time, by who wanted to know it.
+            tested a second time, by what comes after it.
     """
     if len(node.ops) == 1 or not low.may_suspend(*node.comparators[1:]):
         left, first = low.in_order([node.left, node.comparators[0]], out)

@@ -1,4 +1,4 @@
-"""Ask an expression for its truth as often as Python would, and keep the answer."""
+"""Test an expression for its truth value as often as Python would, and keep the answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def as_bool(node: ast.expr) -> ast.expr:
     """Return `True if node else False`, or the node itself where it is such a bool already.
 
     Not `bool(node)`, for two reasons: the author may have named something else `bool`, and
-    `bool(a or b)` asks the one that counts for its truth twice.
+    `bool(a or b)` tests the one that counts twice.
     """
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and not is_jump(node):
         return node
@@ -17,7 +17,10 @@ def as_bool(node: ast.expr) -> ast.expr:
 
 
 def is_jump(node: ast.expr) -> bool:
-    """Tell whether Python, where only the truth of an expression counts, asks its parts for it."""
+    """Tell whether Python, where only the truth of an expression counts, tests its parts instead.
+
+    `if a and b` is two tests with jumps: no value of `a and b` is made, and none is tested.
+    """
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return is_jump(operand)
