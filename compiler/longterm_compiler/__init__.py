@@ -14,7 +14,7 @@ from longterm_compiler.diagnostics import (
     render_all,
 )
 from longterm_compiler.lower import ResumePoint
-from longterm_compiler.pipeline import CompiledFlow, Resume, compile_flow
+from longterm_compiler.pipeline import CompiledFlow, ResumeBody, compile_flow
 from longterm_compiler.problems import check_file
 from longterm_compiler.syntax.source import Definition, SourceFile
 
@@ -27,7 +27,7 @@ __all__ = [
     "NoLibcst",
     "Refused",
     "Resolver",
-    "Resume",
+    "ResumeBody",
     "ResumePoint",
     "SourceFile",
     "Span",
