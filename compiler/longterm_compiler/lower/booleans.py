@@ -179,24 +179,23 @@ def _bind_value_and_truth(
 ) -> None:
     """Bind an operand to `name`, and to `truth` whether it is true; test it once.
 
-        x = (a if ask("q") else b or c) and d
+        x = (a if ask("q") else b or c) and d   _lt_value2 = ask("q")
+                                                if _lt_value2:
+                                                    _lt_value1 = a
+                                                    _lt_truth1 = True if _lt_value1 else False
+                                                else:
+                                                    _lt_value1 = b
+                                                    _lt_truth1 = True if _lt_value1 else False
+                                                    if not _lt_truth1:
+                                                        _lt_value1 = c
+                                                        _lt_truth1 = True if _lt_value1 else False
+                                                if _lt_truth1:
+                                                    _lt_value1 = d
+                                                x = _lt_value1
 
-        _lt_value2 = ask("q")
-        if _lt_value2:
-            _lt_value1 = a
-            _lt_truth1 = True if _lt_value1 else False      # tested by the `and`
-        else:
-            _lt_value1 = b
-            _lt_truth1 = True if _lt_value1 else False      # tested by the `or`
-            if not _lt_truth1:
-                _lt_value1 = c
-                _lt_truth1 = True if _lt_value1 else False  # tested by the `and`
-        if _lt_truth1:
-            _lt_value1 = d
-        x = _lt_value1
-
-    A first branch that is an `or` too is tested once more by the `and`: Python jumps from its end
-    over the second branch, and then tests what it has.
+    Here the `or` has tested `b`, and the `and` tests `a` or `c`. A first branch that is an `or` too
+    is tested once more by the `and`: Python jumps from its end over the second branch, and then
+    tests what it has.
     """
     if not _has_tested_itself(node):
         _assign_and_test(low, name, truth, tested_by, node, out)

@@ -56,9 +56,14 @@ def _lower_try(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _without_finally(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
     """Return the `try` with its handlers and its `else`, if it has any.
 
-    except errors: ...                  except __longterm__.Suspend:
-                                            raise
-                                        except errors: ...
+        try:                                try:
+            ask("q")                            ask("q")
+        except errors:                      except __longterm__.Suspend:
+            work()                              raise
+                                            except errors:
+                                                work()
+
+    Handlers that name built-in exceptions only need no clause before them.
     """
     body = low.block(node.body)
     if not node.handlers:
@@ -100,12 +105,16 @@ def _plain_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
 
 
 def _lower_handler(low: Lowering, node: ast.ExceptHandler) -> ast.ExceptHandler:
-    """Keep the exception of a handler with a point inside.
+    """Lower a handler; one with a point inside keeps its exception.
 
-    except ValueError as error:         except ValueError as error:
-        ask("retry")                        _lt_caught1 = error
-                                            ask("retry")
-                                            _lt_caught1 = None
+        try:                                try:
+            work()                              work()
+        except ValueError as error:         except ValueError as error:
+            ask("retry")                        _lt_caught1 = error
+                                                ask("retry")
+                                                _lt_caught1 = None
+
+    A resume enters the handler again by raising what was kept.
     """
     if not low.may_suspend(*node.body):
         return _plain_handler(low, node)
@@ -130,14 +139,22 @@ def _body_that_rebinds(low: Lowering, node: ast.ExceptHandler, name: str, caught
     Python unbinds the name when the handler is left, by a suspension too. So the handler binds a
     temporary, and the name is an ordinary one, unbound by hand:
 
-        except ValueError as error:         except ValueError as _lt_error1:
-            error = wrap(error)                 error = _lt_error1
-            ask("retry")                        try:
-                                                    error = wrap(error)
-                                                    ask("retry")
-                                                finally:    # not while a suspension passes
-                                                    error = None
-                                                    del error
+        try:                                try:
+            work()                              work()
+        except ValueError as e:             except ValueError as _lt_error1:
+            e = ask("what")                     _lt_caught1 = _lt_error1
+                                                e = _lt_error1
+                                                _lt_passing1 = False
+                                                try:
+                                                    e = ask("what")
+                                                except __longterm__.Suspend:
+                                                    _lt_passing1 = True
+                                                    raise
+                                                finally:
+                                                    if not _lt_passing1:
+                                                        e = None
+                                                        del e
+                                                _lt_caught1 = None
     """
     body: Out = [at(NOWHERE, assign(name, load(caught)))]
     unbind: Out = [
@@ -185,15 +202,17 @@ def _guard_finally(
 ) -> None:
     """Add a `try` whose `finally` does not run while a suspension passes through it.
 
-    try:                                _lt_passing1 = False
-        return ask("q")                 try:
-    finally:                                return ask("q")
-        close()                         except __longterm__.Suspend:
-                                            _lt_passing1 = True
-                                            raise
-                                        finally:
-                                            if not _lt_passing1:
-                                                close()
+        try:                                _lt_passing1 = False
+            return ask("q")                 try:
+        finally:                                return ask("q")
+            close()                         except __longterm__.Suspend:
+                                                _lt_passing1 = True
+                                                raise
+                                            finally:
+                                                if not _lt_passing1:
+                                                    close()
+
+    Each jump out of the block would need a copy of the `finally`, so none is written out.
     """
     flag = low.names.fresh("passing")
     start: Out = [at(NOWHERE, assign(flag, ast.Constant(False)))]
@@ -208,21 +227,25 @@ def _guard_finally(
 def _finally_that_suspends(low: Lowering, node: ast.Try | ast.TryStar, out: Out) -> None:
     """Add a `try` that records how it is left, so that its `finally` can suspend.
 
-    try:                                _lt_left1 = None
-        return work()                   try:
-    finally:                                _lt_leaving1 = work()
-        ask("sure")                         _lt_left1 = "return"
-                                            return _lt_leaving1
-                                        except __longterm__.Suspend:
-                                            _lt_left1 = "suspend"
-                                            raise
-                                        except __longterm__.BaseException as _lt_error1:
-                                            _lt_left1 = "raise"
-                                            _lt_leaving1 = _lt_error1
-                                            raise
-                                        finally:
-                                            if _lt_left1 != "suspend":
-                                                ask("sure")
+        try:                                _lt_left1 = None
+            return work()                   try:
+        finally:                                _lt_value1 = work()
+            ask("sure")                         _lt_leaving1 = _lt_value1
+                                                _lt_left1 = "return"
+                                                return _lt_value1
+                                                _lt_left1 = None
+                                            except __longterm__.Suspend:
+                                                _lt_left1 = "suspend"
+                                                raise
+                                            except __longterm__.BaseException as _lt_error1:
+                                                _lt_left1 = "raise"
+                                                _lt_leaving1 = _lt_error1
+                                                raise
+                                            finally:
+                                                if _lt_left1 != "suspend":
+                                                    ask("sure")
+
+    A resume inside the `finally` begins with what `_finally_entry` returns.
     """
     record = ExitRecord(low.names.fresh("left"), low.names.fresh("leaving"))
     raised = low.names.fresh("error")
