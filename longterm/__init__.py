@@ -47,6 +47,7 @@ from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
     Cancelled,
+    CannotRestart,
     CannotStore,
     CannotSuspend,
     ClaimLost,
@@ -97,6 +98,7 @@ connect()
 __all__ = [
     "AsyncFlow",
     "Cancelled",
+    "CannotRestart",
     "CannotStore",
     "CannotSuspend",
     "ClaimLost",

@@ -89,8 +89,11 @@ class Engine(Records):
             NotAFlow: the function is not decorated with `@deflow`.
             AsyncFlow: the flow is an `async def`; await `astart_flow`.
             CannotSuspend: the flow waits where its stack or a value in it cannot be stored; no run
-                was created.
+                is left, or a failed one if the store cannot forget it.
             Exception: what the flow itself raised; the run is stored as failed.
+
+        The run is created before the flow's first line runs. If this process dies then, a worker
+        starts it again, provided that the function and the arguments could be stored.
         """
         return self._turns.start(flow, args, kwargs)
 
@@ -176,10 +179,11 @@ class Engine(Records):
     def retry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
 
-        A run that failed in its first turn is started again; any other waits again for the event
-        of the turn that failed, which must be sent once more.
+        A run that failed in its first turn is started again, by the code of today; any other waits
+        again for the event of the turn that failed, which must be sent once more.
 
         Raises:
+            CannotRestart: it failed in its first turn, and what was called could not be stored.
             UnknownRun: the store has no such run.
             RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.

@@ -359,6 +359,15 @@ class RunNotEnded(LongtermError):
         )
 
 
+class CannotRestart(LongtermError):
+    """Raised when a run that failed before its first wait cannot be started once more."""
+
+    def __init__(self, run_id: str, cause: str) -> None:
+        """Keep the run."""
+        self.run_id = run_id
+        super().__init__(f"run {run_id!r} cannot be started again: {cause} (start a new run)")
+
+
 class RunComplete(RunNotSuspended):
     """Raised when an event is processed for a run that has reached its end."""
 

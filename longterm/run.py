@@ -70,7 +70,8 @@ class Run(Generic[T_co]):
     or the run is of a longterm before 0.2."""
     waiting_for: str | None = None
     """The event that a suspended run needs; of several, their names, one a line. Every suspended
-    run waits for something: one that sleeps, for `longterm.sleep`."""
+    run waits for something: one that sleeps, for `longterm.sleep`, and until its first turn has
+    ended `longterm.start`, since then a worker can start it again."""
     stack: bytes | None = field(default=None, repr=False)
     """The continuation: the encoded frames of before the current turn."""
     encoded_response: bytes | None = field(default=None, repr=False)

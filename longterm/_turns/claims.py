@@ -13,11 +13,25 @@ from typing import ParamSpec, Self, TypeVar
 
 from longterm._turns.keeper import Keeper, warn
 from longterm._turns.threads import in_thread
-from longterm._turns.transitions import refusal, released_run
+from longterm._turns.transitions import refusal, refused_start, released_run
 from longterm.clock import Clock
-from longterm.errors import ClaimLost, ClockSkew, LongtermError, NotSupported, RunNotFailed
+from longterm.errors import (
+    ClaimLost,
+    ClockSkew,
+    LongtermError,
+    NotSupported,
+    RunNotFailed,
+    UnknownRun,
+)
 from longterm.run import Run, RunState
-from longterm.store.base import Clocked, Deadlines, Leases, RunStore, claims_by_flow
+from longterm.store.base import (
+    Clocked,
+    Deadlines,
+    Erasure,
+    Leases,
+    RunStore,
+    claims_by_flow,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,6 +106,7 @@ class Claim:
         "_is_closed",
         "_is_in_thread",
         "_sought",
+        "_state_before",
         "is_saving",
         "run",
     )
@@ -101,12 +116,23 @@ class Claim:
         self._claims = claims
         self.run = run
         """The claimed run, as it was before its turn; None if there is none in hand."""
-        self._sought: tuple[str, datetime] | None = None
+        self._sought: tuple[str, datetime | None] | None = None
         """The run that the store was asked for, and until when; None once it has answered."""
+        self._state_before = RunState.SUSPENDED
         self._is_in_thread = False
         self._is_closed = False
         self.is_saving = False
         """Whether the turn is over, and the store has been asked to save the run."""
+
+    def begin(self, run: Run) -> Run:
+        """Create a run that is claimed for its first turn, and return it."""
+        claims = self._claims
+        self._sought = run.id, run.claimed_until
+        self.run = run = claims.store.create(run)
+        self._sought = None
+        if claims.leases is not None:
+            claims.keeper.hold(self)
+        return run
 
     def take(self, run_id: str, event_id: str) -> Run | None:
         """Claim a suspended run for an event; None if it is not to be had for it."""
@@ -147,7 +173,7 @@ class Claim:
             raise NotSupported(claims.store, "retrying failed runs")
         now = claims.now()
         until = now + claims.lease
-        self._sought = run_id, until
+        self._sought, self._state_before = (run_id, until), RunState.FAILED
         run = claims.leases.revive(run_id, now=now, until=until)
         self.run, self._sought = run, None
         if run is None:
@@ -170,7 +196,14 @@ class Claim:
     def release(self) -> Run:
         """Give the run back as it was before its turn."""
         assert self.run is not None
-        return self.save(released_run(self.run))
+        return self.save(released_run(self.run, self._state_before))
+
+    def _take_back(self, run: Run, error: BaseException | None) -> None:
+        """Undo the creation of a run whose start was refused or interrupted."""
+        store = self._claims.store
+        self.save(refused_start(run, error, self._claims.now()))
+        if isinstance(store, Erasure):
+            store.delete(run.id)
 
     def close(self, error: BaseException | None = None) -> None:
         """Give back a run that is still in hand; if a thread has it, that thread does.
@@ -193,28 +226,33 @@ class Claim:
         if self._sought is not None and not isinstance(error, LongtermError):
             self.run = self._found(*self._sought)
         if self.run is not None:
-            self._give_back(self.run)
+            self._give_back(self.run, error)
 
-    def _found(self, run_id: str, until: datetime) -> Run | None:
+    def _found(self, run_id: str, until: datetime | None) -> Run | None:
         """Return a run if it was claimed by the very claim that was interrupted."""
         try:
             run = self._claims.store.get(run_id)
+        except UnknownRun:  # it was not created
+            return None
         except LongtermError as error:
             warn("run %s may be claimed until %s (%s)", run_id, until, type(error).__name__)
             return None
         return run if run.state is RunState.RUNNING and run.claimed_until == until else None
 
-    def _give_back(self, run: Run) -> None:
+    def _give_back(self, run: Run, error: BaseException | None) -> None:
         try:
-            self.release()
+            if run.turn == 1:
+                self._take_back(run, error)
+            else:
+                self.release()
         except ClaimLost:  # it was saved, or another process has taken it up
             return
-        except LongtermError as error:
+        except LongtermError as failure:
             warn(
                 "run %s could not be given back, and is claimed until %s (%s)",
                 run.id,
                 run.claimed_until or "somebody does",
-                type(error).__name__,
+                type(failure).__name__,
             )
 
     async def in_thread(

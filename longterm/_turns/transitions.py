@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import encode
 from longterm._flows.context import LiveTurn
-from longterm._flows.flow import Flow
 from longterm._flows.run_turn import Completed, Outcome
 from longterm.errors import (
     Cancelled,
@@ -29,47 +28,8 @@ if TYPE_CHECKING:
     from longterm._codec.seal import Context
 
 _HERE = os.path.dirname(__file__) + os.sep
-_MARKS = 0xF << 76 | 0b11 << 62
-"""The bits of a UUID that say of which version and variant it is."""
 _LONGEST_ERROR = 100_000
 """How many characters of an exception and its traceback are kept."""
-_VERSION_7 = 7 << 76 | 0b10 << 62
-
-
-def new_run(
-    flow: Flow, args: tuple[Any, ...], kwargs: dict[str, Any], now: datetime, max_bytes: int
-) -> Run:
-    """Return a run that is about to start; its stack is the call itself, so it can be retried.
-
-    Arguments that cannot be stored are no error: the flow may be done with them before it waits.
-    """
-    run_id = _new_id(now)
-    slots: dict[str, object] = {"args": args, "kwargs": kwargs}
-    try:
-        stack = encode([Frame(flow.name, flow.version, 0, 0, slots)], ("stack", run_id, 1, ""))
-    except NotStorable:
-        stack = None
-    if stack is not None and len(stack) > max_bytes:
-        stack = None
-    return Run(
-        id=run_id,
-        flow=flow.name,
-        state=RunState.RUNNING,
-        saved_turn=1,
-        stack=stack,
-        created_at=now,
-    )
-
-
-def _new_id(now: datetime) -> str:
-    """Return a UUID of version 7 (RFC 9562, 5.7): later ones sort later, but for the same ms.
-
-    So the ids of new runs stand together at the end of a store's indexes, and starts that share a
-    transaction write the same few pages. 74 bits are random.
-    """
-    milliseconds = max(0, int(now.timestamp() * 1000))
-    drawn = int.from_bytes(os.urandom(10))
-    return f"{milliseconds << 80 | drawn & ~_MARKS | _VERSION_7:032x}"
 
 
 def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_bytes: int) -> Run:
@@ -83,8 +43,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
     if turn.responses:
         context = ("response", run.id, run.turn, "")
         response = _encoded(turn.responses, context, f"a response of {run.flow}", max_bytes)
-    if turn.index:
-        run = run.changed(index={**run.index, **turn.index})
+    run = with_facts(run, turn)
     if isinstance(outcome, Completed):
         context = ("result", run.id, run.turn, "")
         result = _encoded(outcome.result, context, f"the result of {run.flow}", max_bytes)
@@ -109,6 +68,11 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
     )
 
 
+def with_facts(run: Run, turn: LiveTurn) -> Run:
+    """Return a run with the facts that its flow has set in a turn, whatever becomes of that."""
+    return run.changed(index={**run.index, **turn.index}) if turn.index else run
+
+
 def ended_run(run: Run, state: RunState, now: datetime) -> Run:
     """Return a run that has reached its end in a state."""
     return run.changed(
@@ -124,11 +88,16 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
     )
 
 
-def released_run(run: Run) -> Run:
-    """Return a claimed run as it was before its turn."""
-    # One that waits for nothing failed in its first turn, and was claimed to be retried.
-    state = RunState.FAILED if run.waiting_for is None else RunState.SUSPENDED
+def released_run(run: Run, state: RunState = RunState.SUSPENDED) -> Run:
+    """Return a claimed run as it was before its turn; `state` is the one that it had."""
     return run.changed(state=state, claimed_until=None)
+
+
+def refused_start(run: Run, error: BaseException | None, now: datetime) -> Run:
+    """Return a run whose start was refused or interrupted, of a store that cannot forget it."""
+    why = "its start was interrupted" if error is None else _reason(error)
+    failed = run.changed(state=RunState.FAILED, claimed_until=None, updated_at=now)
+    return failed.with_error(why)
 
 
 def after_error(
@@ -149,8 +118,11 @@ def after_error(
 
 def parked_run(run: Run, error: BaseException) -> Run:
     """Return a claimed run as it was before its turn, with the reason why it cannot go on here."""
-    why = str(error) or type(error).__name__
-    return released_run(run).with_error(_storable(_shortened(why)))
+    return released_run(run).with_error(_reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    return _storable(_shortened(str(error) or type(error).__name__))
 
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:

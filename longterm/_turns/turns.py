@@ -21,20 +21,21 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
+from longterm._turns.starts import new_run, stored_call
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import (
     after_error,
     after_turn,
     ended_run,
-    new_run,
     refusal,
     released_run,
+    with_facts,
 )
 from longterm.clock import Clock
 from longterm.errors import (
     AsyncFlow,
+    CannotRestart,
     ClaimLost,
-    CorruptData,
     Expired,
     RunNotSuspended,
     RunTooLarge,
@@ -42,7 +43,7 @@ from longterm.errors import (
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
-from longterm.wait import MISSING, value_of_first, value_without
+from longterm.wait import MISSING, START, value_of_first, value_without
 
 P = ParamSpec("P")
 
@@ -92,19 +93,24 @@ class Turns:
         self._max_event_bytes = max_event_bytes
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
-        """Run the first turn of a flow, and create its run as it is then."""
-        attempt = self._first(flow, args, kwargs)
-        if attempt.flow.is_async:
-            raise AsyncFlow(attempt.flow.name, "start_flow")
-        return self._run(attempt, self._store.create)
+        """Create a run of a flow, and run its first turn."""
+        known = flow_of(flow)
+        if known.is_async:
+            raise AsyncFlow(known.name, "start_flow")
+        with self._claims.open() as claim:
+            return self._run(self._begin(claim, known, flow, args, kwargs), claim.save)
 
     async def astart(
         self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Run:
         """Run the first turn of a flow from asynchronous code."""
-        if not flow_of(flow).is_async:
+        known = flow_of(flow)
+        if not known.is_async:
             return await in_thread(self.start, flow, args, kwargs)
-        return await self._arun(self._first(flow, args, kwargs), self._store.create)
+        async with self._claims.open() as claim:
+            attempt = await claim.in_thread(self._begin, claim, known, flow, args, kwargs)
+            assert attempt is not None  # None: this coroutine was closed, and does not come here
+            return await self._arun(attempt, claim.save)
 
     def deliver(self, run_id: str, event_id: str, event: Event, key: str | None = None) -> Run:
         """Bring a run the event that it waits for; a delivery that is repeated changes nothing.
@@ -167,12 +173,12 @@ class Turns:
     def retry(self, run_id: str) -> Run:
         """Start a run anew that failed in its first turn; any other waits again, as it did."""
         with self._claims.open() as claim:
-            return self._take_failed(claim, run_id) or self.advance(claim, Event())
+            return self._take_failed(claim, run_id) or self.advance(claim, None)
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try from asynchronous code."""
         async with self._claims.open() as claim:
-            return await self._aadvance(claim, Event(), None, self._take_failed, claim, run_id)
+            return await self._aadvance(claim, None, None, self._take_failed, claim, run_id)
 
     def _take(
         self, claim: Claim, run_id: str, event_id: str, event: Event, key: str | None
@@ -199,7 +205,7 @@ class Turns:
         The delivery that failed may then come again under its key, as a queue brings it.
         """
         run = claim.take_failed(run_id)
-        if run.waiting_for is None:
+        if run.waiting_for in (START, None):  # None: it is of a longterm before 0.2
             return None
         return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
 
@@ -241,16 +247,27 @@ class Turns:
         assert claim.run is not None
         return await self._arun(self._attempt(claim.run, event, key), claim.save)
 
-    def _first(
-        self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    def _begin(
+        self,
+        claim: Claim,
+        flow: Flow,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Attempt:
-        known = flow_of(flow)
-        run = new_run(known, args, kwargs, self._clock.now(), self._max_bytes)
-        return Attempt(run, known, partial(flow, *args, **kwargs), [], None, self._clock.now)
+        """Create a run, claimed for its first turn."""
+        now = self._claims.now()
+        until = None if self._claims.leases is None else now + self._claims.lease
+        run = new_run(
+            *(flow, function, args, kwargs), now=now, until=until, max_bytes=self._max_bytes
+        )
+        entry = partial(function, *args, **kwargs)
+        return Attempt(claim.begin(run), flow, entry, [], None, self._clock.now)
 
     def _attempt(self, run: Run, event: Event | None, key: str | None = None) -> Attempt:
         """Decode a claimed run's frames, and make of them what is to be called."""
-        assert run.stack is not None
+        if run.stack is None:
+            raise CannotRestart(run.id, "the call that began it could not be stored")
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
         before = reading.get()
@@ -259,12 +276,13 @@ class Turns:
             frames = decode_frames(run.stack, context_of(run, "stack"))
         finally:
             reading.set(before)
-        slots = frames[-1].slots
-        if event is None:
-            event = _end_of_wait(run, slots)
-        elif EVENTS in slots and event.error is None:
-            event = _first_of_several(event, slots)
-        flow, entry = _start(frames[0]) if frames[0].point == 0 else rebuild(frames, event)
+        if frames[0].point == 0:
+            flow, entry = stored_call(run, frames[0])
+            if event is not None:  # an exception, which comes before the first line
+                entry = event.outcome()
+        else:
+            event = _as_awaited(event, run, frames[-1].slots)
+            flow, entry = rebuild(frames, event)
         begun = run if key == run.delivery else run.changed(delivery=key)
         return Attempt(begun, flow, entry, frames, event, self._clock.now)
 
@@ -299,7 +317,8 @@ class Turns:
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
         asked = None if attempt.event is None else attempt.event.error
-        return after_error(attempt.run, error, asked, attempt.frames, self._clock.now())
+        run = with_facts(attempt.run, attempt)
+        return after_error(run, error, asked, attempt.frames, self._clock.now())
 
 
 def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:
@@ -310,21 +329,16 @@ def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:
     return Event(value_without(slots.get(EVENTS), default))
 
 
+def _as_awaited(event: Event | None, run: Run, slots: dict[str, object]) -> Event:
+    """Return what a wait is worth that an event ends, or None: its deadline."""
+    if event is None:
+        return _end_of_wait(run, slots)
+    return _first_of_several(event, slots) if EVENTS in slots and event.error is None else event
+
+
 def _first_of_several(event: Event, slots: dict[str, object]) -> Event:
     """Return what a wait is worth for which one of several events has come."""
     try:
         return Event(value_of_first(slots[EVENTS], event.name, event.value))
     except ValueError as error:
         raise CorruptData(f"the stored bytes and the run wait for other events: {error}") from None
-
-
-def _start(frame: Frame) -> tuple[Flow, Callable[[], Any]]:
-    """Return a flow, and the call that starts it, from the frame that was kept of it."""
-    flow = flow_named(frame.flow, frame.version)
-    args, kwargs = frame.slots.get("args"), frame.slots.get("kwargs")
-    # Exactly these: a subclass could have its own way to be gone through.
-    if type(args) is not tuple or type(kwargs) is not dict:
-        raise CorruptData("the stored bytes hold no arguments where a flow begins")
-    if not all(type(name) is str for name in kwargs):
-        raise CorruptData("the stored bytes hold arguments without names")
-    return flow, partial(next(iter(flow.functions)), *args, **kwargs)

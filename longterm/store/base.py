@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
 
 from longterm.run import Fact, Run, RunState
+from longterm.wait import START
 
 __all__ = [
     "Deadlines",
@@ -37,8 +38,9 @@ class RunStore(Protocol):
       durable, from several processes at once. A store waits for its turn; it does not fail because
       another caller is busy.
     - **Durable on return.** When `create` or `update` returns, a power failure cannot undo it. A
-      claim by `unsuspend` may be lost only in a failure that its claimant does not outlive (that
-      of the one machine they share): the run is then merely still suspended.
+      claim by `unsuspend`, and a run that is created running, may be lost only in a failure that
+      its claimant does not outlive (that of the one machine they share): the run is then merely
+      still suspended, or its start has not happened.
     - **Exact.** Text is any Unicode without NUL and compares by code point; bytes come back as they
       went in, and empty is not None. A record that was returned never changes afterwards.
     - **Damage costs one run.** A row that cannot be read, or is not what was saved, is an error
@@ -133,7 +135,9 @@ class Leases(Protocol):
 
         Each is then as `died_run` says: suspended again, as it was before the turn that died, with
         one attempt more; the one that reaches `max_attempts`, or that waits for no event, is
-        failed at `now`, with an error that says so. Of several callers exactly one lets go of each.
+        failed at `now`, with an error that says so. One that died in its first turn waits for its
+        start then (`longterm.wait.START`), and is due. Of several callers exactly one lets go of
+        each.
         """
         ...
 
@@ -142,7 +146,9 @@ def died_run(run: Run, max_attempts: int, now: datetime) -> Run:
     """Return a run as it is after the turn that held it died with its process."""
     attempts = run.attempts + 1
     run = run.changed(claimed_until=None, attempts=attempts)
-    # A run that waits for nothing was in its first turn, so no event could ever carry it on.
+    if run.waiting_for == START and run.stack is None:
+        # The call that began it could not be stored: it was created with an error that says so.
+        return run.changed(state=RunState.FAILED, updated_at=now)
     if attempts < max_attempts and run.waiting_for is not None:
         return run.changed(state=RunState.SUSPENDED)
     return run.changed(state=RunState.FAILED, encoded_error=f"{attempts}{DIED}", updated_at=now)

@@ -16,6 +16,7 @@ from longterm.run import Run, RunState
 from longterm.store.base import DIED, Leases, RunStore
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, full_run, plain, suspended_run
+from longterm.wait import START
 
 _CALLERS = 8
 _ROUNDS = 10
@@ -161,6 +162,28 @@ class LeaseContract:
         assert (failed.state, failed.error) == (RunState.FAILED, f"1{DIED}")
         assert failed.updated_at == LATER
 
+    def test_a_run_that_died_in_its_first_turn_waits_for_its_start(
+        self, store: RunStore, leases: Leases
+    ) -> None:
+        run = replace(full_run(), state=RunState.RUNNING, claimed_until=NOON, waiting_for=START)
+        store.create(run)
+        without_stack = replace(run, id="r2", stack=None)
+        store.create(without_stack)
+
+        first, second = sorted(leases.release_stale(now=LATER, max_attempts=9), key=_id)
+
+        attempts = run.attempts + 1
+        expected = replace(run, state=RunState.SUSPENDED, claimed_until=None, attempts=attempts)
+        assert plain(first) == plain(store.get("r1")) == plain(expected)
+        expected = replace(
+            without_stack,
+            state=RunState.FAILED,
+            claimed_until=None,
+            attempts=attempts,
+            updated_at=LATER,
+        )
+        assert plain(second) == plain(store.get("r2")) == plain(expected)
+
     def test_a_failed_run_is_claimed_for_another_try(self, store: RunStore, leases: Leases) -> None:
         run = replace(full_run(), state=RunState.FAILED)
         store.create(run)
@@ -229,6 +252,10 @@ class LeaseContract:
             assert isinstance(saved, ClaimLost) == bool(released)
             state = RunState.SUSPENDED if released else RunState.COMPLETE
             assert store.get(run_id).state is state
+
+
+def _id(run: Run) -> str:
+    return run.id
 
 
 def _claim(leases: Leases) -> Run:

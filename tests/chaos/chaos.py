@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from longterm import Engine, Run, RunState
+from longterm.wait import START
 from tests.chaos.deliverer import LEASE, PATIENCE, deliver
 from tests.chaos.faulty_store import CHANGING
 from tests.chaos.flows import EVENTS, EXPIRED, collect
@@ -181,7 +182,10 @@ def _all_runs(engine: Engine) -> Iterator[Run]:
 def _finished(engine: Engine, run: Run) -> list[str]:
     """Carry a run on to its end, and return what it has seen."""
     while run.state is not RunState.COMPLETE:
-        run = engine.process_event(run.id, run.waiting_for or "", "the end")
+        if run.waiting_for == START:  # its process was killed in its first turn
+            run = engine.expire(run.id)
+        else:
+            run = engine.process_event(run.id, run.waiting_for or "", "the end")
     seen: list[str] = run.result
     assert len(seen) == EVENTS
     return seen

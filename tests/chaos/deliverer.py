@@ -19,6 +19,7 @@ from typing import Any
 from longterm import Engine, LongtermError, Run, RunState
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
 from longterm.store import open_store
+from longterm.wait import START
 from tests.chaos.faulty_store import FaultyStore
 from tests.chaos.flows import collect
 
@@ -71,7 +72,8 @@ def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., 
         engine.expire_due(limit=5)
     else:
         state = "running" if chance < 0.1 else "suspended"
-        if runs := engine.find_runs(state=state, limit=_IN_REACH):
+        runs = engine.find_runs(state=state, limit=_IN_REACH)
+        if runs := [run for run in runs if run.waiting_for != START]:
             _send(engine, draw.choice(runs), token, write)
 
 

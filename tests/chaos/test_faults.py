@@ -19,6 +19,7 @@ from longterm import Engine, LongtermError, RunState
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
+from longterm.wait import START
 from tests.chaos.faulty_store import CHANGING, FaultyStore
 from tests.chaos.flows import EVENTS, EXPIRED, collect
 
@@ -42,6 +43,7 @@ class FaultMachine(RuleBasedStateMachine):
         self.memory = MemoryStore()
         self.engine = Engine(FaultyStore(self.memory, self.fault), clock=self.clock, lease=LEASE)
         self.plan: tuple[str, str] | None = None
+        self.is_hung = False
         self.late: list[Callable[[], Any]] = []
         self.runs: list[str] = []
         self.sent: dict[str, tuple[str, str]] = {}
@@ -49,11 +51,14 @@ class FaultMachine(RuleBasedStateMachine):
         self.refused: set[str] = set()
 
     def fault(self, method: str, when: str, step: Callable[[], Any]) -> None:
+        if self.is_hung:
+            raise Hung
         if self.plan is None or self.plan[0] != method:
             return
         how = self.plan[1]
         if how == "hangs" and when == "before":
             self.plan = None
+            self.is_hung = True
             self.late.append(step)
             raise Hung
         if how == f"fails {when}":
@@ -68,7 +73,7 @@ class FaultMachine(RuleBasedStateMachine):
         except (LongtermError, Hung) as error:
             return error
         finally:
-            self.plan = None
+            self.plan, self.is_hung = None, False
             # A process that is paused, or died, renews nothing.
             self.engine._claims.keeper._held.clear()
 
@@ -83,7 +88,7 @@ class FaultMachine(RuleBasedStateMachine):
     def deliver(self, choose: Any, plan: tuple[str, str] | None, is_wrong: bool) -> None:
         run_id = choose.draw(st.sampled_from(sorted(self.memory._runs)))
         event_id = self.memory.get(run_id).waiting_for or "event 0"
-        if is_wrong:
+        if is_wrong or event_id == START:
             event_id = "event 99"
         token = f"token {len(self.sent)}"
         self.sent[token] = (run_id, event_id)
@@ -132,7 +137,10 @@ class FaultMachine(RuleBasedStateMachine):
         for run_id in sorted(self.memory._runs):
             run = self.engine.get_run(run_id)
             while run.state is not RunState.COMPLETE:
-                run = self.engine.process_event(run_id, run.waiting_for or "", "the end")
+                if run.waiting_for == START:  # its first turn was cut off
+                    run = self.engine.expire(run_id)
+                else:
+                    run = self.engine.process_event(run_id, run.waiting_for or "", "the end")
             assert len(run.result) == EVENTS
             for place, token in enumerate(run.result):
                 if token not in (EXPIRED, "the end"):

@@ -115,13 +115,12 @@ def test_interrupted_claim_of_another_caller_is_left_alone(engine):
 
 
 def test_claim_holds_though_no_thread_can_be_started_to_renew_it(engine, monkeypatch, warnings):
-    run = engine.start_flow(asks)
-
     def start(thread):
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
+        run = engine.start_flow(asks)
         engine.process_event(run.id, "first", 1)
         other = engine.start_flow(asks)
         assert engine.process_event(other.id, "first", 1).waiting_for == "second"

@@ -315,12 +315,12 @@ def test_value_that_cannot_be_stored_leaves_the_run_waiting(engine):
     )
 
 
-def test_start_that_cannot_be_stored_creates_no_run(engine, monkeypatch):
-    monkeypatch.setattr(engine.store, "create", lambda run: pytest.fail("a run was created"))
-
+def test_start_that_cannot_be_stored_leaves_no_run(engine):
     for flow in (captured_lock, manager_is_a_lock, iterates_over_generator):
         with pytest.raises(CannotStore):
             engine.start_flow(flow, 1)
+
+    assert engine.find_runs() == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
-from longterm.run import Run
+from longterm.run import Run, RunState
 from longterm.store._rows import (
     CHANGING,
     COLUMNS,
@@ -147,7 +147,10 @@ class SQLiteStore:
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
-        if not self._change(_CREATE, _ROWS.row_of(run), f"create run {run.id!r}"):
+        # One that is created running is claimed by this very call, and so no more than a claim is.
+        is_durable = run.state is not RunState.RUNNING
+        operation = f"create run {run.id!r}"
+        if not self._change(_CREATE, _ROWS.row_of(run), operation, is_durable=is_durable):
             raise RunExists(run.id)
         return run
 

@@ -1,0 +1,145 @@
+"""How a run begins: a call of a flow becomes a record, and the record a call again.
+
+The record is there before the first line of the flow runs, and holds the call itself as its only
+frame, at point 0. So a start that dies with its process, or fails, can be done again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from types import FunctionType
+from typing import Any, Final
+
+from longterm._codec import encode
+from longterm._flows.flow import Flow, flow_named, flow_of
+from longterm.errors import CannotRestart, CorruptData, NotAFlow, NotStorable, in_bytes
+from longterm.frame import Frame
+from longterm.run import Run, RunState
+from longterm.wait import START
+
+_MARKS: Final = 0xF << 76 | 0b11 << 62
+"""The bits of a UUID that say of which version and variant it is."""
+_VERSION_7: Final = 7 << 76 | 0b10 << 62
+_LOCAL: Final = ".<locals>."
+"""Stands in the name of a flow that is defined inside another function."""
+
+
+def new_run(
+    flow: Flow,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    now: datetime,
+    until: datetime | None,
+    max_bytes: int,
+) -> Run:
+    """Return a run that is claimed for its first turn; should that die, it is due at once.
+
+    A call that cannot be stored is no error: the flow may be done with its arguments before it
+    waits. Such a run has no stack, and its error says why it could not be started again.
+
+    Args:
+        flow: the flow that calling the function runs.
+        function: what is called.
+        args, kwargs: what it is called with.
+        now: when it begins.
+        until: how long the claim holds.
+        max_bytes: how many bytes the call may take.
+    """
+    run_id = _new_id(now)
+    stack, why_none = None, ""
+    try:
+        stack = encode([_frame(flow, function, args, kwargs)], ("stack", run_id, 1, START))
+    except NotStorable as error:
+        why_none = str(error)
+    if stack is not None and len(stack) > max_bytes:
+        why_none = f"it takes {in_bytes(len(stack))}, and {in_bytes(max_bytes)} are allowed"
+        stack = None
+    run = Run(
+        id=run_id,
+        flow=flow.name,
+        state=RunState.RUNNING,
+        saved_turn=1,
+        waiting_for=START,
+        stack=stack,
+        created_at=now,
+        deadline=now,
+        claimed_until=until,
+    )
+    if stack is not None:
+        return run
+    return run.with_error(
+        "its process died in its first turn, and it cannot be started again: the call that began "
+        f"it cannot be stored ({why_none})"
+    )
+
+
+def _new_id(now: datetime) -> str:
+    """Return a UUID of version 7 (RFC 9562, 5.7): later ones sort later, but for the same ms.
+
+    So the ids of new runs stand together at the end of a store's indexes, and starts that share a
+    transaction write the same few pages. 74 bits are random.
+    """
+    milliseconds = max(0, int(now.timestamp() * 1000))
+    drawn = int.from_bytes(os.urandom(10))
+    return f"{milliseconds << 80 | drawn & ~_MARKS | _VERSION_7:032x}"
+
+
+def _frame(
+    flow: Flow, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Frame:
+    """Return a call of a flow as a frame.
+
+    The flow's name says which function of a module it is. Anything else is stored whole: a method
+    with its `self`, an inner function with what it captured.
+    """
+    is_named = type(function) is FunctionType and _LOCAL not in flow.name
+    slots: dict[str, object] = {
+        "function": None if is_named else function,
+        "args": args,
+        "kwargs": kwargs,
+    }
+    return Frame(flow.name, flow.version, 0, 0, slots)
+
+
+def stored_call(run: Run, frame: Frame) -> tuple[Flow, Callable[[], Any]]:
+    """Return a flow, and the call that starts it, from the frame that was kept of it.
+
+    It is started by the code of today, whatever the version that it was called in.
+
+    Raises:
+        UnknownFlow: this process has no flow of the name.
+        CannotRestart: what the flow was called on is not kept, or is not here.
+        CorruptData: the bytes do not hold a call of the flow.
+    """
+    flow = flow_named(frame.flow)
+    args, kwargs = frame.slots.get("args"), frame.slots.get("kwargs")
+    # Exactly these: a subclass could have its own way to be gone through.
+    if type(args) is not tuple or type(kwargs) is not dict:
+        raise CorruptData("the stored bytes hold no arguments where a flow begins")
+    if not all(type(name) is str for name in kwargs):
+        raise CorruptData("the stored bytes hold arguments without names")
+    function = frame.slots.get("function")
+    if function is None:
+        if "function" not in frame.slots and "." in flow.name.partition(":")[2]:
+            raise CannotRestart(run.id, "a longterm before 0.2 did not keep what it was called on")
+        function = next(iter(flow.functions), None)
+        if function is None or _LOCAL in flow.name:
+            raise CannotRestart(run.id, f"the function {flow.name} is not here any more")
+    return flow, partial(_checked(function, flow), *args, **kwargs)
+
+
+def _checked(function: Any, flow: Flow) -> Callable[..., Any]:
+    """Return what stored bytes would have called, if that is a function of the very flow."""
+    try:
+        found = flow_of(function)
+    except NotAFlow:
+        found = None
+    if found is not flow:
+        raise CorruptData(f"the stored bytes call something else than flow {flow.name}")
+    result: Callable[..., Any] = function
+    return result
