@@ -87,6 +87,8 @@ class Engine(Records):
 
         Raises:
             NotAFlow: the function is not decorated with `@deflow`.
+            NotImportable: the flow is of a program that cannot be imported, such as an interactive
+                shell, and the store is not in memory.
             AsyncFlow: the flow is an `async def`; await `astart_flow`.
             CannotSuspend: the flow waits where its stack or a value in it cannot be stored; no run
                 is left, or a failed one if the store cannot forget it.

@@ -260,6 +260,19 @@ class NotAFlow(LongtermError):
         super().__init__(f"{name} {what} ({remedy})")
 
 
+class NotImportable(LongtermError):
+    """Raised when a run is to be stored whose flow no other process could find."""
+
+    def __init__(self, flow: str) -> None:
+        """Keep the flow's name."""
+        self.flow = flow
+        super().__init__(
+            f"flow {flow} cannot be found by another process: the program that defines it cannot "
+            "be imported by a name (write the flow in a file such as shop.py, and import it here; "
+            "or keep its runs in memory, by set_runstore('memory://'))"
+        )
+
+
 class AsyncFlow(LongtermError):
     """Raised when an `async def` flow is to be run from code that is not asynchronous."""
 

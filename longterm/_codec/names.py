@@ -27,6 +27,7 @@ from longterm._codec.introspect import (
     own_name_of,
     qualname_of,
 )
+from longterm._main import import_name, is_main
 from longterm.errors import NotAllowed
 
 LRU_CACHED: Final = type(trust._origin_of_file)
@@ -67,12 +68,12 @@ def find_callable(name: str) -> Any:
 
 
 def name_of(value: Any) -> str | None:
-    """Return the name under which `find` finds this very function or class, if there is one."""
-    name = own_name(value)
+    """Return the name under which `find` finds this function or class, if there is one."""
+    name = _name_here(value)
     if name is None:
         return None
     try:
-        return name if look_up(name) is value else None
+        return _published(name) if look_up(name) is value else None
     except NotAllowed:
         return None
 
@@ -136,7 +137,18 @@ def _entry(owner: Any, step: str) -> Any:
 
 
 def own_name(value: Any) -> str | None:
-    """Return the name that a function or class gives itself."""
+    """Return the name that a function or class gives itself, as other processes know it."""
+    name = _name_here(value)
+    return None if name is None else _published(name)
+
+
+def _published(name: str) -> str:
+    module_name, _, qualname = name.partition(":")
+    return f"{import_name(module_name)}:{qualname}" if is_main(module_name) else name
+
+
+def _name_here(value: Any) -> str | None:
+    """Return the name that a function or class gives itself in this process."""
     if is_a(value, type):
         # Past the metaclass, which may compute what it is asked for.
         module_name, qualname = module_of(value), qualname_of(value)

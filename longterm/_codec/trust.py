@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from longterm._codec import standard
 from longterm._codec.introspect import is_a, mro_of, namespace_of
+from longterm._main import main_module_named
 from longterm.errors import NotAllowed
 
 _STANDARD_FOLDER: Final = os.path.dirname(os.__file__).replace(os.sep, "/") + "/"
@@ -65,13 +66,19 @@ def is_allowed_by_name(module_name: str) -> bool:
     return False
 
 
+def loaded(name: str) -> Any:
+    """Return what Python holds as the module of this name; None if it is not imported."""
+    found = sys.modules.get(name)
+    return main_module_named(name) if found is None else found
+
+
 def module(name: str) -> ModuleType:
     """Return the module of this name, imported only if the application allowed that.
 
     Raises:
         NotAllowed: it is not imported and was not allowed.
     """
-    found: Any = sys.modules.get(name)
+    found = loaded(name)
     if found is None and (name in standard.ON_DEMAND or is_allowed_by_name(name)):
         try:
             found = importlib.import_module(name)

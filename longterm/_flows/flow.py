@@ -26,6 +26,7 @@ from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm._inner_code import nested_codes
+from longterm._main import import_name, is_main
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -160,10 +161,18 @@ def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
         check_given(function, caller)
         with _making:
             flow = _by_original.get(id(code)) or _add_flow(function)
-    own(function.__module__)
-    _flows[flow.name] = flow
+    own(flow.name.partition(":")[0])
+    _register(flow, function)
     flow.functions.add(function)
     function.__code__ = flow.fresh.code
+
+
+def _register(flow: Flow, function: types.FunctionType) -> None:
+    """Let a flow be found by its name."""
+    known = _flows.get(flow.name)
+    # What was imported by the name counts, and not its twin that runs as the main module.
+    if known is None or not is_main(function.__module__) or is_main(known.globals["__name__"]):
+        _flows[flow.name] = flow
 
 
 def _add_flow(function: types.FunctionType) -> Flow:
@@ -172,7 +181,7 @@ def _add_flow(function: types.FunctionType) -> Flow:
         raise CompileError(f"cannot make {function.__qualname__} a flow: {NEEDS_COLUMNS}")
     loader = loader_of(function)
     _check_cells(function, loader.fresh.code)
-    name = f"{function.__module__}:{function.__qualname__}"
+    name = f"{import_name(function.__module__, function.__globals__)}:{function.__qualname__}"
     flow = Flow(name, loader, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
     _add_body(Body(flow, flow.fresh.code))
@@ -209,7 +218,7 @@ def _made_of(value: object) -> str | None:
         return wrapped.__qualname__
     # One that compiles the function anew, as typeguard's does, keeps no trace of it but its name.
     module, qualname = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
-    return qualname if f"{module}:{qualname}" in _flows else None
+    return qualname if f"{import_name(module)}:{qualname}" in _flows else None
 
 
 def flow_named(name: str, version: str | None = None) -> Flow:

@@ -19,6 +19,7 @@ from longterm._flows.continuation import rebuild
 from longterm._flows.event import Event
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
+from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
 from longterm._turns.starts import new_run, stored_call
@@ -36,7 +37,9 @@ from longterm.errors import (
     AsyncFlow,
     CannotRestart,
     ClaimLost,
+    CorruptData,
     Expired,
+    NotImportable,
     RunNotSuspended,
     RunTooLarge,
 )
@@ -94,7 +97,7 @@ class Turns:
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Create a run of a flow, and run its first turn."""
-        known = flow_of(flow)
+        known = self._startable(flow)
         if known.is_async:
             raise AsyncFlow(known.name, "start_flow")
         with self._claims.open() as claim:
@@ -104,7 +107,7 @@ class Turns:
         self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Run:
         """Run the first turn of a flow from asynchronous code."""
-        known = flow_of(flow)
+        known = self._startable(flow)
         if not known.is_async:
             return await in_thread(self.start, flow, args, kwargs)
         async with self._claims.open() as claim:
@@ -246,6 +249,16 @@ class Turns:
             return done
         assert claim.run is not None
         return await self._arun(self._attempt(claim.run, event, key), claim.save)
+
+    def _startable(self, function: Callable[..., Any]) -> Flow:
+        """Return the flow of a function, if its runs can go on once they are stored."""
+        flow = flow_of(function)
+        if is_main(flow.name.partition(":")[0]):
+            from longterm.store.memory import MemoryStore
+
+            if not isinstance(self._store, MemoryStore):
+                raise NotImportable(flow.name)
+        return flow
 
     def _begin(
         self,

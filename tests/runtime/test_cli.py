@@ -182,10 +182,9 @@ def test_a_run_is_shown_with_its_lines_and_locals(longterm, engine, clinic):
     assert "asked = ['dose']" in shown["stack"]
 
 
-def test_a_run_of_a_module_that_was_started_as_a_script_is_shown_without_lines(
-    longterm, engine, clinic, tmp_path, monkeypatch
+def test_a_run_of_a_module_that_was_started_as_a_script_is_shown_with_its_lines(
+    longterm, engine, clinic, tmp_path
 ):
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__)
     script = tmp_path / "script.py"
     script.write_text(FLOWS + "\nfrom longterm import set_runstore, start_flow\n")
     with script.open("a") as text:
@@ -199,8 +198,8 @@ def test_a_run_of_a_module_that_was_started_as_a_script_is_shown_without_lines(
     status, out, _ = longterm("show", run.id)
 
     assert status == 0
-    assert "frame 1: __main__:ask" in out
-    assert "    > " not in out
+    assert "frame 1: script:ask" in out
+    assert "    > return suspend(what)" in out
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -102,7 +102,7 @@ def _modules_of(root: Any) -> list[str]:
 
 
 def _namespace(module_name: str) -> dict[str, Any]:
-    found: Any = sys.modules.get(module_name)
+    found = trust.loaded(module_name)
     return trust.namespace_of_module(found) if is_a(found, ModuleType) else {}
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, READS, Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of
 from longterm._codec.types.kinds import Kind, Parts
+from longterm._main import import_name
 from longterm.errors import CorruptData, NotAllowed, UnknownRun
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def register_type(
         upgrade: given plain values of an older version and that version, return those of today.
         subclasses: store instances of subclasses the same way.
     """
-    called = name or f"{cls.__module__}:{cls.__qualname__}"
+    called = name or f"{import_name(cls.__module__)}:{cls.__qualname__}"
     known = _by_name.get(called)
     if known is not None and known.cls.__qualname__ != cls.__qualname__:
         raise ValueError(f"the name {called!r} is taken by {known.cls!r} (give another name)")
