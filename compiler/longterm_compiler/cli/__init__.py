@@ -89,6 +89,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_version(parser)
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="a file, a module, or a flow")
+    _add_actions(parser)
+    parser.add_argument(
+        "--unsafe-fixes",
+        action="store_true",
+        help="with --fix or --diff: make also changes that can change what a flow does",
+    )
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="auto (the default: on a terminal), always or never",
+    )
+    return parser
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add what can be done instead of showing the code: one thing at a time."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--points", action="store_true", help="show a table of the resume points")
     what.add_argument("--check", action="store_true", help="show only what cannot be compiled")
@@ -108,19 +126,6 @@ def _parser() -> argparse.ArgumentParser:
         help="write modules whose flows are compiled, which run without the compiler, to a folder",
     )
     what.add_argument("--diff", action="store_true", help="show what --fix would change")
-    parser.add_argument(
-        "--unsafe-fixes",
-        action="store_true",
-        help="with --fix or --diff: make also changes that can change what a flow does",
-    )
-    parser.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
-        metavar="WHEN",
-        help="auto (the default: on a terminal), always or never",
-    )
-    return parser
 
 
 def _run(text: str, options: _Options, *, first: bool) -> int:

@@ -248,24 +248,28 @@ def _finally_that_suspends(low: Lowering, node: ast.Try | ast.TryStar, out: Out)
     A resume inside the `finally` begins with what `_finally_entry` returns.
     """
     record = ExitRecord(low.names.fresh("left"), low.names.fresh("leaving"))
-    raised = low.names.fresh("error")
+    handlers = _recording_handlers(record, low.names.fresh("error"))
     start: Out = [at(NOWHERE, assign(record.way, ast.Constant(None)))]
     low.exit_records.append(record)
     body = [*_without_finally(low, node), at(NOWHERE, assign(record.way, ast.Constant(None)))]
     low.exit_records.pop()
-    raising: Out = [
-        assign(record.way, ast.Constant("raise")),
-        assign(record.value, load(raised)),
-        ast.Raise(None, None),
-    ]
-    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), raised, raising))
-    handlers = [_let_suspension_pass([assign(record.way, ast.Constant("suspend"))]), catching]
     test = ast.Compare(load(record.way), [ast.NotEq()], [ast.Constant("suspend")])
     unless_passing = at(NOWHERE, ast.If(test, low.block(node.finalbody), []))
     guarded = ast.copy_location(ast.Try(body, handlers, [], [unless_passing]), node)
     low.preludes[guarded] = start
     low.finally_entries[guarded] = _finally_entry(low, node, record)
     out += [*start, guarded]
+
+
+def _recording_handlers(record: ExitRecord, error: str) -> list[ast.ExceptHandler]:
+    """Return the handlers that record that a block is left by a suspension, or an exception."""
+    raising: Out = [
+        assign(record.way, ast.Constant("raise")),
+        assign(record.value, load(error)),
+        ast.Raise(None, None),
+    ]
+    catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, raising))
+    return [_let_suspension_pass([assign(record.way, ast.Constant("suspend"))]), catching]
 
 
 def _finally_entry(low: Lowering, node: ast.stmt, record: ExitRecord) -> FinallyEntry:

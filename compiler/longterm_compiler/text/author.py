@@ -1,5 +1,8 @@
 """What one flow's author wrote, to be looked up by the nodes of the plan.
 
+The plan is the tree of a body that the compiler makes (`ast`). Most of its nodes are the author's
+own, or stand at the place of one; the libcst node there is the text to write, comments included.
+
 libcst parses the lines of the function and no others: what stands around it in the file is of no
 use here, and nobody has checked that it is not too deep for libcst's parser, which recurses until
 the process ends (`longterm_compiler.analysis.limits` has checked the flow).
@@ -30,27 +33,30 @@ _Key: TypeAlias = tuple[type[ast.AST], int, int, int | None, int | None]
 
 INDENT = "    "
 _MOST_OPERANDS = 1000
-"""Of one `and` or `or`, flat for `ast`, of which libcst nests each in the next."""
+"""The operands of one `and` or `or` that libcst's parser is given; more may end the process.
+
+In `ast` they are one list. libcst nests them, and recurses in its native code.
+"""
 _GOES_ON = re.compile(r"[ \t\f;]*\\")
-"""The rest of a line that the next one belongs to."""
+"""The rest of a line that the next line belongs to: a backslash ends it."""
 _BLANK = re.compile(r"[ \t\f]*(#.*)?")
 
 
 @dataclass(frozen=True, eq=False)
-class Author:
+class AuthorText:
     """One flow as written: its tree, and the libcst node of each of its nodes."""
 
     source: SourceFile
     definition: Definition
 
     @cached_property
-    def written(self) -> cst.FunctionDef:
+    def function(self) -> cst.FunctionDef:
         """The whole function."""
         lines = self._lines()
         is_inside = lines[0][:1].isspace()
         text = "\n".join(["if True:", *lines, ""] if is_inside else [*lines, ""])
-        if self._longest_choice() > _MOST_OPERANDS:
-            raise RecursionError
+        if self._most_operands() > _MOST_OPERANDS:
+            raise RecursionError  # `room_for` refuses the flow then, as too deep
         found: cst.CSTNode = self._parsed(text).body[0]
         if is_inside:
             assert isinstance(found, cst.If)
@@ -62,7 +68,7 @@ class Author:
     def pairs(self) -> Pairs:
         """The libcst nodes by the nodes of the tree."""
         pairs = Pairs()
-        pairs.pair(self.definition.node, self.written)
+        pairs.pair(self.definition.node, self.function)
         return pairs
 
     def _parsed(self, text: str) -> cst.Module:
@@ -78,7 +84,8 @@ class Author:
             name = self.definition.qualname
             raise InternalError(f"libcst cannot read the flow {name}: {error}") from error
 
-    def _longest_choice(self) -> int:
+    def _most_operands(self) -> int:
+        """Return how many operands the longest `and` or `or` of the function has."""
         nodes = ast.walk(self.definition.node)
         return max((len(each.values) for each in nodes if isinstance(each, ast.BoolOp)), default=0)
 
@@ -97,8 +104,15 @@ class Author:
 
     @cached_property
     def extent(self) -> slice:
-        """The lines of the function, counted from 0, with the comments that end it."""
+        """The lines of the function, counted from 0, with the comments that end it.
+
+        def greet(name):                # the first line
+            print(name)
+            # This comment belongs to the function: it is indented.
+        # This one does not.
+        """
         node, lines = self.definition.node, self.source.lines
+        # `ast` tells where the last statement ends; its line may go on with `;` and backslashes.
         line, column = end_of(node)
         rest = lines[line - 1].encode()[column:].decode()
         while _GOES_ON.fullmatch(rest) and line < len(lines):
@@ -107,7 +121,8 @@ class Author:
         end = line
         for number in range(line, len(lines)):
             text = lines[number]
-            if not _BLANK.fullmatch(text) or "#" in text[: node.col_offset + 1]:
+            is_indented = "#" not in text[: node.col_offset + 1]
+            if not _BLANK.fullmatch(text) or not is_indented:
                 break
             if text.strip():
                 end = number + 1
@@ -146,8 +161,8 @@ class Author:
             if hasattr(node, "lineno") and node in self.pairs.nodes:
                 found[_key(node)] = node
             (inside_strings if isinstance(node, ast.JoinedStr) else pending).extend(children(node))
-        # Before Python 3.12 (PEP 701) the places inside an f-string were not all those in the file,
-        # so the others come first.
+        # Before Python 3.12 (PEP 701) some places inside an f-string are wrong (gh-94869), or those
+        # of the whole (gh-104608), and may be another node's. So what is outside comes first.
         for node in inside_strings:
             if hasattr(node, "lineno") and node in self.pairs.nodes:
                 found.setdefault(_key(node), node)

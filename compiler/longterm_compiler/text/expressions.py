@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from longterm_compiler.text.author import Author, same_tree
+from longterm_compiler.text.author import AuthorText, same_tree
 from longterm_compiler.text.edits import parenthesized, with_parts
 from longterm_compiler.text.strings import f_string
 
@@ -40,7 +40,7 @@ _OPERATORS: dict[type[ast.cmpop], cst.BaseCompOp] = {
 class Expressions:
     """Writes the expressions of one flow."""
 
-    author: Author
+    author: AuthorText
 
     def expression(self, node: ast.expr) -> cst.BaseExpression:
         """Write an expression, which may need parentheses where it comes to stand."""
@@ -127,6 +127,7 @@ class Expressions:
         return part if type(old) is type(new) else parenthesized(part)
 
     def _made(self, node: ast.expr) -> cst.BaseExpression:
+        """Write an expression of which there is no text: one that lowering made."""
         match node:
             case ast.Name():
                 return cst.Name(node.id)
@@ -143,15 +144,7 @@ class Expressions:
                 key = cst.SubscriptElement(cst.Index(self._enclosed(node.slice)))
                 return cst.Subscript(self._operand(node.value), [key])
             case ast.Call():
-                given = [
-                    cst.Arg(
-                        self._enclosed(argument),
-                        star="*" if isinstance(argument, ast.Starred) else "",
-                    )
-                    for argument in node.args
-                ]
-                given += [self._keyword(keyword) for keyword in node.keywords]
-                return cst.Call(self._operand(node.func), given)
+                return self._call(node)
             case ast.UnaryOp(op=ast.Not()):
                 return cst.UnaryOperation(cst.Not(), self._operand(node.operand))
             case ast.Await():
@@ -160,17 +153,27 @@ class Expressions:
                 test, body = self._branch(node.test), self._branch(node.body)
                 return cst.IfExp(test, body, self._branch(node.orelse))
             case ast.Compare():
-                rest = zip(node.ops, node.comparators, strict=True)
-                targets = [
-                    cst.ComparisonTarget(_OPERATORS[type(operator)], self._operand(right))
-                    for operator, right in rest
-                ]
-                return cst.Comparison(self._operand(node.left), targets)
+                return self._comparison(node)
             case ast.JoinedStr():
                 return f_string(node, self._braced)
             case ast.Lambda() if not node.args.args:
                 return cst.Lambda(cst.Parameters(), self._enclosed(node.body))
         return self._display(node)
+
+    def _call(self, node: ast.Call) -> cst.Call:
+        given = [
+            cst.Arg(self._enclosed(value), star="*" if isinstance(value, ast.Starred) else "")
+            for value in node.args
+        ]
+        given += [self._keyword(keyword) for keyword in node.keywords]
+        return cst.Call(self._operand(node.func), given)
+
+    def _comparison(self, node: ast.Compare) -> cst.Comparison:
+        targets = [
+            cst.ComparisonTarget(_OPERATORS[type(operator)], self._operand(right))
+            for operator, right in zip(node.ops, node.comparators, strict=True)
+        ]
+        return cst.Comparison(self._operand(node.left), targets)
 
     def _display(self, node: ast.expr) -> cst.BaseExpression:
         match node:

@@ -1,7 +1,16 @@
 """Pair the nodes of two trees of one function: the libcst node that each `ast` node was written as.
 
-The two trees have the same shape but for a few constructs, so they are walked side by side; places
-in the text, which the two count in different units, are not compared.
+`ast` has the abstract syntax tree, libcst a concrete one, which keeps every comment, bracket and
+space. The two have the same shape but for a few constructs, so they are walked side by side:
+
+    ast                                 libcst
+    BoolOp(And, [a, b, c])              BooleanOperation(BooleanOperation(a, b), c)
+    Constant("ab"), written "a" "b"     ConcatenatedString("a", "b")
+    Starred(x), in a call               Arg(x, star="*")
+    If in the `orelse` of an If         If for `elif`; Else with an If inside for `else: if`
+
+Below, a `node` is one of `ast`, and `concrete` the libcst node of the same text. Their places are
+not compared: the two count them in different units.
 """
 
 from __future__ import annotations
@@ -15,6 +24,8 @@ import libcst as cst
 
 Line: TypeAlias = cst.SimpleStatementLine | cst.SimpleStatementSuite
 Header: TypeAlias = cst.Else | cst.Finally
+
+_EXPRESSION = cst.FormattedStringExpression
 
 _SAME_SHAPE: dict[type[ast.AST], tuple[tuple[str, str], ...]] = {
     ast.Assert: (("test", "test"), ("msg", "msg")),
@@ -63,100 +74,103 @@ class Pairs:
     elifs: set[ast.stmt] = field(default_factory=set)
     """Each `if` that was written as `elif`."""
     longest_chain: int = 0
-    """The most links of a chain that one node of `ast` stands for, and libcst nests."""
+    """The most parts of what is one node of `ast`, and a nest of libcst: `a and b and c` has three.
 
-    def _all(self, nodes: Iterable[ast.AST], written: Iterable[Any]) -> None:
-        for node, each in zip(nodes, written, strict=True):
+    To write such a nest down libcst recurses, so it tells how much room that needs.
+    """
+
+    def _all(self, nodes: Iterable[ast.AST], concrete: Iterable[Any]) -> None:
+        for node, each in zip(nodes, concrete, strict=True):
             self.pair(node, each)
 
-    def pair(self, node: ast.AST, written: Any) -> None:
+    def pair(self, node: ast.AST, concrete: Any) -> None:
         """Enter a node and all that is inside it."""
-        self.nodes[node] = written
+        self.nodes[node] = concrete
         for name, theirs in _SAME_SHAPE.get(type(node), ()):
             part = getattr(node, name)
             if part is not None:
-                self.pair(part, getattr(written, theirs))
+                self.pair(part, getattr(concrete, theirs))
         if isinstance(node, ast.stmt):
-            self._statement(node, written)
+            self._statement(node, concrete)
         elif isinstance(node, ast.expr):
-            self._expression(node, written)
+            self._expression(node, concrete)
         else:
-            self._other(node, written)
+            self._other(node, concrete)
 
-    def block(self, body: list[ast.stmt], written: cst.BaseSuite) -> None:
+    def block(self, body: list[ast.stmt], concrete: cst.BaseSuite) -> None:
         """Enter the statements of a block."""
-        self.suites[body[0]] = self.last[body[-1]] = written
-        for node, (each, line) in zip(body, _statements(written), strict=True):
+        self.suites[body[0]] = self.last[body[-1]] = concrete
+        for node, (each, line) in zip(body, _statements(concrete), strict=True):
             if line is not None:
                 self.lines[node] = line
             self.pair(node, each)
 
-    def _statement(self, node: ast.stmt, written: Any) -> None:
+    def _statement(self, node: ast.stmt, concrete: Any) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._all(node.decorator_list, (each.decorator for each in written.decorators))
-                self.pair(node.args, written.params)
-                self.block(node.body, written.body)
+                self._all(node.decorator_list, (each.decorator for each in concrete.decorators))
+                self.pair(node.args, concrete.params)
+                self.block(node.body, concrete.body)
             case ast.ClassDef():
-                self._all(node.decorator_list, (each.decorator for each in written.decorators))
-                self._arguments(node.bases, node.keywords, [*written.bases, *written.keywords])
-                self.block(node.body, written.body)
+                self._all(node.decorator_list, (each.decorator for each in concrete.decorators))
+                self._arguments(node.bases, node.keywords, [*concrete.bases, *concrete.keywords])
+                self.block(node.body, concrete.body)
             case ast.Assign():
-                self._all(node.targets, (each.target for each in written.targets))
-                self.pair(node.value, written.value)
+                self._all(node.targets, (each.target for each in concrete.targets))
+                self.pair(node.value, concrete.value)
             case ast.Raise(cause=ast.expr() as cause):
-                self.pair(cause, written.cause.item)
+                self.pair(cause, concrete.cause.item)
             case ast.Delete():
-                self._all(node.targets, _deleted(written.target))
+                self._all(node.targets, _deleted(concrete.target))
             case ast.If() | ast.While() | ast.For() | ast.AsyncFor():
-                self.block(node.body, written.body)
-                self._else(node.orelse, written.orelse)
+                self.block(node.body, concrete.body)
+                self._else(node.orelse, concrete.orelse)
             case ast.With() | ast.AsyncWith():
-                self._all(node.items, written.items)
-                self.block(node.body, written.body)
+                self._all(node.items, concrete.items)
+                self.block(node.body, concrete.body)
             case ast.Try() | ast.TryStar():
-                self.block(node.body, written.body)
-                self._all(node.handlers, written.handlers)
-                self._else(node.orelse, written.orelse)
-                self._else(node.finalbody, written.finalbody)
+                self.block(node.body, concrete.body)
+                self._all(node.handlers, concrete.handlers)
+                self._else(node.orelse, concrete.orelse)
+                self._else(node.finalbody, concrete.finalbody)
             case ast.Match():
-                self._all(node.cases, written.cases)
+                self._all(node.cases, concrete.cases)
 
-    def _else(self, body: list[ast.stmt], written: cst.If | Header | None) -> None:
-        if isinstance(written, cst.If):
+    def _else(self, body: list[ast.stmt], concrete: cst.If | Header | None) -> None:
+        if isinstance(concrete, cst.If):
             self.elifs.add(body[0])
-            self.pair(body[0], written)
-        elif written is not None:
-            self.headers[body[0]] = written
-            self.block(body, written.body)
+            self.pair(body[0], concrete)
+        elif concrete is not None:
+            self.headers[body[0]] = concrete
+            self.block(body, concrete.body)
 
-    def _expression(self, node: ast.expr, written: Any) -> None:
+    def _expression(self, node: ast.expr, concrete: Any) -> None:
         match node:
             case ast.BoolOp():
-                self._all(node.values, self._links(_operands(written)))
+                self._all(node.values, self._links(_operands(concrete)))
             case ast.Compare():
-                self.pair(node.left, written.left)
-                self._all(node.comparators, (each.comparator for each in written.comparisons))
+                self.pair(node.left, concrete.left)
+                self._all(node.comparators, (each.comparator for each in concrete.comparisons))
             case ast.Call():
-                self.pair(node.func, written.func)
-                self._arguments(node.args, node.keywords, written.args)
+                self.pair(node.func, concrete.func)
+                self._arguments(node.args, node.keywords, concrete.args)
             case ast.Dict():
-                for key, value, each in zip(node.keys, node.values, written.elements, strict=True):
+                for key, value, each in zip(node.keys, node.values, concrete.elements, strict=True):
                     if key is not None:
                         self.pair(key, each.key)
                     self.pair(value, each.value)
             case ast.List() | ast.Tuple() | ast.Set():
-                self._elements(node.elts, written.elements)
+                self._elements(node.elts, concrete.elements)
             case ast.Subscript():
-                self.pair(node.value, written.value)
-                self._subscript(node.slice, written.slice)
+                self.pair(node.value, concrete.value)
+                self._subscript(node.slice, concrete.slice)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self._all(node.generators, _for_in(written.for_in))
+                self._all(node.generators, _for_in(concrete.for_in))
             case ast.JoinedStr():
-                parts = [each for piece in self._links(_pieces(written)) for each in _parts(piece)]
+                parts = [each for piece in self._links(_pieces(concrete)) for each in _parts(piece)]
                 self._formatted(node, parts)
             case ast.Constant():
-                self._links(_pieces(written))
+                self._links(_pieces(concrete))
 
     def _links(self, chain: Iterable[Any]) -> list[Any]:
         links = list(chain)
@@ -164,25 +178,25 @@ class Pairs:
         return links
 
     def _arguments(
-        self, args: list[ast.expr], keywords: list[ast.keyword], written: Sequence[cst.Arg]
+        self, args: list[ast.expr], keywords: list[ast.keyword], concrete: Sequence[cst.Arg]
     ) -> None:
-        are_named = [each.keyword is not None or each.star == "**" for each in written]
-        positional = [each for each, named in zip(written, are_named, strict=True) if not named]
+        are_named = [each.keyword is not None or each.star == "**" for each in concrete]
+        positional = [each for each, named in zip(concrete, are_named, strict=True) if not named]
         # A `*star` has no node of its own in libcst, so the argument stands for it.
         for node, each in zip(args, positional, strict=True):
             self.pair(node, each if each.star else each.value)
-        named = (each for each, named in zip(written, are_named, strict=True) if named)
+        named = (each for each, named in zip(concrete, are_named, strict=True) if named)
         for keyword, each in zip(keywords, named, strict=True):
             self.nodes[keyword] = each
             self.pair(keyword.value, each.value)
 
-    def _elements(self, nodes: list[ast.expr], written: Sequence[Any]) -> None:
-        for node, each in zip(nodes, written, strict=True):
+    def _elements(self, nodes: list[ast.expr], concrete: Sequence[Any]) -> None:
+        for node, each in zip(nodes, concrete, strict=True):
             self.pair(node, each if isinstance(node, ast.Starred) else each.value)
 
-    def _subscript(self, node: ast.expr, written: Sequence[cst.SubscriptElement]) -> None:
-        parts = [each.slice for each in written]
-        is_plain = not isinstance(written[0].comma, cst.Comma) and not _is_star(parts[0])
+    def _subscript(self, node: ast.expr, concrete: Sequence[cst.SubscriptElement]) -> None:
+        parts = [each.slice for each in concrete]
+        is_plain = not isinstance(concrete[0].comma, cst.Comma) and not _is_star(parts[0])
         if len(parts) == 1 and is_plain:
             self._slice(node, parts[0])
             return
@@ -190,15 +204,17 @@ class Pairs:
         for each, part in zip(node.elts, parts, strict=True):
             self._slice(each, part)
 
-    def _slice(self, node: ast.expr, written: cst.BaseSlice) -> None:
-        if isinstance(written, cst.Index) and written.star is None:
-            self.pair(node, written.value)
+    def _slice(self, node: ast.expr, concrete: cst.BaseSlice) -> None:
+        if isinstance(concrete, cst.Index) and concrete.star is None:
+            self.pair(node, concrete.value)
         else:
-            self.pair(node, written)
+            self.pair(node, concrete)
 
-    def _formatted(self, node: ast.JoinedStr, written: list[cst.FormattedStringExpression]) -> None:
+    def _formatted(
+        self, node: ast.JoinedStr, concrete: list[cst.FormattedStringExpression]
+    ) -> None:
         values = [each for each in node.values if isinstance(each, ast.FormattedValue)]
-        for value, each in zip(values, written, strict=True):
+        for value, each in zip(values, concrete, strict=True):
             self.nodes[value] = each
             self.pair(value.value, each.expression)
             if isinstance(value.format_spec, ast.JoinedStr):
@@ -206,35 +222,32 @@ class Pairs:
                 self.nodes[value.format_spec] = each
                 self._formatted(value.format_spec, spec)
 
-    def _other(self, node: ast.AST, written: Any) -> None:
+    def _other(self, node: ast.AST, concrete: Any) -> None:
         match node:
             case ast.arguments():
-                before = [*written.posonly_params, *written.params]
+                before = [*concrete.posonly_params, *concrete.params]
                 defaults = [each.default for each in before if each.default is not None]
                 self._all(node.defaults, defaults)
-                for default, each in zip(node.kw_defaults, written.kwonly_params, strict=True):
+                for default, each in zip(node.kw_defaults, concrete.kwonly_params, strict=True):
                     if default is not None:
                         self.pair(default, each.default)
             case ast.comprehension():
-                self.pair(node.target, written.target)
-                self.pair(node.iter, written.iter)
-                self._all(node.ifs, (each.test for each in written.ifs))
+                self.pair(node.target, concrete.target)
+                self.pair(node.iter, concrete.iter)
+                self._all(node.ifs, (each.test for each in concrete.ifs))
             case ast.withitem():
-                self.pair(node.context_expr, written.item)
+                self.pair(node.context_expr, concrete.item)
                 if node.optional_vars is not None:
-                    self.pair(node.optional_vars, written.asname.name)
+                    self.pair(node.optional_vars, concrete.asname.name)
             case ast.ExceptHandler():
                 if node.type is not None:
-                    self.pair(node.type, written.type)
-                self.block(node.body, written.body)
+                    self.pair(node.type, concrete.type)
+                self.block(node.body, concrete.body)
             case ast.match_case():
-                self.nodes[node.pattern] = written.pattern
+                self.nodes[node.pattern] = concrete.pattern
                 if node.guard is not None:
-                    self.pair(node.guard, written.guard)
-                self.block(node.body, written.body)
-
-
-_EXPRESSION = cst.FormattedStringExpression
+                    self.pair(node.guard, concrete.guard)
+                self.block(node.body, concrete.body)
 
 
 def _statements(suite: cst.BaseSuite) -> Iterator[tuple[cst.CSTNode, Line | None]]:
@@ -249,13 +262,13 @@ def _statements(suite: cst.BaseSuite) -> Iterator[tuple[cst.CSTNode, Line | None
             yield line, None
 
 
-def _operands(written: cst.BooleanOperation) -> list[cst.BaseExpression]:
+def _operands(concrete: cst.BooleanOperation) -> list[cst.BaseExpression]:
     """Return the operands of `a and b and c`, which libcst reads as `(a and b) and c`."""
     found: list[cst.BaseExpression] = []
-    kind = type(written.operator)
-    left: cst.BaseExpression = written
+    kind = type(concrete.operator)
+    left: cst.BaseExpression = concrete
     while isinstance(left, cst.BooleanOperation) and isinstance(left.operator, kind):
-        if left.lpar and left is not written:
+        if left.lpar and left is not concrete:
             break
         found.append(left.right)
         left = left.left
@@ -263,31 +276,34 @@ def _operands(written: cst.BooleanOperation) -> list[cst.BaseExpression]:
 
 
 def _deleted(target: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """Return the targets of a `del`: `del a, b` has two in `ast`, and one tuple in libcst."""
     if isinstance(target, cst.Tuple) and not target.lpar:
         return [each.value for each in target.elements]
     return [target]
 
 
 def _for_in(first: cst.CompFor) -> Iterator[cst.CompFor]:
+    """Yield each `for` of a comprehension; in libcst one holds the next."""
     following: cst.CompFor | None = first
     while following is not None:
         yield following
         following = following.inner_for_in
 
 
-def _pieces(written: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+def _pieces(concrete: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
     """Yield the strings that stand side by side in one."""
-    while isinstance(written, cst.ConcatenatedString):
-        yield written.left
-        written = written.right
-    yield written
+    while isinstance(concrete, cst.ConcatenatedString):
+        yield concrete.left
+        concrete = concrete.right
+    yield concrete
 
 
 def _parts(piece: cst.BaseExpression) -> list[cst.FormattedStringExpression]:
+    """Return what stands in the braces of a string."""
     if not isinstance(piece, cst.FormattedString):
         return []
     return [each for each in piece.parts if isinstance(each, _EXPRESSION)]
 
 
-def _is_star(written: cst.BaseSlice) -> bool:
-    return isinstance(written, cst.Index) and written.star is not None
+def _is_star(concrete: cst.BaseSlice) -> bool:
+    return isinstance(concrete, cst.Index) and concrete.star is not None

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import libcst as cst
 
-from longterm_compiler.text.author import Author
+from longterm_compiler.text.author import AuthorText
 from longterm_compiler.text.expressions import Expressions
 from longterm_compiler.text.simple import Simple
 
@@ -34,7 +34,7 @@ _WITH = (ast.With, ast.AsyncWith)
 class Statements:
     """Writes the statements of one flow."""
 
-    author: Author
+    author: AuthorText
     note: Note
     is_whole: bool
     """Whether all of the author's statements are written, and so all comments have a place."""

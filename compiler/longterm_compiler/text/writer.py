@@ -9,7 +9,7 @@ import libcst as cst
 
 from longterm._abi import NEXT
 from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
-from longterm_compiler.text.author import INDENT, Author
+from longterm_compiler.text.author import INDENT, AuthorText
 from longterm_compiler.text.statements import Statements
 
 _WIDTH = 88
@@ -36,12 +36,12 @@ class FlowText:
         self, source: SourceFile, definition: Definition, marks: dict[ast.stmt, Mark]
     ) -> None:
         """Take a flow of a file, and the marks of the statements that are its resume points."""
-        self._author = Author(source, definition)
+        self._author = AuthorText(source, definition)
         self._marks = marks
 
     def fresh(self, plan: FunctionNode, indent: str = "") -> str:
         """Write the function as the author declared it, with the fresh body."""
-        written = self._author.written
+        written = self._author.function
         return self._text(written.with_changes(body=self._body(plan, None)), indent)
 
     def resume(self, plan: FunctionNode, mark: Mark) -> str:
@@ -92,7 +92,7 @@ class FlowText:
         notes = _Notes(self._author, self._marks, resumed)
         written, tail = Statements(self._author, notes.of, resumed is None).block(plan.body)
         header = cst.TrailingWhitespace()
-        own = self._author.written.body
+        own = self._author.function.body
         if resumed is None and isinstance(own, cst.IndentedBlock):
             header = own.header
         return cst.IndentedBlock(written, header=header, footer=tail)
@@ -109,7 +109,7 @@ class FlowText:
 class _Notes:
     """Gives the statements of resume points their comments."""
 
-    author: Author
+    author: AuthorText
     marks: dict[ast.stmt, Mark]
     resumed: Mark | None
 
