@@ -100,7 +100,7 @@ def id_of_run(value: object) -> str:
         InvalidRunId: it is neither.
         UnknownRun: no store holds a run of such an id.
     """
-    if type(value) is str and value.isascii() and "\0" not in value:  # most often
+    if type(value) is str and value.isprintable():  # most often
         return value
     uuid = sys.modules.get("uuid")  # who has not imported it has no UUID either
     if uuid is not None and isinstance(value, uuid.UUID):

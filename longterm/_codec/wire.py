@@ -6,6 +6,7 @@ every release.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from msgpack import ExtType
@@ -53,6 +54,7 @@ ZONE: Final = 19
 TYPE: Final = 20
 
 
+@lru_cache(maxsize=512)
 def reference(number: int) -> ExtType:
     """Return what stands for item `number` wherever it is used."""
     return ExtType(REFERENCE, number.to_bytes((number.bit_length() + 7) // 8 or 1, "big"))

@@ -6,11 +6,11 @@ the same steps, each in a method of its own.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import decode_frames
@@ -50,8 +50,15 @@ from longterm.wait import MISSING, START, value_of_first, value_without
 
 P = ParamSpec("P")
 
-reading: ContextVar[RunStore | None] = ContextVar("longterm.reading", default=None)
-"""The store whose values are being decoded: a run among them is read from it."""
+
+class Reading(threading.local):
+    """What this thread is decoding."""
+
+    store: RunStore | None = None
+    """The store whose values they are: a run among them is read from it."""
+
+
+reading: Final = Reading()
 
 
 class Attempt(LiveTurn):
@@ -283,12 +290,12 @@ class Turns:
             raise CannotRestart(run.id, "the call that began it could not be stored")
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
-        before = reading.get()
+        before = reading.store
         try:
-            reading.set(self._store)
+            reading.store = self._store
             frames = decode_frames(run.stack, context_of(run, "stack"))
         finally:
-            reading.set(before)
+            reading.store = before
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
             if event is not None:  # an exception, which comes before the first line

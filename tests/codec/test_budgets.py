@@ -16,7 +16,7 @@ from msgpack import ExtType
 
 from longterm._codec import CorruptData, NotStorable, decode, encode, wire
 from longterm._codec.decode import hashing
-from longterm._codec.decode.depth import DEPTH
+from longterm._codec.decode.decoding import FRAGILE_DEPTH as DEPTH
 from longterm._codec.types import registered
 from tests.codec import models
 from tests.codec.blobs import code, items, name, reference, tagged, type_of

@@ -8,7 +8,7 @@ compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,9 +17,9 @@ from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm._codec import trust, wire
 from longterm._codec.collector import WORTH_IT_BYTES, with_collector_at_rest
-from longterm._codec.decode.decoding import Decoding
+from longterm._codec.decode.decoding import FRAGILE_DEPTH, Decoding
 from longterm._codec.introspect import is_exactly
-from longterm._codec.types.frames import whole_frame
+from longterm._codec.types.frames import check_names, whole_frame
 from longterm._codec.types.instructions import NEW, Contents, Placeholder
 from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
 from longterm.errors import CorruptData, LongtermError, ValueRaised
@@ -31,7 +31,6 @@ of 200 arrays inside each other, each of 1,000 elements, every one takes 8 kB.""
 _SHORT_INTEGER: Final = 256
 """Bytes of an integer that is hashed in no time, however often."""
 _MISPLACED_TAG: Final = "the stored bytes are damaged: a tag stands where none may"
-_END: Final = object()
 _FEW_KEYS: Final = 8_192
 """Bytes in which no map can have so many keys of one hash that it matters."""
 
@@ -197,34 +196,34 @@ class Reader:
 
     def values(self, data: memoryview) -> Iterator[Any]:
         """Yield all values; from the first map on with a key that is no string, by `mapping`."""
-        decoding, position = self.decoding, 0
-        mark = decoding.mark()
-        unpacker = self.unpacker(data, strict_map_key=True)
+        decoding, unpacker = self.decoding, self.unpacker(data)
+        mark, position = decoding.mark(), 0
         try:
-            while True:
-                mark = decoding.mark()
-                value = next(unpacker, _END)
-                if value is _END:
-                    return
+            for value in unpacker:
                 yield value
-                position = unpacker.tell()
+                mark, position = decoding.mark(), unpacker.tell()
         except ValueError as error:
             if not _is_of_keys(error):
                 raise
+        else:
+            return
         # The value is read once more, and what was made for it is forgotten.
         self.open_tags = 0
         decoding.return_to(mark)
-        yield from self.unpacker(data[position:], object_pairs_hook=self.mapping)
+        yield from self.unpacker(data[position:], self.mapping)
 
-    def unpacker(self, data: memoryview, **options: Any) -> Any:
-        """Return what yields the values of bytes."""
+    def unpacker(
+        self, data: memoryview, mapping: Callable[[list[tuple[Any, Any]]], Any] | None = None
+    ) -> Any:
+        """Return what yields the values of bytes; without `mapping`, keys are to be strings."""
         unpacker = Unpacker(
             None,
             ext_hook=self.extension,
             list_hook=self.array,
+            object_pairs_hook=mapping,
+            strict_map_key=mapping is None,
             max_buffer_size=len(data),
             read_size=1,
-            **({"strict_map_key": False} | options),
         )
         unpacker.feed(data)
         return unpacker
@@ -234,13 +233,15 @@ class Reader:
         if self.open_tags:
             raise CorruptData(_MISPLACED_TAG)
         decoding = self.decoding
+        for frame in decoding.frames:
+            check_names(frame)
         for check in decoding.checks:
             check()
         if decoding.placed_modules:
             from longterm._codec.types.modules import put_modules
 
             put_modules(decoding)
-        if decoding.fragile:
+        if len(decoding.fragile) > FRAGILE_DEPTH:
             import gc
 
             from longterm._codec.decode.depth import is_too_deep
@@ -256,7 +257,7 @@ class Reader:
 
         decoding = self.decoding
         decoding.checks.clear()
-        decoding.return_to((0, 0, 0, 0))
+        decoding.return_to((0, 0, 0))
         decoding.reads.clear()
         decoding.root = None
         self.placeholders.clear()

@@ -9,7 +9,7 @@ here and looked at in the end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm.errors import CorruptData
@@ -24,6 +24,8 @@ TRACEBACK_ENTRIES = 5_000
 PATTERN_CHARACTERS = 20_000_000
 READS: Final = 1_000
 """How many stored runs one decoding reads from the store."""
+FRAGILE_DEPTH: Final = 1_000
+"""How many of those may hold each other in a row that take native stack when they are freed."""
 
 BYTES_PER_ELEMENT = 8
 """What an element takes in a tuple or an array of the interpreter."""
@@ -34,7 +36,6 @@ class Decoding:
 
     __slots__ = (
         "acts",
-        "cells",
         "characters",
         "checks",
         "entries",
@@ -70,7 +71,6 @@ class Decoding:
         self.fragile: list[Any] = []
         """What takes native stack for each level of it, when it is freed."""
         self.frames: list[Frame] = []
-        self.cells: list[CellType] = []
         self.functions: list[tuple[str, FunctionType]] = []
         """The inner functions, each with its flow's name."""
         self.placed_modules = 0
@@ -78,14 +78,14 @@ class Decoding:
         self.reads: dict[tuple[str, str], Any] = {}
         """The stored runs that were read."""
 
-    def mark(self) -> tuple[int, int, int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """Return how much is noted of values, to forget those that come now."""
-        return len(self.frames), len(self.cells), len(self.functions), self.placed_modules
+        return len(self.frames), len(self.functions), self.placed_modules
 
-    def return_to(self, mark: tuple[int, int, int, int]) -> None:
+    def return_to(self, mark: tuple[int, int, int]) -> None:
         """Forget the values since a mark."""
-        frames, cells, functions, self.placed_modules = mark
-        del self.frames[frames:], self.cells[cells:], self.functions[functions:]
+        frames, functions, self.placed_modules = mark
+        del self.frames[frames:], self.functions[functions:]
 
     def spend(self, steps: int) -> None:
         """Take steps from what is left.
@@ -93,7 +93,8 @@ class Decoding:
         Raises:
             CorruptData: nothing is left, which no data that was encoded causes.
         """
-        self.left -= max(steps, 0)
+        if steps > 0:
+            self.left -= steps
         if self.left < 0:
             raise CorruptData("the stored bytes ask for more work than their length allows")
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-DEPTH: Final = 1_000
-"""How many of them may hold each other in a row."""
+from longterm._codec.decode.decoding import FRAGILE_DEPTH
 
 
 def is_too_deep(values: list[Any], held_by: Callable[[Any], Iterable[Any]]) -> bool:
-    """Return whether more than `DEPTH` of these values hold each other in a row."""
-    return len(values) > DEPTH and max(_depths(values, held_by).values()) > DEPTH
+    """Return whether more than `FRAGILE_DEPTH` of these values hold each other in a row."""
+    return len(values) > FRAGILE_DEPTH and max(_depths(values, held_by).values()) > FRAGILE_DEPTH
 
 
 def take_apart(values: list[Any]) -> None:

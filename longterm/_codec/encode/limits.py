@@ -12,7 +12,12 @@ from typing import Any
 
 from longterm._codec import trust, wire
 from longterm._codec.decode import depth, hashing
-from longterm._codec.decode.decoding import FREE_HASHING_STEPS, READS, STEPS_PER_BYTE
+from longterm._codec.decode.decoding import (
+    FRAGILE_DEPTH,
+    FREE_HASHING_STEPS,
+    READS,
+    STEPS_PER_BYTE,
+)
 from longterm._codec.encode.cycles import children
 from longterm._codec.encode.scan import Scan, not_storable_at
 from longterm._codec.introspect import is_a
@@ -67,12 +72,11 @@ def check(found: Scan) -> HashingSteps:
             hashing.check(_keys(container), steps)
         except CorruptData as error:
             raise NotStorable(f"cannot store a key: {error} (use keys that are plain)") from error
-    if any(form.code == wire.MODULE for form in found.forms.values()):
+    if found.forms and any(form.code == wire.MODULE for form in found.forms.values()):
         _check_modules(found)
-    tags = {id(parts[0]) for parts in found.parts.values()}
-    if id(REGISTERED.tag) in tags:
-        _check_registered(found, tags)
-    if len(found.parts) > depth.DEPTH:
+    if found.has_registered:
+        _check_registered(found)
+    if len(found.parts) > FRAGILE_DEPTH:
         _check_depth(found)
     return steps
 
@@ -125,7 +129,8 @@ def _places_of_modules(found: Scan) -> set[tuple[int, int]]:
     return good
 
 
-def _check_registered(found: Scan, tags: set[int]) -> None:
+def _check_registered(found: Scan) -> None:
+    tags = {id(parts[0]) for parts in found.parts.values()}
     acting = {id(KINDS[code].tag) for code in ACTING_KINDS}
     may_act = not tags.isdisjoint(acting)
     read: set[str] = set()
@@ -156,9 +161,9 @@ def _check_depth(found: Scan) -> None:
     fragile = [node for node in found.nodes if _is_fragile(found.parts.get(id(node)))]
     if depth.is_too_deep(fragile, partial(_held, found=found)):
         raise NotStorable(
-            f"cannot store values of which more than {depth.DEPTH} hold each other in a row, such "
-            "as deques, default dicts, iterators or exceptions of the system: Python could not "
-            "free them (use lists)"
+            f"cannot store values of which more than {FRAGILE_DEPTH} hold each other in a row, "
+            "such as deques, default dicts, iterators or exceptions of the system: Python could "
+            "not free them (use lists)"
         )
 
 

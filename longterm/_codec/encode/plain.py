@@ -45,8 +45,11 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
+    holds = _look_over([frame.slots for frame in frames], _BASE, set())
+    if holds is None:
+        return None
     rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
-    return _packed(rows, _look_over([frame.slots for frame in frames], _BASE, set()))
+    return _packed(rows, holds)
 
 
 def may_hold_nan(packed: bytes) -> bool:

@@ -42,6 +42,7 @@ class Scan:
         "depth",
         "forms",
         "has_nans",
+        "has_registered",
         "hashing",
         "holder",
         "is_cyclic",
@@ -80,6 +81,8 @@ class Scan:
         """The ids of what is reached twice."""
         self.hashing: list[Any] = []
         """The containers that hash what is in them, and it is more than scalars."""
+        self.has_registered = False
+        """Whether there are values of types that the application registered."""
         self.is_cyclic = False
         self.has_nans = False
         """Whether a NaN is held twice. Known only of what was scanned with care."""
@@ -110,13 +113,15 @@ def scan(root: Any, *, with_care: bool = False) -> Scan:
 def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
     """Walk a graph; what has no more references than `base` is held by its holder alone."""
     found = Scan(root)
-    seen, count, holders = found.seen, getrefcount, found.holder
+    # Every value that is stored comes through this loop, so it asks for as little as it can.
+    seen, count, holders, is_open = found.seen, getrefcount, found.holder, found.is_open
     above = [root]
     path: Path = [(above, iter(above), id(above))]
     while path:
         node, children, holder = path[-1]
         for child in children:
-            if type(child) in scalars:
+            cls = type(child)
+            if cls in scalars:
                 continue
             key = id(child)
             may_be_shared = count(child) > base
@@ -125,25 +130,26 @@ def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
                     _meet_again(child, holder, found)
                     continue
                 seen.add(key)
-            if _is_leaf(child, scalars):
+            if (cls is list or cls is dict) and _is_leaf(child, scalars):
                 if may_be_shared:
                     holders[key] = holder
                     found.leaves.append(child)
-            elif type(child) is str:
+            elif cls is str:
                 found.add_string(child)
-            elif type(child) is float and not found.constants.has_nan(child):
+            elif cls is float and not found.constants.has_nan(child):
                 if may_be_shared and child != child:
                     holders[key] = holder
                     found.leaves.append(child)
             else:
                 holders[key] = holder
                 path.append((child, _open(child, found, path, scalars), key))
-                found.is_open.add(key)
+                is_open.add(key)
                 break
         else:
-            found.depth = max(found.depth, len(path))
+            if len(path) > found.depth:
+                found.depth = len(path)
             path.pop()
-            found.is_open.discard(holder)
+            is_open.discard(holder)
             found.nodes.append(node)
     found.nodes.pop()
     return found
@@ -172,14 +178,10 @@ def _has_only_content(value: Any) -> bool:
     return value is _EMPTY_TUPLE or value is _EMPTY_FROZENSET
 
 
-def _is_leaf(value: Any, scalars: frozenset[type]) -> bool:
-    if type(value) is list:
-        return scalars.issuperset(map(type, value))
-    if type(value) is dict:
-        return scalars.issuperset(map(type, value.values())) and scalars.issuperset(
-            map(type, value)
-        )
-    return False
+def _is_leaf(value: list[Any] | dict[Any, Any], scalars: frozenset[type]) -> bool:
+    if type(value) is dict and not scalars.issuperset(map(type, value.values())):
+        return False
+    return scalars.issuperset(map(type, value))
 
 
 def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iterator[Any]:
@@ -200,13 +202,16 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
     if isinstance(form, ExtType):
         found.forms[id(value)] = form
         return iter(())
-    if is_a(value, *_HASHING):
+    if issubclass(cls, _HASHING):
         found.hashing.append(value)
+    if form[0] is _REGISTERED:
+        found.has_registered = True
     found.parts[id(value)] = form
     return iter(form)
 
 
 _HASHING: Final = (set, frozenset, dict)
+_REGISTERED: Final = registered.REGISTERED.tag
 
 
 def dump(value: Any, constants: Constants) -> Form:

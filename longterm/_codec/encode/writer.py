@@ -5,12 +5,13 @@ In: what the scan found, then node after node, children first. Out: the packed i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgpack import Packer
 
 from longterm._codec import wire
-from longterm._codec.encode.scan import Scan
+from longterm._codec.encode.scan import SCALARS, Scan
 from longterm._codec.types import atoms
 from longterm.errors import NotStorable
 
@@ -36,46 +37,47 @@ class Writer:
         """Finish a node whose children are finished: as an item if shared, else as a form."""
         key = id(node)
         form = self.form(node)
-        if key in self.found.shared or self._is_too_high(key, node):
+        if key in self.found.shared or (
+            self.heights is not None and self._is_too_high(key, node, self.heights)
+        ):
             self.define(key, form)
         elif form is not node:
             self._stand_for(key, form)
 
     def form(self, node: Any) -> Any:
         """Return what is packed for a node: itself, or a copy with its children's forms."""
-        key = id(node)
-        forms = self.forms
-        is_changed = key in self.changed or self.found.strings
-        if type(node) is list:
-            return [forms.get(id(child), child) for child in node] if is_changed else node
-        if type(node) is dict:
-            return self._dict_form(node) if is_changed else node
-        whole = self.found.forms.get(key)
-        if whole is not None:
-            return whole
-        parts = self.found.parts[key]
-        return [forms.get(id(part), part) for part in parts] if is_changed else parts
+        key, found = id(node), self.found
+        if key in found.forms:
+            return found.forms[key]
+        content = found.parts.get(key, node)
+        if key in self.changed or found.strings:
+            is_list = type(content) is list
+            return list(self._forms_of(content)) if is_list else self._dict_form(content)
+        return content
 
     def _dict_form(self, node: dict[Any, Any]) -> dict[Any, Any]:
-        # Forms of keys may be lists, which no dict can have as keys.
-        forms = self.forms
-        return {
-            _as_key(forms.get(id(key), key)): forms.get(id(value), value)
-            for key, value in node.items()
-        }
+        keys: Iterable[Any] = node
+        found = self.found
+        if found.strings or found.has_nans or not SCALARS.issuperset(map(type, node)):
+            # Forms of keys may be lists, which no dict can have as keys.
+            keys = map(_as_key, self._forms_of(node))
+        return dict(zip(keys, self._forms_of(node.values()), strict=True))
+
+    def _forms_of(self, values: Iterable[Any]) -> Iterable[Any]:
+        return map(self.forms.get, map(id, values), values)
 
     def define(self, key: int, form: Any) -> None:
         """Write an item, and let its number stand for it from now on."""
-        self.pack(form)
+        self.packer.pack(form)
         self._stand_for(key, wire.reference(self.count))
         self.count += 1
 
     def _stand_for(self, key: int, form: Any) -> None:
+        found, changed = self.found, self.changed
         self.forms[key] = form
-        found = self.found
-        self.changed.add(found.holder[key])
+        changed.add(found.holder[key])
         if key in found.more_holders:
-            self.changed.update(found.more_holders[key])
+            changed.update(found.more_holders[key])
 
     def pack(self, form: Any) -> None:
         """Append one msgpack value."""
@@ -83,12 +85,10 @@ class Writer:
 
     def finish(self, root: Any) -> bytes:
         """Write the root as the last item, and return all."""
-        self.pack(self.forms.get(id(root), root))
+        self.packer.pack(self.forms.get(id(root), root))
         return bytes(self.packer.bytes())
 
-    def _is_too_high(self, key: int, node: Any) -> bool:
-        if self.heights is None:
-            return False
+    def _is_too_high(self, key: int, node: Any, heights: dict[int, int]) -> bool:
         children = (
             node
             if type(node) is list
@@ -96,7 +96,6 @@ class Writer:
             if type(node) is dict
             else self.found.parts.get(key, ())
         )
-        heights = self.heights
         height = 1 + max((heights.get(id(child), 0) for child in children), default=0)
         if height < DEPTH:
             heights[key] = height

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain
 from types import CellType
 from typing import Any, Final
@@ -27,25 +26,26 @@ def _load_frame(parts: Parts, decoding: Decoding) -> Frame:
 
 def _populate_frame(frame: Frame, parts: Parts, decoding: Decoding) -> None:
     flow, version, point, line, slots, *cells = parts
+    (captured,) = cells or ({},)
     if not (
         type(flow) is type(version) is str
         and type(point) is type(line) is int
-        and all(type(each) is dict for each in (slots, *cells))
+        and type(slots) is type(captured) is dict
     ):
         raise TypeError("a frame has a flow, a version, a point, a line, slots and cells")
     frame.flow, frame.version, frame.point, frame.line = flow, version, point, line
-    frame.slots = slots
-    for each in cells:
-        frame.cells = each
-    decoding.spend(len(slots) + len(frame.cells))
-    # A map is empty still if it is populated later, and may hold anything then.
-    decoding.checks.append(partial(_check_names, frame))
+    frame.slots, frame.cells = slots, captured
+    decoding.spend(len(slots) + len(captured))
 
 
-def _check_names(frame: Frame) -> None:
+def check_names(frame: Frame) -> None:
+    """Raise if a frame has what are no names, or no cells.
+
+    For when all is made: a map that is populated later is empty at first, and may hold anything.
+    """
     if not _NAMES.issuperset(map(id, map(type, chain(frame.slots, frame.cells)))):
         raise TypeError("the slots and cells of a frame have names")
-    if not all(type(cell) is CellType for cell in frame.cells.values()):
+    if frame.cells and not all(type(cell) is CellType for cell in frame.cells.values()):
         raise TypeError("the captured names of a frame have cells")
 
 
@@ -76,9 +76,7 @@ def _dump_cell(cell: CellType) -> Parts:
 
 
 def _load_cell(parts: Parts, decoding: Decoding) -> CellType:
-    made = CellType()
-    decoding.cells.append(made)
-    return made
+    return CellType()
 
 
 def _populate_cell(cell: CellType, parts: Parts, decoding: Decoding) -> None:

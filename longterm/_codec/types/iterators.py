@@ -54,6 +54,11 @@ _BACKWARDS: Final = frozenset({reversed, _TYPE_OF["reversed list"]})
 _NAME_OF_TABLE: Final = {_TYPE_OF[name]: name for name in _TABLES if name != "frozenset"}
 _RANGE_ITERATORS: Final = (type(iter(range(1))), type(iter(range(1 << 100))))
 _STRING_ITERATORS: Final = (type(iter("")), type(iter("\u0100")))
+_NAME_OF_SEQUENCE: Final = {
+    **{cls: name for name, cls in _TYPE_OF.items() if name in _SEQUENCES},
+    **dict.fromkeys(_RANGE_ITERATORS, "range"),
+    **dict.fromkeys(_STRING_ITERATORS, "str"),
+}
 
 
 def _dump_sequence(iterator: Any) -> Parts:
@@ -62,7 +67,11 @@ def _dump_sequence(iterator: Any) -> Parts:
     if not state:
         ended = _EMPTY[name] if type(iterator) is not _STRING_ITERATORS[1] else "\u0100"
         return [SEQUENCE.tag, name, ended, None]
-    if is_a(container, list, bytearray) and state[0] - _length(container) > _MOST_PAST_THE_END:
+    if (
+        state[0] > _MOST_PAST_THE_END
+        and is_a(container, list, bytearray)
+        and state[0] - _length(container) > _MOST_PAST_THE_END
+    ):
         raise NotEncodable(
             "it stands far past the end of what it goes through", "go through a list of it"
         )
@@ -70,17 +79,13 @@ def _dump_sequence(iterator: Any) -> Parts:
 
 
 def _name_of_sequence(iterator: Any, container: Any) -> str:
-    cls = type(iterator)
-    if cls in _RANGE_ITERATORS:
-        return "range"
-    if cls in _STRING_ITERATORS:
-        return "str"
-    if cls is reversed and not is_exactly(container, *_SEQUENCES["reversed"][1]):
+    name = _NAME_OF_SEQUENCE[type(iterator)]
+    if name == "reversed" and not is_exactly(container, *_SEQUENCES["reversed"][1]):
         raise NotEncodable(
             f"it goes backwards through a {qualname_of(type(container))}, whose state is not known",
             "go through a list of it",
         )
-    return next(name for name, each in _TYPE_OF.items() if each is cls)
+    return name
 
 
 _EMPTY: Final[dict[str, Any]] = {
@@ -94,7 +99,7 @@ def _load_sequence(parts: Parts, decoding: Decoding) -> Any:
     make, types = _SEQUENCES[_name(name)]
     # `reversed` asks a subclass for its own way to go backwards.
     fits = is_exactly if make is reversed else is_a
-    if not fits(container, *types):
+    if type(container) is not types[0] and not fits(container, *types):
         raise TypeError(f"a {name} iterator does not go through a {qualname_of(type(container))}")
     return make(container)
 
