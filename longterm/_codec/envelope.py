@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from longterm._codec.keys import keyring_of, keyring_of_environment
 from longterm._codec.payload import PayloadCodec, decode_payload, encode_payload
-from longterm._codec.wire import SEAL
+from longterm._codec.wire import PAYLOAD, SEAL
 from longterm.errors import InvalidKey, WrongSeal
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context, Keyring
 
+_ENCODED: Final = bytes([PAYLOAD])
 _SEALED: Final = bytes([SEAL])
 _NO_KEY: Final = "there is no key: set LONGTERM_KEY, or call longterm.set_keys"
 
@@ -139,4 +140,6 @@ def unwrap(data: bytes, context: Context | None) -> bytes:
             "the stored bytes are sealed, and there is no key to check the seal with "
             "(set LONGTERM_KEY, or call longterm.set_keys at the start)"
         )
+    if Envelope.codec is None and Envelope.accept_plain and data[:1] != _ENCODED:
+        return data
     return decode_payload(Envelope.codec, data, accept_plain=Envelope.accept_plain)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
-from struct import Struct
 from typing import Final, TypeAlias
 
 from longterm._codec.wire import SEAL
@@ -26,8 +25,8 @@ _MARK: Final = bytes([SEAL])
 _HASH_BEGIN: Final = 5
 _HASH_BYTES: Final = 32
 _HASH_END: Final = _HASH_BEGIN + _HASH_BYTES
-_LENGTHS: Final = Struct(">QIII")
-"""The turn, and the lengths of the other words of a context: together, then of the first two."""
+_END_OF_CONTEXT: Final = b"\xff"
+"""No byte of UTF-8, so that no context goes on into what is sealed."""
 
 
 class _Key:
@@ -51,6 +50,7 @@ class Keyring:
     def __init__(self, secrets: Sequence[bytes], *, accept_unsealed: bool) -> None:
         """Take at least one key."""
         self._keys = [_Key(secret) for secret in secrets]
+        self._by_prefix = {key.prefix: key for key in self._keys}
         self._accept_unsealed = accept_unsealed
 
     def seal(self, data: bytes, context: Context) -> bytes:
@@ -68,10 +68,8 @@ class Keyring:
             NotSealed: there is no seal.
             WrongSeal: it is of another key or another context, or the bytes were changed.
         """
-        for key in self._keys:
-            if data.startswith(key.prefix):
-                break
-        else:
+        key = self._by_prefix.get(data[:_HASH_BEGIN])
+        if key is None:
             return self._open_unsealed(data, context)
         sealed = data[_HASH_END:]
         hashed = key.seal.copy()
@@ -108,25 +106,22 @@ class Keyring:
 
 def _open_elsewhere(sealed: bytes, context: Context | None) -> bytes:
     """Return what has a seal of ours, unless that is of another place than the context."""
-    turn, length, column_length, id_length = _LENGTHS.unpack_from(sealed)
-    end = _LENGTHS.size + length
-    words = sealed[_LENGTHS.size : end].decode("utf-8", "surrogatepass")
-    column, words = words[:column_length], words[column_length:]
-    run_id, event = words[:id_length], words[id_length:]
+    head, _, data = sealed.partition(_END_OF_CONTEXT)
+    column, run_id, turn, event = head.decode("utf-8", "surrogatepass").split("\0")
     # A store that does not keep the turn of the save cannot tell one turn of a run from another.
     if context is not None and context != (column, run_id, None, event):
         raise WrongSeal(
-            f"{_place(context)} has the seal of {_place((column, run_id, turn, event))}: "
+            f"{_place(context)} has the seal of {_place((column, run_id, int(turn), event))}: "
             "somebody moved the bytes (restore the run from a backup)"
         )
-    return sealed[end:]
+    return data
 
 
 def _head(context: Context) -> bytes:
-    """Write a context so that no two are written the same, and none is the begin of another."""
+    """Write a context so that no two are written the same: no id and no event has a NUL."""
     column, run_id, turn, event = context
-    words = f"{column}{run_id}{event}".encode("utf-8", "surrogatepass")
-    return _LENGTHS.pack(turn or 0, len(words), len(column), len(run_id)) + words
+    words = f"{column}\0{run_id}\0{turn or 0}\0{event}"
+    return words.encode("utf-8", "surrogatepass") + _END_OF_CONTEXT
 
 
 def _place(context: Context | None) -> str:

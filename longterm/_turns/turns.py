@@ -76,7 +76,7 @@ class Attempt(LiveTurn):
         now: Callable[[], datetime],
     ) -> None:
         """Begin a turn; the first one has no frames yet, and no event."""
-        super().__init__(run, now)
+        LiveTurn.__init__(self, run, now)  # `super()` takes as long as all of this
         self.flow = flow
         self.entry = entry
         self.frames = frames

@@ -185,7 +185,7 @@ def test_handler_that_uses_the_engine_is_served_or_refused(engine):
 def check(engine, before, place):
     """Check that nothing is held, and that the run is as before or as after, and goes on."""
     assert gc.isenabled(), place
-    assert (current.get(), reading.get()) == (None, None), place
+    assert (current.get(), reading.store) == (None, None), place
     gc.collect()  # what the frames of an exception refer to is held until they are gone
     in_a_thread(lambda: engine.find_runs(limit=1), place)
     in_a_thread(lambda: fork(engine.store), place)

@@ -21,6 +21,8 @@ _EMPTY_TUPLE: Final = ()
 _no_keys: Final[frozenset[Any]] = frozenset()
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
+_FEW: Final = 4
+"""How many values are looked at one by one as fast as all at once."""
 
 
 class _Holds(Enum):
@@ -106,6 +108,8 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
             values: Any = node.values()
         else:
             values = node
+        if len(values) > _FEW and scalars.issuperset(map(type, values)):
+            continue
         for value in values:
             cls = type(value)
             if cls in scalars:
