@@ -49,7 +49,7 @@ class Writer:
         key, found = id(node), self.found
         if key in found.forms:
             return found.forms[key]
-        content = found.parts.get(key, node)
+        content: Any = found.parts.get(key, node)
         if key in self.changed or found.strings:
             is_list = type(content) is list
             return list(self._forms_of(content)) if is_list else self._dict_form(content)
