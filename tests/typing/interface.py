@@ -13,6 +13,7 @@ from longterm import (
     afind_runs,
     astart_flow,
     call,
+    cancel,
     current_run,
     deflow,
     find_runs,
@@ -74,6 +75,8 @@ assert_type(process_event("id", "approval", "yes", key="click"), Run[Any])
 assert_type(get_run("id").result, Any)
 assert_type(find_runs(state="suspended"), list[Run[Any]])
 assert_type(find_runs(index={"patient": 1}, limit=5), list[Run])
+assert_type(Engine("memory://").delete(index={"patient": 1}), int)
+assert_type(cancel("id", force=True), Run[Any])
 
 later = timedelta(days=1)
 vote, anything = Event("vote", int), Event("anything")
