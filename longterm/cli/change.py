@@ -13,7 +13,7 @@ from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, days, fact, facts
 from longterm.cli.look import error_of, shortened, what_is_awaited
 from longterm.engine import Engine
-from longterm.errors import LongtermError
+from longterm.errors import CorruptData, FlowChanged, LongtermError, UnknownFlow
 from longterm.run import Run, RunState
 
 _MOST_COUNTED: Final = 1000
@@ -72,7 +72,11 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
 
 def cancel_run(engine: Engine, options: argparse.Namespace) -> int:
     """Cancel a run."""
-    return _outcome(engine, options, engine.acancel(options.run, force=options.force))
+    try:
+        return _outcome(engine, options, engine.acancel(options.run, force=options.force))
+    except (UnknownFlow, FlowChanged, CorruptData):
+        print("longterm: --force ends the run without its code", file=sys.stderr)
+        raise
 
 
 def retry_run(engine: Engine, options: argparse.Namespace) -> int:
