@@ -20,7 +20,6 @@ import pytest
 from longterm import Engine, RunState
 from longterm._flows.flow import flow_of
 from longterm.cli import main
-from tests.store.conftest import fresh_database, server  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[2]
 FLOWS = '''\

@@ -29,7 +29,6 @@ from longterm._codec import encode
 from longterm.frame import Frame
 from longterm.run import Run
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
-from tests.store.conftest import fresh_database, server  # noqa: F401 - fixtures
 
 CLEANED = []
 

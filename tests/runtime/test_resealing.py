@@ -26,7 +26,6 @@ from longterm.cli import main
 from longterm.store.base import Query
 from longterm.store.memory import MemoryStore
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
-from tests.store.conftest import fresh_database, server  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.usefixtures("envelope")
 SECRET = "what nobody should read"
