@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from longterm._codec.introspect import module_of, mro_of, qualname_of
+from longterm._codec.introspect import module_of, mro_of, namespace_of, qualname_of
 
 _OPENED: Final = "open it again after the suspend, and del it before, or register its type"
 _ITERATED: Final = "go through a list of it, which can be stored"
-_LOCKED: Final = "release it and make it again after the suspend, or keep it at the top of a module"
+_LOCKED: Final = "release it and del it before the suspend, and take it again after it"
+_ENTERED: Final = (
+    "write a class for the `with` that lets go of what it holds: with the methods __suspend__ and "
+    "__resume__"
+)
+_AGAIN: Final = "write it again where it is needed after the suspend"
+_OWN_FUNCTION: Final = "use a function of your own, or a lambda in the flow"
+
+_ROW: Final = (
+    "it is a row of a database, which would come back as it is now",
+    "keep its primary key, and get it again after the suspend; or register the type by its key: "
+    "see docs/recipes.md",
+)
+_RECIPE: Final = "keep plain values, or register the type: see docs/recipes.md"
 
 _BY_NAME: Final[dict[str, tuple[str, str]]] = {
-    "builtins.generator": ("a generator's own frame cannot be stored", _ITERATED),
     "builtins.async_generator": ("a generator's own frame cannot be stored", _ITERATED),
     "builtins.coroutine": (
         "a coroutine's own frame cannot be stored",
@@ -36,6 +48,50 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "_thread._local": ("it belongs to a thread", "keep what you need of it"),
     "_contextvars.Context": ("a context belongs to a process", "keep the values you need"),
     "_contextvars.ContextVar": ("it is known to its module only", "keep its value"),
+    "types.UnionType": ("a union of types is not stored", _AGAIN),
+    "typing._GenericAlias": ("only classes with classes are stored of the types of typing", _AGAIN),
+    "typing._SpecialForm": ("only classes with classes are stored of the types of typing", _AGAIN),
+    "typing.TypeVar": ("only classes with classes are stored of the types of typing", _AGAIN),
+    "re.Match": (
+        "what it matched is not stored",
+        "keep what you need of it, such as its groups() and its span()",
+    ),
+    "re.Scanner": ("where it stands cannot be read", _ITERATED),
+    "builtins.callable_iterator": ("where it stands cannot be read", _ITERATED),
+    "collections.odict_iterator": ("where it stands cannot be read", _ITERATED),
+    "builtins.odict_iterator": ("where it stands cannot be read", _ITERATED),
+    "builtins.arrayiterator": ("where it stands cannot be read", _ITERATED),
+    "array.arrayiterator": ("where it stands cannot be read", _ITERATED),
+    "builtins.memory_iterator": ("where it stands cannot be read", _ITERATED),
+    "_csv.reader": ("where it stands cannot be read", _ITERATED),
+    "operator.attrgetter": ("it reads attributes by name", _OWN_FUNCTION),
+    "operator.methodcaller": ("it calls methods by name", _OWN_FUNCTION),
+    "contextlib._GeneratorContextManager": ("its generator's frame cannot be stored", _ENTERED),
+    "contextlib._AsyncGeneratorContextManager": (
+        "its generator's frame cannot be stored",
+        _ENTERED,
+    ),
+    "contextlib.ExitStack": ("it holds functions to be called in the end", _ENTERED),
+    "contextlib.AsyncExitStack": ("it holds functions to be called in the end", _ENTERED),
+    "contextlib.closing": ("what it closes belongs to a process", _ENTERED),
+    "contextlib.aclosing": ("what it closes belongs to a process", _ENTERED),
+    "contextlib._RedirectStream": ("it has changed what belongs to a process", _ENTERED),
+    "contextlib.chdir": ("it has changed what belongs to a process", _ENTERED),
+    "decimal.Context": ("it belongs to a thread", "keep its precision"),
+    "logging.LoggerAdapter": (
+        "it holds what is not stored",
+        "make it again after the suspend, of the logger, which is stored by name",
+    ),
+    "django.db.models.base.Model": _ROW,
+    "pydantic_core._pydantic_core.ValidationError": (
+        "it is an exception that is not written in Python",
+        "leave the handler before the suspend with what you need, such as error.errors(); or "
+        "register the type: see docs/recipes.md",
+    ),
+    "httpx._client.BaseClient": (
+        "its connections belong to a process",
+        "make it again after the suspend, or hold it at the top of a module and not in the flow",
+    ),
     "itertools.groupby": ("where it stands cannot be read", _ITERATED),
     "itertools.batched": ("where it stands cannot be read", _ITERATED),
     "itertools._tee": ("where it stands cannot be read", _ITERATED),
@@ -52,9 +108,21 @@ _BY_MODULE: Final[dict[str, tuple[str, str]]] = {
     "asyncio": ("it belongs to an event loop", "make it again after the suspend"),
     "_asyncio": ("it belongs to an event loop", "make it again after the suspend"),
     "subprocess": ("a child process belongs to a process", "wait for it before the suspend"),
-    "numpy": ("arrays are not known", "keep a list, or register the type with its tobytes"),
-    "pandas": ("frames of data are not known", "keep its records, or register the type"),
+    "numpy": ("numpy's values are not known", _RECIPE),
+    "pandas": ("pandas' values are not known", _RECIPE),
+    "pydantic_core": ("pydantic's own types are not known", _RECIPE),
+    "sqlalchemy": ("it belongs to a session or a connection", _RECIPE),
+    "msgspec": ("msgspec's types are not written in Python", _RECIPE),
 }
+_NEVER_PLAIN: Final = frozenset(
+    {
+        "django.db.models.base.Model", "httpx._client.BaseClient", "pandas.core.generic.NDFrame",
+        "sqlalchemy.engine.base.Connection", "sqlalchemy.engine.base.Engine",
+        "sqlalchemy.orm.session.Session",
+    }
+)  # fmt: skip
+"""Classes whose instances would be taken for plain data, and belong to a process or a database."""
+
 UNKNOWN: Final = (
     "its class is not plain, and its type is not registered",
     "keep what it is made of and make it again after the suspend, or register its type",
@@ -62,9 +130,20 @@ UNKNOWN: Final = (
 """What is said of a type that nothing special is known of."""
 
 
+def why_never_plain(cls: type) -> tuple[str, str] | None:
+    """Return why an instance is no plain data although its class looks like it, and what to do."""
+    for base in mro_of(cls):
+        name = f"{module_of(base)}.{qualname_of(base)}"
+        if name in _NEVER_PLAIN or "__mapper__" in namespace_of(base):
+            return hint_for(cls) or UNKNOWN
+    return None
+
+
 def hint_for(cls: type) -> tuple[str, str] | None:
     """Return why an instance of a class cannot be stored and what to do, if that is known."""
     for base in mro_of(cls)[:-1] or (object,):
+        if "__mapper__" in namespace_of(base):  # of SQLAlchemy, whatever the bases are
+            return _ROW
         module_name = str(module_of(base))
         name = f"{module_name}.{qualname_of(base)}"
         if name in _BY_NAME:

@@ -33,6 +33,7 @@ CLASSES: Final = _table(
     pathlib___abc="PurePathBase",
     pathlib___local=_PURE_PATHS,
     types="SimpleNamespace",
+    typing="Any",
     uuid="UUID",
 )
 """Classes that may be named as values, and whose methods only compute."""

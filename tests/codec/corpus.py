@@ -77,6 +77,7 @@ def values() -> dict[str, Any]:
                            ExceptionGroup("g", [ValueError("x"), KeyError("k")])],
             "cyclic": cyclic(),
             "constants": constants(),
+            "stateful": samples.stateful(),
             "deep": _deep(),
         }  # fmt: skip
 
@@ -95,7 +96,7 @@ def blobs() -> list[bytes]:
         *samples.MEMORYVIEWS,
         *samples.CALLABLES, *samples.methods(), *samples.frames(), *samples.iterators(),
         *samples.instances(), *samples.generics(), *samples.tracebacks(), *cyclic(), continuation(),
-        constants(),
+        constants(), *samples.stateful(),
     ]  # fmt: skip
     try:
         each += samples.itertools_iterators()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import attrs
@@ -277,6 +278,21 @@ class OwnOSError(OSError):
     def __init__(self, where: str) -> None:
         super().__init__(5, "broken", where)
         self.where = where
+
+
+class Row:
+    """What can be gone through by its items alone."""
+
+    def __getitem__(self, index: int) -> int:
+        return (1, 2, 3)[index]
+
+
+class Moment(datetime):
+    pass
+
+
+class Day(date):
+    pass
 
 
 NOTHING = object()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import array
+import io
 import itertools
+import logging
 import math
+import random
 import re
 import types
 import uuid
-from collections import deque
+from collections import OrderedDict, deque
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, partial
 from ipaddress import ip_address, ip_interface, ip_network
+from operator import itemgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -181,6 +185,21 @@ def generics() -> list[Any]:
         models.Page([1]), models.Page[int]([2]), models.Page[list[models.Page[str]]]([]),
         models.SlottedPage[int]([3]), models.PagedList[int]([4]), models.Shop("x"),
         models.Page[int], list[int], dict[str, models.Page[int]], tuple[()],
+    ]  # fmt: skip
+
+
+def stateful() -> list[Any]:
+    """Return what stands somewhere, goes on from there, or is one of its name."""
+    text, numbers = io.StringIO("one\ntwo\n"), random.Random(1)
+    text.readline()
+    numbers.gauss(0, 1)
+    ordered, queue, colors = OrderedDict(b=1, a=[2]), deque([1, 2, 3]), iter(models.Color)
+    next(colors)
+    return [
+        text, io.BytesIO(b"abc"), numbers, logging.getLogger("shop.orders"), logging.root,
+        itemgetter("a", 1), type(None), ordered.keys(), ordered.values(), ordered.items(),
+        iter(queue), reversed(queue), iter(models.Row()), colors, models.Moment(2026, 11, 28, 8),
+        models.Day(2026, 11, 28),
     ]  # fmt: skip
 
 

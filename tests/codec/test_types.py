@@ -104,7 +104,7 @@ def _all_samples() -> list[Any]:
         *samples.VALUES, *samples.CONTAINERS, *samples.VIEWS, *samples.MEMORYVIEWS,
         *samples.CALLABLES,
         *samples.methods(), *samples.frames(), *samples.iterators(), *samples.itertools_iterators(),
-        *samples.tracebacks(), *samples.generics(),
+        *samples.tracebacks(), *samples.generics(), *samples.stateful(),
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
+from datetime import date, timedelta
 from typing import Any, Final
 
 from longterm._codec import names
@@ -60,8 +61,10 @@ def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
     own = tuple((name, _key(each, depth - 1)) for name, each in sorted(attributes.items()))
     if plan.base is tuple:
         return (own, tuple(_key(each, depth - 1) for each in tuple.__iter__(value)))
-    return (own, plan.base.__repr__(value) if plan.base in (int, str, bytes) else "")
+    return (own, plan.base.__repr__(value) if plan.base in _SHOWN_BY_BASE else "")
 
+
+_SHOWN_BY_BASE: Final = (int, str, bytes, date, timedelta)
 
 _REPR_IS_CONTENT: Final = frozenset(
     {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from sys import getrefcount
+from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 from msgpack import ExtType
@@ -56,9 +57,9 @@ class Scan:
         "strings",
     )
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, *, is_trial: bool = False) -> None:
         """Start with nothing seen."""
-        self.constants = Constants(root)
+        self.constants = Constants(root, is_trial=is_trial)
         self.nodes: list[Any] = []
         """Every node that holds nodes, children before parents (but for cycles)."""
         self.leaves: list[Any] = []
@@ -110,9 +111,9 @@ def scan(root: Any, *, with_care: bool = False) -> Scan:
     return _scan(root, _NOT_LOOKED_AT if with_care else SCALARS, _BASE)
 
 
-def _scan(root: Any, scalars: frozenset[type], base: int) -> Scan:
+def _scan(root: Any, scalars: frozenset[type], base: int, *, is_trial: bool = False) -> Scan:
     """Walk a graph; what has no more references than `base` is held by its holder alone."""
-    found = Scan(root)
+    found = Scan(root, is_trial=is_trial)
     # Every value that is stored comes through this loop, so it asks for as little as it can.
     seen, count, holders, is_open = found.seen, getrefcount, found.holder, found.is_open
     above = [root]
@@ -242,8 +243,29 @@ def dump(value: Any, constants: Constants) -> Form:
     if plan.is_enum:
         return dump_enum(value, plan)
     if is_a(value, BaseException):
-        return dump_exception(value, plan)
+        parts = dump_exception(value, plan)
+        if is_a(value, AttributeError):
+            _leave_out_object(parts[2], constants)
+        return parts
     return constants.dump(value, plan) or dump_instance(value, plan)
+
+
+def _leave_out_object(state: dict[str, Any], constants: Constants) -> None:
+    """Leave out what had no such attribute, if that cannot be stored.
+
+    Python notes it by itself, be it a module or a connection, and shows by it what else may have
+    been meant. Nobody who waits in a handler could know that it is held.
+    """
+    if "obj" not in state:
+        return
+    is_kept = not constants.is_trial and type(state["obj"]) is not ModuleType
+    if is_kept:
+        try:
+            _scan([state["obj"]], SCALARS, _BASE, is_trial=True)
+        except NotStorable:
+            is_kept = False
+    if not is_kept:
+        del state["obj"]
 
 
 def raised_by(value: Any, error: Exception) -> NotEncodable:

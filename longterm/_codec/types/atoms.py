@@ -63,12 +63,19 @@ def _read_timedelta(payload: bytes) -> timedelta:
     return timedelta(*struct.unpack(">iII", payload))
 
 
+SINGLETONS: Final[dict[bytes, Any]] = {
+    b"...": Ellipsis, b"NotImplemented": NotImplemented, b"NoneType": type(None),
+    b"ellipsis": type(Ellipsis), b"NotImplementedType": type(NotImplemented),
+}  # fmt: skip
+"""Objects that are one of a kind, and classes that no module holds under their own name."""
+
+
 def _singleton(value: object) -> ExtType:
     return ExtType(wire.SINGLETON, b"..." if value is Ellipsis else b"NotImplemented")
 
 
 def _read_singleton(payload: bytes) -> object:
-    return {b"...": Ellipsis, b"NotImplemented": NotImplemented}[payload]
+    return SINGLETONS[payload]
 
 
 def _bytearray(value: bytearray) -> ExtType:

@@ -7,6 +7,7 @@ through its instance.
 from __future__ import annotations
 
 import functools
+import operator
 from contextlib import suppress
 from types import (
     BuiltinFunctionType,
@@ -33,6 +34,7 @@ from longterm._codec.introspect import (
 )
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
+from longterm._codec.types.atoms import SINGLETONS
 from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
 
 _FAMILY: Final = "callables and modules"
@@ -42,6 +44,9 @@ def dump_named(value: Any) -> Form:
     """Take a function or class by its importable name."""
     name = names.name_of(value)
     if name is None:
+        nameless = next((text for text, each in SINGLETONS.items() if each is value), None)
+        if nameless is not None:
+            return ExtType(wire.SINGLETON, nameless)
         raise NotEncodable(
             f"{value!r} cannot be imported by its name",
             "define it at the top of a module"
@@ -149,6 +154,14 @@ def _check_template(template: Any) -> None:
                 pending.append(specification)
 
 
+def _dump_item_getter(value: Any) -> Parts:
+    return [ITEM_GETTER.tag, *value.__reduce__()[1]]
+
+
+def _load_item_getter(parts: Parts, decoding: Decoding) -> Any:
+    return operator.itemgetter(*parts)
+
+
 def _dump_partial(value: functools.partial[Any]) -> Parts:
     if value.__dict__:
         raise NotEncodable("a partial with attributes of its own is not known", "use a function")
@@ -186,6 +199,7 @@ _CALLABLES: Final = (
 
 METHOD: Final = Kind(32, "method", _load_method, is_fragile=True)
 BUILTIN_METHOD: Final = Kind(33, "builtin method", _load_builtin_method, is_fragile=True)
+ITEM_GETTER: Final = Kind(38, "item getter", _load_item_getter)
 PARTIAL: Final = Kind(34, "partial", _load_partial, _populate_partial, is_fragile=True)
 
 READERS[wire.NAME] = lambda payload: names.find_callable(payload.decode())
@@ -197,4 +211,5 @@ store(names.LRU_CACHED, MethodDescriptorType, WrapperDescriptorType,
       dump=dump_named, family=_FAMILY, note="by importable name")  # fmt: skip
 store(MethodType, dump=_dump_method, family=_FAMILY, note="as its function and its `self`")
 store(BuiltinFunctionType, type([].__len__), dump=_dump_builtin, family=_FAMILY)
+store(operator.itemgetter, dump=_dump_item_getter, family=_FAMILY)
 store(functools.partial, dump=_dump_partial, family=_FAMILY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import partial
 from types import (
     ClassMethodDescriptorType,
@@ -23,6 +23,7 @@ from typing import Any, Final, Generic
 
 from longterm._codec import names, trust, wire
 from longterm._codec.decode.decoding import Decoding
+from longterm._codec.hints import why_never_plain
 from longterm._codec.introspect import (
     HEAP_TYPE,
     flags_of,
@@ -47,7 +48,9 @@ _STRING: Final = frozenset({id(str)})
 
 CONTENT_BASES: Final = (list, dict, set, OrderedDict, defaultdict, deque, bytearray)
 """Bases that hold content of their own, which can be populated later."""
-VALUE_BASES: Final = (int, float, complex, str, bytes, tuple, frozenset)
+VALUE_BASES: Final = (
+    int, float, complex, str, bytes, tuple, frozenset, datetime, date, time, timedelta,
+)  # fmt: skip
 """Bases that are their content, which must be there when the instance is made."""
 BARE_BASES: Final = (object, tzinfo, Generic)
 """Bases that hold nothing; `Generic` is written in C from Python 3.12 on."""
@@ -185,6 +188,9 @@ def plan_of(cls: type) -> ClassPlan | NoPlan:
         )
     if not trust.may_have_instances(cls, name):
         return _why_no_instances(cls, name)
+    why = why_never_plain(cls)
+    if why is not None and not trust.is_allowed_by_name(name.partition(":")[0]):
+        return NoPlan(*why)
     plan = PLANS[id(cls)] = ClassPlan(cls, name)
     return plan
 
@@ -288,8 +294,13 @@ def _is_declared(cls: type, name: str) -> bool:
 
 def _why_no_instances(cls: type, name: str) -> NoPlan:
     if any("__del__" in namespace_of(base) for base in mro_of(cls)):
-        reason = "its class has a __del__, which forged bytes could make run"
-    else:
-        reason = "its class is not plain data as far as is known"
-    module_name = name.partition(":")[0]
-    return NoPlan(reason, f"register the type, or longterm.allow({module_name!r})")
+        module_name = name.partition(":")[0]
+        return NoPlan(
+            "its class has a __del__, which forged bytes could make run",
+            f"register the type, or longterm.allow({module_name!r})",
+        )
+    # Not `allow`: what is not known to be plain data may be part of its process.
+    return NoPlan(
+        "its class is not plain data as far as is known",
+        "keep what it is made of and make it again after the suspend, or register its type",
+    )

@@ -30,11 +30,13 @@ _HOMES_OF_NAN: Final = ("math", "numpy")
 class Constants:
     """The names under which the objects of one graph may be stored."""
 
-    __slots__ = ("_names", "_root", "_types", "has_nans")
+    __slots__ = ("_names", "_root", "_types", "has_nans", "is_trial")
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, *, is_trial: bool = False) -> None:
         """Take the root of the graph; if it is a stack, its frames say which modules are theirs."""
         self._root = root
+        self.is_trial = is_trial
+        """Whether the graph is only looked at, to tell whether it can be stored."""
         self.has_nans = False
         """Whether a NaN with a name was found."""
         self._names: dict[int, dict[int, str]] = {}

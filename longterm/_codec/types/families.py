@@ -52,14 +52,19 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     (
         "callables",
         "function type functools._lru_cache_wrapper method_descriptor wrapper_descriptor "
-        "method builtin_function_or_method method-wrapper functools.partial",
-        (32, 33, 34),
+        "method builtin_function_or_method method-wrapper functools.partial "
+        "operator.itemgetter",
+        (32, 33, 34, 38),
         (wire.NAME,),
     ),
     ("modules", "module", (), (wire.MODULE,)),
     ("aliases", "typing._GenericAlias types.GenericAlias", (36,), ()),
     ("classes", "", (), (wire.TYPE,)),
     ("constants", "", (37,), ()),
+    ("buffers", "_io.StringIO _io.BytesIO", (49,), ()),
+    ("generators", "random.Random", (50,), ()),
+    ("loggers", "logging.Logger logging.RootLogger", (51,), ()),
+    ("enumerations", "generator", (52,), ()),
     (
         "containers",
         "tuple set frozenset collections.deque range slice types.SimpleNamespace",
@@ -75,11 +80,12 @@ FAMILIES: Final[tuple[_Family, ...]] = (
         "list_iterator list_reverseiterator tuple_iterator bytes_iterator bytearray_iterator "
         "str_iterator str_ascii_iterator reversed range_iterator longrange_iterator "
         "collections._deque_iterator _collections._deque_iterator "
-        "_collections._deque_reverse_iterator dict_keyiterator dict_valueiterator "
+        "collections._deque_reverse_iterator _collections._deque_reverse_iterator iterator "
+        "dict_keyiterator dict_valueiterator "
         "dict_itemiterator dict_reversekeyiterator dict_reversevalueiterator "
         "dict_reverseitemiterator odict_iterator set_iterator "
         "longterm._codec.types.iterators.SetIterator",
-        (40, 41, 42),
+        (40, 41, 42, 53),
         (),
     ),
     (
@@ -103,7 +109,8 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ("tracebacks", "traceback", (26,), ()),
     (
         "windows",
-        "dict_keys dict_values dict_items mappingproxy memoryview",
+        "dict_keys dict_values dict_items odict_keys odict_values odict_items mappingproxy "
+        "memoryview",
         (17, 18, 19),
         (),
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
 from enum import Enum, Flag
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
@@ -98,6 +99,18 @@ _METHOD_WRAPPER: Final = type([].__len__)
 
 _FACTORY: Final[Any] = vars(defaultdict)["default_factory"]
 _MAXLEN: Final[Any] = vars(deque)["maxlen"]
+_DATE: Final = ("year", "month", "day")
+_TIME: Final = ("hour", "minute", "second", "microsecond", "tzinfo")
+_LENGTH: Final = ("days", "seconds", "microseconds")
+_FOLD_OF_DATETIME: Final[Any] = vars(datetime)["fold"]
+_FOLD_OF_TIME: Final[Any] = vars(time)["fold"]
+
+
+def _read(value: Any, owner: type, names: tuple[str, ...]) -> list[Any]:
+    """Return attributes of a value past what its class makes of them."""
+    return [vars(owner)[name].__get__(value) for name in names]
+
+
 _CONTENT: Final[dict[type, Any]] = {
     int: int.__pos__,
     float: float.__pos__,
@@ -106,6 +119,14 @@ _CONTENT: Final[dict[type, Any]] = {
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
     tuple: lambda value: tuple.__getitem__(value, slice(None)),
     frozenset: lambda value: tuple(in_order([*frozenset.__iter__(value)])),
+    datetime: lambda value: datetime(
+        *_read(value, date, _DATE),
+        *_read(value, datetime, _TIME),
+        fold=_FOLD_OF_DATETIME.__get__(value),
+    ),
+    date: lambda value: date(*_read(value, date, _DATE)),
+    time: lambda value: time(*_read(value, time, _TIME), fold=_FOLD_OF_TIME.__get__(value)),
+    timedelta: lambda value: timedelta(*_read(value, timedelta, _LENGTH)),
     list: lambda value: [None, *list.__iter__(value)],
     set: lambda value: [None, *in_order([*set.__iter__(value)])],
     dict: lambda value: [None, *(part for pair in dict.items(value) for part in pair)],
@@ -198,7 +219,7 @@ _POPULATE: Final[dict[type, Any]] = {
 def _load_value_object(parts: Parts, decoding: Decoding) -> Any:
     plan = _plan(parts[0])
     content: Any = parts[1]
-    base = plan.base
+    base: Any = plan.base
     held, expected = type(content), tuple if base in (tuple, frozenset) else base
     if base not in VALUE_BASES or held is not expected or plan.is_enum:
         raise TypeError(f"{plan.name} does not hold what it was stored with")
@@ -212,7 +233,19 @@ def _load_value_object(parts: Parts, decoding: Decoding) -> Any:
             elements: set[Any] = set()
             _populate_set(elements, None, list(content), decoding)
             content = elements
-    return base.__new__(plan.cls, content)
+    elif base in _OF_PARTS:
+        return _OF_PARTS[base](plan.cls, content)
+    return plan.base.__new__(plan.cls, content)
+
+
+_OF_PARTS: Final[dict[type, Any]] = {
+    datetime: lambda cls, value: datetime.__new__(
+        cls, *_read(value, date, _DATE), *_read(value, datetime, _TIME), fold=value.fold
+    ),
+    date: lambda cls, value: date.__new__(cls, *_read(value, date, _DATE)),
+    time: lambda cls, value: time.__new__(cls, *_read(value, time, _TIME), fold=value.fold),
+    timedelta: lambda cls, value: timedelta.__new__(cls, *_read(value, timedelta, _LENGTH)),
+}
 
 
 def _populate_value_object(value: Any, parts: Parts, decoding: Decoding) -> None:

@@ -13,7 +13,7 @@ from operator import length_hint
 from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.introspect import is_a, is_exactly, qualname_of
+from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts, store
 
@@ -41,6 +41,8 @@ _TABLES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
     "reversed items": (lambda d: reversed(dict.items(d)), (dict,)),
     "set": (set.__iter__, (set,)),
     "frozenset": (frozenset.__iter__, (frozenset,)),
+    "deque": (deque.__iter__, (deque,)),
+    "reversed deque": (deque.__reversed__, (deque,)),
 }
 _TYPE_OF: Final[dict[str, type]] = {
     **{
@@ -152,7 +154,7 @@ def _dump_range(iterator: Any) -> Parts:
 
 
 def _dump_table(iterator: Any) -> Parts:
-    container = _container(iterator, dict, set, frozenset)
+    container = _container(iterator, dict, set, frozenset, deque)
     if container is None:
         return [TABLE.tag, _NAME_OF_TABLE[type(iterator)], None, None]
     name = _NAME_OF_TABLE[type(iterator)]
@@ -161,6 +163,8 @@ def _dump_table(iterator: Any) -> Parts:
     if is_a(container, OrderedDict):
         raise NotEncodable("it goes through an OrderedDict's dict", "go through a list of it")
     left = length_hint(iterator)
+    if is_a(container, deque):
+        return [TABLE.tag, name, container, max(_length(container) - left, -1)]
     try:
         rest = iterator.__reduce__()[1][0]
     except RuntimeError:
@@ -194,7 +198,7 @@ def _length(container: Any) -> int:
     return length
 
 
-_CONTAINERS: Final = (list, bytearray, dict, set, frozenset)
+_CONTAINERS: Final = (list, bytearray, dict, set, frozenset, deque)
 
 
 def _load_table(parts: Parts, decoding: Decoding) -> Any:
@@ -223,11 +227,42 @@ def _of_changed(container: Any, make: Callable[[Any], Any]) -> Any:
         dict.__setitem__(container, other, None)
         made = make(container)
         dict.__delitem__(container, other)
+    elif is_a(container, deque):
+        made = make(container)
+        deque.append(container, deque.pop(container) if deque.__len__(container) else None)
     else:
         set.add(container, other)
         made = make(container)
         set.remove(container, other)
     return made
+
+
+def _dump_items(iterator: Any) -> Parts:
+    _, (container,), *state = iterator.__reduce__()
+    return [ITEMS.tag, container, *state]
+
+
+def _load_items(parts: Parts, decoding: Decoding) -> Any:
+    container, *state = parts
+    made: Any
+    if not state:
+        made = iter(_Nothing())
+        next(made, None)
+        return made
+    names = {name for base in mro_of(type(container)) for name in namespace_of(base)}
+    if "__iter__" in names or "__getitem__" not in names or type(state[0]) is not int:
+        raise TypeError("what is gone through by its items has them, and no way of its own")
+    decoding.acts = True
+    made = iter(container)
+    made.__setstate__(state[0])
+    return made
+
+
+class _Nothing:
+    """What ends at once, gone through by its items."""
+
+    def __getitem__(self, index: int) -> Any:
+        raise IndexError
 
 
 class SetIterator(Iterator[Any]):
@@ -273,6 +308,7 @@ def _load_set_iterator(parts: Parts, decoding: Decoding) -> SetIterator:
 SEQUENCE: Final = Kind(40, "iterator", _load_sequence, _populate_sequence, needs=2, is_fragile=True)
 TABLE: Final = Kind(41, "iterator of a dict or set", _load_table, whole=True, is_fragile=True)
 SET_ITERATOR: Final = Kind(42, "rest of a set", _load_set_iterator)
+ITEMS: Final = Kind(53, "iterator of items", _load_items, whole=True, is_fragile=True)
 
 store(
     *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
@@ -280,4 +316,7 @@ store(
 )  # fmt: skip
 store(*_RANGE_ITERATORS, dump=_dump_range, family=_FAMILY)
 store(*_NAME_OF_TABLE, dump=_dump_table, family=_FAMILY)
+ITEMS_ITERATOR: Final = type(iter(_Nothing()))
+store(ITEMS_ITERATOR, dump=_dump_items, family=_FAMILY,
+      note="over what has `__getitem__` alone")  # fmt: skip
 store(SetIterator, dump=_dump_set_iterator, family=_FAMILY)

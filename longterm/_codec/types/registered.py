@@ -170,6 +170,7 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
     import gc
 
     from longterm._codec.types.adaptors import ACTIVE
+    from longterm._codec.types.iterators import ITEMS_ITERATOR
     from longterm._codec.types.itertool import ACTING
 
     seen: dict[int, Any] = {}
@@ -179,14 +180,14 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
             continue
         seen[id(each)] = each
         spend(BYTES_PER_ELEMENT)
-        if is_exactly(each, *ACTIVE, *ACTING):
+        if is_exactly(each, *ACTIVE, *ACTING, ITEMS_ITERATOR):
             return True
         if not is_a(each, type) and not is_exactly(each, FunctionType, ModuleType):
             pending += gc.get_referents(each)
     return False
 
 
-ACTING_KINDS: Final = (45, 46, 47, 48)
+ACTING_KINDS: Final = (45, 46, 47, 48, 53)
 """The kinds of iterators that may call a function when they are gone through."""
 
 REGISTERED: Final = Kind(100, "registered", _load, whole=True)

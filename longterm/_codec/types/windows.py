@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from array import array
+from collections import OrderedDict
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,8 +17,12 @@ from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _FAMILY: Final = "views"
-_VIEWS: Final[dict[str, Any]] = {"keys": dict.keys, "values": dict.values, "items": dict.items}
-_VIEW_NAMES: Final = {type(make({})): name for name, make in _VIEWS.items()}
+_VIEWS: Final[dict[str, Any]] = {
+    "keys": dict.keys, "values": dict.values, "items": dict.items,
+    "ordered keys": OrderedDict.keys, "ordered values": OrderedDict.values,
+    "ordered items": OrderedDict.items,
+}  # fmt: skip
+_VIEW_NAMES: Final = {type(make(OrderedDict())): name for name, make in _VIEWS.items()}
 
 
 def _dump_view(view: Any) -> Parts:
@@ -26,7 +31,9 @@ def _dump_view(view: Any) -> Parts:
 
 def _load_view(parts: Parts, decoding: Decoding) -> Any:
     name, mapping = parts
-    if type(name) is not str or not is_a(mapping, dict):
+    if type(name) is not str or not is_a(
+        mapping, OrderedDict if name.startswith("ordered") else dict
+    ):
         raise TypeError("a view has a name and shows a dict")
     return _VIEWS[name](mapping)
 

@@ -364,12 +364,15 @@ def _shapes() -> dict[int, Shape]:
                      "__getitem__", "__init__", "write_text", "__next__", "sort", "join"),
              anything),
         34: (_function, _tuple, _map), 35: (text, text, text, _tuple, _map),
-        36: (_one_of(True, False), _function, _function), 37: (_path, anything),
+        36: (_one_of(True, False), _function, _function), 37: (_path, anything), 38: (anything,),
         40: (_one_of(*SEQUENCES), anything, integer),
         41: (_one_of(*TABLES), _map, integer), 42: (anything, integer, anything),
         43: (_iterator, integer), 44: (_one_of(True, False), _iterator, _iterator),
         45: (_function, _iterator), 46: (_function, _iterator), 47: (_function, anything),
         48: (_one_of(*ITERTOOLS), _tuple, anything),
+        49: (_one_of(0, 1, 2**60), _one_of("ab", b"ab"), _one_of("\n", None, "x")),
+        50: (_one_of(None, 0.5), *(integer,) * 3), 51: (text,), 52: (_class, _one_of(0, 1, -1)),
+        53: (anything, integer),
         100: (_one_of("fuzz:Made", "longterm.run", "x"), integer, anything),
     }  # fmt: skip
 

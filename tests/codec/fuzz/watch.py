@@ -38,7 +38,7 @@ _codes: set[tuple[types.CodeType, Any]] = set()
 _OURS = ("longterm", "msgpack", "tests.codec.fuzz")
 _VALUE_FILES = re.compile(
     r"/(pathlib|ipaddress|uuid|zoneinfo|re|enum|fractions|decimal|_pydecimal|datetime|contextlib|"
-    r"warnings|typing|weakref|copyreg|numbers|abc|string|dataclasses|functools|importlib)"
+    r"warnings|typing|weakref|copyreg|numbers|abc|string|dataclasses|functools|importlib|logging)"
     r"(\.py$|/[\w/]+\.py$)"
     r"|<frozen (posixpath|genericpath|os|abc|codecs|importlib\S*)>"
 )
