@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+MAX_ATTEMPTS: Final = 5
+"""How many turns of a run may die in a row, unless an engine is told otherwise."""
 MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
 MAX_EVENT_BYTES: Final = 16 * 2**20
@@ -50,6 +52,7 @@ class Engine(Records):
         *,
         clock: Clock | None = None,
         lease: timedelta = timedelta(seconds=60),
+        max_attempts: int = MAX_ATTEMPTS,
         max_bytes: int = MAX_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
@@ -60,20 +63,22 @@ class Engine(Records):
             clock: where all stored times come from; the machine's unless told otherwise.
             lease: how long a claim holds when its process dies, on stores that have leases. While
                 the process lives it renews its claims, however long a turn takes.
+            max_attempts: after how many turns in a row that died with their process a run is
+                failed instead of taken up once more; a worker of this engine keeps to it too.
             max_bytes: how many bytes the stack, the responses or the result of a run may take,
                 each. A turn that would leave more is refused; a stack that has more is not read.
             max_event_bytes: how many bytes the value of an event may take, as it would be stored.
 
         Raises:
-            ValueError: the lease is no time at all, or no bytes are allowed.
+            ValueError: the lease is no time at all, or no attempts or no bytes are allowed.
             StoreError: the URL names no store.
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
         check_keys()
-        _check_limits(lease, max_bytes, max_event_bytes)
+        _check_limits(lease, max_attempts, max_bytes, max_event_bytes)
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
-        self._claims = Claims(self.store, self.clock, lease)
+        self._claims = Claims(self.store, self.clock, lease, max_attempts)
         self._turns = Turns(
             self.store,
             self.clock,
@@ -118,6 +123,7 @@ class Engine(Records):
             UnknownRun: the store has no such run.
             WrongEvent: the run waits for another event.
             RunComplete, RunNotSuspended: the run takes no events now.
+            TooManyAttempts: the process of this run's turn has died too often; the run is failed.
             UnknownFlow, FlowChanged: this process cannot go on with the run's frames.
             AsyncFlow: the flow is an `async def`; await `aprocess_event`.
             CannotSuspend: the flow came to wait where it cannot be stored.
@@ -227,11 +233,12 @@ class Engine(Records):
 
         return DueTurns(self._turns, self._claims, self.clock)
 
-    def release_stale(self, *, max_attempts: int = 5) -> list[Run]:
+    def release_stale(self, *, max_attempts: int | None = None) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.
 
         Each waits again as it did before that turn; one that has died `max_attempts` times in a
-        row is failed instead, until somebody retries it.
+        row, those of the engine unless told otherwise, is failed instead, until somebody retries
+        it.
 
         Raises:
             NotSupported: the store has no leases.
@@ -286,9 +293,13 @@ class Engine(Records):
         return await self._turns.aretry(id_of_run(run_id))
 
 
-def _check_limits(lease: timedelta, max_bytes: int, max_event_bytes: int) -> None:
+def _check_limits(
+    lease: timedelta, max_attempts: int, max_bytes: int, max_event_bytes: int
+) -> None:
     if lease <= timedelta(0):
         raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts={max_attempts} allows nothing (give {MAX_ATTEMPTS})")
     if max_bytes < 1:
         raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
     if max_event_bytes < 1:

@@ -349,6 +349,19 @@ class RunNotSuspended(LongtermError):
         super().__init__(f"run {run_id!r} is {state} and takes no event now ({cause})")
 
 
+class TooManyAttempts(LongtermError):
+    """Raised when a run is not taken up again, since its turns have died too often."""
+
+    def __init__(self, run_id: str, attempts: int) -> None:
+        """Keep the run, and how many turns in a row died with their process."""
+        self.run_id = run_id
+        self.attempts = attempts
+        super().__init__(
+            f"run {run_id!r} is failed now: {attempts} turns in a row died with their process and "
+            f"never ended (find out what kills it; then retry({run_id!r}))"
+        )
+
+
 class RunNotFailed(LongtermError):
     """Raised when a run is to be retried that has not failed."""
 

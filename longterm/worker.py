@@ -43,7 +43,7 @@ class Worker:
         poll: timedelta = timedelta(seconds=1),
         threads: int = 8,
         batch: int = 100,
-        max_attempts: int = 5,
+        max_attempts: int | None = None,
         turn_seconds: float | None = None,
         grace_seconds: float = 30.0,
     ) -> None:
@@ -56,7 +56,8 @@ class Worker:
             threads: how many turns run at once: plain flows in a thread each, `async def` flows
                 together in one event loop.
             batch: how many due runs to claim at once, at most; never more than are begun at once.
-            max_attempts: after how many dead turns in a row a run is failed.
+            max_attempts: after how many dead turns in a row a run is failed; as many as the engine
+                says unless told otherwise.
             turn_seconds: how long a turn may take before it is given up and its run is failed by
                 `TurnTimeout`; None: for ever. Its thread cannot be ended, and goes on.
             grace_seconds: how long to wait, once told to stop, for the turns under way.
@@ -66,6 +67,8 @@ class Worker:
             ValueError: a number is less than 1, or a time is no time at all.
         """
         _check_store(engine.store)
+        if max_attempts is None:
+            max_attempts = engine._claims.max_attempts
         _check_counts(threads=threads, batch=batch, max_attempts=max_attempts)
         _check_times(poll, turn_seconds, grace_seconds)
         self._engine = engine

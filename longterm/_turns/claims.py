@@ -21,6 +21,7 @@ from longterm.errors import (
     LongtermError,
     NotSupported,
     RunNotFailed,
+    TooManyAttempts,
     UnknownRun,
 )
 from longterm.run import Run, RunState
@@ -31,6 +32,7 @@ from longterm.store.base import (
     Leases,
     RunStore,
     claims_by_flow,
+    worn_out_run,
 )
 
 P = ParamSpec("P")
@@ -40,14 +42,15 @@ R = TypeVar("R")
 class Claims:
     """What the claims of one engine have in common."""
 
-    def __init__(self, store: RunStore, clock: Clock, lease: timedelta) -> None:
-        """Take claims on a store for a time."""
+    def __init__(self, store: RunStore, clock: Clock, lease: timedelta, max_attempts: int) -> None:
+        """Take claims on a store for a time, and no run whose last turns all died."""
         self.store = store
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
         self.leases = store if isinstance(store, Leases) else None
         self._clocked = store if isinstance(store, Clocked) else None
         self._clock = clock
         self.lease = lease
+        self.max_attempts = max_attempts
         self.keeper = Keeper(self.leases, clock, lease)
 
     def now(self) -> datetime:
@@ -85,10 +88,12 @@ class Claims:
         for claim in claims:
             claim.close()
 
-    def release_stale(self, max_attempts: int) -> list[Run]:
+    def release_stale(self, max_attempts: int | None) -> list[Run]:
         """Let go of the runs whose claims have run out."""
         if self.leases is None:
             raise NotSupported(self.store, "leases")
+        if max_attempts is None:
+            max_attempts = self.max_attempts
         return self.leases.release_stale(now=self.now(), max_attempts=max_attempts)
 
 
@@ -135,7 +140,11 @@ class Claim:
         return run
 
     def take(self, run_id: str, event_id: str) -> Run | None:
-        """Claim a suspended run for an event; None if it is not to be had for it."""
+        """Claim a suspended run for an event; None if it is not to be had for it.
+
+        Raises:
+            TooManyAttempts: its turns have died too often; it is failed now.
+        """
         claims = self._claims
         if claims.leases is None:
             self.run = claims.store.unsuspend(run_id, event_id)
@@ -147,6 +156,9 @@ class Claim:
         self.run, self._sought = run, None
         if run is not None:
             claims.keeper.hold(self)
+            if run.attempts >= claims.max_attempts:
+                self.save(worn_out_run(run, now))
+                raise TooManyAttempts(run_id, run.attempts)
         return run
 
     def take_waiting(self, run_id: str) -> None:

@@ -151,7 +151,17 @@ def died_run(run: Run, max_attempts: int, now: datetime) -> Run:
         return run.changed(state=RunState.FAILED, updated_at=now)
     if attempts < max_attempts and run.waiting_for is not None:
         return run.changed(state=RunState.SUSPENDED)
-    return run.changed(state=RunState.FAILED, encoded_error=f"{attempts}{DIED}", updated_at=now)
+    return worn_out_run(run, now)
+
+
+def worn_out_run(run: Run, now: datetime) -> Run:
+    """Return a run that is not taken up again, since its turns have died too often."""
+    return run.changed(
+        state=RunState.FAILED,
+        claimed_until=None,
+        encoded_error=f"{run.attempts}{DIED}",
+        updated_at=now,
+    )
 
 
 DIED: Final = (

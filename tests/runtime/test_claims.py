@@ -8,10 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from longterm import Engine, RunState, StoreError, deflow, suspend
+from longterm import (
+    Engine,
+    RunNotSuspended,
+    RunState,
+    StoreError,
+    TooManyAttempts,
+    deflow,
+    suspend,
+)
 from longterm._turns import transitions
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
+from longterm.worker import Worker
 
 
 @deflow
@@ -186,3 +195,79 @@ def test_run_that_cannot_be_given_back_is_told(engine, clock, warnings):
     assert warning.startswith(f"run {run.id} could not be given back, and is claimed until ")
     clock.advance(timedelta(minutes=2))
     assert engine.process_event(run.id, "first", 1).waiting_for == "second"
+
+
+def dies(engine, clock, run_id):
+    """Let a process take the run up, and die; its claim runs out."""
+    claim = engine._claims.open()
+    claim.take(run_id, "first")
+    clock.advance(timedelta(minutes=2))
+
+
+def test_run_whose_processes_die_is_not_taken_up_for_ever(clock):
+    engine = Engine("memory://", clock=clock, max_attempts=3)
+    run = engine.start_flow(asks)
+    for _ in range(3):
+        dies(engine, clock, run.id)
+
+    with pytest.raises(TooManyAttempts, match="3 turns in a row died") as caught:
+        engine.process_event(run.id, "first", 1)
+
+    assert (caught.value.run_id, caught.value.attempts) == (run.id, 3)
+    failed = engine.get_run(run.id)
+    assert (failed.state, failed.attempts, failed.claimed_until) == (RunState.FAILED, 3, None)
+    assert "3 turns in a row died with their process" in failed.error
+    assert failed.stack == run.stack
+    with pytest.raises(RunNotSuspended, match="is failed"):
+        engine.process_event(run.id, "first", 1)
+
+
+def test_attempts_are_the_same_by_whomever_they_are_counted(clock):
+    engine = Engine("memory://", clock=clock, max_attempts=3)
+    first, second = engine.start_flow(asks), engine.start_flow(asks)
+    dies(engine, clock, first.id)
+    assert engine.process_event(first.id, "first", 1).attempts == 0  # a turn that ended
+    engine.process_event(second.id, "first", 1)
+    for _ in range(2):
+        for run in (first, second):
+            engine._claims.open().take(run.id, "second")
+        clock.advance(timedelta(minutes=2))
+        assert {run.state for run in engine.release_stale()} == {RunState.SUSPENDED}
+    for run in (first, second):
+        engine._claims.open().take(run.id, "second")
+    clock.advance(timedelta(minutes=2))
+
+    with pytest.raises(TooManyAttempts):
+        engine.process_event(first.id, "second", 2)
+    (released,) = engine.release_stale()
+
+    one = engine.get_run(first.id)
+    assert released.id == second.id
+    assert (one.state, one.attempts, one.error) == (RunState.FAILED, 3, released.error)
+    assert (one.state, one.attempts) == (released.state, released.attempts)
+
+
+def test_retry_of_a_run_that_died_too_often_counts_anew(clock):
+    engine = Engine("memory://", clock=clock, max_attempts=1)
+    run = engine.start_flow(asks)
+    dies(engine, clock, run.id)
+    with pytest.raises(TooManyAttempts):
+        engine.process_event(run.id, "first", 1)
+
+    waiting = engine.retry(run.id)
+
+    assert (waiting.state, waiting.attempts, waiting.error) == (RunState.SUSPENDED, 0, None)
+    assert engine.process_event(run.id, "first", 1).waiting_for == "second"
+
+
+def test_worker_keeps_to_the_attempts_of_its_engine(clock):
+    engine = Engine("memory://", clock=clock, max_attempts=1)
+    run = engine.start_flow(asks)
+    dies(engine, clock, run.id)
+
+    worker = Worker(engine)
+    assert worker._release_stale() == 1
+
+    assert engine.get_run(run.id).state is RunState.FAILED
+    with pytest.raises(ValueError, match="max_attempts"):
+        Engine("memory://", max_attempts=0)
