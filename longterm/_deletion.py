@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from longterm._search import find, query_of
 from longterm.errors import InvalidQuery, NotSupported, RunNotEnded, UnknownRun
 from longterm.run import ENDED, Fact, Run
-from longterm.store.base import Deletion, Erasure, RunStore
+from longterm.store.base import Deletion, Erasure, Keys, RunStore
 
 _AT_ONCE: Final = 1000
+_KEPT: Final = timedelta(days=30)
+"""How long the keys of deliveries are kept, at least."""
 
 
 def delete_run(store: RunStore, run_id: str) -> None:
@@ -76,3 +78,9 @@ def delete_ended(store: RunStore, saved_before: datetime) -> int:
     while count := store.delete_ended(saved_before=saved_before, limit=_AT_ONCE):
         deleted += count
     return deleted
+
+
+def forget_keys(store: RunStore, now: datetime) -> None:
+    """Forget the keys of deliveries that were taken long ago, if the store keeps any."""
+    if isinstance(store, Keys):
+        store.forget_keys(taken_before=now - _KEPT)

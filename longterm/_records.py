@@ -136,13 +136,17 @@ class Records:
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
 
+        The keys of deliveries that are older than 30 days are forgotten, too.
+
         Raises:
             NotSupported: the store cannot delete.
         """
-        from longterm._deletion import delete_ended
+        from longterm._deletion import delete_ended, forget_keys
         from longterm._search import moment_before
 
-        return delete_ended(self.store, moment_before(self.clock, older_than))
+        deleted = delete_ended(self.store, moment_before(self.clock, older_than))
+        forget_keys(self.store, self.clock.now())
+        return deleted
 
     async def aget_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""

@@ -113,14 +113,15 @@ class Engine(Records):
             run_id: the run's id; a `UUID` of it does too.
             event_id: the event's name, as the flow's `suspend` gave it.
             result: the event's value, which that `suspend` returns.
-            key: a name for this delivery, a string of 1 to 500 characters. The same key again,
-                until the run's next turn or a `retry`, changes nothing and returns the run as the
-                first delivery left it.
+            key: a name for this delivery, a string of 1 to 500 characters. The same key again
+                changes nothing and returns the run as it is, with `is_duplicate`. Keys are kept for
+                30 days at least; that of a delivery that failed the run, until a `retry`.
 
         Raises:
             InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
             EventTooLarge: its value takes more bytes than the engine takes.
             UnknownRun: the store has no such run.
+            KeyReused: the run has taken another event, or value, under the key.
             WrongEvent: the run waits for another event.
             RunComplete, RunNotSuspended: the run takes no events now.
             TooManyAttempts: the process of this run's turn has died too often; the run is failed.

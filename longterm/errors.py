@@ -441,6 +441,19 @@ class InvalidDeliveryKey(LongtermError):
         )
 
 
+class KeyReused(LongtermError):
+    """Raised when a run has taken another event, or another value, under the key of a delivery."""
+
+    def __init__(self, run_id: str, key: str) -> None:
+        """Keep the run and the key."""
+        self.run_id = run_id
+        self.key = key
+        super().__init__(
+            f"run {run_id!r} has taken a delivery of key {key!r} with other content (give each "
+            "delivery a key of its own, such as the message's id in the queue)"
+        )
+
+
 class InvalidDeadline(LongtermError):
     """Raised when a suspend or a sleep is told to end at something that is no moment."""
 

@@ -90,6 +90,12 @@ class Run(Generic[T_co]):
     """How many turns in a row have died with their process."""
     delivery: str | None = field(default=None, repr=False)
     """The key of the delivery that began the last turn, if it carried one."""
+    is_duplicate: bool = field(default=False, repr=False, compare=False)
+    """Whether this is the answer to a delivery that the run had taken before, by its key; then
+    nothing has happened. It is no part of the stored run."""
+    delivery_digest: str | None = field(default=None, repr=False, compare=False)
+    """While a turn is saved: what tells the content of its delivery from others, for a store that
+    keeps keys; empty if that is not known. It is no part of the stored run."""
     index: Mapping[str, Fact] = field(default_factory=dict, repr=False)
     """The facts by which the run can be found, as its flow set them."""
 

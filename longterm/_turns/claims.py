@@ -29,6 +29,7 @@ from longterm.store.base import (
     Clocked,
     Deadlines,
     Erasure,
+    Keys,
     Leases,
     RunStore,
     claims_by_flow,
@@ -47,6 +48,7 @@ class Claims:
         self.store = store
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
         self.leases = store if isinstance(store, Leases) else None
+        self.keys = store if isinstance(store, Keys) else None
         self._clocked = store if isinstance(store, Clocked) else None
         self._clock = clock
         self.lease = lease
@@ -139,8 +141,10 @@ class Claim:
             claims.keeper.hold(self)
         return run
 
-    def take(self, run_id: str, event_id: str) -> Run | None:
+    def take(self, run_id: str, event_id: str, key: str | None = None) -> Run | None:
         """Claim a suspended run for an event; None if it is not to be had for it.
+
+        Nor is one that keeps the `key` of the delivery, on a store that keeps keys.
 
         Raises:
             TooManyAttempts: its turns have died too often; it is failed now.
@@ -152,7 +156,10 @@ class Claim:
         now = claims.now()
         until = now + claims.lease
         self._sought = run_id, until
-        run = claims.leases.claim(run_id, event_id, now=now, until=until)
+        if key is None or claims.keys is None:
+            run = claims.leases.claim(run_id, event_id, now=now, until=until)
+        else:
+            run = claims.keys.claim_for_key(run_id, event_id, key, now=now, until=until)
         self.run, self._sought = run, None
         if run is not None:
             claims.keeper.hold(self)

@@ -21,6 +21,7 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
 from longterm._turns.starts import new_run, stored_call
 from longterm._turns.threads import in_thread
@@ -127,10 +128,11 @@ class Turns:
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
+        delivery = delivery_of(event_id, event, key)
         claim = Claim(self._claims)
         try:
-            done = self._take(claim, run_id, event_id, event, key)
-            return done or self.advance(claim, event, key)
+            done = self._take(claim, run_id, event_id, event, delivery)
+            return done or self.advance(claim, event, delivery)
         except BaseException as error:
             claim.close(error)
             raise
@@ -139,9 +141,10 @@ class Turns:
         self, run_id: str, event_id: str, event: Event, key: str | None = None
     ) -> Run:
         """Bring a run its event from asynchronous code."""
+        delivery = delivery_of(event_id, event, key)
         async with self._claims.open() as claim:
             return await self._aadvance(
-                claim, event, key, self._take, claim, run_id, event_id, event, key
+                claim, event, delivery, self._take, claim, run_id, event_id, event, delivery
             )
 
     def interrupt(self, run_id: str, event: Event | None) -> Run:
@@ -191,23 +194,26 @@ class Turns:
             return await self._aadvance(claim, None, None, self._take_failed, claim, run_id)
 
     def _take(
-        self, claim: Claim, run_id: str, event_id: str, event: Event, key: str | None
+        self, claim: Claim, run_id: str, event_id: str, event: Event, delivery: Delivery | None
     ) -> Run | None:
         """Claim a run for an event; return what came of its delivery before, if this repeats it."""
         check_event_size(event_id, event.value, self._max_event_bytes)
-        run = claim.take(run_id, event_id)
+        key = None if delivery is None else delivery.key
+        run = claim.take(run_id, event_id, key)
         if run is None:
             stored = self._store.get(run_id)
             if event_id != stored.waiting_for and event_id in stored.awaits:
                 # One of several, and perhaps the store compares the whole text only.
-                run = claim.take(run_id, stored.waiting_for or "")
+                run = claim.take(run_id, stored.waiting_for or "", key)
                 stored = self._store.get(run_id)
             if run is None:
-                is_repeated = key is not None and stored.delivery == key
-                if is_repeated and stored.state is not RunState.RUNNING:
-                    return stored
-                raise refusal(stored, event_id)
-        return claim.release() if key is not None and run.delivery == key else None
+                if delivery is None or not delivery.is_taken(stored, self._claims.keys):
+                    raise refusal(stored, event_id)
+                if stored.state is RunState.RUNNING:
+                    raise RunNotSuspended(run_id, stored.state)
+                return stored.changed(is_duplicate=True)
+        is_repeated = key is not None and run.delivery == key
+        return claim.release().changed(is_duplicate=True) if is_repeated else None
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
         """Claim a failed run; return it if there is no turn to run, since it waits again.
@@ -219,10 +225,10 @@ class Turns:
             return None
         return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
 
-    def advance(self, claim: Claim, event: Event | None, key: str | None = None) -> Run:
+    def advance(self, claim: Claim, event: Event | None, delivery: Delivery | None = None) -> Run:
         """Run one turn of a claimed run, and save it; None is the end of its wait."""
         assert claim.run is not None
-        attempt = self._attempt(claim.run, event, key)
+        attempt = self._attempt(claim.run, event, delivery)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
         return self._run(attempt, claim.save)
@@ -236,7 +242,7 @@ class Turns:
         self,
         claim: Claim,
         event: Event | None,
-        key: str | None,
+        delivery: Delivery | None,
         take: Callable[P, Run | None] | Callable[P, None],
         *args: P.args,
         **kwargs: P.kwargs,
@@ -249,13 +255,13 @@ class Turns:
                 return settled
             assert claim.run is not None
             is_async = flow_named(claim.run.flow).is_async
-            return None if is_async else self.advance(claim, event, key)
+            return None if is_async else self.advance(claim, event, delivery)
 
         done = await claim.in_thread(step)
         if done is not None:
             return done
         assert claim.run is not None
-        return await self._arun(self._attempt(claim.run, event, key), claim.save)
+        return await self._arun(self._attempt(claim.run, event, delivery), claim.save)
 
     def _startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -284,7 +290,7 @@ class Turns:
         entry = partial(function, *args, **kwargs)
         return Attempt(claim.begin(run), flow, entry, [], None, self._clock.now)
 
-    def _attempt(self, run: Run, event: Event | None, key: str | None = None) -> Attempt:
+    def _attempt(self, run: Run, event: Event | None, delivery: Delivery | None = None) -> Attempt:
         """Decode a claimed run's frames, and make of them what is to be called."""
         if run.stack is None:
             raise CannotRestart(run.id, "the call that began it could not be stored")
@@ -303,7 +309,12 @@ class Turns:
         else:
             event = _as_awaited(event, run, frames[-1].slots)
             flow, entry = rebuild(frames, event)
-        begun = run if key == run.delivery else run.changed(delivery=key)
+        if delivery is not None:
+            begun = delivery.begun(run)
+        elif run.delivery is not None:
+            begun = run.changed(delivery=None, delivery_digest=None)
+        else:
+            begun = run
         return Attempt(begun, flow, entry, frames, event, self._clock.now)
 
     def _run(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:

@@ -143,6 +143,8 @@ class Rows:
             "claimed_until": claimed_until,
             "attempts": attempts,
             "delivery": delivery,
+            "is_duplicate": False,
+            "delivery_digest": None,
             "index": {} if facts == _NO_FACTS else _index(facts),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.

@@ -18,6 +18,7 @@ __all__ = [
     "Deadlines",
     "Deletion",
     "Erasure",
+    "Keys",
     "Leases",
     "Migrates",
     "Query",
@@ -221,6 +222,42 @@ class Query:
     limit: int = 100
     after: str | None = None
     """The id of the last run of the page before; runs come in the order of their ids."""
+
+
+@runtime_checkable
+class Keys(Protocol):
+    """A store with leases that keeps the keys of deliveries, so that a run takes none twice.
+
+    `update` keeps what `kept_key` says of the run, in the same step: the key and the digest of the
+    delivery that began the turn. A key that is kept already stays as it is. Keys are deleted with
+    their run.
+    """
+
+    def claim_for_key(
+        self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
+    ) -> Run | None:
+        """Claim a run like `Leases.claim`, unless it keeps this key; then None is returned.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
+        ...
+
+    def digest_for_key(self, run_id: str, key: str) -> str | None:
+        """Return the digest that a run keeps with a key; None if it does not keep the key."""
+        ...
+
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        """Forget the keys that were kept before a moment; return how many."""
+        ...
+
+
+def kept_key(run: Run) -> tuple[str, str, str, datetime] | None:
+    """Return what a save of a run keeps of its delivery: run, key, digest and moment; or None."""
+    if run.delivery is None or run.delivery_digest is None or run.state is RunState.FAILED:
+        return None
+    assert run.updated_at is not None  # each turn that ends sets it
+    return run.id, run.delivery, run.delivery_digest, run.updated_at
 
 
 @runtime_checkable

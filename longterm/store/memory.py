@@ -12,7 +12,7 @@ from longterm._fork import register_reset
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store._step_lock import StepLock
-from longterm.store.base import Query, died_run
+from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import write_facts
 
 __all__ = ["MemoryStore"]
@@ -24,6 +24,8 @@ class MemoryStore:
     def __init__(self) -> None:
         """Begin with no runs."""
         self._runs: dict[str, Run] = {}
+        self._keys: dict[str, dict[str, tuple[str, datetime]]] = {}
+        """Of each run the keys of deliveries, with their digests and when they were taken."""
         register_reset(self)
 
     def reset_after_fork(self) -> None:
@@ -56,16 +58,38 @@ class MemoryStore:
             if stored.state is not RunState.RUNNING or stored.turn != run.turn:
                 raise ClaimLost(run.id, run.turn)
             self._runs[run.id] = run
+            if (kept := kept_key(run)) is not None:
+                run_id, key, digest, taken_at = kept
+                self._keys.setdefault(run_id, {}).setdefault(key, (digest, taken_at))
         return run
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         with self._lock.alone():
-            run = self._stored(run_id)
-            is_suspended = run.state is RunState.SUSPENDED
-            is_stale = not is_suspended and _is_stale(run, now)
-            if not _awaits(run, event_id) or not (is_suspended or is_stale):
-                return None
-            return self._claimed(run, until, run.attempts + is_stale)
+            return self._claim(run_id, event_id, now, until)
+
+    def claim_for_key(
+        self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
+    ) -> Run | None:
+        with self._lock.alone():
+            is_kept = key in self._keys.get(run_id, ())
+            return None if is_kept else self._claim(run_id, event_id, now, until)
+
+    def digest_for_key(self, run_id: str, key: str) -> str | None:
+        with self._lock.alone():
+            kept = self._keys.get(run_id, {}).get(key)
+            return None if kept is None else kept[0]
+
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        with self._lock.alone():
+            old = [
+                (run_id, key)
+                for run_id, kept in self._keys.items()
+                for key, (_, taken_at) in kept.items()
+                if taken_at < taken_before
+            ]
+            for run_id, key in old:
+                del self._keys[run_id][key]
+        return len(old)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         with self._lock.alone():
@@ -123,14 +147,14 @@ class MemoryStore:
                 if run.state in ENDED and _is_saved_before(run, saved_before)
             ][:limit]
             for run_id in ended:
-                del self._runs[run_id]
+                self._forget(run_id)
         return len(ended)
 
     def delete(self, run_id: str) -> bool:
         with self._lock.alone():
             if self._stored(run_id).state not in ENDED:
                 return False
-            del self._runs[run_id]
+            self._forget(run_id)
         return True
 
     def rewrite(self, run: Run) -> bool:
@@ -146,6 +170,14 @@ class MemoryStore:
             )
         return True
 
+    def _claim(self, run_id: str, event_id: str, now: datetime, until: datetime) -> Run | None:
+        run = self._stored(run_id)
+        is_suspended = run.state is RunState.SUSPENDED
+        is_stale = not is_suspended and _is_stale(run, now)
+        if not _awaits(run, event_id) or not (is_suspended or is_stale):
+            return None
+        return self._claimed(run, until, run.attempts + is_stale)
+
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
         claimed = run.changed(
             state=RunState.RUNNING,
@@ -155,6 +187,10 @@ class MemoryStore:
         )
         self._runs[run.id] = claimed
         return claimed
+
+    def _forget(self, run_id: str) -> None:
+        del self._runs[run_id]
+        self._keys.pop(run_id, None)
 
     def _stored(self, run_id: str) -> Run:
         try:

@@ -25,6 +25,7 @@ from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._deletion_contract import DeletionContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
+from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._race_contract import RaceContract
 from longterm.testing._rewrite_contract import RewriteContract
@@ -43,6 +44,7 @@ class StoreContract(
     DurableContract,
     DamageContract,
     LeaseContract,
+    KeyContract,
     DeadlineContract,
     SearchContract,
     DeletionContract,
@@ -51,8 +53,8 @@ class StoreContract(
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
     What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
-    `Search`, `Deletion`, `Erasure`, `Rewriting`
-    and `Wakes`; the tests of the others are skipped.
+    `Keys`, `Search`, `Deletion`, `Erasure`, `Rewriting` and `Wakes`; the tests of the others are
+    skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

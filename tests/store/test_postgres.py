@@ -47,7 +47,7 @@ def common_url(server: PostgresServer) -> str:
 class TestPostgresStore(StoreContract):
     @pytest.fixture
     def store(self, common_url: str) -> Iterator[PostgresStore]:
-        ask(common_url, "TRUNCATE longterm.runs, longterm.facts")
+        ask(common_url, "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries")
         with PostgresStore(common_url) as store:
             yield store
 

@@ -36,6 +36,8 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [connection.execute(statement).fetchall() for statement in statements]
 
         undo = [
+            "DROP TRIGGER deliveries_of_deleted_run",
+            "DROP TABLE deliveries",
             "DROP INDEX runs_by_events",
             "ALTER TABLE runs DROP COLUMN checksum",
             "ALTER TABLE runs DROP COLUMN saved_turn",
@@ -52,6 +54,8 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [answer.fetchall() if answer.description else [] for answer in answers]
 
         undo = [
+            "DROP TABLE longterm.deliveries",
+            "DROP FUNCTION longterm.forget_deliveries CASCADE",
             "DROP INDEX longterm.runs_by_events",
             "ALTER TABLE longterm.runs DROP COLUMN checksum, DROP COLUMN saved_turn",
             "DELETE FROM longterm.migrations WHERE version > 1",

@@ -27,7 +27,7 @@ from longterm.store._rows import (
     rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import Query, died_run
+from longterm.store.base import Query, died_run, kept_key
 
 try:
     from longterm.store.postgres._clock import ServerClock
@@ -82,6 +82,19 @@ _CLAIM: Final[LiteralString] = (
     f" AND {_AWAITS}"
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
     f" RETURNING {_NAMES}"
+)
+_CLAIM_FOR_KEY: Final[LiteralString] = _CLAIM.replace(
+    " RETURNING",
+    " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s) RETURNING",
+)
+_SAVE_WITH_KEY: Final[LiteralString] = (
+    f"WITH saved AS ({_SAVE}), kept AS ("
+    "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
+    " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved"
+)
+_DIGEST: Final[LiteralString] = "SELECT digest FROM longterm.deliveries WHERE run = %s AND key = %s"
+_FORGET_KEYS: Final[LiteralString] = (
+    "DELETE FROM longterm.deliveries WHERE taken_at < %s RETURNING true"
 )
 _RENEW: Final[LiteralString] = (
     "UPDATE longterm.runs SET claimed_until = %s"
@@ -223,9 +236,10 @@ class PostgresStore:
 
     def update(self, run: Run) -> Run:
         operation = f"save run {run.id!r}"
-        answer = self._database.execute(
-            _SAVE, (*changing(_ROWS.row_of(run)), run.id, run.turn), operation
-        )
+        kept = kept_key(run)
+        statement = _SAVE if kept is None else _SAVE_WITH_KEY
+        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, *(kept or ()))
+        answer = self._database.execute(statement, parameters, operation)
         if answer.rows:
             return run
         stored = self.get(run.id)
@@ -241,6 +255,19 @@ class PostgresStore:
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id, now)
+
+    def claim_for_key(
+        self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
+    ) -> Run | None:
+        return self._claim_one(_CLAIM_FOR_KEY, (until, run_id, event_id, now, key), run_id, now)
+
+    def digest_for_key(self, run_id: str, key: str) -> str | None:
+        operation = f"find a key of run {run_id!r}"
+        rows = self._database.execute(_DIGEST, (run_id, key), operation).rows
+        return rows[0][0] if rows else None
+
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        return len(self._database.execute(_FORGET_KEYS, (taken_before,), "forget old keys").rows)
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         operation = f"renew the claim on run {run_id!r}"

@@ -29,7 +29,7 @@ from longterm.store._rows import (
     rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import Query, died_run
+from longterm.store.base import Query, died_run, kept_key
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._pool import ConnectionPool
@@ -64,6 +64,15 @@ _CLAIM: Final = (
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
     f" RETURNING {_NAMES}"
 )
+_CLAIM_FOR_KEY: Final = _CLAIM.replace(
+    " RETURNING",
+    " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = runs.id AND key = ?) RETURNING",
+)
+_KEEP_KEY: Final = (
+    "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_DIGEST: Final = "SELECT digest FROM deliveries WHERE run = ? AND key = ?"
+_FORGET_KEYS: Final = "DELETE FROM deliveries WHERE taken_at < ?"
 _RENEW: Final = "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
 _REVIVE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?, attempts = 0"
@@ -165,6 +174,7 @@ class SQLiteStore:
 
     def update(self, run: Run) -> Run:
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn)
+        kept = kept_key(run)
 
         def save(connection: Connection) -> int:
             return (
@@ -172,7 +182,15 @@ class SQLiteStore:
                 or connection.execute(_SAVE, parameters).rowcount
             )
 
-        if not self._writer.write(save, f"save run {run.id!r}"):
+        def save_with_key(connection: Connection) -> int:
+            count = save(connection)
+            if kept is not None and count:
+                run_id, key, digest, taken_at = kept
+                connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
+            return count
+
+        step = save if kept is None else whole(save_with_key)
+        if not self._writer.write(step, f"save run {run.id!r}"):
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
         return run
@@ -180,6 +198,19 @@ class SQLiteStore:
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         parameters = (moment_text(until), run_id, event_id, moment_text(now))
         return self._claim_one(_CLAIM, parameters, run_id, now)
+
+    def claim_for_key(
+        self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
+    ) -> Run | None:
+        parameters = (moment_text(until), run_id, event_id, moment_text(now), key)
+        return self._claim_one(_CLAIM_FOR_KEY, parameters, run_id, now)
+
+    def digest_for_key(self, run_id: str, key: str) -> str | None:
+        rows = self._read(_DIGEST, (run_id, key), f"find a key of run {run_id!r}")
+        return rows[0][0] if rows else None
+
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        return self._change(_FORGET_KEYS, (moment_text(taken_before),), "forget old keys")
 
     def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
         operation = f"renew the claim on run {run_id!r}"

@@ -1,0 +1,43 @@
+"""A delivery of an event: by its key, a run knows whether it has taken it before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longterm._codec import content_digests
+from longterm._flows.event import Event
+from longterm.errors import KeyReused
+from longterm.run import Run
+from longterm.store.base import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The key of a delivery, and what tells its content from others."""
+
+    key: str
+    digests: list[str]
+    """One for each key that seals what is stored; none if there is no telling."""
+
+    def begun(self, run: Run) -> Run:
+        """Return a run whose turn this delivery begins."""
+        digest = self.digests[0] if self.digests else ""
+        return run.changed(delivery=self.key, delivery_digest=digest)
+
+    def is_taken(self, run: Run, keys: Keys | None) -> bool:
+        """Tell whether a run has taken this delivery, as far as its store keeps keys.
+
+        Raises:
+            KeyReused: it has taken another one under the same key.
+        """
+        digest = None if keys is None else keys.digest_for_key(run.id, self.key)
+        if digest is None:
+            return run.delivery == self.key
+        if digest and self.digests and digest not in self.digests:
+            raise KeyReused(run.id, self.key)
+        return True
+
+
+def delivery_of(event_id: str, event: Event, key: str | None) -> Delivery | None:
+    """Return the delivery of an event, if it has a key."""
+    return None if key is None else Delivery(key, content_digests(event_id, event.value))
