@@ -25,6 +25,7 @@ from longterm._codec.envelope import (
 from longterm._codec.payload import PayloadCodec
 from longterm._codec.trust import allow
 from longterm._codec.types.registered import register_type, storable
+from longterm._signals import is_of_signal
 from longterm.errors import CorruptData, LongtermError, NotAllowed, NotStorable
 from longterm.frame import Frame
 
@@ -109,6 +110,8 @@ def _encoded(value: object) -> bytes:
     except (LongtermError, MemoryError):
         raise
     except Exception as error:
+        if is_of_signal(error):
+            raise
         raise NotStorable(
             f"cannot store a value: code of its own raised {type(error).__qualname__} when it was "
             "looked at (see the cause above; keep what it is made of)"

@@ -17,6 +17,7 @@ from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
 from longterm._codec.types.kinds import KINDS, READERS, Kind
 from longterm._escapes import escaped
+from longterm._signals import is_of_signal
 from longterm.errors import CorruptData
 
 _DEPTH: Final = 40
@@ -43,6 +44,8 @@ def described(data: bytes) -> str:
     except CorruptData:
         raise
     except Exception as error:
+        if is_of_signal(error):
+            raise
         raise CorruptData(f"the stored bytes are damaged: {error}") from error
     # Names are shown as they were stored, and a line must not look like another one.
     return "\n".join(map(escaped, lines)) + "\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from longterm._codec.wire import PAYLOAD
+from longterm._signals import is_of_signal
 from longterm.errors import CorruptData
 
 _MARK: Final = bytes([PAYLOAD])
@@ -56,6 +57,8 @@ def decode_payload(codec: PayloadCodec | None, data: bytes, *, accept_plain: boo
     try:
         return codec.decode(data[1:])
     except Exception as error:
+        if is_of_signal(error):
+            raise
         raise CorruptData(
             f"the payload codec did not decode the stored bytes: {type(error).__name__}: {error}"
         ) from error

@@ -26,6 +26,7 @@ from typing import Any, Final
 from longterm._codec import standard
 from longterm._codec.introspect import is_a, mro_of, namespace_of
 from longterm._main import main_module_named
+from longterm._signals import is_of_signal
 from longterm.errors import NotAllowed
 
 _STANDARD_FOLDER: Final = os.path.dirname(os.__file__).replace(os.sep, "/") + "/"
@@ -83,6 +84,8 @@ def module(name: str) -> ModuleType:
         try:
             found = importlib.import_module(name)
         except Exception as error:
+            if is_of_signal(error):
+                raise
             raise NotAllowed(name, f"cannot be imported: {error}") from error
     if not is_a(found, ModuleType):
         raise NotAllowed(

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Final
 
 from longterm._flows.flow import flow_named, known_names
+from longterm._signals import is_of_signal
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run
@@ -95,14 +96,16 @@ class DueTurn:
         """Whether the flow is an `async def`; not so if it is not to be had here at all."""
         try:
             return flow_named(self.run.flow).is_async
-        except Exception:  # the turn itself says why, and parks the run
+        except Exception as error:  # the turn itself says why, and parks the run
+            if is_of_signal(error):
+                raise
             return False
 
     def advance(self) -> None:
         """Run the turn in this thread.
 
         Raises:
-            KeyboardInterrupt, SystemExit: a signal's, in the main thread; the run was given back.
+            BaseException: a signal's, in the main thread; the run was given back.
         """
         begin = self._begin()
         try:
@@ -182,6 +185,8 @@ class DueTurn:
                 self._save_failed(error)
                 self._tell(error)
         except Exception as another:  # the store is out of reach: the claim runs out
+            if is_of_signal(another):
+                raise
             self._tell(another)
 
     def _park(self, error: Exception) -> None:
@@ -216,4 +221,5 @@ class DueTurn:
 def _is_signal(error: BaseException) -> bool:
     """Whether a signal handler may have raised it; Python runs them in the main thread only."""
     is_main = threading.current_thread() is threading.main_thread()
-    return is_main and isinstance(error, (KeyboardInterrupt, SystemExit))
+    is_usual = isinstance(error, (KeyboardInterrupt, SystemExit))
+    return is_main and (is_usual or is_of_signal(error))

@@ -10,6 +10,7 @@ from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import encode
 from longterm._flows.context import LiveTurn
 from longterm._flows.run_turn import Completed, Outcome
+from longterm._signals import is_of_signal
 from longterm.errors import (
     Cancelled,
     CannotStore,
@@ -160,6 +161,8 @@ def _shown(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, first))
     except Exception as reason:  # such as of notes that are a property
+        if is_of_signal(reason):
+            raise
         lines = "".join(traceback.format_tb(first))
         kind, why = type(error).__qualname__, type(reason).__qualname__
         return f"Traceback (most recent call last):\n{lines}{kind}: <it raises {why} when shown>\n"

@@ -22,6 +22,7 @@ from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import check_names, whole_frame
 from longterm._codec.types.instructions import NEW, Contents, Placeholder
 from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
+from longterm._signals import is_of_signal
 from longterm.errors import CorruptData, LongtermError, ValueRaised
 
 _CAREFUL: Final = (wire.TYPE, wire.PATTERN, wire.MODULE)
@@ -56,6 +57,8 @@ def decode_body(layout: int, data: memoryview) -> Any:
             f"the stored bytes are cut off or damaged: {type(error).__name__}"
         ) from error
     except Exception as error:
+        if is_of_signal(error):
+            raise
         raise _error_of(error) from error
 
 

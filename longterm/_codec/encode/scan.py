@@ -25,6 +25,7 @@ from longterm._codec.types.constants import Constants
 from longterm._codec.types.exceptions import dump_exception
 from longterm._codec.types.instances import dump_enum, dump_instance, dump_plan
 from longterm._codec.types.kinds import DUMPERS, IS_NAN, VALUES, Form, Parts
+from longterm._signals import is_of_signal
 from longterm.errors import NotStorable
 
 SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
@@ -199,6 +200,8 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
     except NotEncodable as refused:
         raise _not_storable(value, refused, path, found) from refused
     except Exception as error:
+        if is_of_signal(error):
+            raise
         raise _not_storable(value, raised_by(value, error), path, found) from error
     if isinstance(form, ExtType):
         found.forms[id(value)] = form

@@ -20,6 +20,7 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
 from longterm._codec.types.kinds import CAREFUL_READERS, StoredModule, store
+from longterm._signals import is_of_signal
 from longterm.errors import LongtermError, NotAllowed
 from longterm.frame import Frame
 
@@ -96,7 +97,9 @@ def _imported(name: str, flow: str, local: str) -> ModuleType:
     for each in sorted(names, key=lambda each: each != name):
         try:
             found = importlib.import_module(each)
-        except Exception:
+        except Exception as error:
+            if is_of_signal(error):
+                raise
             continue  # what is imported from a module need not be one
         if found.__name__ == name:
             return found
