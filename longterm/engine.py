@@ -223,7 +223,8 @@ class Engine(Records):
             if not turns:
                 break
             for turn in turns:
-                turn.advance_alone()
+                with turn.claim, turn.claim:  # twice, as `Claim` says
+                    turn.advance_alone()
             ended += 1
         return ended
 

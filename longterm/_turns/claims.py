@@ -105,6 +105,9 @@ class Claim:
     It is there before the store is asked, so that whatever ends the turn (a refusal, Ctrl-C, a task
     that is cancelled) finds it and closes it. An exception of a signal can come between any two
     steps below, even between the store's claim and its answer.
+
+    It can come at the begin of `__exit__` too, before its first line. So a turn enters its claim
+    twice, `with claims.open() as claim, claim:`, and the outer exit does what the inner did not.
     """
 
     __slots__ = (
@@ -231,13 +234,6 @@ class Claim:
             error: what ended the turn. If it came before the store's answer, the store may have
                 claimed the run, and is asked.
         """
-        try:
-            self._close(error)
-        except BaseException:  # a signal came in the middle of it
-            self._close(error)
-            raise
-
-    def _close(self, error: BaseException | None) -> None:
         self._is_closed = True
         if self._is_in_thread:
             return

@@ -108,7 +108,7 @@ class Turns:
         known = self._startable(flow)
         if known.is_async:
             raise AsyncFlow(known.name, "start_flow")
-        with self._claims.open() as claim:
+        with self._claims.open() as claim, claim:
             return self._run(self._begin(claim, known, flow, args, kwargs), claim.save)
 
     async def astart(
@@ -118,7 +118,7 @@ class Turns:
         known = self._startable(flow)
         if not known.is_async:
             return await in_thread(self.start, flow, args, kwargs)
-        async with self._claims.open() as claim:
+        async with self._claims.open() as claim, claim:
             attempt = await claim.in_thread(self._begin, claim, known, flow, args, kwargs)
             assert attempt is not None  # None: this coroutine was closed, and does not come here
             return await self._arun(attempt, claim.save)
@@ -134,7 +134,11 @@ class Turns:
             done = self._take(claim, run_id, event_id, event, delivery)
             return done or self.advance(claim, event, delivery)
         except BaseException as error:
-            claim.close(error)
+            try:
+                claim.close(error)
+            except BaseException:  # a signal came at its begin, or in the middle of it
+                claim.close(error)
+                raise
             raise
 
     async def adeliver(
@@ -142,20 +146,20 @@ class Turns:
     ) -> Run:
         """Bring a run its event from asynchronous code."""
         delivery = delivery_of(event_id, event, key)
-        async with self._claims.open() as claim:
+        async with self._claims.open() as claim, claim:
             return await self._aadvance(
                 claim, event, delivery, self._take, claim, run_id, event_id, event, delivery
             )
 
     def interrupt(self, run_id: str, event: Event | None) -> Run:
         """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
-        with self._claims.open() as claim:
+        with self._claims.open() as claim, claim:
             claim.take_waiting(run_id)
             return self.advance(claim, event)
 
     async def ainterrupt(self, run_id: str, event: Event | None) -> Run:
         """Bring a run what it did not ask for, from asynchronous code."""
-        async with self._claims.open() as claim:
+        async with self._claims.open() as claim, claim:
             return await self._aadvance(claim, event, None, claim.take_waiting, run_id)
 
     def end(self, run_id: str) -> Run:
@@ -178,19 +182,19 @@ class Turns:
         if run.state is RunState.RUNNING:
             # Whoever has it in hand, alive or dead, cannot save it afterwards.
             return self._store.update(ended_run(run, RunState.CANCELLED, self._clock.now()))
-        with self._claims.open() as claim:
+        with self._claims.open() as claim, claim:
             claim.take_waiting(run_id)
             assert claim.run is not None
             return claim.save(ended_run(claim.run, RunState.CANCELLED, self._clock.now()))
 
     def retry(self, run_id: str) -> Run:
         """Start a run anew that failed in its first turn; any other waits again, as it did."""
-        with self._claims.open() as claim:
+        with self._claims.open() as claim, claim:
             return self._take_failed(claim, run_id) or self.advance(claim, None)
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try from asynchronous code."""
-        async with self._claims.open() as claim:
+        async with self._claims.open() as claim, claim:
             return await self._aadvance(claim, None, None, self._take_failed, claim, run_id)
 
     def _take(
