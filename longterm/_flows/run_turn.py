@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from longterm._flows.context import LiveTurn, current, running_task, swallowed
+from longterm._flows.context import LiveTurn, running_task, swallowed
 from longterm._flows.continuation import capture
 from longterm._flows.rt import Suspend
+from longterm._flows.turn_context import InContext, context_of_turn
 from longterm.errors import Cancelled
 from longterm.frame import Frame
 from longterm.wait import Wait
@@ -37,10 +38,10 @@ Outcome: TypeAlias = Completed | Suspended
 
 
 def run_turn(turn: LiveTurn, start: Callable[[], Any]) -> Outcome:
-    """Run a flow until it waits or ends.
+    """Run a flow until it waits or ends, in a context of its own.
 
-    The context is set and put back by calls of C functions, which no signal interrupts: its handler
-    runs between two instructions of Python code
+    The context is entered and left by C functions, which no signal interrupts: its handler runs
+    between two instructions of Python code
     (https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers).
 
     Args:
@@ -51,17 +52,14 @@ def run_turn(turn: LiveTurn, start: Callable[[], Any]) -> Outcome:
         CannotSuspend: it came to wait where its stack cannot be stored.
         Exception: whatever the author's code lets out.
     """
-    before = current.get()
+    context = context_of_turn(turn)
     try:
-        current.set(turn)
-        result = start()
+        result = context.run(start)
     except Suspend as suspension:
         return _suspended(turn, suspension)
     except BaseException as error:
         _check_not_swallowed(turn, error)
         raise
-    finally:
-        current.set(before)
     _check_not_swallowed(turn, None)
     return Completed(result)
 
@@ -69,17 +67,17 @@ def run_turn(turn: LiveTurn, start: Callable[[], Any]) -> Outcome:
 async def arun_turn(turn: LiveTurn, start: Callable[[], Awaitable[Any]]) -> Outcome:
     """Run an `async def` flow until it waits or ends; see `run_turn`."""
     turn.task = running_task()
-    before = current.get()
+    context = context_of_turn(turn)
     try:
-        current.set(turn)
-        result = await start()
+        result = await InContext(context, context.run(start))
     except Suspend as suspension:
+        # Its traceback names this frame, that of the steps in the context, and then the flow's.
+        here = suspension.__traceback__
+        suspension.__traceback__ = here.tb_next if here else None
         return _suspended(turn, suspension)
     except BaseException as error:
         _check_not_swallowed(turn, error)
         raise
-    finally:
-        current.set(before)
     _check_not_swallowed(turn, None)
     return Completed(result)
 

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from time import monotonic
@@ -127,7 +128,11 @@ class Executor:
             return
         # The turn is the new thread's first: one that is not started leaves nothing in the queue.
         # It is in a list, since a thread keeps its arguments.
-        threading.Thread(target=_work, args=([running],), name="longterm-turn", daemon=True).start()
+        # Its context is the worker's, as that of the event loop is.
+        run = copy_context().run
+        threading.Thread(
+            target=run, args=(_work, [running]), name="longterm-turn", daemon=True
+        ).start()
 
     def _start_in_loop(self, running: Running) -> None:
         from longterm._worker.event_loop import EventLoop

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from longterm._flows.turn_context import InContext
+
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -32,6 +34,9 @@ def _awaiting(coroutine: Any) -> Iterator[FrameType]:
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
         yield frame
         coroutine = coroutine.cr_await
+        steps = getattr(coroutine, "gi_frame", None)
+        if steps is not None and steps.f_code is InContext.__await__.__code__:
+            coroutine = steps.f_locals["self"].awaitable
 
 
 def _shown(frames: list[FrameType]) -> str:
