@@ -10,13 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from longterm._codec import trust
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.names import look_up
 from longterm._flows.resolve import SUSPENDS, flow_codes
 from longterm.errors import NotAllowed
+
+_Kept: TypeAlias = tuple[str, FunctionType]
+_OfClasses: TypeAlias = dict[int, list[_Kept]]
+"""What classes hold, by their identity."""
 
 
 def flow_kept_as(name: str) -> FunctionType | None:
@@ -27,15 +31,16 @@ def flow_kept_as(name: str) -> FunctionType | None:
         return None
 
 
-def kept_names() -> Iterator[tuple[str, FunctionType]]:
+def kept_names() -> Iterator[_Kept]:
     """Yield the names under which the modules that are loaded hold flows, and the flows."""
+    known: _OfClasses = {}
     for module_name, module in list(sys.modules.items()):
         if is_a(module, ModuleType) and trust.origin(module_name) != "standard":
-            for path, function in _in_namespace(trust.namespace_of_module(module), ""):
+            for path, function in _in_namespace(trust.namespace_of_module(module), "", known):
                 yield f"{module_name}:{path}", function
 
 
-def _in_namespace(namespace: dict[str, Any], around: str) -> Iterator[tuple[str, FunctionType]]:
+def _in_namespace(namespace: Any, around: str, known: _OfClasses) -> Iterator[_Kept]:
     """Yield the flows of a module, or of a class whose own name is `around`."""
     for name, value in list(namespace.items()):
         function = _as_flow(value)
@@ -43,8 +48,16 @@ def _in_namespace(namespace: dict[str, Any], around: str) -> Iterator[tuple[str,
             yield name, function
         elif is_a(value, type) and (not around or qualname_of(value) == f"{around}.{name}"):
             for base in reversed(mro_of(value)):
-                for path, inside in _in_namespace(namespace_of(base), qualname_of(base)):
+                for path, inside in _in_class(base, known):
                     yield f"{name}.{path}", inside
+
+
+def _in_class(cls: type, known: _OfClasses) -> list[_Kept]:
+    """Return the flows in the body of a class, which is gone over once: many modules hold it."""
+    found = known.get(id(cls))
+    if found is None:
+        found = known[id(cls)] = [*_in_namespace(namespace_of(cls), qualname_of(cls), known)]
+    return found
 
 
 def _as_flow(value: Any) -> FunctionType | None:
