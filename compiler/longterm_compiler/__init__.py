@@ -3,7 +3,8 @@
 It reads text and trees only; nothing of the author's is executed.
 """
 
-from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
+from longterm._verdict import Verdict
+from longterm_compiler.analysis.names import ModuleNames, Resolver
 from longterm_compiler.compiled import flow_data, resume_data
 from longterm_compiler.diagnostics import (
     Diagnostic,

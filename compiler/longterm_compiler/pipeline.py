@@ -22,9 +22,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
-from longterm_compiler.analysis.callees import Callees, ModuleNames
+from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.limits import check_depth, nested_blocks, room_for
 from longterm_compiler.analysis.liveness import live_at_entry
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
 from longterm_compiler.checks.check import check_flow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.diagnostics import Diagnostic, Refused, sort_diagnostics
 from longterm_compiler.pipeline import compile_flow
 from longterm_compiler.syntax.source import Definition

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from types import CodeType, FrameType, FunctionType
 
 from longterm._flows.places import text_at
-from longterm._flows.resolve import SUSPENDS, flow_codes, function_behind
+from longterm._flows.resolve import flow_codes, function_behind
+from longterm._verdict import Verdict
 from longterm.errors import CompileError
 
 
@@ -56,7 +57,7 @@ def wrapped_flow(value: object) -> FunctionType | None:
 
 
 def _is_flow(function: FunctionType | None) -> bool:
-    return function is not None and flow_codes.get(id(function.__code__)) == SUSPENDS
+    return function is not None and flow_codes.get(id(function.__code__)) is Verdict.SUSPENDS
 
 
 def _is_defined_in(function: FunctionType, frame: FrameType) -> bool:

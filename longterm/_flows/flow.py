@@ -23,10 +23,11 @@ from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.decorated import check_given, wrapped_flow
 from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
-from longterm._flows.resolve import DEFLOW, SUSPENDS, WAITS, flow_codes, function_behind
+from longterm._flows.resolve import flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm._inner_code import nested_codes
 from longterm._main import import_name, is_main
+from longterm._verdict import Verdict
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,9 +127,9 @@ _making = threading.RLock()
 """Held by the thread that makes a flow or a body. What others can find is whole, and all of them
 run the same code."""
 
-flow_codes[id(ops.suspend.__code__)] = WAITS
-flow_codes[id(ops.sleep.__code__)] = WAITS
-flow_codes[id(ops.call.__code__)] = SUSPENDS
+flow_codes[id(ops.suspend.__code__)] = Verdict.WAITS
+flow_codes[id(ops.sleep.__code__)] = Verdict.WAITS
+flow_codes[id(ops.call.__code__)] = Verdict.SUSPENDS
 
 
 def deflow(function: F, /) -> F:
@@ -147,7 +148,7 @@ def deflow(function: F, /) -> F:
     return function  # pyright: ignore[reportReturnType] - it is still the author's own function
 
 
-flow_codes[id(deflow.__code__)] = DEFLOW
+flow_codes[id(deflow.__code__)] = Verdict.DEFLOW
 
 
 def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
@@ -191,7 +192,7 @@ def _add_flow(function: types.FunctionType) -> Flow:
 
 def _add_body(body: Body) -> None:
     _bodies[id(body.code)] = body
-    flow_codes[id(body.code)] = SUSPENDS
+    flow_codes[id(body.code)] = Verdict.SUSPENDS
 
 
 def body_of(code: types.CodeType) -> Body | None:

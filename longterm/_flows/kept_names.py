@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from longterm._codec import trust
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.names import look_up
-from longterm._flows.resolve import SUSPENDS, flow_codes
+from longterm._flows.resolve import flow_codes
+from longterm._verdict import Verdict
 from longterm.errors import NotAllowed
 
 _Kept: TypeAlias = tuple[str, FunctionType]
@@ -63,6 +64,6 @@ def _in_class(cls: type, known: _OfClasses) -> list[_Kept]:
 def _as_flow(value: Any) -> FunctionType | None:
     function = value.__func__ if is_exactly(value, staticmethod, classmethod) else value
     is_flow = is_exactly(function, FunctionType) and (
-        flow_codes.get(id(function.__code__)) == SUSPENDS
+        flow_codes.get(id(function.__code__)) is Verdict.SUSPENDS
     )
     return function if is_flow else None

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from longterm._abi import WRITTEN
 from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
 from longterm._flows.compiled import FreshCode, ResumeCode
-from longterm._flows.resolve import MAY, is_half_loaded, resolve, resolve_in
+from longterm._flows.resolve import is_half_loaded, resolve, resolve_in
+from longterm._verdict import Verdict
 from longterm.errors import CompileError
 
 if TYPE_CHECKING:
     from longterm._flows.written import WrittenFlow
-    from longterm_compiler import CompiledFlow, Definition, SourceFile, Verdict
+    from longterm_compiler import CompiledFlow, Definition, SourceFile
     from longterm_compiler.analysis.resolve import SourceResolver
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports set
@@ -57,7 +58,7 @@ class SourceModule:
                 ) from None
         return self._source
 
-    def resolve(self, module: str, path: tuple[str, ...]) -> str:
+    def resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
         """Return what a name stands for that the text imports, or that another part binds."""
         if self.namespace is not None and module == self.name and path:
             return resolve_in(self.namespace, path)
@@ -76,7 +77,6 @@ class FlowLoader:
         self._name = name
         self._definition = definition
         self._compiled: CompiledFlow | None = None
-        self._verdicts: list[ImportedName] = []
         self._entry: Entry = self._valid_entry() or self._new_entry()
         self.fresh = FreshCode(self._entry["flow"])
 
@@ -111,19 +111,15 @@ class FlowLoader:
         entry = self.module.cache.get(self._name)
         if entry is None or entry["flags"] != self.flags:
             return None
-        self._verdicts = entry["verdicts"]
-        if any(
-            self.module.resolve(module, path) != verdict for module, path, verdict in self._verdicts
-        ):
-            return None
-        return entry
+        verdicts: list[ImportedName] = entry["verdicts"]
+        is_same = all(self.module.resolve(name, path) == said for name, path, said in verdicts)
+        return entry if is_same else None
 
     def _new_entry(self) -> Entry:
         from longterm_compiler import flow_data
 
-        # The list grows while the flow is compiled.
-        self._verdicts = []
-        entry = new_entry(flow_data(self._compile()), self.flags, self._verdicts)
+        flow = self._compile()
+        entry = new_entry(flow_data(flow), self.flags, flow.names.imported_names())
         self.module.cache.put(self._name, entry)
         return entry
 
@@ -141,27 +137,19 @@ class FlowLoader:
             )
         module = self.module
         is_part = module.namespace is not None
-        names = ModuleNames(module.source, module.name, module.package, self._resolve, is_part)
+        names = ModuleNames(module.source, module.name, module.package, module.resolve, is_part)
         with _compiling(module.path):
             self._compiled = compile_flow(definition, names, self.flags)
         return self._compiled
 
-    def _resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
-        from longterm_compiler import Verdict
 
-        verdict = self.module.resolve(module, path)
-        if (module, path, verdict) not in self._verdicts:
-            self._verdicts.append((module, path, verdict))
-        return Verdict(verdict)
-
-
-def _resolve(module: str, path: tuple[str, ...]) -> str:
+def _resolve(module: str, path: tuple[str, ...]) -> Verdict:
     """Return what a name of another module stands for."""
     verdict = resolve(module, path)
-    if verdict == MAY and is_half_loaded(module, path):
+    if verdict is Verdict.MAY and is_half_loaded(module, path):
         # Modules that import each other are loaded in an order of chance; what a flow means
         # must not depend on it, so the name is looked up in the module's source.
-        verdict = _source_resolver()(module, path).value
+        verdict = _source_resolver()(module, path)
     return verdict
 
 
@@ -213,12 +201,10 @@ def loader_of(function: types.FunctionType) -> Loader:
 
 def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name: str) -> None:
     """Refuse what a decorator below `@deflow` made of the author's function."""
-    from longterm_compiler import ModuleNames, Verdict
+    from longterm_compiler import ModuleNames
 
     definition = find_definition(module, name)
-    names = ModuleNames(
-        module.source, module.name, module.package, lambda *asked: Verdict(_resolve(*asked))
-    )
+    names = ModuleNames(module.source, module.name, module.package, _resolve)
     if definition is not None and not names.is_flow(definition.node):
         code = function.__code__
         raise CompileError(

@@ -139,8 +139,5 @@ def _call_at(entry: TracebackType) -> tuple[str, ast.expr | None]:
 
 
 def _dotted(node: ast.expr) -> tuple[str, ...] | None:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else None
+    names = ast.unparse(node).split(".")
+    return tuple(names) if all(map(str.isidentifier, names)) else None

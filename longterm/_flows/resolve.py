@@ -1,8 +1,7 @@
 """Resolve an imported name to what it stands for, by the modules that are loaded now.
 
-`longterm_compiler.analysis.resolve` says it by source files; the answers are the compiler's
-verdicts by their values, so that this does not import the compiler. Also what a path stands for in
-a frame. No code of the author's runs for it.
+`longterm_compiler.analysis.resolve` says it by source files. Also what a path stands for in a
+frame. No code of the author's runs for it.
 """
 
 from __future__ import annotations
@@ -13,12 +12,7 @@ import types
 from functools import partial
 from typing import Any, Final
 
-WAITS: Final = "waits"
-SUSPENDS: Final = "suspends"
-MAY: Final = "may suspend"
-UNKNOWN: Final = "unknown"
-NEVER: Final = "never suspends"
-DEFLOW: Final = "deflow"
+from longterm._verdict import Verdict
 
 _NATIVE: Final = (
     type,
@@ -30,35 +24,35 @@ _NATIVE: Final = (
     types.MethodWrapperType,
 )
 
-flow_codes: dict[int, str] = {}
+flow_codes: dict[int, Verdict] = {}
 """What calling a code object does, by its identity: it waits, it suspends as
 flows do, or it makes flows. Kept by `longterm._flows.flow`."""
 
 
-def resolve(module: str, path: tuple[str, ...]) -> str:
+def resolve(module: str, path: tuple[str, ...]) -> Verdict:
     """Return what `path` in a module stands for: how sure it is that calling it suspends."""
     return _resolve_from(sys.modules.get(module), path)
 
 
-def resolve_in(namespace: dict[str, Any], path: tuple[str, ...]) -> str:
+def resolve_in(namespace: dict[str, Any], path: tuple[str, ...]) -> Verdict:
     """Return what `path` stands for whose first name is one of a module that holds these."""
     return _resolve_from(namespace.get(path[0]), path[1:])
 
 
-def _resolve_from(value: object, path: tuple[str, ...]) -> str:
+def _resolve_from(value: object, path: tuple[str, ...]) -> Verdict:
     for name in path:
         if isinstance(value, types.ModuleType):
             value = _in_module(value, name)
         elif isinstance(value, type):
             value = next((vars(base)[name] for base in value.__mro__ if name in vars(base)), None)
         else:
-            return MAY if value is None else UNKNOWN
+            return Verdict.MAY if value is None else Verdict.UNKNOWN
     if value is None:
-        return MAY
+        return Verdict.MAY
     function = function_behind(value)
     if function is not None:
-        return flow_codes.get(id(function.__code__), NEVER)
-    return NEVER if isinstance(value, _NATIVE) else MAY
+        return flow_codes.get(id(function.__code__), Verdict.NEVER)
+    return Verdict.NEVER if isinstance(value, _NATIVE) else Verdict.MAY
 
 
 def _in_module(module: types.ModuleType, name: str) -> object:

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from longterm_compiler.analysis.callees import Callees, Verdict, dotted
+from longterm._verdict import Verdict
+from longterm_compiler.analysis.bindings import dotted
+from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.scope import Comprehension, comprehension_variables
 from longterm_compiler.syntax.source import FunctionNode
 from longterm_compiler.syntax.tree import children

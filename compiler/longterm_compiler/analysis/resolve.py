@@ -1,7 +1,7 @@
 """Resolve imported names by the source of their modules: the `Resolver` of the command line.
 
-A name is followed through imports and aliases to the `def` or `class` that it stands for. Nothing
-is imported or executed. What cannot be told from the text may suspend.
+A name is followed through imports and aliases to the `def` or `class` that it stands for, as it is
+when its module is loaded. Nothing is imported or executed. What cannot be told may suspend.
 """
 
 from __future__ import annotations
@@ -10,23 +10,18 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TypeAlias
 
-from longterm_compiler.analysis.callees import ModuleNames, Verdict, dotted, strongest
+from longterm._verdict import Verdict, strongest
+from longterm_compiler.analysis.bindings import Alias, Binding, Def, Import, Path, dotted
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
+from longterm_compiler.analysis.names import ModuleNames, form
 from longterm_compiler.analysis.scope import bound_by, own_nodes
 from longterm_compiler.syntax.source import FunctionNode
 
-_PRIMITIVES = {
-    ("longterm._flows.primitives", "suspend"): Verdict.WAITS,
-    ("longterm._flows.primitives", "sleep"): Verdict.WAITS,
-    ("longterm._flows.primitives", "call"): Verdict.SUSPENDS,
-    ("longterm._flows.flow", "deflow"): Verdict.DEFLOW,
-}
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
 _MAKE_OBJECTS = frozenset({"lru_cache", "cache", "property", "cached_property", "singledispatch"})
-_Seen: TypeAlias = frozenset[tuple[str, tuple[str, ...]]]
+_Seen: TypeAlias = frozenset[tuple[str, Path]]
 
 
 class SourceResolver:
@@ -37,21 +32,24 @@ class SourceResolver:
         self._search_path = list(search_path)
         self._modules: dict[str, _Module | Verdict | None] = {}
 
-    def __call__(self, module: str, path: tuple[str, ...]) -> Verdict:
+    def __call__(self, module: str, path: Path) -> Verdict:
         """Resolve a dotted path in a module."""
         return self._resolve(module, path, frozenset()) or Verdict.MAY
 
-    def _resolve(self, module: str, path: tuple[str, ...], seen: _Seen) -> Verdict | None:
+    def _resolve(self, module: str, path: Path, seen: _Seen) -> Verdict | None:
         """Resolve a path; None if the module has no such name, as far as its text tells."""
+        known = form(module, path)
+        if known is not None:
+            return known
         found = self._module(module)
         if not isinstance(found, _Module):
             return found
         if not path:
             return Verdict.NEVER
-        bindings = found.bindings.get(path[0], [])
+        bindings = found.names.bound_to(path)
         if bindings and (module, path) not in seen:
             seen |= {(module, path)}
-            return _strongest(self._bound(found, node, path, seen) for node in bindings)
+            return _strongest(self._bound(found, binding, seen) for binding in bindings)
         # `from . import name` in a package's own file means the module of that name.
         if found.is_package and self._module(f"{module}.{path[0]}") is not None:
             return self._resolve(f"{module}.{path[0]}", path[1:], seen)
@@ -76,31 +74,24 @@ class SourceResolver:
             return Verdict.MAY
         return _Module(located, ModuleNames(source, name, located.package, self))
 
-    def _bound(
-        self, module: _Module, binding: ast.AST, path: tuple[str, ...], seen: _Seen
-    ) -> Verdict | None:
-        name, rest = path[0], path[1:]
+    def _bound(self, module: _Module, binding: Binding, seen: _Seen) -> Verdict | None:
         match binding:
-            case ast.Import(names=aliases):
-                renamed = next((alias.name for alias in aliases if alias.asname == name), name)
-                return self._resolve(renamed, rest, seen)
-            case ast.ImportFrom(names=aliases):
-                original = next((a.name for a in aliases if (a.asname or a.name) == name), name)
-                return self._resolve(module.names.absolute(binding), (original, *rest), seen)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                return Verdict.UNKNOWN if rest else _function(module, binding)
-            case ast.ClassDef():
-                return self._in_class(module, binding, rest, seen) if rest else Verdict.NEVER
-            case ast.Lambda():
-                return Verdict.UNKNOWN if rest else Verdict.NEVER
-            case ast.Name() | ast.Attribute():
-                alias = dotted(binding)
-                return None if alias is None else self._named(module, (*alias, *rest), seen)
-        return Verdict.UNKNOWN if rest else Verdict.MAY
+            case Import(module=name, path=path):
+                return self._resolve(name, path, seen)
+            case Alias(whole=whole):
+                return self._named(module, whole, seen)
+            case Def(node=ast.ClassDef() as node, path=path):
+                return self._in_class(module, node, path, seen) if path else Verdict.NEVER
+            case Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=()):
+                return _function(module, node)
+        if binding.path and not isinstance(binding.node, ast.Name):
+            return Verdict.UNKNOWN
+        # What binds a name and shows no value may well bind it to a class or a module.
+        return Verdict.NEVER if isinstance(binding.node, ast.Lambda) else Verdict.MAY
 
-    def _named(self, module: _Module, path: tuple[str, ...], seen: _Seen) -> Verdict | None:
+    def _named(self, module: _Module, path: Path, seen: _Seen) -> Verdict | None:
         """Resolve a path that begins with a global or builtin name of a module."""
-        if path[0] in module.bindings or not hasattr(builtins, path[0]):
+        if path[0] in module.names.bindings or not hasattr(builtins, path[0]):
             return self._resolve(module.located.module, path, seen)
         value: object = getattr(builtins, path[0])
         for name in path[1:]:
@@ -108,14 +99,14 @@ class SourceResolver:
         return None if value is None else Verdict.NEVER
 
     def _in_class(
-        self, module: _Module, node: ast.ClassDef, path: tuple[str, ...], seen: _Seen
+        self, module: _Module, node: ast.ClassDef, path: Path, seen: _Seen
     ) -> Verdict | None:
         """Resolve a path in a class by its body, then by its bases in order."""
         for member in reversed(node.body):
-            if path[0] not in bound_by(member) and path[0] not in _targets(member):
+            if path[0] not in _bound_in(member):
                 continue
             if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                return self._bound(module, member, path, seen)
+                return self._bound(module, Def(member, path[1:]), seen)
             return Verdict.MAY
         for base in node.bases:
             name = dotted(base)
@@ -136,15 +127,6 @@ class _Module:
     def is_package(self) -> bool:
         return self.located.module == self.located.package
 
-    @cached_property
-    def bindings(self) -> dict[str, list[ast.AST]]:
-        """What the module's top level binds: by name the imports, definitions and plain values."""
-        found: dict[str, list[ast.AST]] = {}
-        for node in own_nodes(self.names.source.tree.body):
-            for name in bound_by(node):
-                found.setdefault(name, []).append(self.names.values.get(node, node))
-        return found
-
 
 def _function(module: _Module, node: FunctionNode) -> Verdict:
     """Return the verdict of a function; a decorator above `deflow` makes another one of it."""
@@ -155,7 +137,7 @@ def _function(module: _Module, node: FunctionNode) -> Verdict:
         if module.names.is_deflow(decorator):
             return Verdict.SUSPENDS
         return Verdict.MAY if name in _MAKE_OBJECTS else Verdict.NEVER
-    return _PRIMITIVES.get((module.located.module, node.name), Verdict.NEVER)
+    return Verdict.NEVER
 
 
 def _strongest(verdicts: Iterable[Verdict | None]) -> Verdict | None:
@@ -169,7 +151,7 @@ def _decorator_name(node: ast.expr) -> str:
     return path[-1] if path else ""
 
 
-def _targets(node: ast.stmt) -> Iterator[str]:
+def _bound_in(node: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement of a class body binds, blocks inside included."""
     for part in own_nodes([node]):
         yield from bound_by(part)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from longterm_compiler.analysis.callees import Callees, ModuleNames
+from longterm_compiler.analysis.callees import Callees
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.checks.awaits import check_awaits

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from longterm_compiler import rules
-from longterm_compiler.analysis.callees import Callees, dotted
+from longterm_compiler.analysis.bindings import dotted
+from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.scope import (
     Comprehension,
     bindings_of,
@@ -185,7 +186,7 @@ def _try(node: ast.Try | ast.TryStar, context: _Context) -> Iterator[_InContext]
     body = handler_body = context
     if context.rule is None and isinstance(node, ast.TryStar):
         handler_body = context.refusing(rules.SUSPEND_IN_EXCEPT_STAR_HANDLER, node)
-        if any(_is_broad(handler) for handler in node.handlers):
+        if any(_is_broad(handler, context.callees) for handler in node.handlers):
             body = context.refusing(rules.SUSPEND_UNDER_BROAD_EXCEPT_STAR, node.body[0])
     yield from ((part, body) for part in node.body)
     for handler in node.handlers:
@@ -196,12 +197,11 @@ def _try(node: ast.Try | ast.TryStar, context: _Context) -> Iterator[_InContext]
     yield from ((part, context) for part in (*node.orelse, *node.finalbody))
 
 
-def _is_broad(handler: ast.ExceptHandler) -> bool:
+def _is_broad(handler: ast.ExceptHandler, callees: Callees) -> bool:
     """Tell whether a clause catches every exception, and so a suspend on its way out."""
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return any(
-        kind is not None and dotted(kind) in (("BaseException",), ("builtins", "BaseException"))
-        for kind in types
+        kind is not None and callees.origin(kind) == "builtins.BaseException" for kind in types
     )
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from longterm._escapes import escaped, escaped_lines
 from longterm._terminal import BOLD, add_version, paint, run_command, wants_colour
-from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.cli.fix import mend
 from longterm_compiler.cli.highlight import can_highlight, highlight
 from longterm_compiler.cli.output import write_output

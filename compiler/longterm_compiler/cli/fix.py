@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.cli.targets import BadTarget, names_in
 from longterm_compiler.problems import check_file
 from longterm_compiler.syntax.source import SourceFile

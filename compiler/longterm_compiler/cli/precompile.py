@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from longterm._abi import NEEDS_COLUMNS, keeps_columns
 from longterm._flows.cache import (
     Entry,
-    ImportedName,
     add_resume,
     cache_path,
     new_entry,
     write_cache,
 )
-from longterm_compiler.analysis.callees import ModuleNames, Resolver, Verdict
 from longterm_compiler.analysis.modules import Located
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.cli.targets import names_in
 from longterm_compiler.compiled import flow_data, resume_data
 from longterm_compiler.pipeline import compile_flow
@@ -97,24 +96,10 @@ def _as_imported(names: ModuleNames) -> ModuleNames:
 
 
 def _entry(definition: Definition, names: ModuleNames, flags: int) -> Entry:
-    verdicts: list[ImportedName] = []
-    listening = ModuleNames(
-        names.source, names.module, names.package, _keeping(names.resolve, verdicts)
-    )
-    flow = compile_flow(definition, listening, flags)
-    entry = new_entry(flow_data(flow), flags, verdicts)
+    # Of its own, so that it tells what this flow's imports were taken for.
+    own = ModuleNames(names.source, names.module, names.package, names.resolve)
+    flow = compile_flow(definition, own, flags)
+    entry = new_entry(flow_data(flow), flags, own.imported_names())
     for point in flow.points:
         add_resume(entry, point.number, (), resume_data(flow, point.number))
     return entry
-
-
-def _keeping(resolve: Resolver, verdicts: list[ImportedName]) -> Resolver:
-    """Return a resolver that notes down its verdicts."""
-
-    def kept(module: str, path: tuple[str, ...]) -> Verdict:
-        verdict = resolve(module, path)
-        if (module, path, verdict.value) not in verdicts:
-            verdicts.append((module, path, verdict.value))
-        return verdict
-
-    return kept

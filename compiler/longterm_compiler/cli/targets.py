@@ -15,8 +15,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from longterm._abi import WRITTEN
-from longterm_compiler.analysis.callees import ModuleNames
 from longterm_compiler.analysis.modules import Located, locate, read_source, root_of
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.resolve import SourceResolver
 from longterm_compiler.syntax.source import Definition, SourceFile
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, ParentNodeProvider, PositionProvider
 
-from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.diagnostics import Diagnostic, Span
 
 N = TypeVar("N", bound=cst.CSTNode)

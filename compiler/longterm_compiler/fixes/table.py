@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import libcst
 
-from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.diagnostics import Diagnostic, sort_diagnostics
 from longterm_compiler.fixes import (
     annotation,

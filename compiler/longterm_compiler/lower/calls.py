@@ -12,7 +12,8 @@ from __future__ import annotations
 import ast
 from functools import partial
 
-from longterm_compiler.analysis.callees import Verdict, dotted
+from longterm._verdict import Verdict
+from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.lower.context import (
     ExpressionLowerer,
     Lowering,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from longterm_compiler.analysis.callees import dotted
+from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.points import Suspensions
 from longterm_compiler.analysis.scope import Scope, own_nodes
 from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime

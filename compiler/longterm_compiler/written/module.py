@@ -20,7 +20,7 @@ from operator import is_
 from typing import TypeVar
 
 from longterm._abi import ABI_VERSION, BODIES, FLOWS, WRITTEN
-from longterm_compiler.analysis.callees import ModuleNames
+from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.pipeline import CompiledFlow, compile_flow
 from longterm_compiler.syntax.build import changed, load, runtime
 from longterm_compiler.syntax.source import FunctionNode

@@ -10,7 +10,7 @@ import ast
 from typing import TypeAlias, TypeVar
 
 from longterm._abi import NEXT
-from longterm_compiler.analysis.callees import dotted
+from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.emit.closures import InnerNode, inner_function, inner_functions
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow

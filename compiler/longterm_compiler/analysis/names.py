@@ -1,0 +1,247 @@
+"""What the paths of one module stand for, to a flow that is defined in it.
+
+The module is half executed when its flows are compiled, so its text is what counts: what is plain
+now may be assigned anew by the time that it is called. What it imports is asked of a `Resolver`: in
+a running application that looks at the live modules, on the command line at their source.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from longterm._verdict import Verdict, strongest
+from longterm_compiler.analysis.bindings import (
+    Alias,
+    Binding,
+    Def,
+    Import,
+    Path,
+    absolute,
+    bound_to,
+    builtin,
+    dotted,
+)
+from longterm_compiler.analysis.scope import Bindings, Scope, bindings_of, own_nodes, scope_of
+from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
+
+Resolver: TypeAlias = Callable[[str, Path], Verdict]
+"""Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
+
+_PLAIN = ("respond", "set_index", "now", "current_run", "start_flow", "process_event", "get_run")
+_FORMS = {
+    **dict.fromkeys(_PLAIN, Verdict.NEVER),
+    "suspend": Verdict.WAITS,
+    "sleep": Verdict.WAITS,
+    "call": Verdict.SUSPENDS,
+    "deflow": Verdict.DEFLOW,
+}
+
+
+def form(module: str, path: Path) -> Verdict | None:
+    """Return what a name of longterm's own stands for; None if it is none that flows use."""
+    is_ours = module.partition(".")[0] == "longterm" and len(path) == 1
+    return _FORMS.get(path[0]) if is_ours else None
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleNames:
+    """What the top level of one file binds, and its functions, as far as its text tells."""
+
+    source: SourceFile
+    module: str
+    package: str
+    resolve: Resolver
+    is_part: bool = False
+    """Whether the file is but a part of the module, as a cell of a notebook is; what other parts
+    bind is asked of the resolver."""
+    _resolved: dict[tuple[str, Path], Verdict] = field(default_factory=dict, repr=False)
+    _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
+    _deflows: dict[ast.expr, bool] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        """The nodes that bind each name of the module."""
+        return bindings_of(own_nodes(self.source.tree.body))
+
+    @cached_property
+    def _values(self) -> dict[ast.AST, ast.expr]:
+        """The values of simple assignments at the top level, by the node of the name."""
+        found: dict[ast.AST, ast.expr] = {}
+        for node in own_nodes(self.source.tree.body):
+            if isinstance(node, ast.Assign):
+                found.update((target, node.value) for target in node.targets)
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                found[node.target] = node.value
+        return found
+
+    @cached_property
+    def star_imports(self) -> list[str]:
+        """The modules from which everything is imported."""
+        return [
+            absolute(node, self.package)
+            for node in own_nodes(self.source.tree.body)
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+        ]
+
+    @cached_property
+    def _set_by_functions(self) -> frozenset[str]:
+        """The names of the module that a function or class body declares `global`."""
+        nodes = ast.walk(self.source.tree)
+        return frozenset(
+            name for node in nodes if isinstance(node, ast.Global) for name in node.names
+        )
+
+    def scope_of(self, function: FunctionNode) -> Scope:
+        """Return the scope of a function of the file; it is found once."""
+        known = self._scopes.get(function)
+        if known is None:
+            known = self._scopes[function] = scope_of(function)
+        return known
+
+    def bound_to(self, path: Path) -> list[Binding]:
+        """Return what a path is bound to whose first name is one of the module."""
+        return bound_to(path, self.bindings, self._values, self.package)
+
+    def bound_in(self, scope: Scope, path: Path) -> list[Binding]:
+        """Return what a path is bound to whose first name is one of a function."""
+        return bound_to(path, scope.bindings, {}, self.package)
+
+    def origin(self, path: Path) -> str | None:
+        """Return where a path of the module comes from, as `sys._getframe`; None: not told."""
+        seen: set[str] = set()
+        while path[0] not in seen:
+            seen.add(path[0])
+            match self.bound_to(path) or builtin(path):
+                case [Import() as found]:
+                    return found.origin
+                case [Alias(whole=path)]:
+                    continue
+            return None
+        return None
+
+    def verdict(self, path: Path) -> Verdict:
+        """Resolve a dotted path that begins with a global or builtin name."""
+        return self._verdict(path, frozenset())
+
+    def _verdict(self, path: Path, aliases: frozenset[str]) -> Verdict:
+        """Resolve a path; `aliases` are names that lead to it already."""
+        bindings = self.bound_to(path)
+        if not bindings:
+            return self._unbound(path)
+        aliases |= {path[0]}
+        verdicts = [self._bound(binding, aliases) for binding in bindings]
+        if path[0] in self._set_by_functions:
+            # By the time of the call it may be bound to another thing than the text shows here.
+            verdicts.append(_anything(path[1:]))
+        return strongest(verdicts)
+
+    def _unbound(self, path: Path) -> Verdict:
+        """Resolve a path whose first name the file does not bind; `import *` may do so."""
+        if self.star_imports and path[0] in self._set_by_functions:
+            return Verdict.MAY
+        verdicts = [self._imported(module, path) for module in self.star_imports]
+        if self.is_part:
+            # Another part of the module may bind it, and bind it anew.
+            verdicts.append(_if_special(self._imported(self.module, path), Verdict.MAY))
+        if builtin(path):
+            # A module that lacks the name may suspend as far as can be told.
+            return strongest([Verdict.NEVER, *(verdict for verdict in verdicts if verdict.is_sure)])
+        return strongest(verdicts) if verdicts else Verdict.MAY
+
+    def _bound(self, binding: Binding, aliases: frozenset[str]) -> Verdict:
+        match binding:
+            case Import(module=module, path=path):
+                return self._imported(module, path)
+            case Def(node=ast.ClassDef() as node, path=[method]):
+                return self.in_class(node, method)
+            case Def(node=ast.ClassDef(), path=()):
+                return Verdict.NEVER
+            case Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=()):
+                return Verdict.SUSPENDS if self.is_flow(node) else Verdict.NEVER
+            case Def():
+                return Verdict.UNKNOWN
+            case Alias(whole=whole) if whole[0] not in aliases:
+                # Another name for a flow, or for `deflow`, is as good.
+                return _if_special(self._verdict(whole, aliases), _anything(binding.path))
+        return _anything(binding.path)
+
+    def _imported(self, module: str, path: Path) -> Verdict:
+        known = form(module, path) or self._resolved.get((module, path))
+        if known is None:
+            known = self._resolved[module, path] = self.resolve(module, path)
+        return known
+
+    def imported_names(self) -> list[tuple[str, Path, str]]:
+        """Return what the resolver has said, as the cache keeps it: plain data."""
+        return [(module, path, said.value) for (module, path), said in self._resolved.items()]
+
+    def in_class(self, node: ast.ClassDef, method: str) -> Verdict:
+        """Resolve a method in a class and its bases, as far as they are in the file."""
+        for owner in self._with_bases(node):
+            for member in owner.body:
+                if not isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                if member.name == method:
+                    if self.is_flow(member):
+                        return Verdict.SUSPENDS
+                    # With several bases, another may come before the one that has this.
+                    return Verdict.NEVER if owner is node else Verdict.MAY
+        return Verdict.MAY
+
+    def of_self(self, node: ast.ClassDef, method: str) -> Verdict:
+        """Resolve a method of an object of a class: a subclass may have a flow in its place."""
+        verdict = self.in_class(node, method)
+        # In a subclass a private name is another one, since Python puts the class's before it.
+        is_private = method.startswith("__") and not method.endswith("__")
+        return Verdict.UNKNOWN if verdict is Verdict.NEVER and not is_private else verdict
+
+    def _with_bases(self, node: ast.ClassDef) -> list[ast.ClassDef]:
+        """Return a class and the classes of the module that it inherits from, nearest first."""
+        found = [node]
+        for owner in found:
+            found += [each for each in self._bases(owner) if each not in found]
+        return found
+
+    def _bases(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+        for base in node.bases:
+            for binding in self.bound_to((base.id,)) if isinstance(base, ast.Name) else ():
+                if isinstance(binding, Def) and isinstance(binding.node, ast.ClassDef):
+                    yield binding.node
+
+    def flows(self) -> list[Definition]:
+        """Return the module's flows, in the order of the source."""
+        return [flow for flow in self.source.definitions if self.is_flow(flow.node)]
+
+    def is_flow(self, node: FunctionNode) -> bool:
+        """Tell whether one of a function's decorators is longterm's `deflow`."""
+        return any(self.is_deflow(decorator) for decorator in node.decorator_list)
+
+    def is_deflow(self, decorator: ast.expr) -> bool:
+        """Tell whether a decorator is longterm's `deflow`, under whatever name it is known here.
+
+        One of which nothing can be found out, as in a function that imports it, goes by its name.
+        """
+        known = self._deflows.get(decorator)
+        if known is None:
+            path = dotted(decorator)
+            guess = path is not None and path[-1] == "deflow"
+            # A decorator may lead to what it decorates; then the name counts as well.
+            self._deflows[decorator] = guess
+            verdict = Verdict.NEVER if path is None else self.verdict(path)
+            known = verdict is Verdict.DEFLOW if verdict.is_known else guess
+            self._deflows[decorator] = known
+        return known
+
+
+def _anything(rest: Path) -> Verdict:
+    """Return the verdict of what may be anything, or of what is read of it."""
+    return Verdict.UNKNOWN if rest else Verdict.MAY
+
+
+def _if_special(verdict: Verdict, other: Verdict) -> Verdict:
+    """Return a verdict that stays: of a flow, or of `deflow`. What is plain may be bound anew."""
+    return verdict if verdict.is_sure or verdict is Verdict.DEFLOW else other

@@ -1,0 +1,43 @@
+"""How sure it is that a call suspends: what the compiler and the runtime say of what is called.
+
+The compiler tells it by source files, the runtime by the modules that are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What calling a thing does; of several the later member of this list counts."""
+
+    NEVER = "never suspends"
+    UNKNOWN = "unknown"
+    """No name leads there; taken as a resume point only where that costs nothing."""
+    MAY = "may suspend"
+    """A name, or a method of self, that may turn out to be a flow."""
+    DEFLOW = "deflow"
+    """It is `deflow`, which makes flows of functions; a call of it never suspends."""
+    SUSPENDS = "suspends"
+    """It is a flow, or `call`."""
+    WAITS = "waits"
+    """It is `suspend` itself."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it surely suspends."""
+        return self in (Verdict.WAITS, Verdict.SUSPENDS)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is told for certain, and not only that it may be."""
+        return self not in (Verdict.MAY, Verdict.UNKNOWN)
+
+
+_PRECEDENCE = {verdict: number for number, verdict in enumerate(Verdict)}
+
+
+def strongest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that counts where a name may stand for several things."""
+    return max(verdicts, key=_PRECEDENCE.__getitem__)
