@@ -122,6 +122,8 @@ class Body:
 _flows: dict[str, Flow] = {}
 _bodies: dict[int, Body] = {}
 _by_original: dict[int, Flow] = {}
+_provisional: list[Flow] = []
+"""Those that were compiled while what they import was being imported itself."""
 
 _making = threading.RLock()
 """Held by the thread that makes a flow or a body. What others can find is whole, and all of them
@@ -185,9 +187,41 @@ def _add_flow(function: types.FunctionType) -> Flow:
     name = f"{import_name(function.__module__, function.__globals__)}:{function.__qualname__}"
     flow = Flow(name, loader, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
+    if loader.is_provisional:
+        _provisional.append(flow)
+    return _with_body(flow)
+
+
+def _with_body(flow: Flow) -> Flow:
     _add_body(Body(flow, flow.fresh.code))
     _by_original[id(flow.original)] = flow
     return flow
+
+
+def _settle() -> None:
+    """Look again at the flows whose imports were half loaded when they were compiled.
+
+    Modules that import each other are loaded in an order of chance, and what a flow means must not
+    depend on it. So what counts is what they hold when they are whole; no run has begun by then.
+
+    Raises:
+        CompileError: such a flow cannot be compiled.
+    """
+    with _making:
+        for flow in [each for each in _provisional if not each.loader.is_provisional]:
+            loader = flow.loader.renewed()
+            _provisional.remove(flow)
+            if loader is not flow.loader:
+                _replace(flow, Flow(flow.name, loader, flow.globals, flow.original))
+
+
+def _replace(old: Flow, new: Flow) -> None:
+    _with_body(new)
+    if _flows.get(old.name) is old:
+        _flows[old.name] = new
+    for function in list(old.functions):
+        new.functions.add(function)
+        function.__code__ = new.fresh.code
 
 
 def _add_body(body: Body) -> None:
@@ -206,6 +240,8 @@ def flow_of(value: object) -> Flow:
     Raises:
         NotAFlow: it is none.
     """
+    if _provisional:
+        _settle()
     flow = _made_flow(function_behind(value))
     if flow is None:
         raise NotAFlow(value, _made_of(value))
@@ -229,6 +265,8 @@ def flow_named(name: str, version: str | None = None) -> Flow:
         UnknownFlow: this process has no flow of the name.
         FlowChanged: it has one of another version.
     """
+    if _provisional:
+        _settle()
     flow = _flows.get(name) or _kept_flow(name) or _inner_flow(name)
     if flow is None:
         raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
@@ -245,6 +283,7 @@ def _last_name(name: str) -> str:
 
 def known_flows() -> list[Flow]:
     """Return the flows that this process knows."""
+    _settle()
     return list(_by_original.values())
 
 

@@ -80,6 +80,17 @@ class FlowLoader:
         self._entry: Entry = self._valid_entry() or self._new_entry()
         self.fresh = FreshCode(self._entry["flow"])
 
+    @property
+    def is_provisional(self) -> bool:
+        """Whether a name that the flow imports is of a module that is being imported now."""
+        return any(is_half_loaded(name, path) for name, path, _ in self._entry["verdicts"])
+
+    def renewed(self) -> FlowLoader:
+        """Return the loader to use when all modules are whole: itself, if nothing is otherwise."""
+        if self._is_valid(self._entry):
+            return self
+        return FlowLoader(self.module, self._name, self.flags, self._definition)
+
     def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeCode:
         """Return the resume body of a point, for frames in which some live names are unbound."""
         data = resume_in(self._entry, number, unbound, self.module.path)
@@ -111,9 +122,15 @@ class FlowLoader:
         entry = self.module.cache.get(self._name)
         if entry is None or entry["flags"] != self.flags:
             return None
+        return entry if self._is_valid(entry) else None
+
+    def _is_valid(self, entry: Entry) -> bool:
+        """Tell whether imported names stand for what they did, as far as their modules are here."""
         verdicts: list[ImportedName] = entry["verdicts"]
-        is_same = all(self.module.resolve(name, path) == said for name, path, said in verdicts)
-        return entry if is_same else None
+        return all(
+            is_half_loaded(name, path) or self.module.resolve(name, path) == said
+            for name, path, said in verdicts
+        )
 
     def _new_entry(self) -> Entry:
         from longterm_compiler import flow_data

@@ -49,6 +49,15 @@ class WrittenFlow:
             }
         )
 
+    @property
+    def is_provisional(self) -> bool:
+        """Whether it may turn out otherwise: what is written is not compiled again."""
+        return False
+
+    def renewed(self) -> WrittenFlow:
+        """Return this loader."""
+        return self
+
     def version_as(self, name: str) -> str:
         """Return the flow's version as it is: without its source no other can be told."""
         return self.fresh.version

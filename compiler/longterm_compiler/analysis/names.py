@@ -73,7 +73,8 @@ class ModuleNames:
         found: dict[ast.AST, ast.expr] = {}
         for node in own_nodes(self.source.tree.body):
             if isinstance(node, ast.Assign):
-                found.update((target, node.value) for target in node.targets)
+                for target in node.targets:
+                    found.update(_assigned(target, node.value))
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 found[node.target] = node.value
         return found
@@ -235,6 +236,19 @@ class ModuleNames:
             known = verdict is Verdict.DEFLOW if verdict.is_known else guess
             self._deflows[decorator] = known
         return known
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield what an assignment assigns to what, in pairs: `a, b = f, g` too."""
+    yield target, value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        parts = (*target.elts, *value.elts)
+        if len(target.elts) == len(value.elts) and not any(map(_is_starred, parts)):
+            yield from zip(target.elts, value.elts, strict=True)
+
+
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
 
 
 def _anything(rest: Path) -> Verdict:

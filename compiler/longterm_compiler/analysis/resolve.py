@@ -16,7 +16,7 @@ from longterm._verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import Alias, Binding, Def, Import, Path, dotted
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
 from longterm_compiler.analysis.names import ModuleNames, form
-from longterm_compiler.analysis.scope import bound_by, own_nodes
+from longterm_compiler.analysis.scope import bound_by, own_nodes, parameter_names
 from longterm_compiler.syntax.source import FunctionNode
 
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
@@ -83,7 +83,7 @@ class SourceResolver:
             case Def(node=ast.ClassDef() as node, path=path):
                 return self._in_class(module, node, path, seen) if path else Verdict.NEVER
             case Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=()):
-                return _function(module, node)
+                return self._function(module, node, seen)
         if binding.path and not isinstance(binding.node, ast.Name):
             return Verdict.UNKNOWN
         # What binds a name and shows no value may well bind it to a class or a module.
@@ -117,6 +117,53 @@ class SourceResolver:
                 return found
         return None
 
+    def _function(self, module: _Module, node: FunctionNode, seen: _Seen) -> Verdict:
+        """Return the verdict of a function, by what its decorators make of it."""
+        for decorator in node.decorator_list:
+            name = _decorator_name(decorator)
+            if module.names.is_deflow(decorator):
+                return Verdict.SUSPENDS
+            if name in _MAKE_OBJECTS:
+                return Verdict.MAY
+            if name not in _TRANSPARENT and self._wraps(module, decorator, seen):
+                return Verdict.NEVER
+        return Verdict.NEVER
+
+    def _wraps(self, module: _Module, decorator: ast.expr, seen: _Seen) -> bool:
+        """Tell whether a decorator surely makes another function of the one it is given.
+
+        Most that stand above `@deflow` only note it down, since no other can suspend.
+        """
+        calls = isinstance(decorator, ast.Call)
+        path = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        found = None if path is None else self._definition(module, path, seen)
+        if found is not None and calls:
+            found = _returned_function(found)
+        if found is None:
+            return False
+        first = next(iter(parameter_names(found.args)), None)
+        return bool(_returned(found)) and _returned(found) != {first}
+
+    def _definition(self, module: _Module, path: Path, seen: _Seen) -> FunctionNode | None:
+        """Return the function that a path leads to, if there is just one way."""
+        name = module.located.module
+        if (name, path) in seen:
+            return None
+        seen |= {(name, path)}
+        match module.names.bound_to(path):
+            case [Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=())]:
+                return node
+            case [Alias(whole=whole)]:
+                return self._definition(module, whole, seen)
+            case [Import(module=other, path=rest)]:
+                found = self._module(other)
+                while rest and not (isinstance(found, _Module) and found.names.bound_to(rest)):
+                    other, rest = f"{other}.{rest[0]}", rest[1:]
+                    found = self._module(other)
+                if rest and isinstance(found, _Module):
+                    return self._definition(found, rest, seen)
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class _Module:
@@ -128,16 +175,17 @@ class _Module:
         return self.located.module == self.located.package
 
 
-def _function(module: _Module, node: FunctionNode) -> Verdict:
-    """Return the verdict of a function; a decorator above `deflow` makes another one of it."""
-    for decorator in node.decorator_list:
-        name = _decorator_name(decorator)
-        if name in _TRANSPARENT:
-            continue
-        if module.names.is_deflow(decorator):
-            return Verdict.SUSPENDS
-        return Verdict.MAY if name in _MAKE_OBJECTS else Verdict.NEVER
-    return Verdict.NEVER
+def _returned(node: FunctionNode) -> set[str | None]:
+    """Return the names that a function returns; None is for anything else."""
+    returns = [each for each in own_nodes(node.body) if isinstance(each, ast.Return)]
+    return {each.value.id if isinstance(each.value, ast.Name) else None for each in returns}
+
+
+def _returned_function(node: FunctionNode) -> FunctionNode | None:
+    """Return the function inside another one that this returns, if it is just one."""
+    inside = [each for each in own_nodes(node.body) if isinstance(each, FunctionNode)]
+    found = [each for each in inside if {each.name} == _returned(node)]
+    return found[0] if len(found) == 1 else None
 
 
 def _strongest(verdicts: Iterable[Verdict | None]) -> Verdict | None:
