@@ -42,7 +42,7 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "weakref.ProxyType": ("nothing would hold what it refers to", "keep the value itself"),
     "weakref.WeakKeyDictionary": ("nothing would hold what it refers to", "use a dict"),
     "weakref.WeakValueDictionary": ("nothing would hold what it refers to", "use a dict"),
-    "weakref.WeakSet": ("nothing would hold what it refers to", "use a set"),
+    "_weakrefset.WeakSet": ("nothing would hold what it refers to", "use a set"),
     "_thread.lock": ("a lock belongs to a process", _LOCKED),
     "_thread.RLock": ("a lock belongs to a process", _LOCKED),
     "_thread._local": ("it belongs to a thread", "keep what you need of it"),
