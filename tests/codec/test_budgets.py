@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,35 @@ def test_a_number_of_flags_is_small() -> None:
     flags = type_of("tests.codec.models:Mode")
     refused(items(tagged("flags", flags, ExtType(wire.INTEGER, b"\x01" * 50_000))), "Mode")
     assert decode(encode([models.Mode(8)]))[0] == 8
+
+
+ALIKE = (1 << 61) - 1
+"""What all numbers that are multiples of it have as their hash: none."""
+
+
+@pytest.mark.parametrize("number", [300, 6_500])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda keys: dict.fromkeys(keys, 1),
+        lambda keys: set(keys),
+        lambda keys: [dict.fromkeys(keys, "x"), (1, 2)],
+        lambda keys: models.Node(dict.fromkeys(keys, 1)),
+        lambda keys: {**dict.fromkeys(keys, 1), ("a", 1): 2},
+        lambda keys: [dict.fromkeys(keys, 1)] * 2,
+    ],
+)
+def test_keys_of_one_hash_are_decoded_or_refused_at_once(make: Any, number: int) -> None:
+    value = make([each * ALIKE for each in range(number)])
+    data = b""
+    with suppress(NotStorable):
+        data = encode(value)
+    if data or number == 300:
+        decode(data)
+
+
+def test_many_numbers_are_no_matter_as_keys() -> None:
+    for step in (1, 7, 1_000, 1 << 20, 1 << 32, 1 << 40):
+        for keys in (range(0, 20_000 * step, step), map(float, range(20_000))):
+            value = dict.fromkeys(keys, 1)
+            assert len(decode(encode([value, value]))[0]) == len(value)

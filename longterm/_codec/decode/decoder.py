@@ -17,7 +17,12 @@ from msgpack.exceptions import ExtraData, OutOfData, StackError
 
 from longterm._codec import trust, wire
 from longterm._codec.collector import WORTH_IT_BYTES, with_collector_at_rest
-from longterm._codec.decode.decoding import FRAGILE_DEPTH, Decoding
+from longterm._codec.decode.decoding import (
+    FRAGILE_DEPTH,
+    MANY_KEYS,
+    MANY_KEYS_BYTES,
+    Decoding,
+)
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import check_names, whole_frame
 from longterm._codec.types.instructions import NEW, Contents, Placeholder
@@ -32,8 +37,6 @@ of 200 arrays inside each other, each of 1,000 elements, every one takes 8 kB.""
 _SHORT_INTEGER: Final = 256
 """Bytes of an integer that is hashed in no time, however often."""
 _MISPLACED_TAG: Final = "the stored bytes are damaged: a tag stands where none may"
-_FEW_KEYS: Final = 8_192
-"""Bytes in which no map can have so many keys of one hash that it matters."""
 
 
 def decode_body(layout: int, data: memoryview) -> Any:
@@ -72,9 +75,9 @@ def _root(layout: int, data: memoryview) -> Any:
 
 def decode_tree(layout: int, data: memoryview) -> Any:
     """Return the root of a tree, or the frames with such trees in their slots."""
-    if layout & wire.TAGGED or len(data) > _FEW_KEYS:
+    if layout & wire.TAGGED or len(data) > MANY_KEYS_BYTES:
         try:
-            root = _unpacked(layout, data, strict_map_key=len(data) > _FEW_KEYS)
+            root = _unpacked(layout, data, strict_map_key=len(data) > MANY_KEYS_BYTES)
         except ValueError as error:
             if not _is_of_keys(error):
                 raise
@@ -317,7 +320,7 @@ class Reader:
         from longterm._codec.decode import hashing
 
         keys = [key for key, _ in pairs]
-        are_few = len(keys) <= hashing.LARGE and not self.decoding.has_long_integers
+        are_few = len(keys) <= MANY_KEYS and not self.decoding.has_long_integers
         if are_few and hashing.are_light(keys):
             return dict(pairs)
         made: dict[Any, Any] = {}

@@ -27,6 +27,11 @@ READS: Final = 1_000
 FRAGILE_DEPTH: Final = 1_000
 """How many of those may hold each other in a row that take native stack when they are freed."""
 
+MANY_KEYS: Final = 512
+"""More keys of one hash than this take long to be told apart."""
+MANY_KEYS_BYTES: Final = 8_192
+"""Shorter bytes have no such map."""
+
 BYTES_PER_ELEMENT = 8
 """What an element takes in a tuple or an array of the interpreter."""
 

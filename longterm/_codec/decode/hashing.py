@@ -16,15 +16,13 @@ from time import thread_time
 from types import FunctionType, GenericAlias, MethodType
 from typing import Any, Final, Protocol
 
-from longterm._codec.decode.decoding import Decoding
+from longterm._codec.decode.decoding import MANY_KEYS, Decoding
 from longterm._codec.introspect import dotted_name_of, is_a, is_exactly, mro_of, namespace_of
 from longterm._codec.types.classes import PLANS
 from longterm.errors import CorruptData
 
 DEPTH: Final = 500
 """How deep keys may nest: hashing takes native stack for each level."""
-LARGE: Final = 512
-"""How many keys of one hash are not worth a look."""
 
 _LONG_BITS: Final = 4_096
 _FEW: Final = 16
@@ -39,6 +37,8 @@ _STEPS_OF_PYTHON: Final = 20
 
 # By identity: to hash a class may run code of its metaclass.
 _LIGHT: Final = frozenset(map(id, (str, bytes, int, float, bool, type(None))))
+_SEEDED: Final = frozenset(map(id, (str, bytes)))
+"""Types whose hashes nobody can choose, since each process has a seed of its own for them."""
 _CHEAP: Final = {
     id(cls)
     for cls in vars(builtins).values()
@@ -91,16 +91,38 @@ def put(
     """
     check(keys, decoding)
     base: Any = dict if is_a(container, dict) else set
-    if len(keys) + base.__len__(container) <= LARGE:
+    if len(keys) + base.__len__(container) <= MANY_KEYS:
         put_some(slice(None))
         return
-    for start in range(0, len(keys), LARGE):
+    for start in range(0, len(keys), MANY_KEYS):
         begin = thread_time()
-        put_some(slice(start, start + LARGE))
+        put_some(slice(start, start + MANY_KEYS))
         decoding.hashing_seconds += thread_time() - begin
         if decoding.hashing_seconds > _SLOW_SECONDS:
             _refuse_collisions(list(base.__iter__(container)), decoding.hashing_seconds)
             decoding.hashing_seconds = 0.0
+
+
+def check_told_apart(containers: Iterable[Collection[Any]]) -> None:
+    """Raise if keys and elements would take too long to be told apart when they are decoded.
+
+    How long that took, and a good margin, only says where to look: what is refused does not depend
+    on the machine.
+
+    Raises:
+        CorruptData: they would.
+    """
+    seconds = 0.0
+    for container in containers:
+        if _SEEDED.issuperset(map(id, map(type, container))):
+            continue
+        keys = [key for key in container if id(type(key)) in _LIGHT]
+        begin = thread_time()
+        dict.fromkeys(keys)
+        seconds += thread_time() - begin
+        if seconds > _SLOW_SECONDS / 4:
+            _refuse_collisions(keys, 0.0)
+            seconds = 0.0
 
 
 def check(keys: list[Any], work: HashingWork) -> None:

@@ -67,6 +67,13 @@ def check(found: Scan) -> HashingSteps:
             or values hold each other too deep to be freed.
     """
     steps = HashingSteps()
+    try:
+        hashing.check_told_apart(map(_keys, found.large))
+    except CorruptData as error:
+        raise NotStorable(
+            "cannot store keys that take so long to tell apart: their hashes are alike (use keys "
+            "that are strings)"
+        ) from error
     for container in found.hashing:
         try:
             hashing.check(_keys(container), steps)

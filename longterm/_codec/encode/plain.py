@@ -12,15 +12,18 @@ from typing import Any, Final
 
 from msgpack import Packer
 
+from longterm._codec.decode.decoding import MANY_KEYS, MANY_KEYS_BYTES
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
 from longterm._codec.types.kinds import ATOMS, DUMPERS, IS_NAN, TAGGED_LEAVES
+from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 _EMPTY_TUPLE: Final = ()
 _no_keys: Final[frozenset[Any]] = frozenset()
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
+_HASHING: Final = frozenset({dict, set, frozenset})
 _FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
@@ -39,7 +42,8 @@ class _NotPlain(Exception):
 
 def pack_tree(root: Any) -> tuple[bytes, bool] | None:
     """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
-    return _packed(root, _look_over([[root]], _BASE, set()))
+    nodes: list[Any] = [[root]]
+    return _packed(root, nodes, _look_over(nodes, _BASE, set()))
 
 
 def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
@@ -47,11 +51,12 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
-    holds = _look_over([frame.slots for frame in frames], _BASE, set())
+    nodes: list[Any] = [frame.slots for frame in frames]
+    holds = _look_over(nodes, _BASE, set())
     if holds is None:
         return None
     rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
-    return _packed(rows, holds)
+    return _packed(rows, nodes, holds)
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -62,7 +67,7 @@ def may_hold_nan(packed: bytes) -> bool:
     return b"\xcb\x7f" in packed or b"\xcb\xff" in packed
 
 
-def _packed(value: Any, holds: _Holds | None) -> tuple[bytes, bool] | None:
+def _packed(value: Any, nodes: list[Any], holds: _Holds | None) -> tuple[bytes, bool] | None:
     if holds is None:
         return None
     default = _integer if holds is _Holds.SCALARS else _default
@@ -71,7 +76,23 @@ def _packed(value: Any, holds: _Holds | None) -> tuple[bytes, bool] | None:
     except (_NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
+    if len(packed) > MANY_KEYS_BYTES and _may_collide(nodes):
+        return None
     return packed, holds is _Holds.TAGS
+
+
+def _may_collide(nodes: list[Any]) -> bool:
+    """Tell whether keys among these nodes take long to tell apart; the whole encoder refuses it."""
+    large = [node for node in nodes if len(node) > MANY_KEYS and type(node) in _HASHING]
+    if not large:
+        return False
+    from longterm._codec.decode.hashing import check_told_apart
+
+    try:
+        check_told_apart(large)
+    except CorruptData:
+        return True
+    return False
 
 
 def _integer(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from msgpack import ExtType
 
+from longterm._codec.decode.decoding import MANY_KEYS
 from longterm._codec.encode import paths
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.hints import UNKNOWN, hint_for
@@ -49,6 +50,7 @@ class Scan:
         "holder",
         "is_cyclic",
         "is_open",
+        "large",
         "leaves",
         "more_holders",
         "nodes",
@@ -85,6 +87,8 @@ class Scan:
         """The containers that hash what is in them, and it is more than scalars."""
         self.has_registered = False
         """Whether there are values of types that the application registered."""
+        self.large: list[Any] = []
+        """The containers of many keys, which may take long to tell apart."""
         self.is_cyclic = False
         self.has_nans = False
         """Whether a NaN is held twice. Known only of what was scanned with care."""
@@ -181,7 +185,9 @@ def _has_only_content(value: Any) -> bool:
 
 
 def _is_leaf(value: list[Any] | dict[Any, Any], scalars: frozenset[type]) -> bool:
-    if type(value) is dict and not scalars.issuperset(map(type, value.values())):
+    if type(value) is dict and (
+        len(value) > MANY_KEYS or not scalars.issuperset(map(type, value.values()))
+    ):
         return False
     return scalars.issuperset(map(type, value))
 
@@ -191,6 +197,8 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
     if cls is list:
         return iter(value)
     if cls is dict:
+        if len(value) > MANY_KEYS:
+            found.large.append(value)
         if scalars.issuperset(map(type, value)):
             return iter(value.values())
         found.hashing.append(value)
@@ -208,6 +216,8 @@ def _open(value: Any, found: Scan, path: Path, scalars: frozenset[type]) -> Iter
         return iter(())
     if issubclass(cls, _HASHING):
         found.hashing.append(value)
+        if len(form) > MANY_KEYS:
+            found.large.append(value)
     if form[0] is _REGISTERED:
         found.has_registered = True
     found.parts[id(value)] = form

@@ -53,7 +53,7 @@ VALUE_BASES: Final = (
 )  # fmt: skip
 """Bases that are their content, which must be there when the instance is made."""
 BARE_BASES: Final = (object, tzinfo, Generic)
-"""Bases that hold nothing; `Generic` is written in C from Python 3.12 on."""
+"""Bases that hold nothing; `Generic` is written in C from Python 3.12 on (PEP 695)."""
 
 
 class ClassPlan:

@@ -121,7 +121,7 @@ def _load(parts: Parts, decoding: Decoding) -> Any:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    # Python 3.12 and 3.13 warn that 3.14 cannot do this.
+    # Python 3.12 and 3.13 warn that 3.14 cannot do this (gh-101588).
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
