@@ -42,8 +42,8 @@ class _NotPlain(Exception):
 
 def pack_tree(root: Any) -> tuple[bytes, bool] | None:
     """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
-    nodes: list[Any] = [[root]]
-    return _packed(root, nodes, _look_over(nodes, _BASE, set()))
+    large: list[Any] = []
+    return _packed(root, large, _look_over([[root]], _BASE, set(), large))
 
 
 def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
@@ -51,12 +51,12 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
-    nodes: list[Any] = [frame.slots for frame in frames]
-    holds = _look_over(nodes, _BASE, set())
+    large: list[Any] = []
+    holds = _look_over([frame.slots for frame in frames], _BASE, set(), large)
     if holds is None:
         return None
     rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
-    return _packed(rows, nodes, holds)
+    return _packed(rows, large, holds)
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -64,10 +64,13 @@ def may_hold_nan(packed: bytes) -> bool:
 
     Infinities and some text look like that too, so this only tells where to look closer.
     """
-    return b"\xcb\x7f" in packed or b"\xcb\xff" in packed
+    # To look for one byte is many times quicker, and most often enough.
+    return (b"\x7f" in packed and b"\xcb\x7f" in packed) or (
+        b"\xff" in packed and b"\xcb\xff" in packed
+    )
 
 
-def _packed(value: Any, nodes: list[Any], holds: _Holds | None) -> tuple[bytes, bool] | None:
+def _packed(value: Any, large: list[Any], holds: _Holds | None) -> tuple[bytes, bool] | None:
     if holds is None:
         return None
     default = _integer if holds is _Holds.SCALARS else _default
@@ -76,16 +79,13 @@ def _packed(value: Any, nodes: list[Any], holds: _Holds | None) -> tuple[bytes, 
     except (_NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
-    if len(packed) > MANY_KEYS_BYTES and _may_collide(nodes):
+    if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
         return None
     return packed, holds is _Holds.TAGS
 
 
-def _may_collide(nodes: list[Any]) -> bool:
-    """Tell whether keys among these nodes take long to tell apart; the whole encoder refuses it."""
-    large = [node for node in nodes if len(node) > MANY_KEYS and type(node) in _HASHING]
-    if not large:
-        return False
+def _may_collide(large: list[Any]) -> bool:
+    """Tell whether keys of these take long to be told apart; the whole encoder refuses it."""
     from longterm._codec.decode.hashing import check_told_apart
 
     try:
@@ -114,11 +114,14 @@ def _default(value: Any) -> Any:
     raise _NotPlain
 
 
-def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
+def _look_over(
+    nodes: list[Any], base: int, seen: set[int], large: list[Any] | None = None
+) -> _Holds | None:
     """Return what is in trees; None if they are no trees of plain values.
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
-    more hold (a name of the caller, mostly) are remembered, to see whether they come again.
+    more hold (a name of the caller, mostly) are remembered, to see whether they come again. Those
+    with many keys are appended to `large`.
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
     holds = _Holds.SCALARS
@@ -129,8 +132,11 @@ def _look_over(nodes: list[Any], base: int, seen: set[int]) -> _Holds | None:
             values: Any = node.values()
         else:
             values = node
-        if len(values) > _FEW and scalars.issuperset(map(type, values)):
-            continue
+        if len(values) > _FEW:
+            if len(values) > MANY_KEYS and large is not None and type(node) in _HASHING:
+                large.append(node)
+            if scalars.issuperset(map(type, values)):
+                continue
         for value in values:
             cls = type(value)
             if cls in scalars:

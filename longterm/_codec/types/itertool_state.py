@@ -1,6 +1,6 @@
 """Where iterators of itertools stand, on a Python that no longer tells it, and putting them there.
 
-Python 3.14 took `__reduce__` and `__setstate__` from itertools (gh-101588). What one holds can still be
+Python 3.14 took `__reduce__` and `__setstate__` from itertools (gh-101588). What one holds can be
 seen by the garbage collector, which suffices for some of them; and most can be made anew so that
 they go on in the same way.
 """
