@@ -101,7 +101,9 @@ CASES = {
     "start": Case(lambda engine, run: engine.start_flow(asks), lambda engine: None),
     "event": Case(lambda engine, run: engine.process_event(run.id, "first", "x", key="k"), starts),
     "end": Case(lambda engine, run: engine.process_event(run.id, "second", 2), delivered),
-    "again": Case(lambda engine, run: engine.process_event(run.id, "first", 2, key="k"), delivered),
+    "again": Case(
+        lambda engine, run: engine.process_event(run.id, "first", "x", key="k"), delivered
+    ),
     "failure": Case(
         lambda engine, run: engine.process_event(run.id, "first", "fail"), starts, LookupError
     ),
