@@ -18,7 +18,7 @@ def is_of_signal(error: BaseException) -> bool:
         return False  # Python runs handlers in the main thread only
     import signal
 
-    handlers = [_code_of(signal.getsignal(number)) for number in signal.valid_signals()]
+    handlers = [_code_of(signal.getsignal(number)) for number in range(1, signal.NSIG)]
     codes = {id(code) for code in handlers if code is not None}
     entry = error.__traceback__
     while entry is not None:

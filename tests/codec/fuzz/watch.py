@@ -131,9 +131,17 @@ def _ran_while_decoding() -> list[str]:
         is_ours = str(module).startswith(_OURS) or code.co_consts == (None,)
         if is_ours or _VALUE_FILES.search(file) or name.endswith(("__hash__", "__eq__")):
             continue
-        ran.append(f"python {file.rpartition('/')[2]}:{name}")
+        called = f"{file.rpartition('/')[2]}:{name}"
+        if called not in _TO_TELL_SIGNALS:
+            ran.append(f"python {called}")
     return ran + _events
 
+
+_TO_TELL_SIGNALS = {
+    *("threading.py:current_thread", "threading.py:main_thread"),
+    *("signal.py:getsignal", "signal.py:_int_to_enum"),
+}
+"""What longterm itself calls to tell what the bytes caused from what a signal's handler raised."""
 
 _OF_KEYS = {"class __hash__", "class __eq__"}
 """What keys of dicts and elements of sets are asked."""
