@@ -93,6 +93,17 @@ def test_openapi_describes_a_run(app):
     assert schema["properties"] == JSON_SCHEMA["properties"]
 
 
+def test_endpoint_without_a_return_type_must_say_to_dict():
+    """As the page tells: FastAPI reads the fields of a dataclass, which are bytes."""
+    from fastapi.encoders import jsonable_encoder
+
+    run = Run(id="r1", flow="m:f", state=RunState.RUNNING, stack=b"\xff")
+
+    with pytest.raises(UnicodeDecodeError):
+        jsonable_encoder(run)
+    assert jsonable_encoder(run.to_dict()) == run.to_dict()
+
+
 def test_pydantic_writes_a_run_inside_of_a_model():
     from pydantic import BaseModel, ValidationError
 
