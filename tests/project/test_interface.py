@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 from collections import Counter
 from pathlib import Path
@@ -86,3 +87,12 @@ def test_longterm_offers_every_error() -> None:
     }
 
     assert own <= set(longterm.__all__)
+
+
+def test_page_lists_each_method_of_an_engine() -> None:
+    page = (ROOT / "docs" / "index.md").read_text()
+    named = set(re.findall(r"`\.?(\w+)", page))
+
+    methods = {name for name, each in inspect.getmembers(longterm.Engine, inspect.isfunction)}
+
+    assert {name for name in methods if not name.startswith("_")} <= named
