@@ -28,6 +28,9 @@ _FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
 
+_FLOAT: Final = b"\xcb"
+
+
 class _Holds(Enum):
     """What a tree has, besides lists and dicts."""
 
@@ -64,10 +67,19 @@ def may_hold_nan(packed: bytes) -> bool:
 
     Infinities and some text look like that too, so this only tells where to look closer.
     """
-    # To look for one byte is many times quicker, and most often enough.
-    return (b"\x7f" in packed and b"\xcb\x7f" in packed) or (
-        b"\xff" in packed and b"\xcb\xff" in packed
-    )
+    return _has_float_with(b"\x7f", packed) or _has_float_with(b"\xff", packed)
+
+
+def _has_float_with(first: bytes, packed: bytes) -> bool:
+    """Tell whether the tag of a float stands before a byte that, unlike the tag, is mostly rare."""
+    if packed.count(first) > len(packed) >> 6:
+        return _FLOAT + first in packed
+    at = packed.find(first)
+    while at > 0:
+        if packed[at - 1] == _FLOAT[0]:
+            return True
+        at = packed.find(first, at + 1)
+    return False
 
 
 def _packed(value: Any, large: list[Any], holds: _Holds | None) -> tuple[bytes, bool] | None:
