@@ -208,7 +208,7 @@ def _settle() -> None:
         CompileError: such a flow cannot be compiled.
     """
     with _making:
-        for flow in [each for each in _provisional if not each.loader.is_provisional]:
+        for flow in [flow for flow in _provisional if not flow.loader.is_provisional]:
             loader = flow.loader.renewed()
             _provisional.remove(flow)
             if loader is not flow.loader:
@@ -290,8 +290,10 @@ def known_flows() -> list[Flow]:
 def known_names() -> set[str]:
     """Return the names of the flows whose runs can go on in this process now."""
     found = {**_kept_flows(), **_flows}
-    inside = (each for name, flow in list(found.items()) for each in flow.names_inside(name))
-    return {*found, *inside}
+    names = set(found)
+    for name, flow in found.items():
+        names.update(flow.names_inside(name))
+    return names
 
 
 def _kept_flows() -> dict[str, Flow]:

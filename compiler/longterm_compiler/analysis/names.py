@@ -204,7 +204,7 @@ class ModuleNames:
         """Return a class and the classes of the module that it inherits from, nearest first."""
         found = [node]
         for owner in found:
-            found += [each for each in self._bases(owner) if each not in found]
+            found += [base for base in self._bases(owner) if base not in found]
         return found
 
     def _bases(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:

@@ -134,34 +134,31 @@ class SourceResolver:
 
         Most that stand above `@deflow` only note it down, since no other can suspend.
         """
-        calls = isinstance(decorator, ast.Call)
-        path = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        found = None if path is None else self._definition(module, path, seen)
-        if found is not None and calls:
-            found = _returned_function(found)
-        if found is None:
-            return False
-        first = next(iter(parameter_names(found.args)), None)
-        return bool(_returned(found)) and _returned(found) != {first}
-
-    def _definition(self, module: _Module, path: Path, seen: _Seen) -> FunctionNode | None:
-        """Return the function that a path leads to, if there is just one way."""
         name = module.located.module
-        if (name, path) in seen:
+        if isinstance(decorator, ast.Call):
+            maker = self._definition(name, dotted(decorator.func), seen)
+            found = None if maker is None else _returned_function(maker)
+        else:
+            found = self._definition(name, dotted(decorator), seen)
+        if found is None or not _returned(found):
+            return False
+        return _returned(found) != {next(iter(parameter_names(found.args)), None)}
+
+    def _definition(self, module: str, path: Path | None, seen: _Seen) -> FunctionNode | None:
+        """Return the function that a path in a module leads to, if there is just one way."""
+        found = self._module(module)
+        if not isinstance(found, _Module) or not path or (module, path) in seen:
             return None
-        seen |= {(name, path)}
-        match module.names.bound_to(path):
+        seen |= {(module, path)}
+        match found.names.bound_to(path):
             case [Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=())]:
                 return node
             case [Alias(whole=whole)]:
                 return self._definition(module, whole, seen)
             case [Import(module=other, path=rest)]:
-                found = self._module(other)
-                while rest and not (isinstance(found, _Module) and found.names.bound_to(rest)):
-                    other, rest = f"{other}.{rest[0]}", rest[1:]
-                    found = self._module(other)
-                if rest and isinstance(found, _Module):
-                    return self._definition(found, rest, seen)
+                return self._definition(other, rest, seen)
+            case [] if found.is_package:
+                return self._definition(f"{module}.{path[0]}", path[1:], seen)
         return None
 
 
@@ -177,14 +174,14 @@ class _Module:
 
 def _returned(node: FunctionNode) -> set[str | None]:
     """Return the names that a function returns; None is for anything else."""
-    returns = [each for each in own_nodes(node.body) if isinstance(each, ast.Return)]
-    return {each.value.id if isinstance(each.value, ast.Name) else None for each in returns}
+    values = [part.value for part in own_nodes(node.body) if isinstance(part, ast.Return)]
+    return {value.id if isinstance(value, ast.Name) else None for value in values}
 
 
 def _returned_function(node: FunctionNode) -> FunctionNode | None:
     """Return the function inside another one that this returns, if it is just one."""
-    inside = [each for each in own_nodes(node.body) if isinstance(each, FunctionNode)]
-    found = [each for each in inside if {each.name} == _returned(node)]
+    inside = [part for part in own_nodes(node.body) if isinstance(part, FunctionNode)]
+    found = [function for function in inside if {function.name} == _returned(node)]
     return found[0] if len(found) == 1 else None
 
 
