@@ -60,9 +60,13 @@ class SourceModule:
 
     def resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
         """Return what a name stands for that the text imports, or that another part binds."""
+        return _or_by_source(self.resolve_live(module, path), module, path)
+
+    def resolve_live(self, module: str, path: tuple[str, ...]) -> Verdict:
+        """Return what such a name stands for now, though its module may be half loaded."""
         if self.namespace is not None and module == self.name and path:
             return resolve_in(self.namespace, path)
-        return _resolve(module, path)
+        return resolve(module, path)
 
 
 class FlowLoader:
@@ -128,7 +132,7 @@ class FlowLoader:
         """Tell whether imported names stand for what they did, as far as their modules are here."""
         verdicts: list[ImportedName] = entry["verdicts"]
         return all(
-            is_half_loaded(name, path) or self.module.resolve(name, path) == said
+            self.module.resolve_live(name, path) == said or is_half_loaded(name, path)
             for name, path, said in verdicts
         )
 
@@ -160,13 +164,10 @@ class FlowLoader:
         return self._compiled
 
 
-def _resolve(module: str, path: tuple[str, ...]) -> Verdict:
-    """Return what a name of another module stands for."""
-    verdict = resolve(module, path)
+def _or_by_source(verdict: Verdict, module: str, path: tuple[str, ...]) -> Verdict:
+    """Return a verdict of another module's name, by its source where it has not got it yet."""
     if verdict is Verdict.MAY and is_half_loaded(module, path):
-        # Modules that import each other are loaded in an order of chance; what a flow means
-        # must not depend on it, so the name is looked up in the module's source.
-        verdict = _source_resolver()(module, path)
+        return _source_resolver()(module, path)
     return verdict
 
 
@@ -221,7 +222,7 @@ def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name:
     from longterm_compiler import ModuleNames
 
     definition = find_definition(module, name)
-    names = ModuleNames(module.source, module.name, module.package, _resolve)
+    names = ModuleNames(module.source, module.name, module.package, module.resolve)
     if definition is not None and not names.is_flow(definition.node):
         code = function.__code__
         raise CompileError(
