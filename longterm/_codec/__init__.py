@@ -87,6 +87,8 @@ def encoded_size(value: object) -> int:
 def content_digests(name: str, value: object) -> list[str]:
     """Return digests that tell a named value from others, one under each key; the first is to keep.
 
+    Each begins with the mark of its key: two of different keys tell nothing of each other.
+
     Returns:
         Nothing if the value cannot be stored, or if it is hidden by a payload codec and there is no
         key: whoever reads the digest of a short text can guess it.
@@ -101,7 +103,9 @@ def content_digests(name: str, value: object) -> list[str]:
     from hashlib import sha256  # only for those who name their deliveries
 
     digest = sha256(content).hexdigest()
-    return [digest] if keys is None else keys.hash_text(digest)
+    if keys is None:
+        return [f":{digest}"]
+    return [":".join(each) for each in zip(keys.marks(), keys.hash_text(digest), strict=True)]
 
 
 def _encoded(value: object) -> bytes:

@@ -103,6 +103,10 @@ class Keyring:
             hashes.append(hashed.hexdigest())
         return hashes
 
+    def marks(self) -> list[str]:
+        """Return what each key is known by, in hexadecimal digits; it tells nothing of the key."""
+        return [key.prefix[len(_MARK) :].hex() for key in self._keys]
+
 
 def _open_elsewhere(sealed: bytes, context: Context | None) -> bytes:
     """Return what has a seal of ours, unless that is of another place than the context."""

@@ -234,6 +234,19 @@ def test_digest_of_a_sealed_delivery_holds_when_keys_change(engine, envelope):  
             engine.process_event(run.id, "more", value, key=key)
 
 
+@pytest.mark.parametrize("before", [(), (KEY,)])
+def test_digest_of_a_key_that_is_gone_tells_nothing(engine, envelope, before):  # noqa: F811
+    set_keys(*before)
+    run = engine.start_flow(collects, 4)
+    engine.process_event(run.id, "more", "yes", key="a")
+    set_keys(OTHER_KEY, *before, accept_unsealed=True)
+    assert engine.seal_runs().is_complete
+    set_keys(OTHER_KEY)
+
+    assert engine.process_event(run.id, "more", "yes", key="a").is_duplicate
+    assert engine.process_event(run.id, "more", "no", key="b").turn == 3
+
+
 def test_digest_tells_nobody_what_was_hidden(envelope):  # noqa: F811
     (plain,) = content_digests("more", "yes")
     assert content_digests("more", "yes") == [plain] != content_digests("more", "no")
