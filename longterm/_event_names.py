@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+RESERVED: Final = "longterm."
+"""How the names begin of what a run waits for that nobody sends, such as the end of a sleep."""
 SLEEP: Final = "longterm.sleep"
 """What a run waits for that sleeps: the name of an event that nobody can send."""
 
@@ -18,8 +20,8 @@ def joined(names: Iterable[str]) -> str:
 
 
 def names_in(waiting_for: str | None) -> tuple[str, ...]:
-    """Return the names of the events that a run waits for; of one that sleeps, none."""
-    if waiting_for is None or waiting_for == SLEEP:
+    """Return the names of the events that a run waits for; of what nobody sends, none."""
+    if waiting_for is None or waiting_for.startswith(RESERVED):
         return ()
     return tuple(waiting_for.split("\n"))
 
@@ -28,4 +30,4 @@ def spoken(waiting_for: str | None) -> str:
     """Return what a run waits for as part of a sentence: `'approve' or 'reject'`."""
     if waiting_for == SLEEP:
         return "the end of a sleep"
-    return " or ".join(map(repr, names_in(waiting_for))) or "nothing"
+    return "nothing" if waiting_for is None else " or ".join(map(repr, waiting_for.split("\n")))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final, TypeGuard
 
-from longterm._event_names import joined
+from longterm._event_names import RESERVED, joined
 from longterm.errors import (
     InvalidDeliveryKey,
     InvalidEventId,
@@ -22,8 +22,6 @@ from longterm.errors import (
 LONGEST: Final = 500
 """Characters of a name: 2,000 bytes as UTF-8, at most. An index of Postgres holds 2,700."""
 
-_RESERVED: Final = "longterm."
-"""How the names begin of what a run waits for that nobody sends, such as the end of a sleep."""
 _NAMES_BYTES: Final = 2_000
 """Of several names together, for the same index; it grows with them."""
 _FACT_NAME_BYTES: Final = 100
@@ -56,7 +54,7 @@ def event_name(value: object) -> str:
         name = str.__str__(value)
     else:
         raise InvalidEventId(value)
-    if not 0 < len(name) <= LONGEST or name.startswith(_RESERVED):
+    if not 0 < len(name) <= LONGEST or name.startswith(RESERVED):
         raise InvalidEventId(value)
     return name
 

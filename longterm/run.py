@@ -114,7 +114,8 @@ class Run(Generic[T_co]):
 
     @property
     def awaits(self) -> tuple[str, ...]:
-        """The names of the events any of which a suspended run needs; none if it sleeps."""
+        """The names of the events any of which a suspended run needs; none if it sleeps,
+        or is to begin anew."""
         return names_in(self.waiting_for)
 
     @property

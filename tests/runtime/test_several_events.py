@@ -19,6 +19,7 @@ from longterm import (
     Event,
     Expired,
     InvalidEventId,
+    Run,
     RunComplete,
     RunNotSuspended,
     RunState,
@@ -231,6 +232,11 @@ def test_of_several_events_at_once_one_wins(tmp_path):
     assert engine.store.claim(run.id, "b", now=run.created_at, until=run.created_at + DAY) is None
     with pytest.raises(RunNotSuspended):
         engine.process_event(run.id, "b")
+
+
+@pytest.mark.parametrize("waiting_for", [None, "longterm.sleep", "longterm.start"])
+def test_a_run_that_waits_for_what_nobody_sends_awaits_no_event(waiting_for):
+    assert Run(id="r1", flow="m:f", state="suspended", waiting_for=waiting_for).awaits == ()
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,8 @@ class StoreMachine(RuleBasedStateMachine):
     def delete(self, run_id: str) -> None:
         self.both(lambda one: one.delete(run_id))
         self.read = [pair for pair in self.read if pair[0].id != run_id]
+        if run_id not in self.model._runs:  # who gets the id next is another run
+            self.claimed = [pair for pair in self.claimed if pair[0].id != run_id]
 
     def keep(self, pair: tuple[Run | None, Run | None]) -> None:
         if pair[0] and pair[1]:
