@@ -48,12 +48,17 @@ def event_name(value: object) -> str:
     Raises:
         InvalidEventId: it is no name.
     """
-    if type(value) is str and value.isascii() and value.isprintable():
-        name = value  # most often
-    elif is_text(value) and "\n" not in value:
-        name = str.__str__(value)
-    else:
+    if (
+        type(value) is str
+        and value.isascii()
+        and value.isprintable()
+        and 0 < len(value) <= LONGEST
+        and RESERVED not in value
+    ):
+        return value  # most often
+    if not is_text(value) or "\n" in value:
         raise InvalidEventId(value)
+    name = str.__str__(value)
     if not 0 < len(name) <= LONGEST or name.startswith(RESERVED):
         raise InvalidEventId(value)
     return name
