@@ -148,6 +148,35 @@ CORE: dict[str, Any] = {
 }
 
 
+def as_element(last: Any) -> Any:
+    return tagged("set", last)
+
+
+def as_key(last: Any) -> Any:
+    return Pairs([(last, 1)])
+
+
+@pytest.mark.parametrize("end", [as_element, as_key])
+@pytest.mark.parametrize("kind", ["deque", "defaultdict"])
+def test_what_is_refused_for_another_reason_is_freed_too(kind: str, end: Any) -> None:
+    """The exception's traceback must not keep what takes native stack to be freed."""
+    data = chain(None, FRAGILE[kind], 120_000, end)
+    script = textwrap.dedent("""
+        import sys
+        from longterm._codec import decode, CorruptData
+        try:
+            decode(sys.stdin.buffer.read())
+        except CorruptData as error:
+            assert 'too deep' not in str(error), error
+        else:
+            raise AssertionError('it was decoded')
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, input=data, capture_output=True, check=False
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr[-500:])
+
+
 @pytest.mark.parametrize("kind", FRAGILE)
 @pytest.mark.parametrize("is_backwards", [False, True])
 def test_what_cannot_be_freed_is_not_made(kind: str, is_backwards: bool) -> None:

@@ -21,7 +21,7 @@ from msgpack import packb
 from longterm._codec import CorruptData, decode, describe, encode, wire
 from longterm._codec.types.families import HOME_OF_KIND
 from longterm.frame import Frame
-from tests.codec.blobs import items, reference, tagged, type_of
+from tests.codec.blobs import code, items, reference, tagged, type_of
 from tests.codec.corpus import blobs
 
 MUTATIONS = int(os.environ.get("LONGTERM_MUTATIONS", "6000"))
@@ -268,3 +268,9 @@ def test_frames_of_the_wrong_shape_are_refused() -> None:
     ):
         with pytest.raises(CorruptData):
             decode(b"\x01\x01" + packb([row]))
+
+
+def test_a_partial_that_is_begun_and_not_completed_is_refused() -> None:
+    """It would hold a function of the codec's own, which cannot be encoded again."""
+    with pytest.raises(CorruptData, match="begun and not completed"):
+        decode(items(tagged("new", code("partial")), reference(0)))

@@ -53,16 +53,11 @@ def decode_body(layout: int, data: memoryview) -> Any:
             return _root(layout, data)
         # The collector would look through all that is made, again and again, and find nothing.
         return with_collector_at_rest(_root, layout, data)
-    except (LongtermError, MemoryError):
-        raise
-    except (OutOfData, ExtraData, StackError) as error:
-        raise CorruptData(
-            f"the stored bytes are cut off or damaged: {type(error).__name__}"
-        ) from error
     except Exception as error:
-        if is_of_signal(error):
+        refusal = _refusal_of(error)
+        if refusal is error:
             raise
-        raise _error_of(error) from error
+        raise refusal from error
 
 
 def _root(layout: int, data: memoryview) -> Any:
@@ -96,13 +91,14 @@ def decode_items(data: memoryview) -> Any:
     reader = Reader(len(data))
     try:
         return reader.root(data)
-    except BaseException as error:
-        if reader.decoding.fragile:
-            from longterm._codec.decode.depth import clear_frames
-
-            clear_frames(error)
-            reader.take_apart()
-        raise
+    except Exception as error:
+        if len(reader.decoding.fragile) <= FRAGILE_DEPTH or is_of_signal(error):
+            raise
+        refusal = _refusal_of(error)
+        # The functions of its traceback hold what is to be freed, and so may its arguments.
+        error.__traceback__ = error.__context__ = None
+    reader.take_apart()
+    raise refusal
 
 
 def _unpacked(
@@ -146,8 +142,12 @@ def check_lengths(data: memoryview) -> None:
         stepper.skip()
 
 
-def _error_of(error: Exception) -> CorruptData:
+def _refusal_of(error: Exception) -> Exception:
     """Return what to raise for an exception: whose it is tells where it was raised."""
+    if isinstance(error, LongtermError | MemoryError) or is_of_signal(error):
+        return error
+    if isinstance(error, OutOfData | ExtraData | StackError):
+        return CorruptData(f"the stored bytes are cut off or damaged: {type(error).__name__}")
     entry: TracebackType | None = error.__traceback__
     where = ""
     while entry is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 from longterm._codec.decode.decoding import FRAGILE_DEPTH
@@ -28,20 +27,6 @@ def take_apart(values: list[Any]) -> None:
     # Those that hold others come last here, and are freed first.
     while order:
         del known[order.pop()]
-
-
-def clear_frames(error: BaseException) -> None:
-    """Let the frames of an exception that is being handled hold nothing."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        entry = error.__traceback__
-        while entry is not None:
-            # One that still runs, of whoever handles the exception, cannot be cleared.
-            with suppress(RuntimeError):
-                entry.tb_frame.clear()
-            entry = entry.tb_next
-        error = error.__context__  # type: ignore[assignment]
 
 
 def _depths(values: list[Any], held_by: Callable[[Any], Iterable[Any]]) -> dict[int, int]:

@@ -36,6 +36,7 @@ from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
 from longterm._codec.types.atoms import SINGLETONS
 from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
+from longterm.errors import CorruptData
 
 _FAMILY: Final = "callables and modules"
 
@@ -169,7 +170,14 @@ def _dump_partial(value: functools.partial[Any]) -> Parts:
 
 
 def _load_partial(parts: Parts, decoding: Decoding) -> Any:
-    return functools.partial(_not_yet)
+    made = functools.partial(_not_yet)
+    decoding.checks.append(lambda: _check_populated(made))
+    return made
+
+
+def _check_populated(value: functools.partial[Any]) -> None:
+    if value.func is _not_yet:
+        raise CorruptData("the stored bytes are damaged: a partial was begun and not completed")
 
 
 def _populate_partial(value: Any, parts: Parts, decoding: Decoding) -> None:
