@@ -26,7 +26,7 @@ class File(NamedTuple):
 class Connection(sqlite3.Connection):
     """A connection that can be referred to weakly, and that ends in silence."""
 
-    path = ""
+    path = _log_path = ""
     is_closed = False
     files: tuple[File | None, File | None] = (None, None)
     """The database and its log, as they were when this was opened."""
@@ -60,16 +60,14 @@ class Connection(sqlite3.Connection):
 
     def note_files(self, path: str) -> None:
         """Remember which files are open, once SQLite has opened both."""
-        self.path, self.files = path, files_at(path)
+        self.path, self._log_path = path, f"{path}-wal"
+        self.files = file_at(path), file_at(self._log_path)
 
     @property
     def is_moved(self) -> bool:
         """Whether a path names another file by now, or none."""
-        there = files_at(self.path)
-        # Who may only read the database need not have a log.
-        return there != self.files and any(
-            noted not in (None, now) for noted, now in zip(self.files, there, strict=True)
-        )
+        database, log = self.files
+        return not (_stands_at(self.path, database) and _stands_at(self._log_path, log))
 
     def __del__(self) -> None:
         """Close without a warning: only a step that a signal interrupted forgets to."""
@@ -102,19 +100,25 @@ def _text_or_bytes(content: bytes) -> str | bytes:
         return content
 
 
-def files_at(path: str) -> tuple[File | None, File | None]:
-    """Return the database at a path, and its log.
-
-    By their names: to open and close the database here would end SQLite's locks on it, which are
-    the process's (POSIX `fcntl`; see "How To Corrupt An SQLite Database File", 2.2).
-    """
-    return file_at(path), file_at(f"{path}-wal")
-
-
 def file_at(path: str) -> File | None:
-    """Return the file at a path, None if there is none to be seen."""
+    """Return the file at a path, None if there is none to be seen.
+
+    By its name: to open and close a database here would end SQLite's locks on it, which are the
+    process's (POSIX `fcntl`; see "How To Corrupt An SQLite Database File", 2.2).
+    """
     try:
         found = os.stat(path)
     except OSError:
         return None
     return File(found.st_dev, found.st_ino)
+
+
+def _stands_at(path: str, noted: File | None) -> bool:
+    """Tell whether a path still names the file that was noted there. Asked at each save."""
+    if noted is None:  # who may only read the database need not have a log
+        return True
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return found.st_ino == noted.inode and found.st_dev == noted.device
