@@ -235,17 +235,19 @@ class Engine(Records):
 
         return DueTurns(self._turns, self._claims, self.clock)
 
-    def release_stale(self, *, max_attempts: int | None = None) -> list[Run]:
+    def release_stale(
+        self, *, max_attempts: int | None = None, limit: int | None = None
+    ) -> list[Run]:
         """Let go of the runs whose processes have died in a turn, and return them.
 
         Each waits again as it did before that turn; one that has died `max_attempts` times in a
         row, those of the engine unless told otherwise, is failed instead, until somebody retries
-        it.
+        it. At most `limit` are let go of at once; None: all.
 
         Raises:
             NotSupported: the store has no leases.
         """
-        return self._claims.release_stale(max_attempts)
+        return self._claims.release_stale(max_attempts, limit)
 
     @overload
     async def astart_flow(

@@ -96,6 +96,9 @@ class Run(Generic[T_co]):
     delivery_digest: str | None = field(default=None, repr=False, compare=False)
     """While a turn is saved: what tells the content of its delivery from others, for a store that
     keeps keys; empty if that is not known. It is no part of the stored run."""
+    claim: int | None = field(default=None, repr=False, compare=False)
+    """The number of the newest claim, where the store draws one: a database that a failover or a
+    backup has put back may give a turn out twice, and this number tells the two claims apart."""
     index: Mapping[str, Fact] = field(default_factory=dict, repr=False)
     """The facts by which the run can be found, as its flow set them."""
 

@@ -23,6 +23,8 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("longterm")
 
+_RELEASED_AT_ONCE: Final = 100
+"""How many dead turns one step of the store lets go of."""
 _PAUSE_SECONDS: Final = 1.0
 """How long to rest after a round that failed, at most: nothing ends this rest early."""
 
@@ -173,12 +175,21 @@ class Worker:
         return started
 
     def _release_stale(self) -> int:
-        released = self._engine.release_stale(max_attempts=self._max_attempts)
-        for run in released:
-            _log.warning(
-                "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
+        """Let go of dead turns, few at a time: after an outage there may be very many."""
+        number = 0
+        while not self._is_stopping:
+            released = self._engine.release_stale(
+                max_attempts=self._max_attempts, limit=_RELEASED_AT_ONCE
             )
-        return len(released)
+            for run in released:
+                _log.warning(
+                    "run %s: its process died in turn %d; it is %s", run.id, run.turn, run.state
+                )
+            number += len(released)
+            # Of fewer, some may be another worker's, which is at it too.
+            if len(released) < _RELEASED_AT_ONCE:
+                break
+        return number
 
     def _rest(self, looked_at: datetime) -> None:
         """Wait until it is time to look again, or there is something to be found."""

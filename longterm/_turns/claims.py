@@ -27,12 +27,13 @@ from longterm.errors import (
 from longterm.run import Run, RunState
 from longterm.store.base import (
     Clocked,
+    Confirms,
     Deadlines,
     Erasure,
     Keys,
     Leases,
     RunStore,
-    claims_by_flow,
+    takes,
     worn_out_run,
 )
 
@@ -50,6 +51,7 @@ class Claims:
         self.leases = store if isinstance(store, Leases) else None
         self.keys = store if isinstance(store, Keys) else None
         self._clocked = store if isinstance(store, Clocked) else None
+        self._confirms = store if isinstance(store, Confirms) else None
         self._clock = clock
         self.lease = lease
         self.max_attempts = max_attempts
@@ -63,18 +65,22 @@ class Claims:
                 raise ClockSkew(ahead, self.lease)
         return self._clock.now()
 
+    def confirmed(self, run: Run) -> Run:
+        """Return a run as it is once what it says is safe, on a store that can tell."""
+        return run if self._confirms is None else self._confirms.confirm(run.id)
+
     def open(self) -> Claim:
         """Return a claim that holds no run yet."""
         return Claim(self)
 
     def take_due(self, limit: int, flows: Collection[str]) -> list[Claim]:
-        """Claim runs of some flows whose deadlines have passed; see `claims_by_flow`."""
+        """Claim runs of some flows whose deadlines have passed."""
         store = self.store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
         now = self.now()
         until = now + self.lease
-        if claims_by_flow(store):
+        if takes(store.claim_due, "flows"):
             due = store.claim_due(now=now, until=until, limit=limit, flows=flows)
         else:
             due = store.claim_due(now=now, until=until, limit=limit)
@@ -90,13 +96,17 @@ class Claims:
         for claim in claims:
             claim.close()
 
-    def release_stale(self, max_attempts: int | None) -> list[Run]:
+    def release_stale(self, max_attempts: int | None, limit: int | None) -> list[Run]:
         """Let go of the runs whose claims have run out."""
-        if self.leases is None:
+        leases = self.leases
+        if leases is None:
             raise NotSupported(self.store, "leases")
         if max_attempts is None:
             max_attempts = self.max_attempts
-        return self.leases.release_stale(now=self.now(), max_attempts=max_attempts)
+        now = self.now()
+        if limit is None or not takes(leases.release_stale, "limit"):
+            return leases.release_stale(now=now, max_attempts=max_attempts)
+        return leases.release_stale(now=now, max_attempts=max_attempts, limit=limit)
 
 
 class Claim:

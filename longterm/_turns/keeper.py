@@ -74,7 +74,10 @@ class Keeper:
             return None
         try:
             until = self._clock.now() + self._lease
-            if not self._leases.renew(run.id, run.turn, until=until) and held in self._held:
+            # A store that draws no numbers need not take one.
+            number = {} if run.claim is None else {"claim": run.claim}
+            is_renewed = self._leases.renew(run.id, run.turn, until=until, **number)
+            if not is_renewed and held in self._held:
                 self._held.discard(held)
                 warn("run %s: the claim for turn %d was lost, so it is not saved", run.id, run.turn)
         except Exception as error:

@@ -215,7 +215,11 @@ class Turns:
                     raise refusal(stored, event_id)
                 if stored.state is RunState.RUNNING:
                     raise RunNotSuspended(run_id, stored.state)
-                return stored.changed(is_duplicate=True)
+                kept = self._claims.confirmed(stored)
+                if delivery.is_taken(kept, self._claims.keys):
+                    return kept.changed(is_duplicate=True)
+                # It was not safe yet when it was read, and a failover has undone it.
+                return self._take(claim, run_id, event_id, event, delivery)
         is_repeated = key is not None and run.delivery == key
         return claim.release().changed(is_duplicate=True) if is_repeated else None
 

@@ -25,7 +25,7 @@ whole life of a run."""
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "checksum"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "claim"),
 )
 """The columns in the order of a row."""
 
@@ -38,6 +38,7 @@ _MOMENTS: Final = tuple(
 _FACTS: Final = COLUMNS.index("facts")
 ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
+_CHECKSUM: Final = COLUMNS.index("checksum")
 
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
@@ -89,7 +90,8 @@ class Rows:
             run.encoded_result,
         )
         kept = checksum(row)
-        return (*self._typed(row, run), kept) if self._has_types else (*row, kept)
+        typed = self._typed(row, run) if self._has_types else row
+        return (*typed, kept, run.claim)
 
     def run_of(self, row: Sequence[Any]) -> Run:
         """Return the run of a row.
@@ -111,7 +113,7 @@ class Rows:
         text = _as_text(row) if self._has_types else row
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, kept) = text[14:]
+        (stack, response, result, kept, claim) = text[14:]
         # Also of a row that has none: what is of another type raises there.
         lasting = _lasting(*text[4:17])
         if kept is not None and (
@@ -145,6 +147,7 @@ class Rows:
             "delivery": delivery,
             "is_duplicate": False,
             "delivery_digest": None,
+            "claim": claim,
             "index": {} if facts == _NO_FACTS else _index(facts),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
@@ -164,7 +167,7 @@ class Rows:
 
 def changing(row: Sequence[Any]) -> tuple[Any, ...]:
     """Return of a row what a save writes, in the order of `CHANGING`; the event comes last."""
-    return (*row[1:4], *row[8:], row[7])
+    return (*row[1:4], *row[8 : _CHECKSUM + 1], row[7])
 
 
 def released_columns(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -172,7 +175,7 @@ def released_columns(row: Sequence[Any]) -> tuple[Any, ...]:
 
     They are attempts, state, error, updated_at and checksum; id and turn.
     """
-    return (row[2], row[1], row[10], row[12], row[-1], row[ID], row[TURN])
+    return (row[2], row[1], row[10], row[12], row[_CHECKSUM], row[ID], row[TURN])
 
 
 def rewritten_columns(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -180,11 +183,11 @@ def rewritten_columns(row: Sequence[Any]) -> tuple[Any, ...]:
 
     They are error, stack, response, result and checksum; id, turn, state and created_at.
     """
-    return (row[10], *row[14:17], row[-1], row[ID], row[TURN], row[1], row[6])
+    return (row[10], *row[14:17], row[_CHECKSUM], row[ID], row[TURN], row[1], row[6])
 
 
 def checksum(row: Sequence[Any]) -> int:
-    """Return the checksum of a row whose moments and facts are text, its last column left out.
+    """Return the checksum of a row whose moments and facts are text, but for its last two columns.
 
     Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
     a claim changes too, and so say nothing while the run is running.

@@ -6,6 +6,7 @@ whole duty; the engine does the rest. `longterm.testing.contract` tests each pro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from longterm.run import Fact, Run, RunState
 from longterm.wait import START
 
 __all__ = [
+    "Confirms",
     "Deadlines",
     "Deletion",
     "Erasure",
@@ -91,11 +93,14 @@ class RunStore(Protocol):
         Every field may have changed but `flow` and `created_at`: they are for a run's whole life.
 
         Only the holder of the newest claim can save, and only once: the stored run must be running
-        and its turn must equal `run.turn`.
+        and its turn must equal `run.turn`. A database that a failover or a backup has put back
+        gives a turn out twice; so a store whose database may be, draws a number for each claim,
+        keeps it as `claim`, and compares that too.
 
         Raises:
             UnknownRun: no run has this id.
-            ClaimLost: the stored run is not running, or its turn is another; nothing was stored.
+            ClaimLost: the stored run is not running, or its turn or claim is another; nothing was
+                stored.
         """
         ...
 
@@ -119,8 +124,12 @@ class Leases(Protocol):
         """
         ...
 
-    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
-        """Make a claim hold until a moment; False if it is not the newest claim any more."""
+    def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
+        """Make a claim hold until a moment; False if it is not the newest claim any more.
+
+        `claim` is what the claimed record has as its `claim`; a store that draws no such numbers
+        need not take it.
+        """
         ...
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
@@ -131,8 +140,13 @@ class Leases(Protocol):
         """
         ...
 
-    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+    def release_stale(
+        self, *, now: datetime, max_attempts: int, limit: int | None = None
+    ) -> list[Run]:
         """Let go of the runs whose claims ran out before `now`, and return them as they are then.
+
+        At most `limit` are taken at once, whichever they are; None: all. A store that does not take
+        `limit` works too, and lets go of all.
 
         Each is then as `died_run` says: suspended again, as it was before the turn that died, with
         one attempt more; the one that reaches `max_attempts`, or that waits for no event, is
@@ -196,14 +210,20 @@ class Deadlines(Protocol):
         ...
 
 
-def claims_by_flow(store: Deadlines) -> bool:
-    """Whether a store can be asked for the due runs of some flows only."""
+def takes(method: Callable[..., object], name: str) -> bool:
+    """Whether a method of a store takes an argument that was added to the contract later."""
     from inspect import Parameter, signature
 
-    parameters = signature(store.claim_due).parameters
-    return "flows" in parameters or any(
+    parameters = signature(method).parameters
+    return name in parameters or any(
         each.kind is Parameter.VAR_KEYWORD for each in parameters.values()
     )
+
+
+def new_claim() -> int:
+    """Draw the number of a claim: 63 bits that no other claim has, in whatever process or copy."""
+    # The system's own: a generator of Python's is copied by a fork, and can be seeded.
+    return int.from_bytes(os.urandom(8), "big") >> 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,6 +295,23 @@ class Deletion(Protocol):
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         """Delete runs that have ended, last saved before a moment; return how many."""
+        ...
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """A store in which a run can be read before it is safe: while another caller's save still
+    waits for a disk, or for a standby that has not written it down yet."""
+
+    def confirm(self, run_id: str) -> Run:
+        """Return the run as it is now, once nothing but what undoes a save can undo that.
+
+        Whoever answers by what somebody else has saved, such as that a delivery was taken before,
+        asks so: what was merely read may be gone after a failover.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
         ...
 
 

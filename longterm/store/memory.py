@@ -55,6 +55,7 @@ class MemoryStore:
     def update(self, run: Run) -> Run:
         with self._lock.alone():
             stored = self._stored(run.id)
+            # No number of a claim is needed: nothing gives a turn of a dict out twice.
             if stored.state is not RunState.RUNNING or stored.turn != run.turn:
                 raise ClaimLost(run.id, run.turn)
             self._runs[run.id] = run
@@ -91,7 +92,7 @@ class MemoryStore:
                 del self._keys[run_id][key]
         return len(old)
 
-    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+    def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         with self._lock.alone():
             run = self._runs.get(run_id)
             if run is None or run.state is not RunState.RUNNING or run.turn != turn:
@@ -106,9 +107,11 @@ class MemoryStore:
                 return None
             return self._claimed(run, until, attempts=0)
 
-    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+    def release_stale(
+        self, *, now: datetime, max_attempts: int, limit: int | None = None
+    ) -> list[Run]:
         with self._lock.alone():
-            stale = [run for run in self._runs.values() if _is_stale(run, now)]
+            stale = [run for run in self._runs.values() if _is_stale(run, now)][:limit]
             released = [died_run(run, max_attempts, now) for run in stale]
             self._runs.update((run.id, run) for run in released)
             return released

@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 
 from longterm.run import Run, RunState
-from longterm.store.base import Deadlines, RunStore, Wakes, claims_by_flow
+from longterm.store.base import Deadlines, RunStore, Wakes, takes
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
 
@@ -101,7 +101,7 @@ class DeadlineContract:
     @pytest.fixture
     def by_flow(self, deadlines: Deadlines) -> Deadlines:
         """Return the store, if it claims the due runs of some flows only."""
-        if not claims_by_flow(deadlines):
+        if not takes(deadlines.claim_due, "flows"):
             pytest.skip("the store claims due runs of all flows (claim_due has no flows)")
         return deadlines
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from longterm.errors import ClaimLost, RunExists
+from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import RunState
-from longterm.store.base import RunStore
+from longterm.store.base import Confirms, RunStore
 from longterm.testing._sample_runs import claim, plain, suspended_run
 
 
@@ -47,6 +47,20 @@ class DurableContract:
         assert plain(store.get("r1")) == plain(made)
         assert store.unsuspend("r1", "number") is None
         assert claim(store, event_id="name").turn == 3
+
+    def test_what_another_store_saved_is_confirmed(
+        self, store: RunStore, reopen: Callable[[], RunStore]
+    ) -> None:
+        other = reopen()
+        if not isinstance(other, Confirms):
+            pytest.skip("the store offers no confirmation (confirm)")
+        store.create(suspended_run())
+        made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"\x05")
+        store.update(made)
+
+        assert plain(other.confirm("r1")) == plain(store.get("r1")) == plain(made)
+        with pytest.raises(UnknownRun):
+            other.confirm("r2")
 
     def test_a_claim_holds_in_a_store_opened_later(
         self, store: RunStore, reopen: Callable[[], RunStore]

@@ -13,7 +13,7 @@ import pytest
 
 from longterm.errors import ClaimLost, UnknownRun
 from longterm.run import Run, RunState
-from longterm.store.base import DIED, Leases, RunStore
+from longterm.store.base import DIED, Leases, RunStore, takes
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, full_run, plain, suspended_run
 from longterm.wait import START
@@ -129,6 +129,36 @@ class LeaseContract:
         assert alive is not None
         assert plain(store.get("r2")) == plain(alive)
         assert leases.release_stale(now=LATER + MINUTE, max_attempts=5) == []
+
+    def test_stale_claims_are_let_go_of_a_few_at_a_time(
+        self, store: RunStore, leases: Leases
+    ) -> None:
+        if not takes(leases.release_stale, "limit"):
+            pytest.skip("the store lets go of all stale claims at once (no limit)")
+        ids = [f"r{number}" for number in range(5)]
+        for run_id in ids:
+            store.create(suspended_run(run_id))
+            leases.claim(run_id, "number", now=NOON, until=LATER)
+
+        release = partial(leases.release_stale, now=LATER + MINUTE, max_attempts=5, limit=2)
+        released = [release() for _ in range(4)]
+
+        assert [len(few) for few in released] == [2, 2, 1, 0]
+        assert sorted(run.id for few in released for run in few) == ids
+        assert all(store.get(run_id).state is RunState.SUSPENDED for run_id in ids)
+
+    def test_a_turn_is_not_renewed_with_the_number_of_another_claim(
+        self, store: RunStore, leases: Leases
+    ) -> None:
+        store.create(suspended_run())
+        claimed = _claim(leases)
+        if claimed.claim is None:
+            pytest.skip("the store draws no numbers for claims")
+
+        renew = partial(leases.renew, "r1", claimed.turn, until=LATER + 5 * MINUTE)
+        assert not renew(claim=claimed.claim ^ 1)
+        assert store.get("r1").claimed_until == LATER
+        assert renew(claim=claimed.claim)
 
     def test_a_run_that_dies_too_often_is_failed(self, store: RunStore, leases: Leases) -> None:
         store.create(replace(suspended_run(), encoded_error="an older one"))

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import pytest
+
 from longterm.errors import ClaimLost, RunExists
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
@@ -89,6 +91,35 @@ class RaceContract:
             (winner,) = [outcome for outcome in outcomes if isinstance(outcome, Run)]
             assert sum(isinstance(outcome, ClaimLost) for outcome in outcomes) == _CALLERS - 1
             assert plain(store.get("r1")) == plain(winner)
+
+    def test_a_turn_that_was_given_out_twice_is_saved_by_its_newest_claim(
+        self, store: RunStore
+    ) -> None:
+        store.create(suspended_run())
+        claimed = claim(store)
+        if claimed.claim is None:
+            pytest.skip("the store draws no numbers for claims")
+
+        with pytest.raises(ClaimLost):
+            store.update(replace(claimed, claim=claimed.claim ^ 1, state=RunState.COMPLETE))
+        with pytest.raises(ClaimLost):
+            store.update(replace(claimed, claim=None, state=RunState.COMPLETE))
+
+        assert plain(store.get("r1")) == plain(claimed)
+        store.update(replace(claimed, state=RunState.COMPLETE))
+
+    def test_no_two_claims_have_the_same_number(self, store: RunStore) -> None:
+        store.create(replace(suspended_run("r0"), state=RunState.RUNNING))
+        store.create(suspended_run())
+        numbers = [store.get("r0").claim]
+        for _ in range(_ROUNDS):
+            claimed = claim(store)
+            numbers.append(claimed.claim)
+            store.update(replace(claimed, state=RunState.SUSPENDED))
+        if numbers[0] is None:
+            pytest.skip("the store draws no numbers for claims")
+
+        assert len(set(numbers)) == _ROUNDS + 1
 
     def test_a_late_save_never_disturbs_the_next_claim(self, store: RunStore) -> None:
         store.create(suspended_run())

@@ -68,8 +68,11 @@ def full_run() -> Run:
 
 
 def plain(run: Run) -> dict[str, Any]:
-    """Return what the engine sees of a run, leaving out fields of the store's own."""
-    names = {field.name for field in fields(Run)} - _NOT_STORED
+    """Return what the engine sees of a run, leaving out fields of the store's own.
+
+    The number of its claim is one of them.
+    """
+    names = {field.name for field in fields(Run) if field.compare} - _NOT_STORED
     return {name: getattr(run, name) for name in names}
 
 

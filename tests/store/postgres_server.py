@@ -53,6 +53,10 @@ class PostgresServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
+        self._initialize(initdb)
+        self.start()
+
+    def _initialize(self, initdb: tuple[str, ...]) -> None:
         self._run(
             "initdb",
             "-D",
@@ -65,7 +69,6 @@ class PostgresServer:
             "UTF8",
             *initdb,
         )
-        self.start()
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -117,7 +120,8 @@ class PostgresServer:
 
     def remove(self) -> None:
         if (self.folder / "data" / "postmaster.pid").exists():
-            self.stop()
+            with suppress(subprocess.CalledProcessError):  # a test has killed it
+                self.stop()
         shutil.rmtree(self.folder)
 
     def _pid(self) -> int:

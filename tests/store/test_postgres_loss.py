@@ -189,16 +189,17 @@ def test_a_creation_whose_answer_is_lost_is_found_done(
     assert deaf_store.get("r2") == suspended_run("r2")
 
 
-def test_a_claim_whose_answer_is_lost_is_neither_won_nor_denied(
+def test_a_claim_whose_answer_is_lost_is_found_won(
     deaf_store: PostgresStore, proxy: DeafProxy
 ) -> None:
     proxy.swallow_next_answer()
 
-    with pytest.raises(StoreError, match=r"the connection was lost, and the run is now claimed"):
-        deaf_store.unsuspend("r1", "number")
+    claimed = claim(deaf_store)
 
+    assert proxy.swallowed == 1
     expected = plain(replace(suspended_run(), state=RunState.RUNNING, turn=2))
-    assert plain(deaf_store.get("r1")) == expected
+    assert plain(claimed) == plain(deaf_store.get("r1")) == expected
+    deaf_store.update(replace(claimed, state=RunState.COMPLETE))
 
 
 def test_a_look_whose_answer_is_lost_looks_again(

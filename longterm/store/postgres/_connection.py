@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
@@ -20,6 +21,7 @@ import psycopg
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import Diagnostic
 from psycopg.pq import Format
 
 from longterm.store._rows import NoMoment, RawRow
@@ -39,20 +41,31 @@ _SYNCHRONOUS_COMMIT: Final[LiteralString] = (
     "'synchronous_commit', coalesce(%s::text, CASE current_setting('synchronous_commit')"
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END)"
 )
+# A commit that nobody waits for any more is told by a warning, so warnings must come.
+_WARNINGS: Final[LiteralString] = "'client_min_messages', 'warning'"
 # A pooler makes up the process id that it tells its clients when they connect.
 _BEGIN: Final[LiteralString] = (
     "SELECT clock_timestamp(), shared.is_so,"
-    f" CASE WHEN NOT shared.is_so THEN set_config({_SYNCHRONOUS_COMMIT}, false) END"
+    f" CASE WHEN NOT shared.is_so THEN set_config({_SYNCHRONOUS_COMMIT}, false)"
+    f" || set_config({_WARNINGS}, false) END"
     " FROM (SELECT coalesce(%s::boolean, pg_backend_pid() <> %s)) AS shared (is_so)"
 )
 # Holds until the transaction of the statement ends, that is for its commit.
-_FOR_THIS_COMMIT: Final[LiteralString] = f", set_config({_SYNCHRONOUS_COMMIT}, true)"
+_FOR_THIS_COMMIT: Final[LiteralString] = (
+    f", set_config({_SYNCHRONOUS_COMMIT}, true) || set_config({_WARNINGS}, true)"
+)
+_WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
+"""The function of Postgres's that warns of a commit that it waits for no more."""
 
 _T = TypeVar("_T")
 
 
 class Unanswered(psycopg.OperationalError):
     """The server has the statement and gave no answer in time, so nobody knows if it was done."""
+
+
+class CutOff(psycopg.OperationalError):
+    """The server committed and stopped waiting for its standby, so a failover may undo the step."""
 
 
 class Reading(NamedTuple):
@@ -91,11 +104,14 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     is_shared = False
     """Whether the server's session serves others too, between two transactions of this one."""
     _synchronous_commit: str | None = None
+    _is_cut_off = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Wrap a session of libpq, as psycopg does."""
         super().__init__(*args, **options)
         self.adapters.register_loader("timestamptz", _MomentLoader)
+        this = weakref.ref(self)
+        self.add_notice_handler(lambda notice: _note(this, notice))
         self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
 
     @classmethod
@@ -152,7 +168,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         cursor = self._cursors.get(statement)
         if cursor is None:
             cursor = self._cursors[statement] = self.cursor(binary=True)
-        return _rows(cursor.execute(statement, parameters))
+        cursor.execute(statement, parameters)
+        if self._is_cut_off:
+            self._is_cut_off = False
+            raise CutOff("the server stopped waiting for its standby")
+        return _rows(cursor)
 
     def ask_once(
         self, statement: LiteralString, parameters: Sequence[object]
@@ -181,6 +201,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """End the session in silence: only a step that a signal interrupted forgets to close it."""
         if hasattr(self, "pgconn") and not self.closed:
             self.close()
+
+
+def _note(this: weakref.ref[Connection], notice: Diagnostic) -> None:
+    connection = this()
+    if connection is not None and notice.source_function == _WAIT_FOR_STANDBY:
+        connection._is_cut_off = True
 
 
 def _rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from longterm.errors import StoreError
-from longterm.store.postgres._connection import Unanswered
+from longterm.store.postgres._connection import CutOff, Unanswered
 
 _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
     (
@@ -90,6 +90,12 @@ def as_store_error(error: Exception, operation: str) -> StoreError:
             f"cannot {operation}: the server took the statement and did not answer in time, so "
             "nobody knows whether it was done (check the server; get_run shows how a run stands; "
             "to wait longer, allow more `wait_seconds`)"
+        )
+    if isinstance(error, CutOff):
+        return StoreError(
+            f"cannot {operation}: the server committed it and stopped waiting for its standby, so "
+            "a failover may undo it (see who cancelled it, and whether the standby follows; "
+            "get_run shows how a run stands)"
         )
     if is_lost(error):
         return StoreError(

@@ -17,9 +17,6 @@ from typing import Any, Final, LiteralString, Self
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store._rows import (
-    BYTES,
-    CHANGING,
-    COLUMNS,
     Rows,
     changing,
     in_order_of_deadlines,
@@ -27,9 +24,10 @@ from longterm.store._rows import (
     rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import Query, died_run, kept_key
+from longterm.store.base import Query, died_run, kept_key, new_claim
 
 try:
+    from longterm.store.postgres import _statements as sql
     from longterm.store.postgres._clock import ServerClock
     from longterm.store.postgres._connection import Reading
     from longterm.store.postgres._database import Database
@@ -43,130 +41,10 @@ except ImportError as error:
 
 __all__ = ["PostgresStore", "schema_sql"]
 
-_NAMES: Final[LiteralString] = ", ".join(COLUMNS)
-_QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
-_VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
-_CHANGES: Final[LiteralString] = ", ".join(
-    [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
-)
-
-# Workers look at least every five minutes; of what is due later they need not be told. A run that
-# is let go of keeps the time of its last save, so for this hint the server's own time counts too.
-_WAKE_WORKERS: Final[LiteralString] = (
-    "CASE WHEN state = 'suspended' AND"
-    " deadline < greatest(updated_at, now()) + interval '5 minutes'"
-    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
-)
-_CREATE: Final[LiteralString] = (
-    f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
-    f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
-)
-_GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
-# A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
-# live on, and the next one would be given the same turn: the fence between the two would be gone.
-# Of a run that waits for several events, their names are lines of one text.
-_AWAITS: Final[LiteralString] = (
-    "strpos(E'\\n' || waiting_for || E'\\n', E'\\n' || %s || E'\\n') > 0"
-)
-_UNSUSPEND: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1"
-    f" WHERE id = %s AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
-)
-_SAVE: Final[LiteralString] = (
-    f"UPDATE longterm.runs SET {_CHANGES}"
-    f" WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn, {_WAKE_WORKERS}"
-)
-_CLAIM: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s,"
-    " attempts = attempts + (state = 'running')::integer WHERE id = %s"
-    f" AND {_AWAITS}"
-    " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
-    f" RETURNING {_NAMES}"
-)
-_CLAIM_FOR_KEY: Final[LiteralString] = _CLAIM.replace(
-    " RETURNING",
-    " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s) RETURNING",
-)
-_SAVE_WITH_KEY: Final[LiteralString] = (
-    f"WITH saved AS ({_SAVE}), kept AS ("
-    "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
-    " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved"
-)
-_DIGEST: Final[LiteralString] = "SELECT digest FROM longterm.deliveries WHERE run = %s AND key = %s"
-_FORGET_KEYS: Final[LiteralString] = (
-    "DELETE FROM longterm.deliveries WHERE taken_at < %s RETURNING true"
-)
-_RENEW: Final[LiteralString] = (
-    "UPDATE longterm.runs SET claimed_until = %s"
-    " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
-)
-_REVIVE: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s, attempts = 0"
-    f" WHERE id = %s AND state = 'failed' RETURNING {_NAMES}"
-)
-_STALE: Final[LiteralString] = (
-    f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claimed_until < %s"
-)
-# Rows that somebody has in hand are skipped: another worker lets go of them, or their holder renews
-# or saves.
-_RELEASE: Final[LiteralString] = (
-    "WITH dead AS MATERIALIZED (SELECT runs.id, wanted.* FROM longterm.runs JOIN"
-    " unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],"
-    " %s::bigint[]) AS wanted (attempts, state, error, updated_at, checksum, run, turn)"
-    " ON runs.id = wanted.run AND runs.turn = wanted.turn"
-    " WHERE runs.state = 'running' AND runs.claimed_until < %s FOR UPDATE OF runs SKIP LOCKED)"
-    " UPDATE longterm.runs SET claimed_until = NULL, attempts = dead.attempts, state = dead.state,"
-    " error = dead.error, updated_at = dead.updated_at, checksum = dead.checksum"
-    " FROM dead WHERE runs.id = dead.id RETURNING runs.id"
-)
-_FAIL: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'failed', claimed_until = NULL, error = %s, updated_at = %s"
-    " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
-)
-# The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
-_DUE_OF_ANY: Final[LiteralString] = (
-    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s"
-)
-_DUE_OF_FLOWS: Final[LiteralString] = f"{_DUE_OF_ANY} AND flow = ANY (%s)"
-_LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED"
-_CLAIM_FOUND: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claimed_until = %s"
-    f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
-)
-_CLAIM_DUE_OF_ANY: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_DUE_OF_ANY} {_LOCK_DUE}) {_CLAIM_FOUND}"
-)
-_CLAIM_DUE_OF_FLOWS: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_DUE_OF_FLOWS} {_LOCK_DUE}) {_CLAIM_FOUND}"
-)
-_NEXT_DEADLINE: Final[LiteralString] = (
-    "SELECT min(deadline), clock_timestamp() FROM longterm.runs"
-    " WHERE state = 'suspended' AND deadline > %s"
-)
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that heard nothing up to now soon looks again."""
-
 _ROWS: Final = Rows(has_types=True)
-
-_CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
-
 _SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
-
-_DELETE_ENDED: Final[LiteralString] = (
-    "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
-    " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
-    " LIMIT %s FOR UPDATE SKIP LOCKED)"
-    " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
-)
-_DELETE: Final[LiteralString] = (
-    "DELETE FROM longterm.runs WHERE id = %s AND state NOT IN ('suspended', 'running')"
-    " RETURNING turn"
-)
-_REWRITE: Final[LiteralString] = (
-    "UPDATE longterm.runs SET error = %s, stack = %b, response = %b, result = %b, checksum = %s"
-    " WHERE id = %s AND turn = %s AND state = %s"
-    " AND created_at IS NOT DISTINCT FROM %s::timestamptz AND state <> 'running' RETURNING turn"
-)
 
 
 class PostgresStore:
@@ -220,32 +98,50 @@ class PostgresStore:
         self._at_exit = weakref.finalize(self, _close, self._database, self._listener)
 
     def create(self, run: Run) -> Run:
-        answer = self._database.execute(_CREATE, _ROWS.row_of(run), f"create run {run.id!r}")
-        if not answer.rows and not (answer.is_repeated and self._is_created(run)):
+        if run.state is RunState.RUNNING:
+            run = run.changed(claim=new_claim())
+        while True:
+            answer = self._database.execute(sql.CREATE, _ROWS.row_of(run), f"create run {run.id!r}")
+            if answer.rows:
+                return run
+            try:
+                if answer.is_repeated and _is_of_one_creation(self._confirmed(run.id), run):
+                    return run
+            except UnknownRun:  # a standby that did not have it took over in between
+                continue
             raise RunExists(run.id)
-        return run
 
     def get(self, run_id: str) -> Run:
-        answer = self._database.execute(_GET, (run_id,), f"get run {run_id!r}")
+        answer = self._database.execute(sql.GET, (run_id,), f"get run {run_id!r}")
         if not answer.rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
+        return self._claim_one(sql.UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
+
+    def confirm(self, run_id: str) -> Run:
+        return self._confirmed(run_id)
 
     def update(self, run: Run) -> Run:
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
-        statement = _SAVE if kept is None else _SAVE_WITH_KEY
-        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, *(kept or ()))
-        answer = self._database.execute(statement, parameters, operation)
-        if answer.rows:
-            return run
-        stored = self.get(run.id)
-        if answer.is_repeated and stored == run:
-            return run
-        if answer.is_repeated and stored.turn > run.turn:
+        statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
+        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim, *(kept or ()))
+        is_repeated = False
+        while True:
+            answer = self._database.execute(statement, parameters, operation)
+            if answer.rows:
+                return run
+            is_repeated = is_repeated or answer.is_repeated
+            stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
+            is_own = (stored.turn, stored.claim) == (run.turn, run.claim)
+            if is_repeated and is_own and stored == run:
+                return run
+            # If it is still to be saved, a standby that did not have it took over in between.
+            if not (is_repeated and is_own and stored.state is RunState.RUNNING):
+                break
+        if is_repeated and stored.turn > run.turn:
             raise StoreError(
                 f"cannot tell whether turn {run.turn} was saved: {operation} in "
                 f"{self._database.place}: the connection was lost, and the run has gone on since "
@@ -254,38 +150,40 @@ class PostgresStore:
         raise ClaimLost(run.id, run.turn)
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_CLAIM, (until, run_id, event_id, now), run_id, now)
+        return self._claim_one(sql.CLAIM, (until, run_id, event_id, now), run_id, now)
 
     def claim_for_key(
         self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
     ) -> Run | None:
-        return self._claim_one(_CLAIM_FOR_KEY, (until, run_id, event_id, now, key), run_id, now)
+        return self._claim_one(sql.CLAIM_FOR_KEY, (until, run_id, event_id, now, key), run_id, now)
 
     def digest_for_key(self, run_id: str, key: str) -> str | None:
         operation = f"find a key of run {run_id!r}"
-        rows = self._database.execute(_DIGEST, (run_id, key), operation).rows
+        rows = self._database.execute(sql.DIGEST, (run_id, key), operation).rows
         return rows[0][0] if rows else None
 
     def forget_keys(self, *, taken_before: datetime) -> int:
-        return len(self._database.execute(_FORGET_KEYS, (taken_before,), "forget old keys").rows)
+        return len(self._database.execute(sql.FORGET_KEYS, (taken_before,), "forget old keys").rows)
 
-    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+    def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
-        return bool(self._database.execute(_RENEW, (until, run_id, turn), operation).rows)
+        return bool(self._database.execute(sql.RENEW, (until, run_id, turn, claim), operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_REVIVE, (until, run_id), run_id, now)
+        return self._claim_one(sql.REVIVE, (until, run_id), run_id, now)
 
-    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+    def release_stale(
+        self, *, now: datetime, max_attempts: int, limit: int | None = None
+    ) -> list[Run]:
         operation = "release stale claims"
-        rows = self._database.execute(_STALE, (now,), operation).rows
+        rows = self._database.execute(sql.STALE, (now, limit), operation).rows
         stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
         dead = [died_run(run, max_attempts, now) for run in stale]
         columns = zip(*(released_columns(_ROWS.row_of(run)) for run in dead), strict=True)
         parameters = (*map(list, columns), now)
-        released = self._database.execute(_RELEASE, parameters, operation).rows
+        released = self._database.execute(sql.RELEASE, parameters, operation).rows
         return [run for run in dead if (run.id,) in released]
 
     def claim_due(
@@ -298,11 +196,11 @@ class PostgresStore:
     ) -> list[Run]:
         if flows is None:
             answer = self._database.execute(
-                _CLAIM_DUE_OF_ANY, (now, limit, until), "claim due runs"
+                sql.CLAIM_DUE_OF_ANY, (now, limit, new_claim(), until), "claim due runs"
             )
         else:
-            parameters = (now, list(flows), limit, until)
-            answer = self._database.execute(_CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
+            parameters = (now, list(flows), limit, new_claim(), until)
+            answer = self._database.execute(sql.CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
         return in_order_of_deadlines(self._unreadable.claimed(answer.rows, now))
 
     def find(self, query: Query) -> list[Run]:
@@ -317,23 +215,24 @@ class PostgresStore:
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
-        return len(self._database.execute(_DELETE_ENDED, parameters, "delete ended runs").rows)
+        return len(self._database.execute(sql.DELETE_ENDED, parameters, "delete ended runs").rows)
 
     def delete(self, run_id: str) -> bool:
-        answer = self._database.execute(_DELETE, (run_id,), f"delete run {run_id!r}")
+        answer = self._database.execute(sql.DELETE, (run_id,), f"delete run {run_id!r}")
         if answer.rows:
             return True
         try:
             self.get(run_id)
         except UnknownRun:
             if answer.is_repeated:  # the first try had done it, and its answer was lost
+                self._database.execute(sql.WRITE_SOMETHING, (), f"delete run {run_id!r}")
                 return True
             raise
         return False
 
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
-        if self._database.execute(_REWRITE, columns, f"rewrite run {run.id!r}").rows:
+        if self._database.execute(sql.REWRITE, columns, f"rewrite run {run.id!r}").rows:
             return True
         self.get(run.id)  # raises if there is no such run
         return False
@@ -350,9 +249,9 @@ class PostgresStore:
         # Whoever listens before it asks misses no deadline that is saved in between.
         if self._listener.listen():
             until = min(until, now + _FIRST_REST)
-        operation = "find the next deadline"
         asked_at = time()
-        ((deadline, server),) = self._database.execute(_NEXT_DEADLINE, (looked_at,), operation).rows
+        answer = self._database.execute(sql.NEXT_DEADLINE, (looked_at,), "find the next deadline")
+        ((deadline, server),) = answer.rows
         self._clock.note(Reading(asked_at, server, time()))
         self._listener.wait(
             begin=begin,
@@ -364,7 +263,7 @@ class PostgresStore:
     def clock_ahead(self) -> timedelta:
         if not self._clock.is_known:
             asked_at = time()
-            ((server,),) = self._database.execute(_CLOCK, (), "read the server's clock").rows
+            ((server,),) = self._database.execute(sql.CLOCK, (), "read the server's clock").rows
             self._clock.note(Reading(asked_at, server, time()))
         return self._clock.ahead
 
@@ -397,25 +296,31 @@ class PostgresStore:
         run_id: str,
         now: datetime,
     ) -> Run | None:
-        operation = f"claim run {run_id!r}"
-        answer = self._database.execute(statement, parameters, operation)
+        number = new_claim()
+        answer = self._database.execute(statement, (number, *parameters), f"claim run {run_id!r}")
         if answer.rows:
             return self._unreadable.claimed_one(answer.rows[0], now)
-        stored = self.get(run_id)
-        if answer.is_repeated and stored.state is RunState.RUNNING:
-            raise StoreError(
-                f"cannot {operation} in {self._database.place}: the connection was lost, and the "
-                "run is now claimed, by this attempt or by another (get_run shows how the run "
-                "stands)"
-            )
-        return None
+        if not answer.is_repeated:
+            self.get(run_id)  # raises if there is no such run
+            return None
+        stored = self._confirmed(run_id)
+        # The first try may have claimed it, and its answer was lost.
+        is_own = stored.state is RunState.RUNNING and stored.claim == number
+        return stored if is_own else None
 
-    def _is_created(self, run: Run) -> bool:
-        """Whether a creation whose answer was lost had been done; the run may have gone on."""
-        stored = self.get(run.id)
-        return (stored.flow, stored.created_at) == (run.flow, run.created_at) and (
-            stored == run or run.created_at is not None
-        )
+    def _confirmed(self, run_id: str) -> Run:
+        """Return a run as it is, once that can be undone no more."""
+        rows = self._database.execute(sql.CONFIRM, (run_id,), f"confirm run {run_id!r}").rows
+        if not rows:
+            raise UnknownRun(run_id)
+        return _ROWS.run_of(rows[0])
+
+
+def _is_of_one_creation(stored: Run, run: Run) -> bool:
+    """Tell whether a stored run was created as another; it may have gone on since."""
+    return (stored.flow, stored.created_at) == (run.flow, run.created_at) and (
+        stored == run or run.created_at is not None
+    )
 
 
 def _close(database: Database, listener: Listener) -> None:
@@ -424,4 +329,4 @@ def _close(database: Database, listener: Listener) -> None:
 
 
 def _fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
-    database.execute(_FAIL, (error, now, run_id, turn), f"fail run {run_id!r}")
+    database.execute(sql.FAIL, (error, now, run_id, turn), f"fail run {run_id!r}")

@@ -26,6 +26,7 @@ MIGRATIONS: Final = (
     "0003_saved_turn.sql",
     "0004_several_events.sql",
     "0005_deliveries.sql",
+    "0006_claim.sql",
 )
 """The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
 

@@ -29,7 +29,7 @@ from longterm.store._rows import (
     rewritten_columns,
 )
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import Query, died_run, kept_key
+from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._pool import ConnectionPool
@@ -47,18 +47,20 @@ _GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
 # Of a run that waits for several events, their names are lines of one text.
 _AWAITS: Final = "instr(char(10) || waiting_for || char(10), char(10) || ? || char(10)) > 0"
 _UNSUSPEND: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1"
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?"
     f" WHERE id = ? AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
 )
-_SAVE: Final = f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND state = 'running'"
+_SAVE: Final = (
+    f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND claim IS ? AND state = 'running'"
+)
 # Of the same parameters. Writes none of the large indexes; matches nothing, and so costs little, if
 # the event is another.
 _SAVE_WITH_SAME_EVENT: Final = (
     f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
-    " WHERE waiting_for = ? AND id = ? AND turn = ? AND state = 'running'"
+    " WHERE waiting_for = ? AND id = ? AND turn = ? AND claim IS ? AND state = 'running'"
 )
 _CLAIM: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?,"
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?,"
     " attempts = attempts + (state = 'running') WHERE id = ?"
     f" AND {_AWAITS}"
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
@@ -73,15 +75,18 @@ _KEEP_KEY: Final = (
 )
 _DIGEST: Final = "SELECT digest FROM deliveries WHERE run = ? AND key = ?"
 _FORGET_KEYS: Final = "DELETE FROM deliveries WHERE taken_at < ?"
-_RENEW: Final = "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND state = 'running'"
+_RENEW: Final = (
+    "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND claim IS coalesce(?, claim)"
+    " AND state = 'running'"
+)
 _REVIVE: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?, attempts = 0"
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?, attempts = 0"
     f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
 )
 # SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
 _STALE: Final = (
     f"SELECT {_NAMES} FROM runs INDEXED BY runs_running"
-    " WHERE state = 'running' AND claimed_until < ?"
+    " WHERE state = 'running' AND claimed_until < ? LIMIT ?"
 )
 _RELEASE: Final = (
     "UPDATE runs SET claimed_until = NULL, attempts = ?, state = ?, error = ?, updated_at = ?,"
@@ -97,7 +102,7 @@ _DUE_OF_ANY: Final = (
 )
 _DUE_OF_FLOWS: Final = f"{_DUE_OF_ANY} AND flow IN (SELECT value FROM json_each(?))"
 _CLAIM_DUE: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claimed_until = ?"
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?"
     f" WHERE id IN ({{due}} ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
 )
 _CLAIM_DUE_OF_ANY: Final = _CLAIM_DUE.format(due=_DUE_OF_ANY)
@@ -158,6 +163,8 @@ class SQLiteStore:
     def create(self, run: Run) -> Run:
         # One that is created running is claimed by this very call, and so no more than a claim is.
         is_durable = run.state is not RunState.RUNNING
+        if not is_durable:
+            run = run.changed(claim=new_claim())
         operation = f"create run {run.id!r}"
         if not self._change(_CREATE, _ROWS.row_of(run), operation, is_durable=is_durable):
             raise RunExists(run.id)
@@ -172,8 +179,18 @@ class SQLiteStore:
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
 
+    def confirm(self, run_id: str) -> Run:
+        def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return connection.ask(_GET, (run_id,))
+
+        # Taken as a step that must last: all that was written before is then on the disk.
+        rows = self._writer.write(read, f"confirm run {run_id!r}")
+        if not rows:
+            raise UnknownRun(run_id)
+        return _ROWS.run_of(rows[0])
+
     def update(self, run: Run) -> Run:
-        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn)
+        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
         kept = kept_key(run)
 
         def save(connection: Connection) -> int:
@@ -212,18 +229,21 @@ class SQLiteStore:
     def forget_keys(self, *, taken_before: datetime) -> int:
         return self._change(_FORGET_KEYS, (moment_text(taken_before),), "forget old keys")
 
-    def renew(self, run_id: str, turn: int, *, until: datetime) -> bool:
+    def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
-        return bool(
-            self._change(_RENEW, (moment_text(until), run_id, turn), operation, is_durable=False)
-        )
+        parameters = (moment_text(until), run_id, turn, claim)
+        return bool(self._change(_RENEW, parameters, operation, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(_REVIVE, (moment_text(until), run_id), run_id, now)
 
-    def release_stale(self, *, now: datetime, max_attempts: int) -> list[Run]:
+    def release_stale(
+        self, *, now: datetime, max_attempts: int, limit: int | None = None
+    ) -> list[Run]:
         moment = moment_text(now)
-        stale = self._unreadable.claimed(self._read(_STALE, (moment,), "find stale claims"), now)
+        most = -1 if limit is None else limit
+        rows = self._read(_STALE, (moment, most), "find stale claims")
+        stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
         dead = [died_run(run, max_attempts, now) for run in stale]
@@ -245,7 +265,7 @@ class SQLiteStore:
     ) -> list[Run]:
         statement = _CLAIM_DUE_OF_ANY if flows is None else _CLAIM_DUE_OF_FLOWS
         names = [] if flows is None else [json_text(list(flows))]
-        parameters = (moment_text(until), moment_text(now), *names, limit)
+        parameters = (new_claim(), moment_text(until), moment_text(now), *names, limit)
 
         def claim(connection: Connection) -> list[tuple[Any, ...]]:
             return connection.ask_leniently(statement, parameters)
@@ -304,6 +324,8 @@ class SQLiteStore:
     def _claim_one(
         self, statement: str, parameters: tuple[object, ...], run_id: str, now: datetime
     ) -> Run | None:
+        parameters = (new_claim(), *parameters)
+
         def claim(connection: Connection) -> list[tuple[Any, ...]]:
             try:
                 # Until its last row is fetched, a statement's transaction is open.

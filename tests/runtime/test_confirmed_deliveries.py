@@ -1,0 +1,52 @@
+"""A delivery that is repeated is acknowledged once what came of it is safe, not when it is read."""
+
+from __future__ import annotations
+
+from longterm import Engine, RunState, deflow, suspend
+from longterm.run import Run
+from longterm.store.memory import MemoryStore
+
+
+@deflow
+def ask() -> object:
+    return suspend("answer")
+
+
+class LaggingStore(MemoryStore):
+    """A store that can be put back to what its standby has."""
+
+    confirmed = 0
+
+    def confirm(self, run_id: str) -> Run:
+        self.confirmed += 1
+        self._runs.update(self.standby)
+        return self.get(run_id)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standby: dict[str, Run] = {}
+
+
+def test_a_repeated_delivery_is_confirmed() -> None:
+    store = LaggingStore()
+    engine = Engine(store)
+    run = engine.start_flow(ask)
+    engine.process_event(run.id, "answer", 1, key="click 1")
+    assert store.confirmed == 0
+
+    again = engine.process_event(run.id, "answer", 1, key="click 1")
+
+    assert (again.state, again.result, store.confirmed) == (RunState.COMPLETE, 1, 1)
+
+
+def test_a_delivery_that_a_failover_undid_is_taken_again() -> None:
+    store = LaggingStore()
+    engine = Engine(store)
+    run = engine.start_flow(ask)
+    before = store.get(run.id)
+    engine.process_event(run.id, "answer", 1, key="click 1")
+    store.standby = {run.id: before}
+
+    again = engine.process_event(run.id, "answer", 2, key="click 1")
+
+    assert (again.state, again.result) == (RunState.COMPLETE, 2)

