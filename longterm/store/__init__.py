@@ -22,7 +22,8 @@ def open_store(url: str) -> RunStore:
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`,
-      `?synchronous_commit=off`, `?pooler=yes`, and libpq's.
+      `?synchronous_commit=off`, `?pooler=yes`, and libpq's. `postgres://` and SQLAlchemy's
+      `postgresql+psycopg://` name the same.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -103,6 +104,8 @@ _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "sqlite": _open_sqlite,
     "postgresql": _open_postgres,
     "postgres": _open_postgres,
+    "postgresql+psycopg": _open_postgres,
+    "postgresql+psycopg_async": _open_postgres,
 }
 
 

@@ -340,6 +340,15 @@ def test_a_url_opens_the_store_and_its_options_reach_it(url: str) -> None:
     assert answer.rows == [("my shop",)]
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql+psycopg", "postgresql+psycopg_async"])
+def test_other_schemes_name_the_same_database(url: str, scheme: str) -> None:
+    other = url.replace("postgresql", scheme, 1)
+    with open_store(url) as store, open_store(other) as opened:  # type: ignore[attr-defined]
+        store.create(suspended_run())
+        with PostgresStore(other) as made:
+            assert made.get("r1") == opened.get("r1") == suspended_run()
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [

@@ -110,7 +110,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Wrap a session of libpq, as psycopg does."""
         super().__init__(*args, **options)
         self.adapters.register_loader("timestamptz", _MomentLoader)
-        this = weakref.ref(self)
+        this: weakref.ref[Any] = weakref.ref(self)  # a session that is forgotten is to end
         self.add_notice_handler(lambda notice: _note(this, notice))
         self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
 

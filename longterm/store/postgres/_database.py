@@ -7,6 +7,7 @@ Knows nothing of runs.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from longterm.store.postgres._pool import ConnectionPool
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two tries: so soon after the server is back does the store work again."""
+
+_SQLALCHEMY: Final = re.compile(r"^postgresql\+psycopg(_async)?://")
+"""How SQLAlchemy begins the URL of a database that it reaches by psycopg."""
 
 _T = TypeVar("_T")
 
@@ -64,6 +68,7 @@ class Database:
             prepare: called with the first connection, before any statement.
             on_connect: called with each connection.
         """
+        conninfo = _SQLALCHEMY.sub("postgresql://", conninfo)
         self.place = place(conninfo)
         self._conninfo = _with_limits(conninfo, wait_seconds)
         self._max_connections = max_connections

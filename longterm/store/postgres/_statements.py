@@ -28,8 +28,6 @@ CREATE: Final[LiteralString] = (
     f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
 )
 GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
-# A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
-# live on, and the next one would be given the same turn: the fence between the two would be gone.
 # Of a run that waits for several events, their names are lines of one text.
 _AWAITS: Final[LiteralString] = (
     "strpos(E'\\n' || waiting_for || E'\\n', E'\\n' || %s || E'\\n') > 0"
@@ -42,6 +40,8 @@ CONFIRM: Final[LiteralString] = (
 WRITE_SOMETHING: Final[LiteralString] = (
     "UPDATE longterm.migrations SET name = name WHERE version = 1 RETURNING version"
 )
+# A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
+# live on, and the next one would be given the same turn: only its number would tell the two apart.
 UNSUSPEND: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s"
     f" WHERE id = %s AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
