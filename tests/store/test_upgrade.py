@@ -41,6 +41,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
             "DROP INDEX runs_by_events",
             "ALTER TABLE runs DROP COLUMN checksum",
             "ALTER TABLE runs DROP COLUMN saved_turn",
+            "ALTER TABLE runs DROP COLUMN claim",
             "PRAGMA user_version = 1",
         ]
     else:
@@ -57,7 +58,9 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
             "DROP TABLE longterm.deliveries",
             "DROP FUNCTION longterm.forget_deliveries CASCADE",
             "DROP INDEX longterm.runs_by_events",
-            "ALTER TABLE longterm.runs DROP COLUMN checksum, DROP COLUMN saved_turn",
+            "ALTER TABLE longterm.runs DROP COLUMN checksum",
+            "ALTER TABLE longterm.runs DROP COLUMN saved_turn",
+            "ALTER TABLE longterm.runs DROP COLUMN claim",
             "DELETE FROM longterm.migrations WHERE version > 1",
         ]
     with open_store(url) as store:  # type: ignore[attr-defined]
