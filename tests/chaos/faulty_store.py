@@ -11,7 +11,6 @@ from typing import Any
 METHODS = (
     *("create", "get", "unsuspend", "update", "claim", "renew", "revive", "release_stale"),
     *("claim_due", "find", "delete_ended", "claim_for_key", "digest_for_key", "delete", "rewrite"),
-    "confirm",
 )
 CHANGING = ("create", "claim", "claim_for_key", "update", "renew", "release_stale", "claim_due")
 """The methods that a turn or a worker calls to change a run."""

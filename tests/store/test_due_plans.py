@@ -28,7 +28,7 @@ def test_sqlite_reads_the_due_runs_of_many_flows_in_order(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute(
             f"EXPLAIN QUERY PLAN {sqlite_store._CLAIM_DUE_OF_FLOWS}",
-            ("2026-01-01T01:00:00.000000Z", "2026-01-01T00:00:00.000000Z", names, 8),
+            (1, "2026-01-01T01:00:00.000000Z", "2026-01-01T00:00:00.000000Z", names, 8),
         ).fetchall()
 
     plan = [step[-1] for step in steps]
@@ -42,8 +42,7 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
 ) -> None:
     import psycopg
 
-    from longterm.store.postgres import PostgresStore
-    from longterm.store.postgres import _store as postgres_store
+    from longterm.store.postgres import PostgresStore, _statements
 
     url = server.url(fresh_database())
     with closing(PostgresStore(url)) as store:
@@ -58,7 +57,7 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {postgres_store._DUE_OF_FLOWS} {postgres_store._LOCK_DUE}",
+            f"EXPLAIN {_statements._DUE_OF_FLOWS} {_statements._LOCK_DUE}",
             (deadline, FLOWS, 8),
         ).fetchall()
 

@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from longterm.errors import StoreError
-from longterm.run import Run, RunState
+from longterm.run import RunState
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing._sample_runs import plain, suspended_run
 
@@ -88,7 +89,7 @@ def test_processes_never_take_the_same_turn_and_lose_none(path: Path) -> None:
             store.create(suspended_run(f"r{number}"))
             claimed = store.unsuspend(f"r{number}", "number")
             assert claimed is not None
-            store.update(Run(**{**plain(claimed), "state": RunState.SUSPENDED, "stack": b"0"}))
+            store.update(replace(claimed, state=RunState.SUSPENDED, stack=b"0"))
 
     with (
         process("hammer", path, turns) as a,
