@@ -7,9 +7,14 @@ from longterm.run import Run
 from longterm.store.memory import MemoryStore
 
 
+answers: list[object] = []
+
+
 @deflow
 def ask() -> object:
-    return suspend("answer")
+    answer = suspend("answer")
+    answers.append(answer)
+    return answer
 
 
 class LaggingStore(MemoryStore):
@@ -19,7 +24,9 @@ class LaggingStore(MemoryStore):
 
     def confirm(self, run_id: str) -> Run:
         self.confirmed += 1
-        self._runs.update(self.standby)
+        if self.standby:
+            self._runs.update(self.standby)
+            self._keys.clear()
         return self.get(run_id)
 
     def __init__(self) -> None:
@@ -46,7 +53,9 @@ def test_a_delivery_that_a_failover_undid_is_taken_again() -> None:
     before = store.get(run.id)
     engine.process_event(run.id, "answer", 1, key="click 1")
     store.standby = {run.id: before}
+    answers.clear()
 
-    again = engine.process_event(run.id, "answer", 2, key="click 1")
+    again = engine.process_event(run.id, "answer", 1, key="click 1")
 
-    assert (again.state, again.result) == (RunState.COMPLETE, 2)
+    assert (again.state, again.result, again.is_duplicate) == (RunState.COMPLETE, 1, False)
+    assert answers == [1]
