@@ -50,9 +50,10 @@ _BEGIN: Final[LiteralString] = (
     f" || set_config({_WARNINGS}, false) END"
     " FROM (SELECT coalesce(%s::boolean, pg_backend_pid() <> %s)) AS shared (is_so)"
 )
-# Holds until the transaction of the statement ends, that is for its commit.
+# Holds until the transaction of the statement ends, that is for its commit. A call, and so good at
+# the end of a FROM as well as of a RETURNING.
 _FOR_THIS_COMMIT: Final[LiteralString] = (
-    f", set_config({_SYNCHRONOUS_COMMIT}, true) || set_config({_WARNINGS}, true)"
+    f", concat(set_config({_SYNCHRONOUS_COMMIT}, true), set_config({_WARNINGS}, true))"
 )
 _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 """The function of Postgres's that warns of a commit that it waits for no more."""
