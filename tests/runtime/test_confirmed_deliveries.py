@@ -6,7 +6,6 @@ from longterm import Engine, RunState, deflow, suspend
 from longterm.run import Run
 from longterm.store.memory import MemoryStore
 
-
 answers: list[object] = []
 
 

@@ -11,7 +11,9 @@ import math
 import select
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
@@ -55,6 +57,8 @@ class ConnectionPool:
         self._max_places = max_places
         self._is_closed = False
         self._idle: SimpleQueue[Place | None] = SimpleQueue()
+        self._waiting: deque[threading.Lock] = deque()
+        """A lock for each thread that waits; whoever gives something back releases the first."""
         self._places: list[weakref.ref[Place]] = []
         register_reset(self)
 
@@ -62,6 +66,7 @@ class ConnectionPool:
         """Leave the sessions to the process that opened them."""
         _inherited.extend([self._idle, *(place() for place in self._places)])
         self._idle = SimpleQueue()
+        self._waiting = deque()
         self._places = []
         self._lock = threading.RLock()
 
@@ -99,10 +104,10 @@ class ConnectionPool:
             or connection.pgconn.transaction_status != TransactionStatus.IDLE
         ):
             self._leave(place)
-            self._idle.put(None)  # whoever waits may look for room
+            self._put(None)  # whoever waits may look for room
             return
         place.used_at = monotonic()
-        self._idle.put(place)
+        self._put(place)
         if self._is_closed:
             self._close_idle()
 
@@ -115,7 +120,7 @@ class ConnectionPool:
         """End every session: the idle ones now, a lent one when it comes back."""
         self._is_closed = True
         self._close_idle()
-        self._idle.put(None)
+        self._put(None)
 
     def _close_idle(self) -> None:
         while not self._idle.empty():
@@ -138,11 +143,30 @@ class ConnectionPool:
             raise
         return place
 
+    def _put(self, place: Place | None) -> None:
+        self._idle.put(place)
+        with suppress(IndexError):  # nobody waits
+            self._waiting.popleft().release()
+
     def _returned(self, seconds: float) -> Place | None:
+        """Return what comes back within some seconds; None if that is nothing, or room for one.
+
+        `SimpleQueue.get(timeout=…)` is not for that: on CPython 3.11 a thread was seen to stay in
+        it long after its time, while others took what had come.
+        """
+        waiting = threading.Lock()
+        waiting.acquire()
+        self._waiting.append(waiting)
         try:
-            return self._idle.get(timeout=max(0.0, seconds))
+            # What came before the lock was there has released another one, or none.
+            if self._idle.empty():
+                waiting.acquire(timeout=max(0.0, seconds))
+            return self._idle.get_nowait()
         except Empty:
             return None
+        finally:
+            with suppress(ValueError):  # it was released
+                self._waiting.remove(waiting)
 
     def _leave(self, place: Place | None) -> None:
         """End the session at a place, if there is one, and free the place."""
