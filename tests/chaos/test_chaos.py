@@ -18,7 +18,7 @@ from longterm import Engine, LongtermError, RunState
 from longterm.store import open_store
 from tests.chaos.chaos import opened
 from tests.chaos.races import count, race_events
-from tests.store.postgres_server import find_binaries
+from tests.store.postgres_server import binaries_or_skip
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compiler")])}
@@ -27,16 +27,16 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request, tmp_path):
     """The URL of a new store, and its server if it has one."""
-    if request.param == "postgres" and find_binaries() is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing")
+    if request.param == "postgres":
+        binaries_or_skip()
     with opened(request.param, tmp_path) as found:
         yield found
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_killed_processes_and_servers_break_no_promise(kind):
-    if kind == "postgres" and find_binaries() is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing")
+    if kind == "postgres":
+        binaries_or_skip()
     options = ["--minutes", "0.06", "--processes", "4", "--runs", "10"]
 
     # In a process of its own, since this one may have threads, and its forks would be warned of.

@@ -21,7 +21,6 @@ from longterm import (
 from longterm._codec import content_digests
 from longterm.store.base import Keys
 from longterm.store.memory import MemoryStore
-from longterm.testing import FakeClock
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
 
 taken = []
@@ -66,20 +65,6 @@ class WithoutKeys(MemoryStore):
 @pytest.fixture(autouse=True)
 def _begin_anew():
     taken.clear()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def engine(request, clock, tmp_path):
-    is_memory = request.param == "memory"
-    engine = Engine("memory://" if is_memory else f"sqlite:///{tmp_path}/runs.db", clock=clock)
-    yield engine
-    if not is_memory:
-        engine.store.close()
 
 
 def test_key_is_taken_once_whatever_came_in_between(engine):

@@ -34,7 +34,6 @@ from longterm._turns.starts import new_run
 from longterm.frame import Frame
 from longterm.run import context_of
 from longterm.store.memory import MemoryStore
-from longterm.testing import FakeClock
 from longterm.wait import START
 
 broken = []
@@ -120,20 +119,6 @@ class FourMethods:
 def _begin_anew():
     broken.clear()
     seen.clear()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def engine(request, clock, tmp_path):
-    is_memory = request.param == "memory"
-    engine = Engine("memory://" if is_memory else f"sqlite:///{tmp_path}/runs.db", clock=clock)
-    yield engine
-    if not is_memory:
-        engine.store.close()
 
 
 def failed_start(engine, function, *args, **kwargs):

