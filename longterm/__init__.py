@@ -95,6 +95,7 @@ from longterm.errors import (
 from longterm.event import Event
 from longterm.run import CurrentRun, Run, RunState
 from longterm.store.base import RunStore
+from longterm.unread import UnreadEvent
 
 connect()
 
@@ -147,6 +148,7 @@ __all__ = [
     "TurnTimeout",
     "UnknownFlow",
     "UnknownRun",
+    "UnreadEvent",
     "UnreadableRun",
     "ValueRaised",
     "ValueTooLarge",

@@ -26,6 +26,16 @@ def names_in(waiting_for: str | None) -> tuple[str, ...]:
     return tuple(waiting_for.split("\n"))
 
 
+def unread_in(written: str) -> tuple[str, ...]:
+    """Return the names of unread events, of which each is a line with its end."""
+    return tuple(written.split("\n")[:-1]) if written else ()
+
+
+def written_unread(names: Iterable[str]) -> str:
+    """Return the names of unread events as one text."""
+    return "".join([f"{name}\n" for name in names])
+
+
 def spoken(waiting_for: str | None) -> str:
     """Return what a run waits for as part of a sentence: `'approve' or 'reject'`."""
     if waiting_for == SLEEP:

@@ -99,6 +99,8 @@ class Run(Generic[T_co]):
     claim: int | None = field(default=None, repr=False, compare=False)
     """The number of the newest claim, where the store draws one: a database that a failover or a
     backup has put back may give a turn out twice, and this number tells the two claims apart."""
+    unread: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """The names of the events that were sent to it and that it has not read, oldest first."""
     index: Mapping[str, Fact] = field(default_factory=dict, repr=False)
     """The facts by which the run can be found, as its flow set them."""
 
@@ -120,6 +122,14 @@ class Run(Generic[T_co]):
         """The names of the events any of which a suspended run needs; none if it sleeps,
         or is to begin anew."""
         return names_in(self.waiting_for)
+
+    @property
+    def next_unread(self) -> str | None:
+        """The name of the unread event that its wait takes next; None if there is none."""
+        if not self.unread:
+            return None
+        awaits = self.awaits
+        return next((name for name in self.unread if name in awaits), None)
 
     @property
     def result(self) -> T_co | Any:

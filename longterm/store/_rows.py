@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
 from zlib import crc32
 
+from longterm._event_names import unread_in, written_unread
 from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
+from longterm.unread import UnreadEvent
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
@@ -26,6 +28,7 @@ COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
     *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "claim"),
+    "unread",  # what posts change
 )
 """The columns in the order of a row."""
 
@@ -91,7 +94,7 @@ class Rows:
         )
         kept = checksum(row)
         typed = self._typed(row, run) if self._has_types else row
-        return (*typed, kept, run.claim)
+        return (*typed, kept, run.claim, "")
 
     def run_of(self, row: Sequence[Any]) -> Run:
         """Return the run of a row.
@@ -113,7 +116,7 @@ class Rows:
         text = _as_text(row) if self._has_types else row
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, kept, claim) = text[14:]
+        (stack, response, result, kept, claim, unread) = text[14:]
         # Also of a row that has none: what is of another type raises there.
         lasting = _lasting(*text[4:17])
         if kept is not None and (
@@ -148,6 +151,7 @@ class Rows:
             "is_duplicate": False,
             "delivery_digest": None,
             "claim": claim,
+            "unread": unread_in(unread),
             "index": {} if facts == _NO_FACTS else _index(facts),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
@@ -187,7 +191,7 @@ def rewritten_columns(row: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def checksum(row: Sequence[Any]) -> int:
-    """Return the checksum of a row whose moments and facts are text, but for its last two columns.
+    """Return the checksum of a row whose moments and facts are text, but for its last columns.
 
     Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
     a claim changes too, and so say nothing while the run is running.
@@ -256,6 +260,21 @@ def json_text(texts: list[str]) -> str:
 def in_order_of_deadlines(runs: Iterable[Run]) -> list[Run]:
     """Sort due runs, the longest overdue first; a database returns changed rows in any order."""
     return sorted(runs, key=lambda run: (run.deadline, run.id))
+
+
+def with_unread(run: Run, written: str) -> Run:
+    """Return a run with the unread events that its row names now; most have none."""
+    return run.changed(unread=unread_in(written)) if written or run.unread else run
+
+
+def unread_after(run: Run, event: UnreadEvent) -> tuple[str, int]:
+    """Return how the text of a claimed run's unread events begins once one is read.
+
+    And at which character goes on what was posted since the claim, which only adds to the text.
+    """
+    left = list(run.unread)
+    left.remove(event.event_id)
+    return written_unread(left), len(written_unread(run.unread)) + 1
 
 
 def key_of(row: Sequence[Any]) -> tuple[str, int] | None:

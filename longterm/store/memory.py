@@ -6,6 +6,7 @@ Keeps the records it is given, subclasses and their fields included. Never touch
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from longterm._fork import register_reset
@@ -14,6 +15,8 @@ from longterm.run import ENDED, Run, RunState
 from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import write_facts
+from longterm.store.inbox import in_order_of_saves
+from longterm.unread import UnreadEvent
 
 __all__ = ["MemoryStore"]
 
@@ -26,6 +29,10 @@ class MemoryStore:
         self._runs: dict[str, Run] = {}
         self._keys: dict[str, dict[str, tuple[str, datetime]]] = {}
         """Of each run the keys of deliveries, with their digests and when they were taken."""
+        self._inbox: dict[str, dict[int, UnreadEvent]] = {}
+        """Of each run the unread events by their numbers, in order."""
+        self._posted: dict[str, int] = {}
+        """Of each run the number of its last event."""
         register_reset(self)
 
     def reset_after_fork(self) -> None:
@@ -54,15 +61,7 @@ class MemoryStore:
 
     def update(self, run: Run) -> Run:
         with self._lock.alone():
-            stored = self._stored(run.id)
-            # No number of a claim is needed: nothing gives a turn of a dict out twice.
-            if stored.state is not RunState.RUNNING or stored.turn != run.turn:
-                raise ClaimLost(run.id, run.turn)
-            self._runs[run.id] = run
-            if (kept := kept_key(run)) is not None:
-                run_id, key, digest, taken_at = kept
-                self._keys.setdefault(run_id, {}).setdefault(key, (digest, taken_at))
-        return run
+            return self._save(run)
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         with self._lock.alone():
@@ -86,7 +85,7 @@ class MemoryStore:
                 (run_id, key)
                 for run_id, kept in self._keys.items()
                 for key, (_, taken_at) in kept.items()
-                if taken_at < taken_before
+                if taken_at < taken_before and not self._is_unread(run_id, key)
             ]
             for run_id, key in old:
                 del self._keys[run_id][key]
@@ -136,6 +135,64 @@ class MemoryStore:
             due.sort(key=lambda run: (run.deadline, run.id))
             return [self._claimed(run, until, run.attempts) for run in due[:limit]]
 
+    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+        with self._lock.alone():
+            run = self._stored(event.run_id)
+            keys = self._keys.setdefault(run.id, {})
+            is_over = run.state in (RunState.COMPLETE, RunState.CANCELLED)
+            if is_over or event.key in keys or len(run.unread) >= limit:
+                return None
+            number = self._posted[run.id] = self._posted.get(run.id, 0) + 1
+            self._inbox.setdefault(run.id, {})[number] = replace(event, number=number)
+            self._runs[run.id] = run.changed(unread=(*run.unread, event.event_id))
+            keys[event.key] = event.digest, event.sent_at
+        return number
+
+    def unread(
+        self,
+        run_id: str,
+        *,
+        events: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[UnreadEvent]:
+        with self._lock.alone():
+            found = [
+                event
+                for event in self._inbox.get(run_id, {}).values()
+                if event.number > after and (events is None or event.event_id in events)
+            ]
+        return found[:limit]
+
+    def claim_unread(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        with self._lock.alone():
+            able = [
+                run
+                for run in self._runs.values()
+                if run.unread and _can_go_on(run) and (flows is None or run.flow in flows)
+            ]
+            oldest = in_order_of_saves(able)[:limit]
+            return [self._claimed(run, until, run.attempts) for run in oldest]
+
+    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+        with self._lock.alone():
+            return self._save(run, event)
+
+    def rewrite_unread(self, event: UnreadEvent) -> bool:
+        with self._lock.alone():
+            inbox = self._inbox.get(event.run_id, {})
+            if event.number not in inbox:
+                return False
+            inbox[event.number] = replace(inbox[event.number], encoded_value=event.encoded_value)
+        return True
+
     def find(self, query: Query) -> list[Run]:
         with self._lock.alone():
             fitting = [run for run in self._runs.values() if _fits(run, query)]
@@ -173,6 +230,27 @@ class MemoryStore:
             )
         return True
 
+    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
+        stored = self._stored(run.id)
+        # No number of a claim is needed: nothing gives a turn of a dict out twice.
+        if stored.state is not RunState.RUNNING or stored.turn != run.turn:
+            raise ClaimLost(run.id, run.turn)
+        if stored.unread or run.unread:
+            unread = list(stored.unread)
+            if read is not None:
+                unread.remove(read.event_id)
+                del self._inbox[run.id][read.number]
+            run = run.changed(unread=tuple(unread))
+        self._runs[run.id] = run
+        if (kept := kept_key(run)) is not None:
+            run_id, key, digest, taken_at = kept
+            keys = self._keys.setdefault(run_id, {})
+            keys[key] = keys.get(key, (digest, taken_at))[0], taken_at
+        return run
+
+    def _is_unread(self, run_id: str, key: str) -> bool:
+        return any(event.key == key for event in self._inbox.get(run_id, {}).values())
+
     def _claim(self, run_id: str, event_id: str, now: datetime, until: datetime) -> Run | None:
         run = self._stored(run_id)
         is_suspended = run.state is RunState.SUSPENDED
@@ -194,6 +272,8 @@ class MemoryStore:
     def _forget(self, run_id: str) -> None:
         del self._runs[run_id]
         self._keys.pop(run_id, None)
+        self._inbox.pop(run_id, None)
+        self._posted.pop(run_id, None)
 
     def _stored(self, run_id: str) -> Run:
         try:
@@ -204,6 +284,12 @@ class MemoryStore:
 
 def _awaits(run: Run, event_id: str) -> bool:
     return run.waiting_for == event_id or event_id in run.awaits
+
+
+def _can_go_on(run: Run) -> bool:
+    """Tell whether a run waits for an event that is unread, and no error holds it up."""
+    is_free = run.state is RunState.SUSPENDED and run.encoded_error is None
+    return is_free and run.next_unread is not None
 
 
 def _is_stale(run: Run, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._deletion_contract import DeletionContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
+from longterm.testing._inbox_contract import InboxContract
 from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._race_contract import RaceContract
@@ -45,6 +46,7 @@ class StoreContract(
     DamageContract,
     LeaseContract,
     KeyContract,
+    InboxContract,
     DeadlineContract,
     SearchContract,
     DeletionContract,
@@ -53,8 +55,8 @@ class StoreContract(
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
     What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
-    `Keys`, `Search`, `Deletion`, `Erasure`, `Rewriting` and `Wakes`; the tests of the others are
-    skipped.
+    `Keys`, `Inbox`, `Search`, `Deletion`, `Erasure`, `Rewriting` and `Wakes`; the tests of the
+    others are skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

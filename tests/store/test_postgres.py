@@ -47,7 +47,10 @@ def common_url(server: PostgresServer) -> str:
 class TestPostgresStore(StoreContract):
     @pytest.fixture
     def store(self, common_url: str) -> Iterator[PostgresStore]:
-        ask(common_url, "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries")
+        ask(
+            common_url,
+            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox",
+        )
         with PostgresStore(common_url) as store:
             yield store
 

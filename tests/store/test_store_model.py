@@ -26,12 +26,16 @@ from longterm.store.base import (
     RunStore,
     Search,
 )
+from longterm.store.inbox import Inbox
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
+from longterm.testing._inbox_contract import letter
 from longterm.testing._sample_runs import NOON, plain
 
 RUN_IDS = st.sampled_from(["a", "b", "A", "ä", ""])
 EVENTS = st.sampled_from(["number", "name", "Name", "", "10", "name\nnumber", "10\nname"])
+NAMES = st.sampled_from(["number", "name", "10", "ä b"])
+KEYS = st.sampled_from(["a", "b", "A", "ä", "1", "2", "3", "4"])
 TEXTS = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 BYTES = st.none() | st.binary(max_size=50)
 STATES = st.sampled_from(list(RunState))
@@ -49,7 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="longterm-model-"))
         self.model = MemoryStore()
-        self.store = self.open()
+        self.store: Any = self.open()
         self.claimed: list[tuple[Run, Run]] = []
         self.read: list[tuple[Run, Run]] = []
 
@@ -148,6 +152,41 @@ class StoreMachine(RuleBasedStateMachine):
     def claim_due(self, now: datetime, limit: int, flows: set[str] | None) -> None:
         asked = {"now": now, "until": now + HOUR, "limit": limit, "flows": flows}
         self.both(lambda one: listed(one.claim_due(**asked)))
+
+    @precondition(lambda self: isinstance(self.store, Inbox))
+    @rule(run_id=RUN_IDS, event_id=NAMES, key=KEYS, limit=st.integers(1, 3))
+    def post(self, run_id: str, event_id: str, key: str, limit: int) -> None:
+        event = letter(event_id, key, run_id)
+        self.both(lambda one: one.post(event, limit=limit))
+        self.compare_inboxes(run_id)
+
+    @precondition(lambda self: isinstance(self.store, Inbox))
+    @rule(limit=st.integers(1, 3), flows=st.none() | st.sets(FLOWS, max_size=3))
+    def claim_unread(self, limit: int, flows: set[str] | None) -> None:
+        asked = {"now": NOON, "until": NOON + HOUR, "limit": limit, "flows": flows}
+        ours, theirs = (one.claim_unread(**asked) for one in (self.model, self.store))
+        assert listed(ours) == listed(theirs)
+        self.claimed += zip(ours, theirs, strict=True)
+
+    @precondition(lambda self: self.claimed and isinstance(self.store, Inbox))
+    @rule(choose=st.data(), event_id=NAMES, state=STATES)
+    def update_read(self, choose: Any, event_id: str, state: RunState) -> None:
+        pair = choose.draw(st.sampled_from(self.claimed))
+        name = pair[0].next_unread
+        found = self.model.unread(pair[0].id, events=[name], limit=1) if name else []
+        if not found:  # it was read by a later turn
+            return
+        changes = {"waiting_for": event_id, "state": state, "updated_at": NOON}
+        ours, theirs = (run.changed(**changes) for run in pair)
+        self.both(lambda one: one.update_read(ours if one is self.model else theirs, found[0]))
+        self.compare_inboxes(pair[0].id)
+
+    def compare_inboxes(self, run_id: str) -> None:
+        ours, theirs = (one.unread(run_id) for one in (self.model, self.store))
+        assert ours == theirs
+        _, stored = self.both(lambda one: one.get(run_id))
+        if stored:
+            assert stored.unread == tuple(event.event_id for event in theirs)
 
     @precondition(lambda self: isinstance(self.store, Search))
     @rule(

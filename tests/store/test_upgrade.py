@@ -14,7 +14,8 @@ import pytest
 from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
-from longterm.testing._sample_runs import claim, full_run, plain
+from longterm.testing._inbox_contract import letter
+from longterm.testing._sample_runs import NOON, claim, full_run, plain
 
 COLUMNS_OF_0_1 = (
     "id, flow, turn, state, waiting_for, deadline, claimed_until, attempts, delivery, stack,"
@@ -22,6 +23,23 @@ COLUMNS_OF_0_1 = (
 )
 
 RUN_OF_0_1 = replace(full_run(), saved_turn=None)
+
+
+BEFORE_INBOX_SQLITE = [
+    "DROP TRIGGER inbox_of_deleted_run",
+    "DROP INDEX runs_unread",
+    "DROP TABLE inbox",
+    "ALTER TABLE runs DROP COLUMN unread",
+    "ALTER TABLE runs DROP COLUMN posted",
+    "PRAGMA user_version = 6",
+]
+BEFORE_INBOX_POSTGRES = [
+    "DROP TABLE longterm.inbox",
+    "DROP FUNCTION longterm.forget_inbox CASCADE",
+    "DROP INDEX longterm.runs_unread",
+    "ALTER TABLE longterm.runs DROP COLUMN unread, DROP COLUMN posted",
+    "DELETE FROM longterm.migrations WHERE version = 7",
+]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -36,6 +54,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [connection.execute(statement).fetchall() for statement in statements]
 
         undo = [
+            *BEFORE_INBOX_SQLITE,
             "DROP TRIGGER deliveries_of_deleted_run",
             "DROP TABLE deliveries",
             "DROP INDEX runs_by_events",
@@ -55,6 +74,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[
                 return [answer.fetchall() if answer.description else [] for answer in answers]
 
         undo = [
+            *BEFORE_INBOX_POSTGRES,
             "DROP TABLE longterm.deliveries",
             "DROP FUNCTION longterm.forget_deliveries CASCADE",
             "DROP INDEX longterm.runs_by_events",
@@ -85,6 +105,30 @@ def test_runs_of_0_1_are_read_and_saved_with_a_checksum(
         ask(f"UPDATE {runs} SET attempts = 7")
         with pytest.raises(StoreError, match="its checksum does not match"):
             store.get("r1")
+
+
+def test_runs_of_0_1_take_events_before_they_wait_for_them(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, _ = old
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        assert store.get("r1").unread == ()
+        assert store.post(letter("number", "a"), limit=9) == 1
+        assert store.get("r1").next_unread == "number"
+
+
+def test_runs_of_the_schema_before_keep_their_keys_and_take_events(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        claimed = store.claim_for_key("r1", "number", "a", now=NOON, until=NOON)
+        store.update(claimed.changed(state=RunState.SUSPENDED, delivery="a", delivery_digest="d"))
+    ask(*(BEFORE_INBOX_SQLITE if url.startswith("sqlite") else BEFORE_INBOX_POSTGRES))
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        assert store.post(letter("number", "a"), limit=9) is None
+        assert store.post(letter("number", "b"), limit=9) == 1
+        assert store.get("r1").next_unread == "number"
 
 
 def test_an_older_longterm_that_still_has_it_open_can_add_runs(

@@ -116,8 +116,12 @@ def is_lost(error: Exception) -> bool:
 
 
 def is_undone(error: Exception) -> bool:
-    """Whether the server undid the step for the sake of another, so that it may be tried again."""
-    return isinstance(error, (errors.SerializationFailure, errors.DeadlockDetected))
+    """Whether the server undid the step for the sake of another, so that it may be tried again.
+
+    Two steps that insert one key both look first whether it is there, so the second looks again.
+    """
+    undone = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
+    return isinstance(error, undone)
 
 
 def place(conninfo: str) -> str:

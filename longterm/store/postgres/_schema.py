@@ -23,6 +23,7 @@ MIGRATIONS: Final = (
     "0004_several_events.sql",
     "0005_deliveries.sql",
     "0006_claim.sql",
+    "0007_inbox.sql",
 )
 """The steps that made the schema, oldest first; `longterm.migrations` lists those it has had."""
 

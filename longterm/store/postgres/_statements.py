@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
+from longterm.store._event_rows import COLUMNS as EVENT_COLUMNS
 from longterm.store._rows import BYTES, CHANGING, COLUMNS
 
 _NAMES: Final[LiteralString] = ", ".join(COLUMNS)
+_EVENT_NAMES: Final[LiteralString] = ", ".join(EVENT_COLUMNS)
 _QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
 _CHANGES: Final[LiteralString] = ", ".join(
     [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
 )
 
+# As the condition of the index, word for word.
+CAN_GO_ON: Final[LiteralString] = (
+    "unread <> '' AND state = 'suspended' AND error IS NULL"
+    " AND string_to_array(unread, E'\n') && string_to_array(waiting_for, E'\n')"
+)
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.
 _WAKE_WORKERS: Final[LiteralString] = (
     "CASE WHEN state = 'suspended' AND"
     " deadline < greatest(updated_at, now()) + interval '5 minutes'"
-    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
+    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text)"
+    f" WHEN {CAN_GO_ON} THEN pg_notify('longterm', '0') END"
 )
 CREATE: Final[LiteralString] = (
     f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
@@ -49,7 +57,7 @@ UNSUSPEND: Final[LiteralString] = (
 SAVE: Final[LiteralString] = (
     f"UPDATE longterm.runs SET {_CHANGES}"
     " WHERE id = %s AND turn = %s AND claim IS NOT DISTINCT FROM %s AND state = 'running'"
-    f" RETURNING turn, {_WAKE_WORKERS}"
+    f" RETURNING unread, {_WAKE_WORKERS}"
 )
 CLAIM: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s,"
@@ -65,11 +73,14 @@ CLAIM_FOR_KEY: Final[LiteralString] = CLAIM.replace(
 SAVE_WITH_KEY: Final[LiteralString] = (
     f"WITH saved AS ({SAVE}), kept AS ("
     "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
-    " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved"
+    " SELECT %s, %s, %s, %s FROM saved"
+    " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved"
 )
 DIGEST: Final[LiteralString] = "SELECT digest FROM longterm.deliveries WHERE run = %s AND key = %s"
 FORGET_KEYS: Final[LiteralString] = (
-    "DELETE FROM longterm.deliveries WHERE taken_at < %s RETURNING true"
+    "DELETE FROM longterm.deliveries AS kept WHERE taken_at < %s AND NOT EXISTS"
+    " (SELECT FROM longterm.inbox WHERE inbox.run = kept.run AND inbox.key = kept.key)"
+    " RETURNING true"
 )
 RENEW: Final[LiteralString] = (
     "UPDATE longterm.runs SET claimed_until = %s"
@@ -99,6 +110,44 @@ FAIL: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'failed', claimed_until = NULL, error = %s, updated_at = %s"
     " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
 )
+
+POST: Final[LiteralString] = (
+    "WITH noted AS ("
+    "UPDATE longterm.runs SET unread = unread || %s || E'\n', posted = posted + 1"
+    " WHERE id = %s AND state NOT IN ('complete', 'cancelled')"
+    " AND length(unread) - length(replace(unread, E'\n', '')) < %s"
+    " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s)"
+    f" RETURNING posted, id, {_WAKE_WORKERS}),"
+    f" put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES})"
+    " SELECT id, posted, %s, %b, %s, %s, %s, %s FROM noted),"
+    # Of two that come at once with one key, the second is undone here, and looks again.
+    " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
+    " SELECT id, %s, %s, %s FROM noted)"
+    " SELECT * FROM noted"
+)
+_UNREAD: Final[LiteralString] = (
+    f"SELECT {_EVENT_NAMES} FROM longterm.inbox WHERE run = %s AND number > %s"
+)
+UNREAD_OF_ANY: Final[LiteralString] = f"{_UNREAD} ORDER BY number LIMIT %s"
+UNREAD_NAMED: Final[LiteralString] = f"{_UNREAD} AND event = ANY (%s) ORDER BY number LIMIT %s"
+SAVE_READ: Final[LiteralString] = (
+    "WITH saved AS ("
+    + SAVE.replace("SET ", "SET unread = %s || substr(unread, %s), ", 1)
+    + "), gone AS (DELETE FROM longterm.inbox USING saved WHERE run = %s AND number = %s)"
+    " SELECT * FROM saved"
+)
+SAVE_READ_WITH_KEY: Final[LiteralString] = SAVE_READ.replace(
+    " SELECT * FROM saved",
+    ", kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
+    " SELECT %s, %s, %s, %s FROM saved"
+    " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved",
+)
+REWRITE_UNREAD: Final[LiteralString] = (
+    "UPDATE longterm.inbox SET value = %b, checksum = %s WHERE run = %s AND number = %s"
+    " RETURNING number"
+)
+_ABLE_OF_ANY: Final[LiteralString] = f"SELECT id FROM longterm.runs WHERE {CAN_GO_ON}"
+_ABLE_OF_FLOWS: Final[LiteralString] = f"{_ABLE_OF_ANY} AND flow = ANY (%s)"
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final[LiteralString] = (
     "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s"
@@ -108,6 +157,15 @@ _LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKI
 _CLAIM_FOUND: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s"
     f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
+)
+_LOCK_ABLE: Final[LiteralString] = (
+    "ORDER BY updated_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+CLAIM_UNREAD_OF_ANY: Final[LiteralString] = (
+    f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY} {_LOCK_ABLE}) {_CLAIM_FOUND}"
+)
+CLAIM_UNREAD_OF_FLOWS: Final[LiteralString] = (
+    f"WITH due AS MATERIALIZED ({_ABLE_OF_FLOWS} {_LOCK_ABLE}) {_CLAIM_FOUND}"
 )
 CLAIM_DUE_OF_ANY: Final[LiteralString] = (
     f"WITH due AS MATERIALIZED ({_DUE_OF_ANY} {_LOCK_DUE}) {_CLAIM_FOUND}"

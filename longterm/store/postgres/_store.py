@@ -22,9 +22,12 @@ from longterm.store._rows import (
     in_order_of_deadlines,
     released_columns,
     rewritten_columns,
+    unread_after,
+    with_unread,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
+from longterm.unread import UnreadEvent
 
 try:
     from longterm.store.postgres import _statements as sql
@@ -32,6 +35,7 @@ try:
     from longterm.store.postgres._connection import Reading
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
+    from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
 except ImportError as error:
@@ -47,7 +51,7 @@ _ROWS: Final = Rows(has_types=True)
 _SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
 
 
-class PostgresStore:
+class PostgresStore(PostgresInbox):
     """A store in a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -124,20 +128,31 @@ class PostgresStore:
         return self._confirmed(run_id)
 
     def update(self, run: Run) -> Run:
+        return self._save(run)
+
+    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+        return self._save(run, event)
+
+    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
-        statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
-        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim, *(kept or ()))
+        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
+        if read is None:
+            statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
+        else:
+            statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
+            parameters = (*unread_after(run, read), *parameters, run.id, read.number)
+        parameters = (*parameters, *(kept or ()))
         is_repeated = False
         while True:
             answer = self._database.execute(statement, parameters, operation)
             if answer.rows:
-                return run
+                return with_unread(run, answer.rows[0][0])
             is_repeated = is_repeated or answer.is_repeated
             stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
             is_own = (stored.turn, stored.claim) == (run.turn, run.claim)
             if is_repeated and is_own and stored == run:
-                return run
+                return run.changed(unread=stored.unread)
             # If it is still to be saved, a standby that did not have it took over in between.
             if not (is_repeated and is_own and stored.state is RunState.RUNNING):
                 break

@@ -27,6 +27,7 @@ MIGRATIONS: Final = (
     "0004_several_events.sql",
     "0005_deliveries.sql",
     "0006_claim.sql",
+    "0007_inbox.sql",
 )
 """The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
 

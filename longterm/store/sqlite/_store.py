@@ -27,13 +27,16 @@ from longterm.store._rows import (
     moment_text,
     released_columns,
     rewritten_columns,
+    with_unread,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
+from longterm.store.sqlite._inbox import SQLiteInbox, take_out
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._writer import Writer
+from longterm.unread import UnreadEvent
 
 _NAMES: Final = ", ".join(COLUMNS)
 _CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
@@ -52,12 +55,14 @@ _UNSUSPEND: Final = (
 )
 _SAVE: Final = (
     f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND claim IS ? AND state = 'running'"
+    " RETURNING unread"
 )
 # Of the same parameters. Writes none of the large indexes; matches nothing, and so costs little, if
 # the event is another.
 _SAVE_WITH_SAME_EVENT: Final = (
     f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
     " WHERE waiting_for = ? AND id = ? AND turn = ? AND claim IS ? AND state = 'running'"
+    " RETURNING unread"
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?,"
@@ -71,10 +76,14 @@ _CLAIM_FOR_KEY: Final = _CLAIM.replace(
     " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = runs.id AND key = ?) RETURNING",
 )
 _KEEP_KEY: Final = (
-    "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET taken_at = excluded.taken_at"
 )
 _DIGEST: Final = "SELECT digest FROM deliveries WHERE run = ? AND key = ?"
-_FORGET_KEYS: Final = "DELETE FROM deliveries WHERE taken_at < ?"
+_FORGET_KEYS: Final = (
+    "DELETE FROM deliveries WHERE taken_at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM inbox WHERE inbox.run = deliveries.run AND inbox.key = deliveries.key)"
+)
 _RENEW: Final = (
     "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND claim IS coalesce(?, claim)"
     " AND state = 'running'"
@@ -121,7 +130,7 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteInbox):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -190,27 +199,34 @@ class SQLiteStore:
         return _ROWS.run_of(rows[0])
 
     def update(self, run: Run) -> Run:
+        return self._save(run)
+
+    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+        return self._save(run, event)
+
+    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
         kept = kept_key(run)
 
-        def save(connection: Connection) -> int:
+        def save(connection: Connection) -> list[tuple[str]]:
             return (
-                connection.execute(_SAVE_WITH_SAME_EVENT, parameters).rowcount
-                or connection.execute(_SAVE, parameters).rowcount
+                connection.execute(_SAVE_WITH_SAME_EVENT, parameters).fetchall()
+                or connection.execute(_SAVE, parameters).fetchall()
             )
 
-        def save_with_key(connection: Connection) -> int:
-            count = save(connection)
-            if kept is not None and count:
+        def save_with_more(connection: Connection) -> list[tuple[str]]:
+            saved = save(connection)
+            if saved and kept is not None:
                 run_id, key, digest, taken_at = kept
                 connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
-            return count
+            return (saved and read is not None and take_out(connection, run, read)) or saved
 
-        step = save if kept is None else whole(save_with_key)
-        if not self._writer.write(step, f"save run {run.id!r}"):
+        step = save if kept is None and read is None else whole(save_with_more)
+        saved = self._writer.write(step, f"save run {run.id!r}")
+        if not saved:
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
-        return run
+        return with_unread(run, saved[0][0])
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         parameters = (moment_text(until), run_id, event_id, moment_text(now))

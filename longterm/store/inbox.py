@@ -1,0 +1,91 @@
+"""The store contract about events that are sent before they are waited for: the inbox of a run.
+
+A part of `longterm.store.base` in a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from longterm.run import Run
+from longterm.unread import UnreadEvent
+
+__all__ = ["Inbox", "in_order_of_saves"]
+
+
+@runtime_checkable
+class Inbox(Protocol):
+    """A store with leases, keys and deadlines that keeps events until their run reads them.
+
+    Each run that the store returns has in `unread` the names of its unread events, oldest first;
+    what `update` is given there counts for nothing. The names are a part of the run's own row, so
+    that a claim or a save sees at once what was posted before it. Events are deleted with their
+    run, and a run keeps the key of an unread event however old it is.
+
+    A run **can go on** by an event if it is suspended, waits for one that is unread, and has no
+    error: one that has waits for its deadline, since a worker could not carry it on.
+    """
+
+    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+        """Store an event for a run, whatever the run does now, and return the number it got.
+
+        In one atomic step, as durable as a save: the run keeps the event's key, as `Keys` says,
+        with the digest and the moment `sent_at`; the event gets the next number of its run, and
+        its name goes to the end of `unread`. Never waits for a turn to end.
+
+        None, and nothing has changed, if the run is complete or cancelled, keeps the key already,
+        or has `limit` unread events.
+
+        Raises:
+            UnknownRun: no run has this id.
+        """
+        ...
+
+    def unread(
+        self,
+        run_id: str,
+        *,
+        events: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[UnreadEvent]:
+        """Return unread events of a run with a number above `after`, the oldest first.
+
+        Only those with these names; None: with any. A run that is unknown has none.
+
+        Raises:
+            UnreadableRun: one of them is not what was posted.
+        """
+        ...
+
+    def claim_unread(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        """Claim runs that can go on by an unread event, the longest unsaved first.
+
+        Otherwise like `Deadlines.claim_due`.
+        """
+        ...
+
+    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+        """Save a run like `update`, and in the same step make an event read that its turn has read.
+
+        `run.unread` is what it was when the run was claimed, and holds the event's name.
+        """
+        ...
+
+    def rewrite_unread(self, event: UnreadEvent) -> bool:
+        """Replace the bytes of an unread event, and nothing else; False if it is there no more."""
+        ...
+
+
+def in_order_of_saves(runs: Iterable[Run]) -> list[Run]:
+    """Sort runs, the longest unsaved first."""
+    return sorted(runs, key=lambda run: (run.updated_at is not None, run.updated_at, run.id))

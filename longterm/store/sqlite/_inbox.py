@@ -1,0 +1,142 @@
+"""The inboxes of runs in one SQLite file: events go in, and come out in their order.
+
+SQLite has one writer at a time, so each step sees all that was posted before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from longterm.run import Run
+from longterm.store._event_rows import COLUMNS, checksum_of, event_of
+from longterm.store._rows import COLUMNS as RUN_COLUMNS
+from longterm.store._rows import json_text, moment_text, unread_after
+from longterm.store.base import new_claim
+from longterm.store.inbox import in_order_of_saves
+from longterm.store.sqlite._connection import Connection, whole
+from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.store._unreadable import Unreadable
+    from longterm.store.sqlite._writer import Writer
+
+_NAMES: Final = ", ".join(COLUMNS)
+_NOTE: Final = (
+    "UPDATE runs SET unread = unread || ? || char(10), posted = posted + 1"
+    " WHERE id = ? AND state NOT IN ('complete', 'cancelled')"
+    " AND length(unread) - length(replace(unread, char(10), '')) < ?"
+    " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = runs.id AND key = ?) RETURNING posted"
+)
+_PUT: Final = f"INSERT INTO inbox ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
+_KEEP_KEY: Final = "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
+_UNREAD: Final = (
+    f"SELECT {_NAMES} FROM inbox WHERE run = ? AND number > ?{{named}} ORDER BY number LIMIT ?"
+)
+_UNREAD_OF_ANY: Final = _UNREAD.format(named="")
+_UNREAD_NAMED: Final = _UNREAD.format(named=" AND event IN (SELECT value FROM json_each(?))")
+_TAKE_OUT: Final = "DELETE FROM inbox WHERE run = ? AND number = ?"
+_UNNOTE: Final = "UPDATE runs SET unread = ? || substr(unread, ?) WHERE id = ? RETURNING unread"
+# As the condition of the index, word for word; then for those that wait for several events.
+_CAN_GO_ON: Final = (
+    "SELECT id FROM runs INDEXED BY runs_unread"
+    " WHERE unread <> '' AND state = 'suspended' AND error IS NULL"
+    " AND (instr(waiting_for, char(10)) > 0"
+    " OR instr(char(10) || unread, char(10) || waiting_for || char(10)) > 0)"
+    " AND (instr(waiting_for, char(10)) = 0 OR EXISTS (SELECT 1 FROM inbox WHERE run = runs.id"
+    " AND instr(char(10) || waiting_for || char(10), char(10) || event || char(10)) > 0))"
+)
+_CLAIM: Final = (
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?"
+    f" WHERE id IN ({_CAN_GO_ON}{{of_flows}} ORDER BY updated_at, id LIMIT ?)"
+    f" RETURNING {', '.join(RUN_COLUMNS)}"
+)
+_CLAIM_OF_ANY: Final = _CLAIM.format(of_flows="")
+_CLAIM_OF_FLOWS: Final = _CLAIM.format(of_flows=" AND flow IN (SELECT value FROM json_each(?))")
+_REWRITE: Final = "UPDATE inbox SET value = ?, checksum = ? WHERE run = ? AND number = ?"
+
+
+class SQLiteInbox:
+    """The part of the store that keeps events until they are read."""
+
+    _writer: Writer
+    _unreadable: Unreadable
+
+    def get(self, run_id: str) -> Run:
+        """Return a run; the store has it."""
+        raise NotImplementedError
+
+    def _read(
+        self, statement: str, parameters: tuple[object, ...], operation: str
+    ) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+        sent_at = moment_text(event.sent_at)
+
+        def put(connection: Connection) -> int | None:
+            noted = connection.execute(
+                _NOTE, (event.event_id, event.run_id, limit, event.key)
+            ).fetchall()
+            if not noted:
+                return None
+            ((number,),) = noted
+            kept = (event.key, event.digest, sent_at)
+            value = (event.event_id, event.encoded_value)
+            connection.execute(_PUT, (event.run_id, number, *value, *kept, checksum_of(event)))
+            connection.execute(_KEEP_KEY, (event.run_id, *kept))
+            return int(number)
+
+        number = self._writer.write(whole(put), f"send an event to run {event.run_id!r}")
+        if number is None:
+            self.get(event.run_id)  # raises if there is no such run
+        return number
+
+    def unread(
+        self,
+        run_id: str,
+        *,
+        events: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[UnreadEvent]:
+        named = [] if events is None else [json_text(list(events))]
+        statement = _UNREAD_OF_ANY if events is None else _UNREAD_NAMED
+        operation = f"read the inbox of run {run_id!r}"
+        return [
+            event_of(row)
+            for row in self._read(statement, (run_id, after, *named, limit), operation)
+        ]
+
+    def claim_unread(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        flows: Collection[str] | None = None,
+    ) -> list[Run]:
+        named = [] if flows is None else [json_text(list(flows))]
+        statement = _CLAIM_OF_ANY if flows is None else _CLAIM_OF_FLOWS
+        parameters = (new_claim(), moment_text(until), *named, limit)
+
+        def claim(connection: Connection) -> list[tuple[Any, ...]]:
+            return connection.ask_leniently(statement, parameters)
+
+        rows = self._writer.write(claim, "claim runs with unread events", is_durable=False)
+        return in_order_of_saves(self._unreadable.claimed(rows, now))
+
+    def rewrite_unread(self, event: UnreadEvent) -> bool:
+        parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)
+
+        def rewrite(connection: Connection) -> int:
+            return connection.execute(_REWRITE, parameters).rowcount
+
+        return bool(self._writer.write(rewrite, f"rewrite an event of run {event.run_id!r}"))
+
+
+def take_out(connection: Connection, run: Run, event: UnreadEvent) -> list[tuple[str]]:
+    """Take an event that was read out of a run's inbox; return the names that are left."""
+    connection.execute(_TAKE_OUT, (run.id, event.number))
+    return connection.execute(_UNNOTE, (*unread_after(run, event), run.id)).fetchall()

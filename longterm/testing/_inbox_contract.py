@@ -1,0 +1,430 @@
+"""The part of the store contract about the inbox: an event that comes early is kept, and read once.
+
+Inherited through `longterm.testing.contract.StoreContract`; skipped for a store without `Inbox`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from longterm.errors import ClaimLost, UnknownRun
+from longterm.run import Run, RunState
+from longterm.store.base import Deadlines, Deletion, Erasure, Keys, Leases, RunStore
+from longterm.store.inbox import Inbox
+from longterm.testing._races import race
+from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
+from longterm.unread import UnreadEvent
+
+
+class InboxContract:
+    """Events are kept in their order, each until a turn that has read it is saved."""
+
+    @pytest.fixture
+    def inbox(self, store: RunStore) -> Inbox:
+        """Return the store, if it keeps events."""
+        if not isinstance(store, Inbox):
+            pytest.skip(
+                "the store keeps no events "
+                "(post, unread, claim_unread, update_read, rewrite_unread)"
+            )
+        return store
+
+    def test_a_store_with_an_inbox_has_what_it_needs(self, store: RunStore, inbox: Inbox) -> None:
+        assert isinstance(store, Leases)
+        assert isinstance(store, Keys)
+        assert isinstance(store, Deadlines)
+
+    @pytest.mark.parametrize("state", [RunState.SUSPENDED, RunState.RUNNING, RunState.FAILED])
+    def test_events_are_kept_in_their_order_and_the_run_is_as_it_was(
+        self, store: RunStore, inbox: Inbox, state: RunState
+    ) -> None:
+        run = store.create(replace(suspended_run(), state=state))
+        store.create(suspended_run("r2"))
+        sent = [letter("name", "a"), letter("num ber", "b"), letter("name", "c")]
+
+        numbers = [inbox.post(event, limit=9) for event in sent]
+
+        kept = [replace(event, number=number) for number, event in enumerate(sent, start=1)]
+        assert numbers == [1, 2, 3]
+        assert inbox.unread("r1") == kept
+        assert store.get("r1").unread == ("name", "num ber", "name")
+        assert plain(store.get("r1")) == plain(run)
+        assert (inbox.unread("r2"), inbox.unread("r3")) == ([], [])
+        assert store.get("r2").unread == ()
+
+    def test_a_part_of_the_events_can_be_asked_for(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        for number, name in enumerate(["a", "b", "a", "c", "ab"]):
+            inbox.post(letter(name, f"key {number}"), limit=9)
+
+        def numbers(**asked: object) -> list[int]:
+            return [event.number for event in inbox.unread("r1", **asked)]  # type: ignore[arg-type]
+
+        assert numbers() == [1, 2, 3, 4, 5]
+        assert numbers(events=["a"]) == [1, 3]
+        assert numbers(events=["c", "a"], limit=2) == [1, 3]
+        assert numbers(events=[]) == []
+        assert numbers(after=2, limit=2) == [3, 4]
+        assert numbers(after=5) == []
+
+    @pytest.mark.parametrize("name", ["a", "Grüße \"'%", "x" * 500, "😀" * 500, "a=b", "\t"])
+    def test_names_and_values_are_exact(self, store: RunStore, inbox: Inbox, name: str) -> None:
+        store.create(suspended_run(event_id=name))
+        event = replace(letter(name, name), encoded_value=bytes(range(256)), digest="d:é")
+        inbox.post(event, limit=9)
+        inbox.post(replace(event, key="other", encoded_value=b""), limit=9)
+
+        first, second = inbox.unread("r1", events=[name])
+        assert first == replace(event, number=1)
+        assert second == replace(event, key="other", encoded_value=b"", number=2)
+        assert store.get("r1").next_unread == name
+
+    @pytest.mark.parametrize("state", [RunState.COMPLETE, RunState.CANCELLED])
+    def test_a_run_that_is_over_takes_no_event(
+        self, store: RunStore, inbox: Inbox, state: RunState
+    ) -> None:
+        store.create(replace(suspended_run(), state=state))
+
+        assert inbox.post(letter("name", "a"), limit=9) is None
+
+        assert (inbox.unread("r1"), store.get("r1").unread) == ([], ())
+
+    def test_an_event_for_an_unknown_run_is_refused(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run("r2"))
+
+        with pytest.raises(UnknownRun):
+            inbox.post(letter("name", "a"), limit=9)
+
+        assert inbox.unread("r1") == []
+
+    def test_no_more_events_are_kept_than_may_be(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        assert inbox.post(letter("number", "a"), limit=2) == 1
+        assert inbox.post(letter("name", "b"), limit=2) == 2
+
+        assert inbox.post(letter("name", "c"), limit=2) is None
+        assert keys(store).digest_for_key("r1", "c") is None
+
+        _read(store, inbox)
+        assert inbox.post(letter("name", "c"), limit=2) == 3
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def test_a_key_is_posted_once(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        store.create(suspended_run("r2"))
+        inbox.post(letter("number", "a"), limit=9)
+
+        assert inbox.post(letter("name", "a"), limit=9) is None
+        assert keys(store).digest_for_key("r1", "a") == "digest of a"
+        assert keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER) is None
+        assert store.get("r1").unread == ("number",)
+        assert inbox.post(letter("name", "a", "r2"), limit=9) == 1
+
+        _read(store, inbox)
+        assert inbox.post(letter("number", "a"), limit=9) is None
+
+    def test_a_key_that_a_turn_has_taken_is_not_posted(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        claimed = keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER)
+        assert claimed is not None
+        store.update(
+            claimed.changed(
+                state=RunState.SUSPENDED,
+                delivery="a",
+                delivery_digest="d",
+                updated_at=NOON,
+                claimed_until=None,
+            )
+        )
+
+        assert inbox.post(letter("number", "a"), limit=9) is None
+
+    def test_the_key_of_an_unread_event_is_not_forgotten(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("number", "a"), limit=9)
+        assert keys(store).forget_keys(taken_before=LATER) == 0
+
+        _read(store, inbox, delivery="a", delivery_digest="digest of a", updated_at=LATER)
+        assert keys(store).forget_keys(taken_before=LATER) == 0  # it counts from its reading
+        assert keys(store).digest_for_key("r1", "a") == "digest of a"
+
+        assert keys(store).forget_keys(taken_before=LATER + MINUTE) == 1
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def test_an_event_is_read_by_the_save_of_the_turn(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        for number, name in enumerate(["name", "number", "number"]):
+            inbox.post(letter(name, f"key {number}"), limit=9)
+        claimed = _claim(store)
+        (event, _) = inbox.unread("r1", events=["number"])
+        inbox.post(letter("näme 2", "later"), limit=9)
+        made = claimed.changed(state=RunState.SUSPENDED, waiting_for="näme 2", claimed_until=None)
+
+        saved = inbox.update_read(made, event)
+
+        assert saved.unread == store.get("r1").unread == ("name", "number", "näme 2")
+        assert plain(saved) == plain(store.get("r1")) == plain(made)
+        assert [each.number for each in inbox.unread("r1")] == [1, 3, 4]
+        assert saved.next_unread == "näme 2"
+
+    def test_every_event_can_be_read(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        for number in range(5):
+            inbox.post(letter("number", f"key {number}"), limit=9)
+
+        for number in range(1, 6):
+            assert [each.number for each in inbox.unread("r1", limit=1)] == [number]
+            _read(store, inbox)
+
+        assert (inbox.unread("r1"), store.get("r1").unread) == ([], ())
+        assert inbox.post(letter("number", "next"), limit=9) == 6
+
+    def test_a_save_returns_what_was_posted_meanwhile(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        claimed = _claim(store)
+        assert claimed.unread == ()
+        inbox.post(letter("name", "a"), limit=9)
+
+        saved = store.update(
+            claimed.changed(state=RunState.SUSPENDED, waiting_for="name", claimed_until=None)
+        )
+
+        assert saved.unread == store.get("r1").unread == ("name",)
+
+    def test_what_a_save_is_given_as_unread_counts_for_nothing(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("name", "a"), limit=9)
+        claimed = _claim(store)
+
+        saved = store.update(claimed.changed(state=RunState.SUSPENDED, unread=("x", "y")))
+
+        assert saved.unread == store.get("r1").unread == ("name",)
+
+    def test_a_turn_that_is_not_saved_has_read_nothing(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("number", "a"), limit=9)
+        claimed = _claim(store)
+        (event,) = inbox.unread("r1")
+        store.update(claimed.changed(state=RunState.SUSPENDED))
+
+        with pytest.raises(ClaimLost):
+            inbox.update_read(claimed.changed(state=RunState.COMPLETE), event)
+
+        assert inbox.unread("r1") == [event]
+        assert store.get("r1").unread == ("number",)
+
+    def test_a_dead_turn_has_read_nothing(self, store: RunStore, inbox: Inbox) -> None:
+        assert isinstance(store, Leases)
+        store.create(suspended_run())
+        inbox.post(letter("number", "a"), limit=9)
+        _claim(store)
+
+        store.release_stale(now=LATER + MINUTE, max_attempts=9)
+
+        assert store.get("r1").next_unread == "number"
+        assert [run.attempts for run in _able(inbox)] == [1]
+
+    # -- what goes on ----------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("waiting_for", "unread", "is_able"),
+        [
+            ("number", ["number"], True),
+            ("number", ["name", "number"], True),
+            ("number", ["name"], False),
+            ("number", [], False),
+            ("number", ["umber", "numb", "numberr"], False),
+            ("name\nnumber", ["other", "number"], True),
+            ("name\nnumber", ["other"], False),
+            ("name\nnumber", ["name"], True),
+            ("longterm.sleep", ["number"], False),
+        ],
+    )
+    def test_runs_that_wait_for_an_unread_event_are_claimed(
+        self, store: RunStore, inbox: Inbox, waiting_for: str, unread: list[str], is_able: bool
+    ) -> None:
+        run = replace(suspended_run(), waiting_for=waiting_for, updated_at=NOON)
+        store.create(run)
+        for number, name in enumerate(unread):
+            inbox.post(letter(name, f"key {number}"), limit=9)
+
+        found = _able(inbox)
+
+        expected = run.changed(state=RunState.RUNNING, turn=run.turn + 1, claimed_until=LATER)
+        assert [plain(each) for each in found] == [plain(expected)] * is_able
+        assert [each.unread for each in found] == [tuple(unread)] * is_able
+        assert plain(store.get("r1")) == plain(expected if is_able else run)
+        assert _able(inbox) == []
+
+    def test_what_a_save_comes_to_wait_for_counts(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("name", "a"), limit=9)
+        assert _able(inbox) == []
+
+        store.update(_claim(store).changed(state=RunState.SUSPENDED, waiting_for="name"))
+
+        assert [run.id for run in _able(inbox)] == ["r1"]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"state": RunState.FAILED},
+            {"state": RunState.RUNNING, "claimed_until": LATER},
+            {"encoded_error": "it cannot go on here", "deadline": LATER},
+        ],
+    )
+    def test_runs_that_cannot_go_on_are_not_claimed(
+        self, store: RunStore, inbox: Inbox, changes: dict[str, object]
+    ) -> None:
+        run = suspended_run().changed(**changes)
+        store.create(run)
+        inbox.post(letter("number", "a"), limit=9)
+
+        assert _able(inbox) == []
+        assert plain(store.get("r1")) == plain(run)
+
+    def test_the_longest_unsaved_of_some_flows_come_first(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        moments = {"r1": LATER, "r2": None, "r3": NOON, "r4": NOON + MINUTE, "r5": NOON}
+        for run_id, moment in moments.items():
+            flow = "m:other" if run_id == "r5" else "m:flow"
+            store.create(replace(suspended_run(run_id), updated_at=moment, flow=flow))
+            inbox.post(letter("number", "a", run_id), limit=9)
+
+        def claimed(limit: int, flows: list[str] | None) -> list[str]:
+            found = inbox.claim_unread(now=NOON, until=LATER, limit=limit, flows=flows)
+            return [run.id for run in found]
+
+        assert claimed(9, []) == []
+        assert claimed(3, ["m:flow", "m:none"]) == ["r2", "r3", "r4"]
+        assert claimed(9, None) == ["r5", "r1"]
+
+    def test_several_workers_get_different_runs(self, store: RunStore, inbox: Inbox) -> None:
+        for number in range(12):
+            store.create(suspended_run(f"r{number}"))
+            inbox.post(letter("number", "a", f"r{number}"), limit=9)
+
+        found = race([lambda: _able(inbox, limit=3)] * 4)
+
+        claimed = [run.id for runs in found if isinstance(runs, list) for run in runs]
+        assert len(claimed) == len(set(claimed))
+        claimed += [run.id for run in _able(inbox)]
+        assert sorted(claimed) == sorted(f"r{number}" for number in range(12))
+
+    def test_events_posted_at_once_are_all_kept_and_each_key_once(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        events = [letter("number", f"key {number // 2}") for number in range(8)]
+
+        numbers = race([partial(inbox.post, event, limit=99) for event in events])
+
+        assert sorted(number for number in numbers if isinstance(number, int)) == [1, 2, 3, 4]
+        assert numbers.count(None) == 4
+        assert [event.number for event in inbox.unread("r1")] == [1, 2, 3, 4]
+        assert len({event.key for event in inbox.unread("r1")}) == 4
+        assert store.get("r1").unread == ("number",) * 4
+
+    def test_no_wake_up_is_lost_between_a_save_and_a_post(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        for number in range(20):
+            run_id = f"r{number}"
+            store.create(suspended_run(run_id))
+            claimed = store.unsuspend(run_id, "number")
+            assert claimed is not None
+            made = claimed.changed(state=RunState.SUSPENDED, waiting_for="name")
+            save: Callable[[], object] = partial(store.update, made)
+            post: Callable[[], object] = partial(inbox.post, letter("name", "a", run_id), limit=9)
+
+            race([save, post] if number % 2 else [post, save])
+
+            assert [run.id for run in _able(inbox)] == [run_id]
+
+    # -- the rest --------------------------------------------------------------------------------
+
+    def test_the_bytes_of_an_unread_event_can_be_replaced(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("number", "a"), limit=9)
+        inbox.post(letter("number", "b"), limit=9)
+        first, second = inbox.unread("r1")
+
+        assert inbox.rewrite_unread(replace(first, encoded_value=b"sealed"))
+
+        assert inbox.unread("r1") == [replace(first, encoded_value=b"sealed"), second]
+        _read(store, inbox)
+        assert not inbox.rewrite_unread(replace(first, encoded_value=b"again"))
+        assert inbox.unread("r1") == [second]
+
+    def test_events_are_deleted_with_their_run(self, store: RunStore, inbox: Inbox) -> None:
+        if not isinstance(store, Erasure) or not isinstance(store, Deletion):
+            pytest.skip("the store does not delete")
+        for run_id in ("r1", "r2", "r3"):
+            store.create(suspended_run(run_id))
+            inbox.post(letter("name", "a", run_id), limit=9)
+        for run_id in ("r1", "r2"):
+            claimed = store.unsuspend(run_id, "number")
+            assert claimed is not None
+            store.update(claimed.changed(state=RunState.COMPLETE, updated_at=NOON))
+            assert store.get(run_id).unread == ("name",)
+
+        store.delete("r1")
+        assert inbox.unread("r1") == []
+        store.delete_ended(saved_before=NOON + timedelta(seconds=1), limit=9)
+
+        assert inbox.unread("r2") == []
+        assert len(inbox.unread("r3")) == 1
+        store.create(suspended_run("r1"))
+        assert store.get("r1").unread == ()
+        assert inbox.post(letter("name", "a"), limit=9) == 1
+
+
+def letter(name: str, key: str, run_id: str = "r1") -> UnreadEvent:
+    """Return an event that is sent at noon."""
+    return UnreadEvent(
+        run_id=run_id,
+        event_id=name,
+        encoded_value=b"value \x00\xff of " + key.encode(),
+        key=key,
+        digest=f"digest of {key}",
+        sent_at=NOON,
+    )
+
+
+def keys(store: RunStore) -> Keys:
+    """Return a store that keeps keys, as one with an inbox must."""
+    assert isinstance(store, Keys)
+    return store
+
+
+def _able(inbox: Inbox, limit: int = 99) -> list[Run]:
+    return inbox.claim_unread(now=NOON, until=LATER, limit=limit)
+
+
+def _claim(store: RunStore) -> Run:
+    assert isinstance(store, Leases)
+    claimed = store.claim("r1", "number", now=NOON, until=LATER)
+    assert claimed is not None
+    return claimed
+
+
+def _read(store: RunStore, inbox: Inbox, **changes: object) -> Run:
+    """Have a run read its oldest event that is named `number`, and wait for the same again."""
+    claimed = _claim(store)
+    (event,) = inbox.unread("r1", events=["number"], limit=1)
+    made = claimed.changed(state=RunState.SUSPENDED, claimed_until=None, **changes)
+    return inbox.update_read(made, event)

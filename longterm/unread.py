@@ -1,0 +1,60 @@
+"""An event that a run was sent and has not read yet, as stores keep it and as callers see it.
+
+Plain data. Its value is encoded, so that a store never decodes; `UnreadEvent.value` decodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from longterm._codec import decode
+from longterm._event_names import RESERVED
+
+if TYPE_CHECKING:
+    from longterm._codec.seal import Context
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnreadEvent:
+    """An event in the inbox of a run."""
+
+    run_id: str
+    event_id: str
+    """The event's name."""
+    encoded_value: bytes = field(repr=False)
+    key: str
+    """By what the run knows the delivery again: the sender's key, or one that was drawn for it."""
+    digest: str = field(default="", repr=False)
+    """What tells the content of the delivery from others; empty if that is not known."""
+    sent_at: datetime
+    """When it was sent (aware, UTC)."""
+    number: int = 0
+    """Its place among all events that were sent to the run, from 1 on. The store gives it."""
+
+    @property
+    def value(self) -> Any:
+        """The event's value, which the flow's `suspend` will return."""
+        return decode(self.encoded_value, inbox_context(self.run_id, self.event_id))
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the sender gave the key."""
+        return not self.key.startswith(RESERVED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The answer to `send`: the event is stored."""
+
+    run_id: str
+    number: int | None
+    """The event's place among all that were sent to the run, from 1 on; None for a duplicate."""
+    is_duplicate: bool = False
+    """Whether the run had been sent, or given, the same before under the key; nothing happened."""
+
+
+def inbox_context(run_id: str, event_id: str) -> Context:
+    """Return what the seal of an unread event binds it to."""
+    return "inbox", run_id, None, event_id
