@@ -17,7 +17,7 @@ from longterm._terminal import add_version, run_command
 from longterm.cli import change, look, schema, seal, talk, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import MAX_BYTES, Engine
-from longterm.errors import CompileError, LongtermError, StoreError
+from longterm.errors import CompileError, LongtermError
 from longterm.logs import RunFilter
 from longterm.store import open_store
 from longterm.store.base import RunStore
@@ -69,12 +69,10 @@ def _open(options: argparse.Namespace) -> RunStore:
     if not options.store:
         raise WrongUsage("no store (give --store sqlite:///runs.db, or set LONGTERM_URL)")
     store = open_store(options.store)
-    path = getattr(store, "path", None)
-    # A file that a typing error names is not to be made by a look at it.
-    if isinstance(path, str) and not os.path.exists(path) and not options.makes_store:
-        raise StoreError(
-            f"there is no file {path} (check the URL, or run `longterm migrate` first)"
-        )
+    # What a typing error names is not to be made by a look at it.
+    must_exist = getattr(store, "must_exist", None)
+    if must_exist is not None and not options.makes_store:
+        must_exist()
     return store
 
 

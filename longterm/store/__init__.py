@@ -22,8 +22,8 @@ def open_store(url: str) -> RunStore:
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`,
-      `?synchronous_commit=off`, `?pooler=yes`, and libpq's. `postgres://` and SQLAlchemy's
-      `postgresql+psycopg://` name the same.
+      `?synchronous_commit=off`, `?pooler=yes`, `?schema=shop_runs`, and libpq's. `postgres://` and
+      SQLAlchemy's `postgresql+psycopg://` name the same.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -92,12 +92,13 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
         wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
         synchronous_commit=ours.get("synchronous_commit"),
         pooler=_yes_or_no("pooler", ours["pooler"]) if "pooler" in ours else None,
+        schema=ours.get("schema", "longterm"),
         migrate=_yes_or_no("migrate", ours.get("migrate", "yes")),
     )
 
 
 _POSTGRES_OPTIONS: Final = (
-    *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "migrate"),
+    *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "schema", "migrate"),
 )
 _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,

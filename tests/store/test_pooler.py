@@ -67,7 +67,9 @@ class TestPostgresStoreBehindPooler(StoreContract):
         with PostgresStore(pooler.url(common_database)) as store:
             store.migrate()
             with psycopg.connect(server.url(common_database), autocommit=True) as connection:
-                connection.execute("TRUNCATE longterm.runs, longterm.facts, longterm.deliveries")
+                connection.execute(
+                    "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox"
+                )
             yield store
 
     @pytest.fixture

@@ -280,7 +280,7 @@ def test_a_user_needs_no_more_than_the_rows_once_the_schema_is_made(
 
     # No right to make the schema, then none to use it, then all that is needed.
     error = refusal(app_url)
-    assert "this user may not (grant it USAGE on schema longterm" in error
+    assert "this user may not (let a DBA run: CREATE SCHEMA longterm; GRANT USAGE" in error
     assert "permission denied for database" in error
     ask(url, schema_sql())
     assert "this user may not (grant it USAGE on schema longterm" in refusal(app_url)

@@ -48,7 +48,9 @@ def url(own_server: PostgresServer) -> str:
     with PostgresStore(own_server.url()) as store:
         store.create(suspended_run(f"made to have a schema {time.monotonic()}"))
     with psycopg.connect(own_server.url(), autocommit=True) as connection:
-        connection.execute("TRUNCATE longterm.runs, longterm.facts, longterm.deliveries")
+        connection.execute(
+            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox"
+        )
     return own_server.url()
 
 

@@ -25,6 +25,7 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import Format
 
 from longterm.store._rows import NoMoment, RawRow
+from longterm.store.postgres._names import Schema
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Postgres counts from here, in microseconds."""
@@ -102,6 +103,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """When, by the monotonic clock, to give up waiting for the server."""
     reading: Reading
     """What the server's clock said when the session began."""
+    schema: Schema
+    """Where the tables are that its statements name."""
     is_shared = False
     """Whether the server's session serves others too, between two transactions of this one."""
     _synchronous_commit: str | None = None
@@ -119,6 +122,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def begin(
         cls,
         conninfo: str,
+        schema: Schema,
         *,
         synchronous_commit: str | None,
         is_shared: bool | None,
@@ -128,6 +132,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
         Args:
             conninfo: where the server is; its `connect_timeout`, if any, goes before the deadline.
+            schema: where the tables are.
             synchronous_commit: what to set; None: as it is set for this user and database, but
                 never `off`.
             is_shared: whether the sessions are a pooler's; None: find out.
@@ -137,6 +142,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         if timeout is None:
             timeout = max(_SHORTEST_CONNECT, math.ceil(deadline - monotonic()))
         connection = cls.connect(conninfo, autocommit=True, connect_timeout=timeout)
+        connection.schema = schema
         try:
             connection.deadline = max(deadline, monotonic() + _SHORTEST_CONNECT)
             asked_at = time()
@@ -169,7 +175,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         cursor = self._cursors.get(statement)
         if cursor is None:
             cursor = self._cursors[statement] = self.cursor(binary=True)
-        cursor.execute(statement, parameters)
+        cursor.execute(self.schema.sql(statement), parameters)
         if self._is_cut_off:
             self._is_cut_off = False
             raise CutOff("the server stopped waiting for its standby")
@@ -179,7 +185,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self, statement: LiteralString, parameters: Sequence[object]
     ) -> list[tuple[Any, ...]]:
         """Send a statement that is to be planned for these very parameters."""
-        return _rows(self.execute(statement, parameters, prepare=False, binary=True))
+        query = self.schema.sql(statement)
+        return _rows(self.execute(query, parameters, prepare=False, binary=True))
 
     def wait(
         self, gen: PQGen[_T], interval: float = _SIGNAL_SECONDS, timeout: float | None = None

@@ -21,6 +21,7 @@ from longterm.errors import StoreError, closed_store
 from longterm.store._step_lock import StepLock
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import as_store_error, is_lost, is_undone, place
+from longterm.store.postgres._names import Schema
 from longterm.store.postgres._pool import ConnectionPool
 
 _FIRST_PAUSE: Final = 0.05
@@ -49,6 +50,7 @@ class Database:
     def __init__(
         self,
         conninfo: str,
+        schema: Schema,
         *,
         max_connections: int,
         wait_seconds: float,
@@ -61,6 +63,7 @@ class Database:
 
         Args:
             conninfo: a URL, or what libpq takes.
+            schema: where the tables are.
             max_connections: how many may be open at once.
             wait_seconds: how long a step tries to reach the server, and to hear its answer.
             synchronous_commit: see `Connection.begin`.
@@ -70,6 +73,7 @@ class Database:
         """
         conninfo = _SQLALCHEMY.sub("postgresql://", conninfo)
         self.place = place(conninfo)
+        self._schema = schema
         self._conninfo = _with_limits(conninfo, wait_seconds)
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
@@ -121,7 +125,7 @@ class Database:
             except (psycopg.Error, UnicodeEncodeError) as error:
                 may_repeat = is_lost(error) or is_undone(error)
                 if not may_repeat or time.monotonic() > deadline:
-                    raise as_store_error(error, f"{operation} in {self.place}") from error
+                    raise self.error(error, operation) from error
                 is_repeated = is_repeated or (lent is not None and is_lost(error))
             finally:
                 if lent is not None:
@@ -140,7 +144,7 @@ class Database:
             with self.connect() as connection:
                 return step(connection, self.place)
         except psycopg.Error as error:
-            raise as_store_error(error, f"{operation} of {self.place}") from error
+            raise self.error(error, operation) from error
 
     def connect(self) -> Connection:
         """Open a connection that is not of the pool; the schema is not looked at.
@@ -148,6 +152,10 @@ class Database:
         It gives up what the server does not answer within `wait_seconds` from now.
         """
         return self._connect(time.monotonic() + self._wait_seconds)
+
+    def error(self, error: Exception, operation: str) -> StoreError:
+        """Say in the user's words what failed."""
+        return as_store_error(error, f"{operation} in {self.place}", self._schema)
 
     def close(self) -> None:
         """End every session."""
@@ -157,6 +165,7 @@ class Database:
     def _connect(self, deadline: float) -> Connection:
         connection = Connection.begin(
             self._conninfo,
+            self._schema,
             synchronous_commit=self._synchronous_commit,
             is_shared=self._is_shared,
             deadline=deadline,
@@ -175,8 +184,7 @@ class Database:
                 with self._connect(deadline) as connection:
                     self._prepare(connection, self.place)
             except psycopg.Error as error:
-                what = f"open the store for: {operation} in {self.place}"
-                raise as_store_error(error, what) from error
+                raise self.error(error, f"open the store for: {operation}") from error
             self._is_prepared = True
 
     def _all_in_use(self, operation: str) -> StoreError:

@@ -15,13 +15,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 from longterm.errors import StoreError
 from longterm.store.postgres._connection import CutOff, Unanswered
+from longterm.store.postgres._names import Schema
 
 _MEANINGS: Final[tuple[tuple[type[psycopg.Error], str, str], ...]] = (
     (
         errors.InsufficientPrivilege,
         "this user may not",
-        "grant it USAGE on schema longterm, and SELECT, INSERT, UPDATE and DELETE on its tables; "
-        "to make the schema it needs CREATE on the database",
+        "grant it USAGE on schema longterm, and SELECT, INSERT, UPDATE and DELETE on its tables",
     ),
     (
         errors.ReadOnlySqlTransaction,
@@ -71,12 +71,13 @@ _WRITE: Final = (
 )
 
 
-def as_store_error(error: Exception, operation: str) -> StoreError:
+def as_store_error(error: Exception, operation: str, schema: Schema) -> StoreError:
     """Say in the user's words what failed, why, and what to do.
 
     Args:
         error: what psycopg raised.
         operation: the step that failed, such as `save run 'r1' in database 'shop' at db:5432`.
+        schema: where the tables are.
     """
     if isinstance(error, UnicodeEncodeError):
         return StoreError(
@@ -84,7 +85,8 @@ def as_store_error(error: Exception, operation: str) -> StoreError:
         )
     for kind, cause, way_out in _MEANINGS:
         if isinstance(error, kind):
-            return StoreError(f"cannot {operation}: {cause} ({way_out}): {_one_line(error)}")
+            meaning = schema.sql(f"{cause} ({way_out})").decode()
+            return StoreError(f"cannot {operation}: {meaning}: {one_line(error)}")
     if isinstance(error, Unanswered):
         return StoreError(
             f"cannot {operation}: the server took the statement and did not answer in time, so "
@@ -100,9 +102,9 @@ def as_store_error(error: Exception, operation: str) -> StoreError:
     if is_lost(error):
         return StoreError(
             f"cannot {operation}: the server cannot be reached (check that it runs, and the URL): "
-            f"{_one_line(error)}"
+            f"{one_line(error)}"
         )
-    return StoreError(f"cannot {operation}: {_one_line(error)} (the message is Postgres's own)")
+    return StoreError(f"cannot {operation}: {one_line(error)} (the message is Postgres's own)")
 
 
 def is_lost(error: Exception) -> bool:
@@ -159,5 +161,6 @@ def _similar_option(conninfo: str) -> str:
     return ""
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what Postgres says, without its line breaks."""
     return " ".join(str(error).split())

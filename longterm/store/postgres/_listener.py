@@ -1,7 +1,8 @@
 """What a resting worker hears from Postgres: that somebody saved a run that will be due soon.
 
-A connection of its own listens on the channel `longterm`; a message is a deadline in seconds since
-1970. That needs a session of its own: behind a pooler nothing is heard, and the worker has to look.
+A connection of its own listens on the channel that is called as the schema; a message is a
+deadline in seconds since 1970. That needs a session of its own: behind a pooler nothing is heard,
+and the worker has to look.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import psycopg
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store.postgres._connection import Connection
-from longterm.store.postgres._errors import as_store_error
 
 _SLICE_SECONDS: Final = 0.25
 """How long to listen before asking again whether to stop."""
@@ -27,10 +27,15 @@ _SLICE_SECONDS: Final = 0.25
 class Listener:
     """Listens while a worker rests; opens its connection when it first does."""
 
-    def __init__(self, connect: Callable[[], Connection], place: str, wait_seconds: float) -> None:
-        """Note how to connect, and how long to wait for an answer."""
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        error: Callable[[Exception, str], StoreError],
+        wait_seconds: float,
+    ) -> None:
+        """Note how to connect, how to say what failed, and how long to wait for an answer."""
         self._connect = connect
-        self._place = place
+        self._error = error
         self._wait_seconds = wait_seconds
         self._is_closed = self._is_deaf = False
         register_reset(self)
@@ -130,7 +135,7 @@ class Listener:
 
     def _ask(self, connection: Connection) -> None:
         connection.deadline = time.monotonic() + self._wait_seconds
-        connection.execute("LISTEN longterm")  # once more does no harm
+        connection.execute(connection.schema.sql("LISTEN longterm"))  # once more does no harm
         connection.deadline = math.inf  # to hear nothing is no fault
 
     def _hang_up(self) -> None:
@@ -147,7 +152,7 @@ class Listener:
 
     def _lost(self, error: Exception) -> StoreError:
         self._hang_up()
-        return as_store_error(error, f"listen for work in {self._place}")
+        return self._error(error, "listen for work")
 
 
 def _sleep(end: float, is_stopped: Callable[[], bool]) -> None:

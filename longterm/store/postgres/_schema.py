@@ -1,4 +1,4 @@
-"""The schema `longterm` in a Postgres database: made, brought up to date, or only checked.
+"""The schema of a store in a Postgres database: made, brought up to date, or only checked.
 
 A connection goes in; afterwards the schema is this longterm's. Never touches another schema, or
 one that a newer longterm made.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
-from psycopg import IsolationLevel
-from psycopg.abc import Query
+from psycopg import IsolationLevel, errors
 
 from longterm.errors import StoreError
 from longterm.store.postgres._connection import Connection
+from longterm.store.postgres._errors import one_line
+from longterm.store.postgres._names import USUAL_SCHEMA, Schema
 
 MIGRATIONS: Final = (
     "0001_runs.sql",
@@ -31,10 +32,14 @@ _LOCK: Final = int.from_bytes(b"longterm", "big")
 """The advisory lock under which one process at a time migrates."""
 
 _STANDING: Final = """
-    SELECT to_regnamespace('longterm') IS NOT NULL,
-        to_regclass('longterm.migrations') IS NOT NULL,
-        EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('longterm')),
-        current_setting('server_encoding')
+    SELECT count(*) > 0, coalesce(bool_or(relname = 'migrations'), false),
+        coalesce(bool_or(relname IS NOT NULL), false), current_setting('server_encoding')
+    FROM pg_namespace LEFT JOIN pg_class ON relnamespace = pg_namespace.oid WHERE nspname = %s
+"""
+# Whatever columns another application's table of that name has, this can be asked.
+_VERSION: Final = """
+    SELECT count(*), coalesce(bool_or(to_jsonb(step) ->> 'name' = '0001_runs.sql'), false)
+    FROM longterm.migrations AS step
 """
 _MAKE_SCHEMA: Final = "CREATE SCHEMA longterm"
 _MAKE_MIGRATIONS: Final = (
@@ -53,39 +58,63 @@ def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
         StoreError: the schema is another application's, is newer than this longterm, or is older
             and may not be migrated.
     """
-    version = schema_version(connection, place)
+    version, name = schema_version(connection, place), connection.schema.name
     if version == len(MIGRATIONS):
         return 0
     if not migrate:
         raise StoreError(
-            f"cannot use {place}: schema longterm has version {version}, and this longterm needs "
+            f"cannot use {place}: schema {name} has version {version}, and this longterm needs "
             f"{len(MIGRATIONS)} (apply what `longterm migrate --sql` prints, or leave out "
             "migrate=no)"
+        )
+    if version == 0 and connection.schema.must_exist:
+        raise StoreError(
+            f"there is no schema {name} of longterm in {place} "
+            "(check the URL, or run `longterm migrate` first)"
         )
     # Another process may be at it, and an index takes as long as there are runs.
     connection.deadline = math.inf
     # A transaction that sees what was there when it began would not see what it waited for.
     connection.isolation_level = IsolationLevel.READ_COMMITTED
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        # Another process may have done it while this one waited for the lock.
-        version = schema_version(connection, place)
-        for statement in _steps(version, has_schema=_standing(connection)[0]):
-            connection.execute(_trusted(statement))
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            # Another process may have done it while this one waited for the lock.
+            version = schema_version(connection, place)
+            for statement in _steps(version, has_schema=_standing(connection).has_schema):
+                connection.execute(connection.schema.sql(statement))
+    except errors.InsufficientPrivilege as error:
+        raise StoreError(
+            f"cannot migrate {place}: this user may not "
+            f"({_permission(connection, version)}): {one_line(error)}"
+        ) from error
     return len(MIGRATIONS) - version
 
 
-def schema_sql(from_version: int = 0) -> str:
-    """Return the SQL that brings the schema from a version to this longterm's, for a DBA to apply.
+def _permission(connection: Connection, version: int) -> str:
+    """Return what somebody who may has to do, so that this user may migrate."""
+    if version > 0:
+        return "let the owner of the tables apply what `longterm migrate --sql` prints"
+    ((user,),) = connection.execute("SELECT quote_ident(current_user)").fetchall()
+    schema = connection.schema.quoted
+    make = "" if _standing(connection).has_schema else f"CREATE SCHEMA {schema}; "
+    return f"let a DBA run: {make}GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"
+
+
+def schema_sql(from_version: int = 0, schema: Schema | None = None) -> str:
+    """Return the SQL that brings a schema from a version to this longterm's, for a DBA to apply.
 
     Version 0 is a database without the schema. If it is up to date, nothing is returned.
     """
     if from_version == len(MIGRATIONS):
         return ""
-    steps = _steps(from_version, has_schema=from_version > 0)
-    return "\n".join(
+    steps = _steps(from_version, has_schema=True)
+    if from_version == 0:
+        steps.insert(0, "CREATE SCHEMA IF NOT EXISTS longterm")
+    text = "\n".join(
         ["BEGIN;", *(f"{step.rstrip().rstrip(';')};\n" for step in steps), "COMMIT;\n"]
     )
+    return (schema or Schema(USUAL_SCHEMA)).sql(text).decode()
 
 
 def _steps(version: int, *, has_schema: bool) -> list[str]:
@@ -103,35 +132,39 @@ def _steps(version: int, *, has_schema: bool) -> list[str]:
 
 def schema_version(connection: Connection, place: str) -> int:
     """Return how many migrations the schema has had, 0 if it is not there or is empty."""
-    _, has_migrations, has_tables, encoding = _standing(connection)
-    if encoding != "UTF8":
+    standing, name = _standing(connection), connection.schema.name
+    if (encoding := standing.encoding) != "UTF8":
         raise StoreError(
             f"cannot use {place}: its encoding is {encoding}, which cannot hold every text "
             "(create the database with ENCODING 'UTF8')"
         )
-    if not has_migrations:
-        if has_tables:
-            raise StoreError(
-                f"cannot use {place}: its schema longterm belongs to another application "
-                "(name another database; this one was left as it is)"
-            )
+    if not standing.has_tables:
         return 0
-    ((version,),) = connection.execute(
-        "SELECT coalesce(max(version), 0) FROM longterm.migrations"
-    ).fetchall()
+    version, is_ours = 0, False
+    if standing.has_migrations:
+        ((version, is_ours),) = connection.execute(connection.schema.sql(_VERSION)).fetchall()
+    if not is_ours:
+        raise StoreError(
+            f"cannot use {place}: its schema {name} belongs to another application "
+            "(name another one, as in schema=shop_runs; this one was left as it is)"
+        )
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"cannot use {place}: schema longterm has version {version}, and this longterm knows "
+            f"cannot use {place}: schema {name} has version {version}, and this longterm knows "
             f"versions up to {len(MIGRATIONS)} (upgrade longterm; the schema was left as it is)"
         )
     return int(version)
 
 
-def _standing(connection: Connection) -> tuple[bool, bool, bool, str]:
-    ((has_schema, has_migrations, has_tables, encoding),) = connection.execute(_STANDING).fetchall()
-    return has_schema, has_migrations, has_tables, encoding
+class _Standing(NamedTuple):
+    """What is there before anything is done."""
+
+    has_schema: bool
+    has_migrations: bool
+    has_tables: bool
+    encoding: str
 
 
-def _trusted(statement: str) -> Query:
-    """Let psycopg execute text that is not a literal; it comes from this package's own files."""
-    return statement.encode()
+def _standing(connection: Connection) -> _Standing:
+    (found,) = connection.execute(_STANDING, [connection.schema.name]).fetchall()
+    return _Standing(*found)

@@ -2,7 +2,7 @@
 
 For many machines. Offers leases, deadlines, search, deletion, and workers that are woken. Each
 statement of a turn touches one row, by its key. Holds bytes and text, and never decodes them; the
-runs are in the table `longterm.runs`.
+runs are in the table `longterm.runs`, or `runs` of another schema.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ try:
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
+    from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
 except ImportError as error:
     raise StoreError(
@@ -52,7 +53,7 @@ _SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remot
 
 
 class PostgresStore(PostgresInbox):
-    """A store in a database that many machines share.
+    """A store in a schema of a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
     process.
@@ -66,6 +67,7 @@ class PostgresStore(PostgresInbox):
         wait_seconds: float = 30.0,
         synchronous_commit: str | None = None,
         pooler: bool | None = None,
+        schema: str = USUAL_SCHEMA,
         migrate: bool = True,
     ) -> None:
         """Note where the runs are; the server is asked when they are first needed.
@@ -79,6 +81,7 @@ class PostgresStore(PostgresInbox):
                 the database has it, but `on` where that is `off`, since a saved turn must last.
             pooler: whether the URL is that of a pooler which lends a session for one transaction,
                 as PgBouncer does in transaction mode; None: find out.
+            schema: where the tables are: each is a store of its own.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         if synchronous_commit not in _SYNCHRONOUS_COMMIT:
@@ -88,8 +91,10 @@ class PostgresStore(PostgresInbox):
                 f"(choose from {choices})"
             )
         self._clock = clock = ServerClock()
+        self._schema = Schema(schema)
         self._database = Database(
             conninfo,
+            self._schema,
             max_connections=max_connections,
             wait_seconds=wait_seconds,
             synchronous_commit=synchronous_commit,
@@ -97,7 +102,7 @@ class PostgresStore(PostgresInbox):
             prepare=partial(ensure_schema, migrate=migrate),
             on_connect=lambda connection: clock.note(connection.reading),
         )
-        self._listener = Listener(self._database.connect, self._database.place, wait_seconds)
+        self._listener = Listener(self._database.connect, self._database.error, wait_seconds)
         self._unreadable = Unreadable(_ROWS, partial(_fail, self._database))
         self._at_exit = weakref.finalize(self, _close, self._database, self._listener)
 
@@ -288,9 +293,12 @@ class PostgresStore(PostgresInbox):
         )
 
     def migration_sql(self) -> str:
-        return schema_sql(
-            self._database.on_own_connection(schema_version, "read the schema's version")
-        )
+        version = self._database.on_own_connection(schema_version, "read the schema's version")
+        return schema_sql(version, self._schema)
+
+    def must_exist(self) -> None:
+        """Make no schema at the first use; that there is none is an error then."""
+        self._schema.must_exist = True
 
     def close(self) -> None:
         """End every session; every later step raises. Closing twice is allowed."""

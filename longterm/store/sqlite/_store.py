@@ -325,6 +325,13 @@ class SQLiteStore(SQLiteInbox):
     def migration_sql(self) -> str:
         return schema_sql(self._file.version())
 
+    def must_exist(self) -> None:
+        """Raise if there is no file."""
+        if not os.path.exists(self.path):
+            raise StoreError(
+                f"there is no file {self.path} (check the URL, or run `longterm migrate` first)"
+            )
+
     def close(self) -> None:
         """Close the file; every later step raises. Closing twice is allowed."""
         self._at_exit()
