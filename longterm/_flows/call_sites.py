@@ -13,7 +13,7 @@ from types import TracebackType
 from longterm._flows.flow import Body, body_of
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class CallSite:
     """A call at which a frame of a body can wait."""
 

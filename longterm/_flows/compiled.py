@@ -14,7 +14,7 @@ from longterm._abi import mangle
 from longterm._inner_code import nested_codes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ResumePoint:
     """A resume point of a flow."""
 
@@ -91,7 +91,7 @@ class FreshCode:
         return mangle(name, self.class_name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class ResumeCode:
     """The resume body of a point: it takes what it waits for, then its slots in order."""
 

@@ -99,7 +99,7 @@ class Flow:
             return known
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Body:
     """One code object of a flow: the fresh body, or the resume body of a point."""
 

@@ -18,15 +18,14 @@ from longterm.frame import Frame
 from longterm.wait import Wait
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Completed:
     """The flow returned."""
 
     result: Any
 
 
-# Not frozen, since each suspend makes one, and a frozen one takes three times as long to make.
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Suspended:
     """The flow waits, with these frames."""
 

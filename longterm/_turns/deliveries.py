@@ -44,6 +44,6 @@ def _key_of(digest: str) -> str:
     return digest.partition(":")[0]
 
 
-def delivery_of(event_id: str, event: Event, key: str | None) -> Delivery | None:
-    """Return the delivery of an event, if it has a key."""
-    return None if key is None else Delivery(key, content_digests(event_id, event.value))
+def delivery_of(event_id: str, event: Event, key: str) -> Delivery:
+    """Return the delivery of an event that came with a key."""
+    return Delivery(key, content_digests(event_id, event.value))

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import decode_frames
@@ -21,7 +21,6 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
-from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
 from longterm._turns.starts import new_run, stored_call
 from longterm._turns.threads import in_thread
@@ -48,6 +47,9 @@ from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
 from longterm.wait import MISSING, START, value_of_first, value_without
+
+if TYPE_CHECKING:
+    from longterm._turns.deliveries import Delivery
 
 P = ParamSpec("P")
 
@@ -128,7 +130,7 @@ class Turns:
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
-        delivery = delivery_of(event_id, event, key)
+        delivery = None if key is None else _delivery(event_id, event, key)
         claim = Claim(self._claims)
         try:
             done = self._take(claim, run_id, event_id, event, delivery)
@@ -145,7 +147,7 @@ class Turns:
         self, run_id: str, event_id: str, event: Event, key: str | None = None
     ) -> Run:
         """Bring a run its event from asynchronous code."""
-        delivery = delivery_of(event_id, event, key)
+        delivery = None if key is None else _delivery(event_id, event, key)
         async with self._claims.open() as claim, claim:
             return await self._aadvance(
                 claim, event, delivery, self._take, claim, run_id, event_id, event, delivery
@@ -358,6 +360,12 @@ class Turns:
         asked = None if attempt.event is None else attempt.event.error
         run = with_facts(attempt.run, attempt)
         return after_error(run, error, asked, attempt.frames, self._clock.now())
+
+
+def _delivery(event_id: str, event: Event, key: str) -> Delivery:
+    from longterm._turns.deliveries import delivery_of  # only for those who name their deliveries
+
+    return delivery_of(event_id, event, key)
 
 
 def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:

@@ -51,6 +51,7 @@ NOT_AT_IMPORT = {
     "longterm.cli",
     "longterm.demo",
     "longterm.testing",
+    "longterm._turns.deliveries",
     "longterm._turns.due",
     "longterm._turns.unstorable",
     "longterm._worker",
@@ -125,6 +126,13 @@ def test_family_of_types_is_loaded_by_the_first_value_of_it() -> None:
         "encode({'a': datetime.now(UTC)})"
     )
     assert "longterm._codec.types.times" in loaded
+
+
+def test_encoding_a_graph_loads_nothing_that_only_refusals_need() -> None:
+    loaded = modules_after("from longterm._codec import encode; held = [1]; encode([held, held])")
+
+    assert "longterm._codec.encode.scan" in loaded
+    assert "longterm._codec.encode.paths" not in loaded
 
 
 def test_a_memory_store_loads_no_driver() -> None:

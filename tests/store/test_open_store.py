@@ -48,7 +48,7 @@ def test_options_reach_the_store() -> None:
     store = open_store("sqlite:///runs.db?synchronous=normal&busy_seconds=2.5")
 
     assert isinstance(store, SQLiteStore)
-    assert store._file.synchronous == "NORMAL"
+    assert not store._file.syncs
     assert store._file.busy_seconds == 2.5
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 from msgpack import ExtType
 
 from longterm._codec.decode.decoding import MANY_KEYS
-from longterm._codec.encode import paths
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.hints import UNKNOWN, hint_for
 from longterm._codec.introspect import dotted_name_of, is_a
@@ -299,6 +298,8 @@ def _not_storable(value: Any, refused: NotEncodable, path: Path, found: Scan) ->
 
 def not_storable_at(nodes: list[Any], refused: NotEncodable, found: Scan) -> NotStorable:
     """Return the error for the last of nodes of which each holds the next."""
+    from longterm._codec.encode import paths
+
     return NotStorable.at(
         paths.between(nodes, found.parts),
         dotted_name_of(type(nodes[-1])),

@@ -166,7 +166,7 @@ PLANS: dict[int, ClassPlan] = {}
 """The plans made so far, by the identity of their class: its hash may be the metaclass's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NoPlan:
     """Why instances of a class cannot be stored, and what to do; both empty if it is not known."""
 

@@ -100,7 +100,7 @@ CAREFUL_READERS: Table[int, Callable[[bytes, Decoding], Any]] = Table(HOME_OF_EX
 Dump: TypeAlias = Callable[[Any], Form]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Row:
     """A line of the table of storable types: what the docs say of a type, and who stores it."""
 

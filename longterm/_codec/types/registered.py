@@ -19,7 +19,7 @@ from longterm.errors import CorruptData, NotAllowed, UnknownRun
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Registration:
     """How one type is stored."""
 

@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Final, TypeVar
 
@@ -37,20 +36,21 @@ _RETRY_SECONDS: Final = 0.005
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
 class SQLiteFile:
     """Where the runs are, and how each connection to them behaves."""
 
-    path: str
-    synchronous: str
-    """FULL: a save reaches the disk before it returns. NORMAL: it may be lost with the power."""
-    busy_seconds: float
-    """How long a step waits for other users of the file before it gives up."""
+    def __init__(self, path: str, synchronous: str, busy_seconds: float) -> None:
+        """Describe a file; nothing is opened.
 
-    @property
-    def syncs(self) -> bool:
-        """Whether a save waits for the disk."""
-        return self.synchronous == "FULL"
+        Args:
+            path: where it is.
+            synchronous: FULL, if a save is to reach the disk before it returns; NORMAL, if it may
+                be lost with the power.
+            busy_seconds: how long a step waits for other users of the file before it gives up.
+        """
+        self.path = path
+        self.syncs: Final = synchronous == "FULL"
+        self.busy_seconds = busy_seconds
 
     def connect(self) -> Connection:
         """Open a connection, creating the file and its schema if there are none.
