@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, TypeGuard
 
 from longterm._event_names import RESERVED, joined
@@ -22,6 +23,8 @@ from longterm.errors import (
 LONGEST: Final = 500
 """Characters of a name: 2,000 bytes as UTF-8, at most. An index of Postgres holds 2,700."""
 
+_KNOWN_NAMES: Final = 1_000
+"""How many names of events are remembered as good ones."""
 _NAMES_BYTES: Final = 2_000
 """Of several names together, for the same index; it grows with them."""
 _FACT_NAME_BYTES: Final = 100
@@ -48,20 +51,20 @@ def event_name(value: object) -> str:
     Raises:
         InvalidEventId: it is no name.
     """
-    if (
-        type(value) is str
-        and value.isascii()
-        and value.isprintable()
-        and 0 < len(value) <= LONGEST
-        and RESERVED not in value
-    ):
-        return value  # most often
+    return _checked_name(value) if type(value) is str else _name_of(value)
+
+
+def _name_of(value: object) -> str:
     if not is_text(value) or "\n" in value:
         raise InvalidEventId(value)
     name = str.__str__(value)
     if not 0 < len(name) <= LONGEST or name.startswith(RESERVED):
         raise InvalidEventId(value)
     return name
+
+
+_checked_name: Final = lru_cache(_KNOWN_NAMES)(_name_of)
+"""The same for plain strings, most of which come again and again."""
 
 
 def event_names(values: Iterable[object]) -> str:

@@ -110,7 +110,16 @@ def content_digests(name: str, value: object) -> list[str]:
 
 def _encoded(value: object) -> bytes:
     try:
-        return _packed(value)
+        if type(value) is list and value and type(value[0]) is Frame:
+            packed, layout = pack_frames(value), wire.FRAMES
+        else:
+            packed, layout = pack_tree(value), 0
+        if packed is None:
+            return _graph(value)
+        content, has_tags = packed
+        if may_hold_nan(content) and (graph := _graph_of_nans(value)) is not None:
+            return graph
+        return wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
     except (LongtermError, MemoryError):
         raise
     except Exception as error:
@@ -122,24 +131,18 @@ def _encoded(value: object) -> bytes:
         ) from error
 
 
-def _packed(value: object) -> bytes:
-    if type(value) is list and value and type(value[0]) is Frame:
-        packed, layout = pack_frames(value), wire.FRAMES
-    else:
-        packed, layout = pack_tree(value), 0
-    if packed is None:
-        # Graphs are the rarer case, and a good part of the codec's code.
-        from longterm._codec.encode.encoder import encode_graph
+def _graph(value: object) -> bytes:
+    # Graphs are the rarer case, and a good part of the codec's code.
+    from longterm._codec.encode.encoder import encode_graph
 
-        return wire.HEADERS[wire.ITEMS] + encode_graph(value)
-    content, has_tags = packed
-    if may_hold_nan(content):
-        from longterm._codec.encode.encoder import encode_nans
+    return wire.HEADERS[wire.ITEMS] + encode_graph(value)
 
-        graph = encode_nans(value)
-        if graph is not None:
-            return wire.HEADERS[wire.ITEMS] + graph
-    return wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
+
+def _graph_of_nans(value: object) -> bytes | None:
+    from longterm._codec.encode.encoder import encode_nans
+
+    graph = encode_nans(value)
+    return None if graph is None else wire.HEADERS[wire.ITEMS] + graph
 
 
 def decode(data: bytes, context: Context | None = None) -> Any:

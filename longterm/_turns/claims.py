@@ -120,29 +120,19 @@ class Claim:
     twice, `with claims.open() as claim, claim:`, and the outer exit does what the inner did not.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_claims",
-        "_is_closed",
-        "_is_in_thread",
-        "_sought",
-        "_state_before",
-        "is_saving",
-        "run",
-    )
+    _sought: tuple[str, datetime | None] | None = None
+    """The run that the store was asked for, and until when; None once it has answered."""
+    _state_before = RunState.SUSPENDED
+    _is_in_thread = False
+    _is_closed = False
+    is_saving = False
+    """Whether the turn is over, and the store has been asked to save the run."""
 
     def __init__(self, claims: Claims, run: Run | None = None) -> None:
         """Hold a run that was claimed, or none yet."""
         self._claims = claims
         self.run = run
         """The claimed run, as it was before its turn; None if there is none in hand."""
-        self._sought: tuple[str, datetime | None] | None = None
-        """The run that the store was asked for, and until when; None once it has answered."""
-        self._state_before = RunState.SUSPENDED
-        self._is_in_thread = False
-        self._is_closed = False
-        self.is_saving = False
-        """Whether the turn is over, and the store has been asked to save the run."""
 
     def begin(self, run: Run) -> Run:
         """Create a run that is claimed for its first turn, and return it."""

@@ -28,7 +28,8 @@ _FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
 
-_FLOAT: Final = b"\xcb"
+_FLOAT: Final = 0xCB
+"""The tag of a float."""
 
 
 class _Holds(Enum):
@@ -51,15 +52,14 @@ def pack_tree(root: Any) -> tuple[bytes, bool] | None:
 
 def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
     """Return the bytes of frames with plain slots as rows; see `pack_tree`."""
+    rows, slots = [], []
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
+        slots.append(frame.slots)
+        rows.append([frame.flow, frame.version, frame.point, frame.line, frame.slots])
     large: list[Any] = []
-    holds = _look_over([frame.slots for frame in frames], _BASE, set(), large)
-    if holds is None:
-        return None
-    rows = [[each.flow, each.version, each.point, each.line, each.slots] for each in frames]
-    return _packed(rows, large, holds)
+    return _packed(rows, large, _look_over(slots, _BASE, set(), large))
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -67,16 +67,18 @@ def may_hold_nan(packed: bytes) -> bool:
 
     Infinities and some text look like that too, so this only tells where to look closer.
     """
-    return _has_float_with(b"\x7f", packed) or _has_float_with(b"\xff", packed)
+    return _FLOAT in packed and (
+        _has_float_with(b"\x7f", packed) or _has_float_with(b"\xff", packed)
+    )
 
 
 def _has_float_with(first: bytes, packed: bytes) -> bool:
     """Tell whether the tag of a float stands before a byte that, unlike the tag, is mostly rare."""
     if packed.count(first) > len(packed) >> 6:
-        return _FLOAT + first in packed
+        return bytes([_FLOAT]) + first in packed
     at = packed.find(first)
     while at > 0:
-        if packed[at - 1] == _FLOAT[0]:
+        if packed[at - 1] == _FLOAT:
             return True
         at = packed.find(first, at + 1)
     return False
