@@ -6,6 +6,7 @@ the wheel's own code, which changes the machine's users.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -19,6 +20,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NOBODY = 65534
+
+_kept = tempfile.TemporaryDirectory(prefix="longterm-initdb-")
+atexit.register(_kept.cleanup)
+_initial: dict[tuple[str, ...], Path] = {}
+"""What `initdb` made with its further options; it takes a second, and a copy does not."""
 
 
 def find_binaries() -> Path | None:
@@ -70,18 +76,14 @@ class PostgresServer:
         self.start()
 
     def _initialize(self, initdb: tuple[str, ...]) -> None:
-        self._run(
-            "initdb",
-            "-D",
-            "data",
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            *initdb,
-        )
+        """Make the server's data: a copy of what `initdb` made when it was first asked to."""
+        if initdb not in _initial:
+            options = ["-D", "data", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]
+            self._run("initdb", *options, *initdb)
+            _initial[initdb] = Path(_kept.name, str(len(_initial)))
+            _copy(self.folder / "data", _initial[initdb])
+        else:
+            _copy(_initial[initdb], self.folder / "data")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -150,6 +152,11 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             **self._common,  # type: ignore[call-overload]
         )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder with the owners of its files."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
 
 
 def _children(parent: int) -> list[int]:
