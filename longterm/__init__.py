@@ -10,6 +10,7 @@ from longterm._api import (
     aget_run,
     aprocess_event,
     aretry,
+    asend,
     astart_flow,
     athrow,
     cancel,
@@ -17,6 +18,7 @@ from longterm._api import (
     get_run,
     process_event,
     retry,
+    send,
     set_runstore,
     start_flow,
     throw,
@@ -57,6 +59,7 @@ from longterm.errors import (
     EventTooLarge,
     Expired,
     FlowChanged,
+    InboxFull,
     InvalidDeadline,
     InvalidDeliveryKey,
     InvalidEventId,
@@ -95,7 +98,6 @@ from longterm.errors import (
 from longterm.event import Event
 from longterm.run import CurrentRun, Run, RunState
 from longterm.store.base import RunStore
-from longterm.unread import UnreadEvent
 
 connect()
 
@@ -115,6 +117,7 @@ __all__ = [
     "EventTooLarge",
     "Expired",
     "FlowChanged",
+    "InboxFull",
     "InvalidDeadline",
     "InvalidDeliveryKey",
     "InvalidEventId",
@@ -148,7 +151,6 @@ __all__ = [
     "TurnTimeout",
     "UnknownFlow",
     "UnknownRun",
-    "UnreadEvent",
     "UnreadableRun",
     "ValueRaised",
     "ValueTooLarge",
@@ -160,6 +162,7 @@ __all__ = [
     "allow",
     "aprocess_event",
     "aretry",
+    "asend",
     "astart_flow",
     "athrow",
     "blind",
@@ -175,6 +178,7 @@ __all__ = [
     "register_type",
     "respond",
     "retry",
+    "send",
     "set_index",
     "set_keys",
     "set_payload_codec",

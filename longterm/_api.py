@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._search import Conditions
+    from longterm.unread import Receipt
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,6 +61,13 @@ def process_event(
 ) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
     return default_engine().process_event(run_id, event_id, result, key=key)
+
+
+def send(
+    run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+) -> Receipt:
+    """Store an event for a run of the default store; see `Engine.send`."""
+    return default_engine().send(run_id, event_id, value, key=key)
 
 
 def throw(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
@@ -107,6 +115,13 @@ async def aprocess_event(
 ) -> Run:
     """Give a run of the default store its event; see `Engine.aprocess_event`."""
     return await default_engine().aprocess_event(run_id, event_id, result, key=key)
+
+
+async def asend(
+    run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+) -> Receipt:
+    """Store an event for a run of the default store; see `Engine.asend`."""
+    return await default_engine().asend(run_id, event_id, value, key=key)
 
 
 async def aget_run(run_id: str | UUID) -> Run:

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Unpack
 from longterm._names import id_of_run
 from longterm._turns.threads import in_thread
 from longterm.clock import Clock
-from longterm.errors import InvalidQuery
+from longterm.errors import InvalidQuery, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
+from longterm.store.inbox import Inbox
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._resealing import SealReport
     from longterm._search import Conditions
+    from longterm.unread import UnreadEvent
 
 
 class Records:
@@ -80,6 +82,27 @@ class Records:
             after=after,
         )
         return find(self.store, query, blind or {})
+
+    def unread_events(
+        self, run_id: str | UUID, *, after: int = 0, limit: int = 100
+    ) -> list[UnreadEvent]:
+        """Return the events that a run was sent and has not read, oldest first.
+
+        Those of a run that has ended are kept as long as the run.
+
+        Args:
+            run_id: the run's id.
+            after: the number of the last event of the page before.
+            limit: how many to return at most.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            NotSupported: the store keeps no events.
+        """
+        run = self.get_run(run_id)
+        if not isinstance(self.store, Inbox):
+            raise NotSupported(self.store, "an inbox")
+        return self.store.unread(run.id, after=after, limit=limit)
 
     def delete(
         self,
@@ -151,6 +174,12 @@ class Records:
     async def aget_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
         return await in_thread(self.get_run, run_id)
+
+    async def aunread_events(
+        self, run_id: str | UUID, *, after: int = 0, limit: int = 100
+    ) -> list[UnreadEvent]:
+        """Return the events that a run was sent and has not read; see `unread_events`."""
+        return await in_thread(self.unread_events, run_id, after=after, limit=limit)
 
     async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
         """Find runs by what is known of them, from asynchronous code; see `find_runs`."""

@@ -6,13 +6,15 @@ no event is held up: whoever comes in between wins, and the run is looked at aga
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from longterm._codec import check_sealing, decode_text, encode_text, rewrap
 from longterm.errors import CorruptData, NotSupported, UnknownRun
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import Query, Rewriting, RunStore, Search
+from longterm.store.inbox import Inbox
+from longterm.unread import inbox_context
 
 _AT_ONCE: Final = 100
 
@@ -66,10 +68,12 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
     """Seal a run, and report it; False if it is in the middle of a turn."""
     assert isinstance(store, Rewriting)
     try:
+        has_sealed = bool(run.unread) and isinstance(store, Inbox) and _seal_unread(store, run.id)
         while run.state is not RunState.RUNNING:
             sealed = _sealed(run)
             if sealed == run:
-                report.unchanged += 1
+                report.sealed += has_sealed
+                report.unchanged += not has_sealed
                 return True
             if store.rewrite(sealed):
                 report.sealed += 1
@@ -82,6 +86,19 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
     else:
         return False
     return True
+
+
+def _seal_unread(store: Inbox, run_id: str) -> bool:
+    """Seal the events that a run has not read; return whether any was sealed otherwise."""
+    has_sealed, last = False, 0
+    while page := store.unread(run_id, after=last, limit=_AT_ONCE):
+        for event in page:
+            context = inbox_context(run_id, event.event_id)
+            value = rewrap(event.encoded_value, context)
+            if value != event.encoded_value:
+                has_sealed |= store.rewrite_unread(replace(event, encoded_value=value))
+        last = page[-1].number
+    return has_sealed
 
 
 def _sealed(run: Run) -> Run:

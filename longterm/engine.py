@@ -15,6 +15,7 @@ from longterm._codec import check_keys
 from longterm._flows.event import Event
 from longterm._names import delivery_key, event_name, id_of_run
 from longterm._records import Records
+from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
 from longterm._turns.threads import in_thread
 from longterm._turns.turns import Turns
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._turns.due import DueTurns
+    from longterm._turns.sending import Sending
+    from longterm.unread import Receipt
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +40,8 @@ MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
 MAX_EVENT_BYTES: Final = 16 * 2**20
 """What the value of an event may take, unless an engine is told otherwise."""
+MAX_UNREAD: Final = 1000
+"""How many events a run may have that it has not read, unless an engine is told otherwise."""
 
 
 class Engine(Records):
@@ -55,6 +60,7 @@ class Engine(Records):
         max_attempts: int = MAX_ATTEMPTS,
         max_bytes: int = MAX_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        max_unread: int = MAX_UNREAD,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -68,24 +74,21 @@ class Engine(Records):
             max_bytes: how many bytes the stack, the responses or the result of a run may take,
                 each. A turn that would leave more is refused; a stack that has more is not read.
             max_event_bytes: how many bytes the value of an event may take, as it would be stored.
+            max_unread: how many events a run may have been sent that it has not read.
 
         Raises:
-            ValueError: the lease is no time at all, or no attempts or no bytes are allowed.
+            ValueError: the lease is no time at all, or a number allows nothing.
             StoreError: the URL names no store.
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
         check_keys()
-        _check_limits(lease, max_attempts, max_bytes, max_event_bytes)
+        _check_limits(lease, max_attempts, max_bytes, max_event_bytes, max_unread)
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
-        self._turns = Turns(
-            self.store,
-            self.clock,
-            self._claims,
-            max_bytes=max_bytes,
-            max_event_bytes=max_event_bytes,
-        )
+        self._turns = Turns(self.store, self.clock, self._claims, max_bytes=max_bytes)
+        self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
+        self._max_event_bytes, self._max_unread = max_event_bytes, max_unread
 
     def start_flow(self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
         """Start a run of a flow and carry it to its first suspend, or to its end.
@@ -102,7 +105,7 @@ class Engine(Records):
         The run is created before the flow's first line runs. If this process dies then, a worker
         starts it again, provided that the function and the arguments could be stored.
         """
-        return self._turns.start(flow, args, kwargs)
+        return self._gone_on(self._turns.start(flow, args, kwargs))
 
     def process_event(
         self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
@@ -135,7 +138,40 @@ class Engine(Records):
         """
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return self._turns.deliver(run_id, event_id, Event(result, name=event_id), key)
+        run = self._arrivals.deliver(run_id, event_id, Event(result, name=event_id), key)
+        return self._gone_on(run)
+
+    def send(
+        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    ) -> Receipt:
+        """Store an event for a run, which reads it when it waits for it; runs no code of its flow.
+
+        It may come early, or while a turn is under way: events are read in the order in which they
+        were sent, each once. A run that waits for it is taken on by a worker.
+
+        Args:
+            run_id: the run's id; a `UUID` of it does too.
+            event_id: the event's name, for which the run waits now, or will.
+            value: the event's value, which the flow's `suspend` returns. It must be storable.
+            key: a name for this delivery, as for `process_event`, which knows it too: the same key
+                again changes nothing.
+
+        Returns:
+            The receipt of the event: it is stored now, as durably as a turn.
+
+        Raises:
+            InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
+            CannotStore: the value cannot be stored.
+            EventTooLarge: it takes more bytes than the engine takes.
+            UnknownRun: the store has no such run.
+            KeyReused: the run has taken, or was sent, another event or value under the key.
+            RunComplete, RunNotSuspended: the run is complete, or cancelled.
+            InboxFull: it has not read as many events as the engine allows.
+            NotSupported: the store keeps no events.
+        """
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
+        return self._sending.send(run_id, event_id, value, key)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -152,7 +188,8 @@ class Engine(Records):
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        return self._turns.interrupt(id_of_run(run_id), Event(error=_exception(error)))
+        event = Event(error=_exception(error))
+        return self._gone_on(self._turns.interrupt(id_of_run(run_id), event))
 
     def cancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
@@ -172,7 +209,7 @@ class Engine(Records):
         run_id = id_of_run(run_id)
         if force:
             return self._turns.end(run_id)
-        return self._turns.interrupt(run_id, Event(error=Cancelled(run_id)))
+        return self._gone_on(self._turns.interrupt(run_id, Event(error=Cancelled(run_id))))
 
     def expire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -183,7 +220,7 @@ class Engine(Records):
             UnknownRun: the store has no such run.
             RunComplete, RunNotSuspended: the run waits for nothing now.
         """
-        return self._turns.interrupt(id_of_run(run_id), None)
+        return self._gone_on(self._turns.interrupt(id_of_run(run_id), None))
 
     def retry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
@@ -197,7 +234,7 @@ class Engine(Records):
             RunNotFailed: the run has not failed.
             NotSupported: the store cannot take up a failed run.
         """
-        return self._turns.retry(id_of_run(run_id))
+        return self._gone_on(self._turns.retry(id_of_run(run_id)))
 
     def expire_due(
         self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
@@ -235,6 +272,18 @@ class Engine(Records):
 
         return DueTurns(self._turns, self._claims, self.clock)
 
+    @cached_property
+    def _sending(self) -> Sending:
+        """What sends events."""
+        from longterm._turns.sending import Sending
+
+        return Sending(
+            self._claims,
+            self.clock,
+            max_event_bytes=self._max_event_bytes,
+            max_unread=self._max_unread,
+        )
+
     def release_stale(
         self, *, max_attempts: int | None = None, limit: int | None = None
     ) -> list[Run]:
@@ -267,7 +316,7 @@ class Engine(Records):
         The store, and a flow that is no `async def`, run in a thread. A task that is cancelled
         meanwhile waits for its end, so that no run is left claimed.
         """
-        return await self._turns.astart(flow, args, kwargs)
+        return await self._agone_on(await self._turns.astart(flow, args, kwargs))
 
     async def aprocess_event(
         self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
@@ -275,30 +324,46 @@ class Engine(Records):
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return await self._turns.adeliver(run_id, event_id, Event(result, name=event_id), key)
+        event = Event(result, name=event_id)
+        return await self._agone_on(await self._arrivals.adeliver(run_id, event_id, event, key))
+
+    async def asend(
+        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    ) -> Receipt:
+        """Store an event for a run, from asynchronous code; see `send`."""
+        return await in_thread(self.send, run_id, event_id, value, key=key)
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        return await self._turns.ainterrupt(id_of_run(run_id), Event(error=_exception(error)))
+        event = Event(error=_exception(error))
+        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), event))
 
     async def acancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
         if force:
             return await in_thread(self._turns.end, run_id)
-        return await self._turns.ainterrupt(run_id, Event(error=Cancelled(run_id)))
+        event = Event(error=Cancelled(run_id))
+        return await self._agone_on(await self._turns.ainterrupt(run_id, event))
 
     async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""
-        return await self._turns.ainterrupt(id_of_run(run_id), None)
+        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), None))
 
     async def aretry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
-        return await self._turns.aretry(id_of_run(run_id))
+        return await self._agone_on(await self._turns.aretry(id_of_run(run_id)))
+
+    def _gone_on(self, run: Run) -> Run:
+        """Return a run once it has read, after a turn, what it was sent before."""
+        return self._due.go_on(run) if run.unread and not run.is_duplicate else run
+
+    async def _agone_on(self, run: Run) -> Run:
+        return await self._due.ago_on(run) if run.unread and not run.is_duplicate else run
 
 
 def _check_limits(
-    lease: timedelta, max_attempts: int, max_bytes: int, max_event_bytes: int
+    lease: timedelta, max_attempts: int, max_bytes: int, max_event_bytes: int, max_unread: int
 ) -> None:
     if lease <= timedelta(0):
         raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
@@ -306,6 +371,8 @@ def _check_limits(
         raise ValueError(f"max_attempts={max_attempts} allows nothing (give {MAX_ATTEMPTS})")
     if max_bytes < 1:
         raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
+    if max_unread < 1:
+        raise ValueError(f"max_unread={max_unread} allows nothing (give {MAX_UNREAD})")
     if max_event_bytes < 1:
         raise ValueError(
             f"max_event_bytes={max_event_bytes} allows nothing (give {MAX_EVENT_BYTES}, 16 MiB)"

@@ -578,6 +578,20 @@ class EventTooLarge(LongtermError):
         )
 
 
+class InboxFull(LongtermError):
+    """Raised when a run is sent an event and has as many unread ones as an engine allows."""
+
+    def __init__(self, run_id: str, max_unread: int) -> None:
+        """Keep the run and the limit."""
+        self.run_id = run_id
+        self.max_unread = max_unread
+        super().__init__(
+            f"run {run_id!r} has {max_unread:,} unread events, the most that this engine allows "
+            "(send it again when the run has read some: `longterm show` says what it waits for; or "
+            f"raise the limit: Engine(store, max_unread={2 * max_unread}))"
+        )
+
+
 class RunTooLarge(LongtermError):
     """Raised when the stored stack of a run has more bytes than the engine reads."""
 

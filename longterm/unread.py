@@ -15,6 +15,8 @@ from longterm._event_names import RESERVED
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
 
+__all__ = ["Receipt", "UnreadEvent"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnreadEvent:
@@ -50,7 +52,8 @@ class Receipt:
 
     run_id: str
     number: int | None
-    """The event's place among all that were sent to the run, from 1 on; None for a duplicate."""
+    """The event's place among all that were sent to the run, from 1 on; None for a duplicate, and
+    if the store's own answer was lost and the run has read the event since."""
     is_duplicate: bool = False
     """Whether the run had been sent, or given, the same before under the key; nothing happened."""
 

@@ -1,5 +1,6 @@
-"""The worker: ends waits whose deadlines have passed, and takes up runs whose processes have died.
+"""The worker: carries runs on where nobody else does, and takes up those whose processes have died.
 
+It ends waits whose deadlines have passed, and has runs read the events that they were sent.
 Any number of workers may run side by side, in processes of their own or in threads of an
 application; a run is claimed by one of them. It needs a store with deadlines and leases.
 """
@@ -123,7 +124,9 @@ class Worker:
             found = self._start_due(asked)
             ended += found
             if found < asked:
-                break
+                self._wait(lambda: not self._executor.running)
+                if not self._engine._due.has_left:
+                    break
         self._wait(lambda: not self._executor.running)
         return released + ended
 
@@ -162,6 +165,7 @@ class Worker:
     def _start_due(self, limit: int) -> int:
         """Begin the turns of due runs; return how many. What cannot be begun is given back."""
         due = self._engine._due
+        due.has_left = False  # what was left before is found now
         turns = due.claim(limit)
         started = 0
         try:
@@ -200,10 +204,14 @@ class Worker:
                 looked_at=looked_at,
                 now=now,
                 until=now + timedelta(seconds=self._poll),
-                is_stopped=lambda: self._is_stopping or self._executor.next_limit() == 0,
+                is_stopped=lambda: self._has_work() or self._executor.next_limit() == 0,
             )
         else:
-            self._wait(lambda: self._is_stopping, self._poll)
+            self._wait(self._has_work, self._poll)
+
+    def _has_work(self) -> bool:
+        """Whether to rest no longer: a run can go on after its turn here, or the worker stops."""
+        return self._is_stopping or self._engine._due.has_left
 
     def _wait(self, is_done: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until something is so, at most for some seconds; return whether it is so.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from longterm._turns.keeper import Keeper, warn
 from longterm._turns.threads import in_thread
@@ -18,6 +18,7 @@ from longterm.clock import Clock
 from longterm.errors import (
     ClaimLost,
     ClockSkew,
+    CorruptData,
     LongtermError,
     NotSupported,
     RunNotFailed,
@@ -36,6 +37,10 @@ from longterm.store.base import (
     takes,
     worn_out_run,
 )
+from longterm.store.inbox import Inbox
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,12 +55,14 @@ class Claims:
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
         self.leases = store if isinstance(store, Leases) else None
         self.keys = store if isinstance(store, Keys) else None
+        self.inbox = store if isinstance(store, Inbox) else None
         self._clocked = store if isinstance(store, Clocked) else None
         self._confirms = store if isinstance(store, Confirms) else None
         self._clock = clock
         self.lease = lease
         self.max_attempts = max_attempts
         self.keeper = Keeper(self.leases, clock, lease)
+        self._is_unread_first = False
 
     def now(self) -> datetime:
         """Return the present moment, if this machine's clock is good enough to claim by it."""
@@ -74,20 +81,39 @@ class Claims:
         return Claim(self)
 
     def take_due(self, limit: int, flows: Collection[str]) -> list[Claim]:
-        """Claim runs of some flows whose deadlines have passed."""
+        """Claim runs of some flows whose deadlines have passed, or that can read an event.
+
+        Which of the two comes first changes each time: neither can hold up the other.
+        """
+        asks = [self._claim_due] if self.inbox is None else [self._claim_due, self._claim_unread]
+        self._is_unread_first = not self._is_unread_first
+        claims: list[Claim] = []
+        try:
+            for ask in reversed(asks) if self._is_unread_first else asks:
+                if len(claims) < limit:
+                    found = [Claim(self, run) for run in ask(limit - len(claims), flows)]
+                    claims += found
+                    for claim in found:
+                        self.keeper.hold(claim)
+        except BaseException:
+            self.close_all(claims)
+            raise
+        return claims
+
+    def _claim_due(self, limit: int, flows: Collection[str]) -> list[Run]:
         store = self.store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
         now = self.now()
         until = now + self.lease
         if takes(store.claim_due, "flows"):
-            due = store.claim_due(now=now, until=until, limit=limit, flows=flows)
-        else:
-            due = store.claim_due(now=now, until=until, limit=limit)
-        claims = [Claim(self, run) for run in due]
-        for claim in claims:
-            self.keeper.hold(claim)
-        return claims
+            return store.claim_due(now=now, until=until, limit=limit, flows=flows)
+        return store.claim_due(now=now, until=until, limit=limit)
+
+    def _claim_unread(self, limit: int, flows: Collection[str]) -> list[Run]:
+        assert self.inbox is not None
+        now = self.now()
+        return self.inbox.claim_unread(now=now, until=now + self.lease, limit=limit, flows=flows)
 
     def close_all(self, claims: Collection[Claim]) -> None:
         """Give runs back; if the store is out of reach, the claims on them run out."""
@@ -127,6 +153,8 @@ class Claim:
     _is_closed = False
     is_saving = False
     """Whether the turn is over, and the store has been asked to save the run."""
+    read: UnreadEvent | None = None
+    """The event of its inbox that the turn reads."""
 
     def __init__(self, claims: Claims, run: Run | None = None) -> None:
         """Hold a run that was claimed, or none yet."""
@@ -183,6 +211,17 @@ class Claim:
         if self.take(run_id, run.waiting_for) is None:
             raise refusal(self._claims.store.get(run_id), run.waiting_for)
 
+    def take_unread(self, run: Run) -> bool:
+        """Claim a run, as it was found, if it can go on by an unread event."""
+        name = run.next_unread if run.state is RunState.SUSPENDED else None
+        if name is None or self.take(run.id, name) is None:
+            return False
+        assert self.run is not None
+        if self.run.next_unread is None:  # somebody else was faster, and it waits for more of them
+            self.release()
+            return False
+        return True
+
     def take_failed(self, run_id: str) -> Run:
         """Claim a failed run.
 
@@ -203,12 +242,36 @@ class Claim:
         claims.keeper.hold(self)
         return run
 
-    def save(self, run: Run) -> Run:
-        """Save what a turn made of the run; the claim is over."""
+    def read_next(self) -> UnreadEvent | None:
+        """Return the unread event that the run's wait takes next, and have `save_turn` take it out.
+
+        Raises:
+            CorruptData: the run names one that is not there.
+        """
+        run, inbox = self.run, self._claims.inbox
+        assert run is not None
+        if inbox is None or (name := run.next_unread) is None:
+            return None
+        found = inbox.unread(run.id, events=run.awaits, limit=1)
+        if not found:
+            raise CorruptData(f"the run names an unread event {name!r} that is not in its inbox")
+        self.read = found[0]
+        return self.read
+
+    def save_turn(self, run: Run) -> Run:
+        """Save what a turn made of the run; one that failed has read nothing: `retry` brings it."""
+        return self.save(run, None if run.state is RunState.FAILED else self.read)
+
+    def save(self, run: Run, read: UnreadEvent | None = None) -> Run:
+        """Save the run, and take an event out of its inbox; the claim is over."""
         self.is_saving = True
-        self._claims.keeper.drop(self)
+        claims = self._claims
+        claims.keeper.drop(self)
         try:
-            saved = self._claims.store.update(run)
+            if read is None or claims.inbox is None:
+                saved = claims.store.update(run)
+            else:
+                saved = claims.inbox.update_read(run, read)
         except LongtermError:  # the store has said so itself: it is no use to ask it again
             self.run = None
             raise

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from longterm._codec import content_digests
 from longterm._flows.event import Event
 from longterm.errors import KeyReused
 from longterm.run import Run
 from longterm.store.base import Keys
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class Delivery:
 def _key_of(digest: str) -> str:
     """Return the mark of the key that a digest was made with, which may be in use no more."""
     return digest.partition(":")[0]
+
+
+def delivery_of_unread(event: UnreadEvent) -> Delivery | None:
+    """Return the delivery of an event that was sent before, if its sender gave it a key."""
+    return Delivery(event.key, [event.digest]) if event.has_own_key else None
 
 
 def delivery_of(event_id: str, event: Event, key: str) -> Delivery:

@@ -1,4 +1,6 @@
-"""The turns of runs that are due, as workers run them: nobody is there to take their exceptions.
+"""The turns of runs that are due or can read an event, as workers run them, and who saved a turn.
+
+Nobody is there to take their exceptions.
 
 Such a turn is saved; or its flow fails, and the run with it; or it is refused, and the run is
 parked; or its worker gives it up.
@@ -9,9 +11,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from longterm._flows.flow import flow_named, known_names
 from longterm._signals import is_of_signal
@@ -20,8 +23,8 @@ from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run
 from longterm._turns.turns import Turns
 from longterm.clock import Clock
-from longterm.errors import ClaimLost, TurnTimeout
-from longterm.run import Run
+from longterm.errors import ClaimLost, LongtermError, TurnTimeout
+from longterm.run import Run, RunState
 
 _log = logging.getLogger("longterm")
 
@@ -65,10 +68,55 @@ class DueTurns:
         self.claims = claims
         self.clock = clock
         self.pauses = Pauses()
+        self.has_left = False
+        """Whether a run has ended its turn here and can go on at once."""
 
     def claim(self, limit: int) -> list[DueTurn]:
         """Claim due runs of the flows that this process knows now, the longest overdue first."""
         return [DueTurn(self, claim) for claim in self.claims.take_due(limit, known_names())]
+
+    def go_on(self, run: Run) -> Run:
+        """Have a run read what it was sent before, once its turn is saved; return it as it is then.
+
+        So does whoever has saved the turn, as a worker would. As many events are read as were
+        there by then. The responses of all these turns are those of the last.
+        """
+        for _ in range(len(run.unread)):
+            said = _said(run)
+            with self.claims.open() as claim, claim:
+                if said is None or not self._take_unread(claim, run):
+                    break
+                turn = DueTurn(self, claim, said)
+                done = turn.advance()
+            if done is None:
+                return self.claims.store.get(run.id)
+            run = done
+        return run
+
+    async def ago_on(self, run: Run) -> Run:
+        """Have a run of any flow read what it was sent before; see `go_on`."""
+        for _ in range(len(run.unread)):
+            said = _said(run)
+            async with self.claims.open() as claim, claim:
+                if said is None or not await claim.in_thread(self._take_unread, claim, run):
+                    break
+                turn = DueTurn(self, claim, said)
+                if turn.is_async:
+                    done = await turn.aadvance()
+                else:
+                    done = await claim.in_thread(turn.advance)
+            if done is None:
+                return await in_thread(self.claims.store.get, run.id)
+            run = done
+        return run
+
+    def _take_unread(self, claim: Claim, run: Run) -> bool:
+        """Claim a run that can go on; the turn before is saved, so nothing is raised for this."""
+        try:
+            return claim.take_unread(run)
+        except LongtermError as error:
+            _log.warning("run %s could not go on at once (%s)", run.id, type(error).__name__)
+            return False
 
     def release(self, turns: list[DueTurn]) -> None:
         """Give back runs whose turns did not begin."""
@@ -76,12 +124,13 @@ class DueTurns:
 
 
 class DueTurn:
-    """The turn of a claimed run whose wait ends by itself."""
+    """The turn of a claimed run that reads an unread event, or whose wait ends by itself."""
 
-    def __init__(self, due: DueTurns, claim: Claim) -> None:
-        """Take over the claim on a run."""
+    def __init__(self, due: DueTurns, claim: Claim, said: Sequence[Any] = ()) -> None:
+        """Take over the claim on a run; `said` is what its caller was told by the turns before."""
         assert claim.run is not None
         self.claim = claim
+        self.said = said
         self.run = claim.run
         self.is_given_up = False
         self._due = due
@@ -101,22 +150,23 @@ class DueTurn:
                 raise
             return False
 
-    def advance(self) -> None:
-        """Run the turn in this thread.
+    def advance(self) -> Run | None:
+        """Run the turn in this thread; return the run as it was saved, None if an exception came.
 
         Raises:
             BaseException: a signal's, in the main thread; the run was given back.
         """
         begin = self._begin()
         try:
-            done = self._due.turns.advance(self.claim, None)
+            done = self._due.turns.advance_due(self.claim, self.said)
         except BaseException as error:
             is_interruption = _is_signal(error)
             self._settle(error, is_interruption)
             if is_interruption:
                 raise
-        else:
-            self._end(done, begin)
+            return None
+        self._end(done, begin)
+        return done
 
     def advance_alone(self) -> None:
         """Run the turn in this thread; an `async def` flow gets an event loop of its own."""
@@ -127,8 +177,8 @@ class DueTurn:
         else:
             self.advance()
 
-    async def aadvance(self) -> None:
-        """Run the turn of an `async def` flow in this event loop.
+    async def aadvance(self) -> Run | None:
+        """Run the turn of an `async def` flow in this event loop; see `advance`.
 
         Raises:
             CancelledError: the task was cancelled from outside; the run was given back.
@@ -137,7 +187,7 @@ class DueTurn:
 
         begin = self._begin()
         try:
-            done = await self._due.turns.aadvance(self.claim, None)
+            done = await self._due.turns.aadvance_due(self.claim, self.said)
         except BaseException as error:
             task = asyncio.current_task()
             is_cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
@@ -145,8 +195,9 @@ class DueTurn:
             await in_thread(self._settle, error, is_interruption)
             if is_interruption:
                 raise
-        else:
-            self._end(done, begin)
+            return None
+        self._end(done, begin)
+        return done
 
     def give_up(self, error: TurnTimeout) -> None:
         """Fail the run while its turn still goes on; what that saves later is refused."""
@@ -166,6 +217,8 @@ class DueTurn:
 
     def _end(self, done: Run, begin: float) -> None:
         self._due.pauses.forget(done.id)
+        if done.next_unread is not None:
+            self._due.has_left = True
         _log.info(
             "run %s: turn %d took %.3f s; the run is %s",
             *(done.id, done.turn, perf_counter() - begin, done.state),
@@ -216,6 +269,16 @@ class DueTurn:
     def _facts(self) -> dict[str, object]:
         """Return what `RunFilter` shows of a run, for a record from outside of its turn."""
         return {"run_id": self.run.id, "flow": self.run.flow, "turn": self.run.turn}
+
+
+def _said(run: Run) -> list[Any] | None:
+    """Return what a run has said, if it can go on at once; else None."""
+    if run.state is not RunState.SUSPENDED or run.next_unread is None:
+        return None
+    try:
+        return run.response
+    except LongtermError:  # nobody here can read it, so it is left as it is, and a worker goes on
+        return None
 
 
 def _is_signal(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ the same steps, each in a method of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
@@ -21,14 +21,12 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
-from longterm._turns.event_size import check_event_size
 from longterm._turns.starts import new_run, stored_call
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import (
     after_error,
     after_turn,
     ended_run,
-    refusal,
     released_run,
     with_facts,
 )
@@ -96,14 +94,12 @@ class Turns:
         claims: Claims,
         *,
         max_bytes: int,
-        max_event_bytes: int,
     ) -> None:
-        """Run turns on a store, under claims; none reads, takes or leaves more than some bytes."""
+        """Run turns on a store, under claims; none reads or leaves more than some bytes."""
         self._store = store
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
-        self._max_event_bytes = max_event_bytes
 
     def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Create a run of a flow, and run its first turn."""
@@ -125,34 +121,6 @@ class Turns:
             assert attempt is not None  # None: this coroutine was closed, and does not come here
             return await self._arun(attempt, claim.save)
 
-    def deliver(self, run_id: str, event_id: str, event: Event, key: str | None = None) -> Run:
-        """Bring a run the event that it waits for; a delivery that is repeated changes nothing.
-
-        A delivery's key is saved with what came of it, and only then: a refused one may come again.
-        """
-        delivery = None if key is None else _delivery(event_id, event, key)
-        claim = Claim(self._claims)
-        try:
-            done = self._take(claim, run_id, event_id, event, delivery)
-            return done or self.advance(claim, event, delivery)
-        except BaseException as error:
-            try:
-                claim.close(error)
-            except BaseException:  # a signal came at its begin, or in the middle of it
-                claim.close(error)
-                raise
-            raise
-
-    async def adeliver(
-        self, run_id: str, event_id: str, event: Event, key: str | None = None
-    ) -> Run:
-        """Bring a run its event from asynchronous code."""
-        delivery = None if key is None else _delivery(event_id, event, key)
-        async with self._claims.open() as claim, claim:
-            return await self._aadvance(
-                claim, event, delivery, self._take, claim, run_id, event_id, event, delivery
-            )
-
     def interrupt(self, run_id: str, event: Event | None) -> Run:
         """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
         with self._claims.open() as claim, claim:
@@ -162,7 +130,7 @@ class Turns:
     async def ainterrupt(self, run_id: str, event: Event | None) -> Run:
         """Bring a run what it did not ask for, from asynchronous code."""
         async with self._claims.open() as claim, claim:
-            return await self._aadvance(claim, event, None, claim.take_waiting, run_id)
+            return await self.take_turn(claim, lambda: (event, None), claim.take_waiting, run_id)
 
     def end(self, run_id: str) -> Run:
         """End a run as cancelled without the code of its flow, in the middle of a turn too.
@@ -197,33 +165,24 @@ class Turns:
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try from asynchronous code."""
         async with self._claims.open() as claim, claim:
-            return await self._aadvance(claim, None, None, self._take_failed, claim, run_id)
+            return await self.take_turn(
+                claim, lambda: (None, None), self._take_failed, claim, run_id
+            )
 
-    def _take(
-        self, claim: Claim, run_id: str, event_id: str, event: Event, delivery: Delivery | None
-    ) -> Run | None:
-        """Claim a run for an event; return what came of its delivery before, if this repeats it."""
-        check_event_size(event_id, event.value, self._max_event_bytes)
-        key = None if delivery is None else delivery.key
-        run = claim.take(run_id, event_id, key)
-        if run is None:
-            stored = self._store.get(run_id)
-            if event_id != stored.waiting_for and event_id in stored.awaits:
-                # One of several, and perhaps the store compares the whole text only.
-                run = claim.take(run_id, stored.waiting_for or "", key)
-                stored = self._store.get(run_id)
-            if run is None:
-                if delivery is None or not delivery.is_taken(stored, self._claims.keys):
-                    raise refusal(stored, event_id)
-                if stored.state is RunState.RUNNING:
-                    raise RunNotSuspended(run_id, stored.state)
-                kept = self._claims.confirmed(stored)
-                if delivery.is_taken(kept, self._claims.keys):
-                    return kept.changed(is_duplicate=True)
-                # It was not safe yet when it was read, and a failover has undone it.
-                return self._take(claim, run_id, event_id, event, delivery)
-        is_repeated = key is not None and run.delivery == key
-        return claim.release().changed(is_duplicate=True) if is_repeated else None
+    def unread(self, claim: Claim) -> tuple[Event | None, Delivery | None]:
+        """Return the event of its inbox that a claimed run reads, and its delivery, if any."""
+        unread = claim.read_next()
+        if unread is None:
+            return None, None
+        before = reading.store
+        try:
+            reading.store = self._store
+            value = unread.value
+        finally:
+            reading.store = before
+        from longterm._turns.deliveries import delivery_of_unread  # most runs are sent nothing
+
+        return Event(value, name=unread.event_id), delivery_of_unread(unread)
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
         """Claim a failed run; return it if there is no turn to run, since it waits again.
@@ -241,29 +200,60 @@ class Turns:
         attempt = self._attempt(claim.run, event, delivery)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
-        return self._run(attempt, claim.save)
+        return self._run(attempt, claim.save_turn)
 
-    async def aadvance(self, claim: Claim, event: Event | None) -> Run:
-        """Run one turn of a claimed run of an `async def` flow, and save it."""
+    def advance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
+        """Run one turn of a claimed run by an event of its inbox, else by the end of its wait.
+
+        An event that was stored before the claim counts, although the deadline has passed.
+
+        Args:
+            claim: the claim on the run.
+            said: what the turns before have said to the same caller.
+        """
         assert claim.run is not None
-        return await self._arun(self._attempt(claim.run, event), claim.save)
+        attempt = self._attempt(claim.run, *self.unread(claim))
+        attempt.responses += said
+        return self._run(attempt, claim.save_turn)
 
-    async def _aadvance(
+    async def aadvance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
+        """Run one turn of a claimed run of an `async def` flow; see `advance_due`."""
+        assert claim.run is not None
+        event, delivery = None, None
+        if claim.run.unread:
+            chosen = await claim.in_thread(self.unread, claim)
+            assert chosen is not None  # None: this coroutine was closed, and does not come here
+            event, delivery = chosen
+        attempt = self._attempt(claim.run, event, delivery)
+        attempt.responses += said
+        return await self._arun(attempt, claim.save_turn)
+
+    async def take_turn(
         self,
         claim: Claim,
-        event: Event | None,
-        delivery: Delivery | None,
+        choose: Callable[[], tuple[Event | None, Delivery | None]],
         take: Callable[P, Run | None] | Callable[P, None],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Run:
-        """Claim a run in a thread, and run its turn there too, unless its flow is `async`."""
+        """Claim a run in a thread, and run its turn there too, unless its flow is `async`.
+
+        Args:
+            claim: what holds no run yet.
+            choose: returns what the turn of the claimed run begins with.
+            take: claims the run; or returns one, of which no turn is to be run.
+            args, kwargs: what `take` is called with.
+        """
+        event: Event | None = None
+        delivery: Delivery | None = None
 
         def step() -> Run | None:
+            nonlocal event, delivery
             settled = take(*args, **kwargs)
             if settled is not None:
                 return settled
             assert claim.run is not None
+            event, delivery = choose()
             is_async = flow_named(claim.run.flow).is_async
             return None if is_async else self.advance(claim, event, delivery)
 
@@ -271,7 +261,7 @@ class Turns:
         if done is not None:
             return done
         assert claim.run is not None
-        return await self._arun(self._attempt(claim.run, event, delivery), claim.save)
+        return await self._arun(self._attempt(claim.run, event, delivery), claim.save_turn)
 
     def _startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -360,12 +350,6 @@ class Turns:
         asked = None if attempt.event is None else attempt.event.error
         run = with_facts(attempt.run, attempt)
         return after_error(run, error, asked, attempt.frames, self._clock.now())
-
-
-def _delivery(event_id: str, event: Event, key: str) -> Delivery:
-    from longterm._turns.deliveries import delivery_of  # only for those who name their deliveries
-
-    return delivery_of(event_id, event, key)
 
 
 def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:

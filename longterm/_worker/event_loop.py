@@ -38,7 +38,7 @@ class EventLoop:
             self._loop.close()
             raise
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+    def start(self, coroutine: Coroutine[Any, Any, object]) -> Future[object]:
         """Start a coroutine; cancelling the future cancels its task."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 

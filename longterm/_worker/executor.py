@@ -36,7 +36,7 @@ class Running:
         self.thread_id = 0
         self.loop: EventLoop | None = None
         self.coroutine: object = None
-        self.task: Future[None] | None = None
+        self.task: Future[object] | None = None
 
     def where(self) -> str:
         """Return where it is now, in the author's own lines."""

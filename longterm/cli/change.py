@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from typing import Any, Final
 
 from longterm._escapes import escaped
@@ -15,6 +16,7 @@ from longterm.cli.look import error_of, shortened, what_is_awaited
 from longterm.engine import Engine
 from longterm.errors import CorruptData, FlowChanged, LongtermError, UnknownFlow
 from longterm.run import Run, RunState
+from longterm.unread import Receipt
 
 _MOST_COUNTED: Final = 1000
 """So many runs are counted before somebody is asked whether to delete them."""
@@ -27,6 +29,9 @@ def add_commands(commands: Any) -> None:
     send.add_argument("event")
     send.add_argument("value", nargs="?", default="null", help="the event's value as JSON")
     send.add_argument("--key", help="a name for this delivery: the same key again changes nothing")
+    send.add_argument(
+        "--later", action="store_true", help="only store it: the run reads it when it waits for it"
+    )
     send.add_argument("--json", action="store_true")
     send.set_defaults(command=send_event)
     cancel = commands.add_parser("cancel", help="cancel a suspended run")
@@ -63,11 +68,23 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
         raise WrongUsage(
             f"the value {options.value!r} is not JSON: {error} (quote a string twice: '\"yes\"')"
         ) from None
+    if options.later:
+        return _stored(engine.send(options.run, options.event, value, key=options.key), options)
     return _outcome(
         engine,
         options,
         engine.aprocess_event(options.run, options.event, value, key=options.key),
     )
+
+
+def _stored(receipt: Receipt, options: argparse.Namespace) -> int:
+    if options.json:
+        print(json.dumps(asdict(receipt)))
+    elif receipt.is_duplicate:
+        print(f"run {escaped(receipt.run_id)} had it before, by its key")
+    else:
+        print(f"stored as event {receipt.number} of run {escaped(receipt.run_id)}")
+    return 0
 
 
 def cancel_run(engine: Engine, options: argparse.Namespace) -> int:

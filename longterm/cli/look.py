@@ -13,12 +13,15 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from longterm._abi import DEFAULT, EVENTS
+from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
 from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
+from longterm.errors import CorruptData
 from longterm.run import Run, RunState
+from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
 _LONGEST_LINE: Final = 500
@@ -86,9 +89,10 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     if options.json:
         text = described(run, "stack")
         stack = None if text is None else _with_source(text)
-        print(json.dumps({**run.to_dict(), "stack": stack}, indent=2))
+        inbox = [_event_as_json(event) for event in _unread(engine, run)]
+        print(json.dumps({**run.to_dict(), "stack": stack, "inbox": inbox}, indent=2))
         return 0
-    for line in _lines(run, engine.clock.now()):
+    for line in (*_lines(run, engine.clock.now()), *_inbox_lines(_unread(engine, run))):
         print(line if options.full else shortened(line, "--full shows it"))
     return 0
 
@@ -123,6 +127,44 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         yield from _with_source(stack).splitlines()
 
 
+def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
+    """Return the events that a run was sent and has not read."""
+    last = 0
+    while run.unread and (page := engine.unread_events(run.id, after=last)):
+        yield from page
+        last = page[-1].number
+
+
+def _inbox_lines(events: Iterator[UnreadEvent]) -> Iterator[str]:
+    """Return the events of an inbox for people."""
+    for place, event in enumerate(events):
+        if place == 0:
+            yield ""
+            yield "Unread events (oldest first):"
+        key = f", key {escaped(event.key)}" if event.has_own_key else ""
+        yield f"{event.number}: {escaped(event.event_id)}, sent {_moment(event.sent_at)}{key}"
+        yield from (f"    {line}" for line in _value_of(event).splitlines())
+
+
+def _event_as_json(event: UnreadEvent) -> dict[str, Any]:
+    return {
+        "number": event.number,
+        "event": event.event_id,
+        "key": event.key if event.has_own_key else None,
+        "sent_at": event.sent_at.isoformat(),
+        "value": _value_of(event),
+    }
+
+
+def _value_of(event: UnreadEvent) -> str:
+    """Return the value of an event as text, without the code of its classes."""
+    context = inbox_context(event.run_id, event.event_id)
+    try:
+        return describe(event.encoded_value, context).rstrip()
+    except CorruptData as error:
+        return f"({error})"
+
+
 def shortened(line: str, hint: str) -> str:
     """Return a line as long as people read one, and how long it was."""
     if len(line) <= _LONGEST_LINE:
@@ -136,12 +178,13 @@ def what_is_awaited(run: Run) -> str:
 
 
 def _state(run: Run, now: datetime) -> str:
-    """Return a run's state, and whether its wait should have ended by now, or could not end."""
+    """Return a run's state, whether its wait should have ended or could not, and what is unread."""
+    unread = f", {len(run.unread):,} unread" if run.unread else ""
     if run.state is RunState.SUSPENDED and run.error:
-        return f"{run.state}, parked"
+        return f"{run.state}, parked{unread}"
     if run.state is RunState.SUSPENDED and run.deadline and run.deadline <= now:
-        return f"{run.state}, overdue"
-    return str(run.state)
+        return f"{run.state}, overdue{unread}"
+    return f"{run.state}{unread}"
 
 
 def error_of(run: Run) -> str | None:

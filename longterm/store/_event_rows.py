@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 from zlib import crc32
 
 from longterm.errors import UnreadableRun
 from longterm.store._rows import moment_text
-from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("run", "number", "event", "value", "key", "digest", "sent_at", "checksum"),
@@ -38,6 +40,8 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
     Raises:
         UnreadableRun: the row is not what was written.
     """
+    from longterm.unread import UnreadEvent  # most processes read none
+
     run_id, number, name, value, key, digest, sent_at, kept = row
     event = None
     try:

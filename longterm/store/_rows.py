@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 from zlib import crc32
 
 from longterm._event_names import unread_in, written_unread
 from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
-from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from longterm.run import Run
-from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 __all__ = ["Inbox", "in_order_of_saves"]
 

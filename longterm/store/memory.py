@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from longterm._fork import register_reset
 from longterm.errors import ClaimLost, RunExists, UnknownRun
@@ -16,7 +17,9 @@ from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import write_facts
 from longterm.store.inbox import in_order_of_saves
-from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 __all__ = ["MemoryStore"]
 

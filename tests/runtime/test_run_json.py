@@ -66,6 +66,7 @@ def test_run_is_all_that_is_known_of_it_but_its_stack(engine):
         "turn": 1,
         "waiting_for": "answer",
         "awaits": ["answer"],
+        "unread": [],
         "deadline": None,
         "claimed_until": None,
         "created_at": run.created_at.isoformat(),

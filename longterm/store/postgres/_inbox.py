@@ -11,11 +11,11 @@ from longterm.store._event_rows import checksum_of, event_of
 from longterm.store.base import new_claim
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.postgres import _statements as sql
-from longterm.unread import UnreadEvent
 
 if TYPE_CHECKING:
     from longterm.store._unreadable import Unreadable
     from longterm.store.postgres._database import Database
+    from longterm.unread import UnreadEvent
 
 
 class PostgresInbox:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, time
-from typing import Any, Final, LiteralString, Self
+from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -27,7 +27,6 @@ from longterm.store._rows import (
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
-from longterm.unread import UnreadEvent
 
 try:
     from longterm.store.postgres import _statements as sql
@@ -43,6 +42,9 @@ except ImportError as error:
     raise StoreError(
         f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
     ) from error
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 __all__ = ["PostgresStore", "schema_sql"]
 

@@ -16,11 +16,11 @@ from longterm.store._rows import json_text, moment_text, unread_after
 from longterm.store.base import new_claim
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.sqlite._connection import Connection, whole
-from longterm.unread import UnreadEvent
 
 if TYPE_CHECKING:
     from longterm.store._unreadable import Unreadable
     from longterm.store.sqlite._writer import Writer
+    from longterm.unread import UnreadEvent
 
 _NAMES: Final = ", ".join(COLUMNS)
 _NOTE: Final = (

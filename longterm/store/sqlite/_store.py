@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -36,7 +36,9 @@ from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._writer import Writer
-from longterm.unread import UnreadEvent
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
 
 _NAMES: Final = ", ".join(COLUMNS)
 _CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
