@@ -52,7 +52,7 @@ SUSPEND_IN_CLASS_BODY: Final = Rule(
     "a class body cannot suspend",
     _SUSPENDS,
     "a class that is half made cannot be stored",
-    "give the value a name before the `class` statement, and use that name in its body",
+    "give the value another name before the `class` statement, and use that name in its body",
 )
 SUSPEND_IN_PLAIN_FUNCTION: Final = Rule(
     "suspend-in-plain-function",
@@ -87,7 +87,7 @@ SUSPEND_IN_ANNOTATION: Final = Rule(
     "an annotation cannot suspend",
     _SUSPENDS,
     "when an annotation is evaluated, if it ever is, depends on the version of Python",
-    "give the value a name in a statement before",
+    "give the value a name in a statement before, and write that name here",
 )
 SUSPEND_IN_TYPE_SCOPE: Final = Rule(
     "suspend-in-type-scope",
@@ -105,10 +105,10 @@ SUSPEND_IN_TEMPLATE_STRING: Final = Rule(
 )
 AWAIT_OF_USED_SUSPEND: Final = Rule(
     "await-of-used-suspend",
-    "this `suspend` cannot be awaited, since its value is used before the `await`",
+    "this `{name}` cannot be awaited, since its value is used before the `await`",
     "the value of this call is tested or bound first",
-    "`suspend` returns the value of the event, and that is no awaitable",
-    "leave out the `await`, or put it right before `suspend`: `await suspend(…)`",
+    "`{name}` has waited when it returns, and what it returns is no awaitable",
+    "leave out the `await`, and put one right before each part that is awaitable",
 )
 GENERATOR_FLOW: Final = Rule(
     "generator-flow",
@@ -164,7 +164,7 @@ DECORATOR_ORDER: Final = Rule(
     "`@deflow` is above `@{name}`",
     "this decorator comes between `@deflow` and the function",
     "`@deflow` needs the function itself, and here it is given what `@{name}` made of it",
-    "put `@deflow` directly above the `def`, below all others",
+    "{instead}",
 )
 TOO_DEEP: Final = Rule(
     "too-deep",

@@ -238,8 +238,12 @@ def test_layout_that_would_be_lost_is_refused(tmp_path: Path) -> None:
     done = run("--fix", "shop.py", folder=tmp_path)
 
     assert done.returncode == 2
-    assert "form feed" in done.stderr
+    assert "take form feeds out of it" in done.stderr
     assert (tmp_path / "shop.py").read_text("utf-8") == text
+
+    (tmp_path / "shop.py").write_text(text.replace("\f", ""), "utf-8")
+
+    assert "fixed suspend-in-lambda" in run("--fix", "shop.py", folder=tmp_path).stdout
 
 
 def test_one_flow_of_a_file_is_no_file(tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_application_is_told_what_to_install(folder: Path) -> None:
     assert last.startswith("longterm.errors.CompileError: cannot compile ")
     assert "flows are compiled with libcst, and " in last
     assert "pip install 'libcst>=1.8'" in last
+    assert "or compile elsewhere, with `longterm-compile --output`" in last
+
+    (folder / "libcst.py").unlink()  # elsewhere
+    written = run(folder, "-m", "longterm_compiler", "flows.py", "--output", "made")
+    assert written.returncode == 0, written.stderr
+    (folder / "flows.py").unlink()
+    (folder / "made" / "libcst.py").write_text(OLD)
+    done = run(folder / "made", "-c", "import flows")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("option", ["--check", "--points", "--cache"])

@@ -31,17 +31,24 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def fresh_database(server: PostgresServer) -> Callable[..., str]:
-    """Return a function that makes a database and returns its name."""
+def fresh_database(server: PostgresServer) -> Iterator[Callable[..., str]]:
+    """Return a function that makes a database, which lives as long as the test, and its name."""
     import psycopg
 
-    def make(options: str = "") -> str:
-        name = f"fresh_{next(_numbers)}"
-        with closing(psycopg.connect(server.url(), autocommit=True)) as connection:
-            connection.execute(f"CREATE DATABASE {name} {options}".encode())
-        return name
+    made: list[str] = []
 
-    return make
+    def make(options: str = "") -> str:
+        made.append(f"fresh_{next(_numbers)}")
+        ask(f"CREATE DATABASE {made[-1]} {options}")
+        return made[-1]
+
+    def ask(statement: str) -> None:
+        with closing(psycopg.connect(server.url(), autocommit=True)) as connection:
+            connection.execute(statement.encode())
+
+    yield make
+    for name in made:  # at once: at the end there would be gigabytes of them
+        ask(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 _numbers = itertools.count(1)

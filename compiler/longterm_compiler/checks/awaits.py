@@ -23,7 +23,8 @@ def check_awaits(flow: CheckedFlow) -> Iterator[Diagnostic]:
             for value in _used(node.value):
                 call: ast.AST = value
                 if isinstance(call, ast.Call) and _waits(flow, call):
-                    yield AWAIT_OF_USED_SUSPEND.at(flow.path, Span.of(call))
+                    name = ast.unparse(call.func)
+                    yield AWAIT_OF_USED_SUSPEND.at(flow.path, Span.of(call), name=name)
 
 
 def _waits(flow: CheckedFlow, call: ast.Call) -> bool:
