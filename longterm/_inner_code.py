@@ -24,28 +24,28 @@ class InnerFunction(NamedTuple):
 
 def nested_codes(code: CodeType) -> Iterator[CodeType]:
     """Yield the code objects inside another, outer ones first."""
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from nested_codes(each)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from nested_codes(constant)
 
 
 def inner_places(code: CodeType, functions: Iterable[InnerFunction]) -> tuple[str | None, ...]:
     """Return the place of each code object inside another, outer ones first; None: no function."""
     codes = list(nested_codes(code))
     known = list(functions) if codes else []
-    return tuple(_place(known, each) for each in codes)
+    return tuple(_place(known, inner) for inner in codes)
 
 
 def _place(functions: list[InnerFunction], code: CodeType) -> str | None:
     fitting = [
-        each
-        for each in functions
-        if each.first_line == code.co_firstlineno and each.place.partition(":")[2] == code.co_name
+        inner
+        for inner in functions
+        if inner.first_line == code.co_firstlineno and inner.place.partition(":")[2] == code.co_name
     ]
     if len(fitting) > 1:
         # Several on one line: the innermost whose text holds all of the code's.
-        fitting = [each for each in fitting if _holds(each, code)]
+        fitting = [inner for inner in fitting if _holds(inner, code)]
         fitting.sort(key=_length)
     return fitting[0].place if fitting else None
 

@@ -20,14 +20,14 @@ from longterm.run import Run, RunState, context_of
 TEXT: Final = "$text"
 """The name under which text stands for a value that JSON has no form for."""
 
-_OWN: Final = frozenset(each.name for each in fields(Run))
+_OWN: Final = frozenset(field.name for field in fields(Run))
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _MOMENT_OR_NULL: Final = {"type": ["string", "null"], "format": "date-time"}
 _PROPERTIES: Final[dict[str, Any]] = {
     "id": {"type": "string"},
     "flow": {"type": "string", "description": "module:qualname"},
-    "state": {"type": "string", "enum": [each.value for each in RunState]},
+    "state": {"type": "string", "enum": [state.value for state in RunState]},
     "turn": {"type": "integer"},
     "waiting_for": _TEXT_OR_NULL,
     "awaits": {"type": "array", "items": {"type": "string"}},
@@ -53,7 +53,7 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
 
 def run_as_json(run: Run) -> dict[str, Any]:
     """Return a run as JSON can hold it; see `Run.to_dict`."""
-    added = [each.name for each in fields(run) if each.name not in _OWN]
+    added = [field.name for field in fields(run) if field.name not in _OWN]
     return {
         "id": run.id,
         "flow": run.flow,

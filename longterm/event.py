@@ -78,4 +78,4 @@ def as_declared(stored: list[Any]) -> Event[Any]:
 def declared(module: str, name: str) -> Event[Any] | None:
     """Return the event of a name that the top level of an imported module holds."""
     held = list(getattr(sys.modules.get(module), "__dict__", {}).values())
-    return next((each for each in held if type(each) is Event and each == name), None)
+    return next((value for value in held if type(value) is Event and value == name), None)

@@ -224,7 +224,7 @@ class Worker:
             if left is not None and left <= 0:
                 return False
             limit = self._executor.next_limit()
-            waits = [each for each in (left, limit) if each is not None]
+            waits = [wait for wait in (left, limit) if wait is not None]
             with suppress(Empty):
                 self._news.get(timeout=min(waits, default=None))
             self._executor.give_up_overdue()

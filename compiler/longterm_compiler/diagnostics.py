@@ -178,7 +178,7 @@ def _bytes_before(line: str, column: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(_display(each) for each in text)
+    return "".join(_display(character) for character in text)
 
 
 def _display(character: str) -> str:

@@ -105,7 +105,7 @@ def content_digests(name: str, value: object) -> list[str]:
     digest = sha256(content).hexdigest()
     if keys is None:
         return [f":{digest}"]
-    return [":".join(each) for each in zip(keys.marks(), keys.hash_text(digest), strict=True)]
+    return [":".join(pair) for pair in zip(keys.marks(), keys.hash_text(digest), strict=True)]
 
 
 def _encoded(value: object) -> bytes:

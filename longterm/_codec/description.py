@@ -67,7 +67,7 @@ def _tree(root: Any, layout: int) -> list[str]:
 def _frame(number: int, row: list[Any]) -> list[str]:
     flow, version, point, line, slots, *cells = row
     lines = [f"frame {number}: {flow} at line {line} (point {point}, version {version})"]
-    named = [("", slots), *(("captured ", each) for each in cells)]
+    named = [("", slots), *(("captured ", names) for names in cells)]
     for title, names in named:
         if type(names) is _Pairs:
             lines += [f"    {title}{name} = {_text(value)}" for name, value in names]
@@ -105,7 +105,7 @@ def _text(value: Any, depth: int = _DEPTH) -> str:
     if not depth:
         return "…"
     if type(value) is _Pairs:
-        pairs = (f"{_text(key, depth - 1)}: {_text(each, depth - 1)}" for key, each in value)
+        pairs = (f"{_text(key, depth - 1)}: {_text(held, depth - 1)}" for key, held in value)
         return "{" + ", ".join(pairs) + "}"
     if type(value) is list:
         code = _kind(value)

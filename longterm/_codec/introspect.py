@@ -37,7 +37,7 @@ def is_a(value: Any, *types: type) -> bool:
 def is_exactly(value: Any, *types: type) -> bool:
     """Return whether a value is of exactly one of these types."""
     cls = type(value)
-    return any(cls is each for each in types)
+    return any(cls is known for known in types)
 
 
 def dotted_name_of(cls: type) -> str:

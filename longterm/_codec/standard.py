@@ -11,7 +11,7 @@ from typing import Any, Final
 
 
 def _table(**names: str) -> dict[str, frozenset[str]]:
-    return {module.replace("__", "."): frozenset(each.split()) for module, each in names.items()}
+    return {module.replace("__", "."): frozenset(words.split()) for module, words in names.items()}
 
 
 _IPS: Final = "IPv4Address IPv4Interface IPv4Network IPv6Address IPv6Interface IPv6Network"

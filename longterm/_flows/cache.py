@@ -226,9 +226,9 @@ def compiler_fingerprint() -> bytes:
         for folder in (spec.submodule_search_locations if spec else None) or ():
             for place, folders, files in os.walk(folder):
                 folders.sort()
-                for each in sorted(files):
-                    if each.endswith(".py"):
-                        status = os.stat(os.path.join(place, each))
-                        found.append(f"{each} {status.st_size} {int(status.st_mtime)}\n".encode())
+                for file in sorted(files):
+                    if file.endswith(".py"):
+                        status = os.stat(os.path.join(place, file))
+                        found.append(f"{file} {status.st_size} {int(status.st_mtime)}\n".encode())
         _fingerprint = source_hash(b"".join(found))
     return _fingerprint

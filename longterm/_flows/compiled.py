@@ -73,13 +73,13 @@ class FreshCode:
     @cached_property
     def points(self) -> dict[tuple[int, int], ResumePoint]:
         """The points by the place where their calls end in the file of the code."""
-        points = (ResumePoint(*each) for each in self._data["points"])
-        return {each.end: each for each in points}
+        points = (ResumePoint(*fields) for fields in self._data["points"])
+        return {point.end: point for point in points}
 
     @cached_property
     def author_lines(self) -> dict[int, int]:
         """The line of each point's call in the author's file."""
-        return {each.number: each.line for each in self.points.values()}
+        return {point.number: point.line for point in self.points.values()}
 
     @cached_property
     def inner(self) -> dict[str, CodeType]:
@@ -116,7 +116,7 @@ class ResumeCode:
 def _inner(code: CodeType, places: tuple[str | None, ...]) -> dict[str, CodeType]:
     """Name the functions inside a body; of several at one place the first counts."""
     found: dict[str, CodeType] = {}
-    for place, each in zip(places, nested_codes(code), strict=True):
+    for place, inner in zip(places, nested_codes(code), strict=True):
         if place is not None:
-            found.setdefault(place, each)
+            found.setdefault(place, inner)
     return found

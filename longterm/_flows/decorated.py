@@ -53,7 +53,7 @@ def wrapped_flow(value: object) -> FunctionType | None:
             found.append(cell.cell_contents)
         except ValueError:  # it is empty
             continue
-    return next((each for each in map(function_behind, found) if _is_flow(each)), None)
+    return next((function for function in map(function_behind, found) if _is_flow(function)), None)
 
 
 def _is_flow(function: FunctionType | None) -> bool:
@@ -61,16 +61,16 @@ def _is_flow(function: FunctionType | None) -> bool:
 
 
 def _is_defined_in(function: FunctionType, frame: FrameType) -> bool:
-    return any(each is function.__code__ for each in _defined_in(frame.f_code))
+    return any(code is function.__code__ for code in _defined_in(frame.f_code))
 
 
 def _defined_in(code: CodeType) -> Iterator[CodeType]:
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            if each.co_name.startswith("<generic parameters of "):
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            if constant.co_name.startswith("<generic parameters of "):
                 # A `def` with type parameters stands in a function that makes them (PEP 695).
-                yield from _defined_in(each)
+                yield from _defined_in(constant)
 
 
 def _is_decorator(frame: FrameType) -> bool:

@@ -21,9 +21,9 @@ def imports_of(code: CodeType, package: str) -> Mapping[str, frozenset[str]]:
     """Return the modules that a local name may stand for, in a function or one inside of it."""
     found: dict[str, set[str]] = defaultdict(set)
     pending = [code]
-    for each in pending:
-        pending += [const for const in each.co_consts if isinstance(const, CodeType)]
-        for name, modules in _imports_in(each, package):
+    for inner in pending:
+        pending += [const for const in inner.co_consts if isinstance(const, CodeType)]
+        for name, modules in _imports_in(inner, package):
             found[name] |= modules
     return {name: frozenset(modules) for name, modules in found.items()}
 

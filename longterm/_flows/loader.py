@@ -115,7 +115,7 @@ class FlowLoader:
     def inner(self, qualname: str) -> FlowLoader | None:
         """Return the loader of a flow inside this one, whose definition has not run here."""
         module = self.module
-        known = [each for each in module.cache.names() if each.startswith(f"{qualname}@")]
+        known = [name for name in module.cache.names() if name.startswith(f"{qualname}@")]
         definition = None if known else module.source.find_qualname(qualname)
         if not known and definition is None:
             return None

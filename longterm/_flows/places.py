@@ -16,7 +16,7 @@ def text_at(code: CodeType, offset: int, namespace: dict[str, Any]) -> str | Non
     if line is None or end_line is None or column is None or end_column is None:
         return None
     lines = linecache.getlines(code.co_filename, namespace)[line - 1 : end_line]
-    encoded = [each.encode("utf-8", "surrogatepass") for each in lines]
+    encoded = [line.encode("utf-8", "surrogatepass") for line in lines]
     if not encoded or encoded[0][:column].rstrip().endswith(b"."):
         # From 3.12 on a method's call in a chain of several lines begins at the method's name.
         return None

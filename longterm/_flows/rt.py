@@ -73,7 +73,7 @@ def merged(function: Any, mapping: Any, *earlier: str | dict[str, Any]) -> dict[
         raise TypeError(f"{_named(function)} argument after ** must be a mapping, not {kind}")
     found = {**mapping}
     for name in found:
-        if any(name in ((each,) if isinstance(each, str) else each) for each in earlier):
+        if any(name in ((names,) if isinstance(names, str) else names) for names in earlier):
             raise TypeError(f"{_named(function)} got multiple values for keyword argument {name!r}")
     return found
 

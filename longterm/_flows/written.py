@@ -34,9 +34,9 @@ class WrittenFlow:
         data = self._table["resumes"][number]
         name, bodies = self.fresh.code.co_name, self._namespace[BODIES].__code__
         code = next(
-            each
-            for each in nested_codes(bodies)
-            if each.co_firstlineno == data["line"] and each.co_name == name
+            inner
+            for inner in nested_codes(bodies)
+            if inner.co_firstlineno == data["line"] and inner.co_name == name
         )
         return ResumeCode.of(
             {
@@ -65,7 +65,7 @@ class WrittenFlow:
     def inner(self, qualname: str) -> WrittenFlow | None:
         """Return the loader of a flow inside this one, whose definition has not run here."""
         inside = nested_codes(self.fresh.code)
-        code = next((each for each in inside if each.co_qualname == qualname), None)
+        code = next((inner for inner in inside if inner.co_qualname == qualname), None)
         return None if code is None else WrittenFlow(self._namespace, code)
 
 
@@ -94,7 +94,7 @@ class _Table(dict[str, Any]):
             )
         for flow in self._namespace[FLOWS]:
             if code.co_firstlineno in flow["lines"]:
-                functions = [InnerFunction(*each) for each in flow["functions"]]
+                functions = [InnerFunction(*fields) for fields in flow["functions"]]
                 return {**flow, "functions": functions}
         raise CompileError(
             f"{code.co_filename} does not describe its flow {code.co_qualname} at line "

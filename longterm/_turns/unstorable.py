@@ -44,7 +44,7 @@ def frames_too_large(frames: list[Frame], size: int, max_bytes: int) -> ValueToo
     ]
     largest = ""
     if sizes:
-        most, name, frame = max(sizes, key=lambda each: each[0])
+        most, name, frame = max(sizes, key=lambda size: size[0])
         flow = frame.flow.replace(":", ".")
         largest = f"{_what(name, frame)} of {flow} at line {frame.line} takes {in_bytes(most)}"
     return ValueTooLarge(f"the stack of {frames[0].flow}", size, max_bytes, largest)

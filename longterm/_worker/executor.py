@@ -101,7 +101,7 @@ class Executor:
         """Return in how many seconds a turn will have taken too long, at the earliest."""
         if self._seconds is None:
             return None
-        begun = min((each.begun for each in self._unsaved()), default=None)
+        begun = min((running.begun for running in self._unsaved()), default=None)
         return None if begun is None else max(0.0, begun + self._seconds - monotonic())
 
     def give_up_overdue(self) -> None:
@@ -120,7 +120,7 @@ class Executor:
 
     def _unsaved(self) -> list[Running]:
         """Return the turns that are not over: a store that is slow to save makes none too long."""
-        return [each for each in list(self._running.values()) if not each.turn.is_saving]
+        return [running for running in list(self._running.values()) if not running.turn.is_saving]
 
     def _start_in_thread(self, running: Running) -> None:
         if self.idle.acquire(blocking=False):
@@ -165,7 +165,7 @@ class Executor:
 
     def _close_loop(self) -> None:
         loop = self._loop
-        if loop is not None and not any(each.task for each in list(self._running.values())):
+        if loop is not None and not any(running.task for running in list(self._running.values())):
             self._loop = None
             loop.close()
 

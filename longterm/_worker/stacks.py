@@ -41,9 +41,9 @@ def _awaiting(coroutine: Any) -> Iterator[FrameType]:
 
 def _shown(frames: list[FrameType]) -> str:
     """Show frames, the outermost first, but for those before and of the worker."""
-    is_own = [each.f_code.co_filename.startswith(_PACKAGE) for each in frames]
+    is_own = [frame.f_code.co_filename.startswith(_PACKAGE) for frame in frames]
     first = is_own.index(True) if True in is_own else 0
     while first < len(frames) and is_own[first]:
         first += 1
-    summary = traceback.StackSummary.extract((each, each.f_lineno) for each in frames[first:])
+    summary = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames[first:])
     return "".join(summary.format())

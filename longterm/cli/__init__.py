@@ -125,6 +125,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, lease=60.0)
-    for each in (look, change, work, seal, schema, talk):
-        each.add_commands(commands)
+    for module in (look, change, work, seal, schema, talk):
+        module.add_commands(commands)
     return parser

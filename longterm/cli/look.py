@@ -31,7 +31,7 @@ _FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
 def add_commands(commands: Any) -> None:
     """Add the commands to a parser."""
     runs = commands.add_parser("runs", help="list runs")
-    runs.add_argument("--state", choices=[each.value for each in RunState])
+    runs.add_argument("--state", choices=[state.value for state in RunState])
     runs.add_argument("--flow", help="the flow's name, module:qualname")
     runs.add_argument("--waiting-for", metavar="EVENT")
     runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)

@@ -53,12 +53,12 @@ def run_worker(engine: Engine, options: argparse.Namespace) -> int:
     )
 
     def stop(*_: object) -> None:
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         worker.stop()
 
-    for each in _SIGNALS:
-        signal.signal(each, stop)
+    for number in _SIGNALS:
+        signal.signal(number, stop)
     if not known_names():
         _log.warning("no flows are known here, so no wait is ended (name their modules by --app)")
     _log.info("worker started")

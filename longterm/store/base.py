@@ -216,7 +216,7 @@ def takes(method: Callable[..., object], name: str) -> bool:
 
     parameters = signature(method).parameters
     return name in parameters or any(
-        each.kind is Parameter.VAR_KEYWORD for each in parameters.values()
+        parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()
     )
 
 

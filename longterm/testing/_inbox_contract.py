@@ -173,7 +173,7 @@ class InboxContract:
 
         assert saved.unread == store.get("r1").unread == ("name", "number", "näme 2")
         assert plain(saved) == plain(store.get("r1")) == plain(made)
-        assert [each.number for each in inbox.unread("r1")] == [1, 3, 4]
+        assert [event.number for event in inbox.unread("r1")] == [1, 3, 4]
         assert saved.next_unread == "näme 2"
 
     def test_every_event_can_be_read(self, store: RunStore, inbox: Inbox) -> None:
@@ -182,7 +182,7 @@ class InboxContract:
             inbox.post(letter("number", f"key {number}"), limit=9)
 
         for number in range(1, 6):
-            assert [each.number for each in inbox.unread("r1", limit=1)] == [number]
+            assert [event.number for event in inbox.unread("r1", limit=1)] == [number]
             _read(store, inbox)
 
         assert (inbox.unread("r1"), store.get("r1").unread) == ([], ())
@@ -262,8 +262,8 @@ class InboxContract:
         found = _able(inbox)
 
         expected = run.changed(state=RunState.RUNNING, turn=run.turn + 1, claimed_until=LATER)
-        assert [plain(each) for each in found] == [plain(expected)] * is_able
-        assert [each.unread for each in found] == [tuple(unread)] * is_able
+        assert [plain(run) for run in found] == [plain(expected)] * is_able
+        assert [run.unread for run in found] == [tuple(unread)] * is_able
         assert plain(store.get("r1")) == plain(expected if is_able else run)
         assert _able(inbox) == []
 

@@ -92,4 +92,4 @@ class RewriteContract:
 
         assert rewriting.rewrite(run.changed(**_OTHER))
 
-        assert [each.id for each in search.find(Query(index=run.index))] == ["r1"]
+        assert [one.id for one in search.find(Query(index=run.index))] == ["r1"]

@@ -98,7 +98,7 @@ class SearchContract:
                 query = Query(waiting_for=event_id, index=facts)
                 assert "".join(run.id for run in search.find(query)) == expected
                 rest = search.find(replace(query, after="b", limit=2))
-                assert [run.id for run in rest] == [each for each in expected if each > "b"][:2]
+                assert [run.id for run in rest] == [name for name in expected if name > "b"][:2]
         (running,) = search.find(Query(waiting_for="a", state=RunState.RUNNING))
         assert running.id == "e"
 

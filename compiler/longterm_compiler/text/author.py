@@ -87,13 +87,13 @@ class AuthorText:
     def _most_operands(self) -> int:
         """Return how many operands the longest `and` or `or` of the function has."""
         nodes = ast.walk(self.definition.node)
-        return max((len(each.values) for each in nodes if isinstance(each, ast.BoolOp)), default=0)
+        return max((len(node.values) for node in nodes if isinstance(node, ast.BoolOp)), default=0)
 
     @cached_property
     def indent(self) -> str:
         """How much deeper the author indents a block."""
         first = self.definition.node.body[0]
-        inner, outer = (self._before(each) for each in (first, self.definition.node))
+        inner, outer = (self._before(statement) for statement in (first, self.definition.node))
         is_deeper = not inner.strip() and inner.startswith(outer) and inner != outer
         return inner.removeprefix(outer) if is_deeper else INDENT
 
@@ -131,11 +131,11 @@ class AuthorText:
     def _lines(self) -> list[str]:
         """Return the lines of the function as libcst can read them."""
         first, found = self.extent.start, self.source.lines[self.extent]
-        if any("\f" in each for each in found):
+        if any("\f" in line for line in found):
             # Python begins to count the indentation anew at a form feed, and libcst does not.
-            for each in self.statements:
-                line, column = start_of(each)
-                start, text = self._before(each), found[line - 1 - first]
+            for statement in self.statements:
+                line, column = start_of(statement)
+                start, text = self._before(statement), found[line - 1 - first]
                 if not start.strip():
                     found[line - 1 - first] = start + text.encode()[column:].decode()
         return found
@@ -144,7 +144,9 @@ class AuthorText:
     def statements(self) -> list[ast.stmt]:
         """Every statement of the function, itself included, in the order of the text."""
         inside = [n for n in ast.walk(self.definition.node) if isinstance(n, ast.stmt)]
-        return sorted(inside, key=lambda each: (start_of(each), [-x for x in end_of(each)]))
+        return sorted(
+            inside, key=lambda statement: (start_of(statement), [-x for x in end_of(statement)])
+        )
 
     def node_at(self, node: ast.AST) -> ast.AST | None:
         """Return the author's node that one of the plan stands for: of its kind, at its place."""
@@ -187,7 +189,7 @@ class AuthorText:
 
     @cached_property
     def _starts(self) -> list[Place]:
-        return [start_of(each) for each in self.statements]
+        return [start_of(statement) for statement in self.statements]
 
     @cached_property
     def _around(self) -> dict[ast.stmt, ast.stmt]:
@@ -241,8 +243,8 @@ class AuthorText:
 
     @cached_property
     def _cases(self) -> dict[ast.pattern, ast.match_case]:
-        cases = (each for each in self.pairs.nodes if isinstance(each, ast.match_case))
-        return {each.pattern: each for each in cases}
+        cases = (node for node in self.pairs.nodes if isinstance(node, ast.match_case))
+        return {case.pattern: case for case in cases}
 
     def opening_comment(self, first: ast.stmt) -> cst.Comment | None:
         """Return the comment at the end of the header above a block's first statement."""
@@ -282,7 +284,7 @@ class AuthorText:
 def start_of(node: ast.stmt | ast.expr) -> Place:
     """Return the line and column where a node begins, its decorators included."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(each.lineno for each in decorators)]), node.col_offset
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)]), node.col_offset
 
 
 def end_of(node: ast.stmt | ast.expr) -> Place:
@@ -310,7 +312,7 @@ def same_tree(one: object, other: object) -> bool:
         if type(left) is not type(right):
             return False
         if isinstance(left, ast.AST):
-            names = [each for each in left._fields if each != "ctx"]
+            names = [name for name in left._fields if name != "ctx"]
             pending += [(getattr(left, f, None), getattr(right, f, None)) for f in names]
         elif isinstance(left, list) and isinstance(right, list):
             if len(left) != len(right):
@@ -331,9 +333,9 @@ def _comments(text: str) -> list[str]:
     found: list[str] = []
     if "#" in text:
         try:
-            for each in tokenize.generate_tokens(io.StringIO(text).readline):
-                if each.type == tokenize.COMMENT:
-                    found.append(each.string)
+            for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                if token.type == tokenize.COMMENT:
+                    found.append(token.string)
         except (tokenize.TokenError, SyntaxError):
             pass
     return found

@@ -63,4 +63,4 @@ def _in_scopes(flow: Bodies) -> list[cst.BaseStatement]:
 
 def _without_blank(node: cst.BaseStatement) -> list[cst.EmptyLine]:
     lines: Sequence[cst.EmptyLine] = getattr(node, "leading_lines")  # noqa: B009
-    return [each for each in lines if each.comment is not None]
+    return [line for line in lines if line.comment is not None]

@@ -80,8 +80,8 @@ class Pairs:
     """
 
     def _all(self, nodes: Iterable[ast.AST], concrete: Iterable[Any]) -> None:
-        for node, each in zip(nodes, concrete, strict=True):
-            self.pair(node, each)
+        for node, written in zip(nodes, concrete, strict=True):
+            self.pair(node, written)
 
     def pair(self, node: ast.AST, concrete: Any) -> None:
         """Enter a node and all that is inside it."""
@@ -100,23 +100,27 @@ class Pairs:
     def block(self, body: list[ast.stmt], concrete: cst.BaseSuite) -> None:
         """Enter the statements of a block."""
         self.suites[body[0]] = self.last[body[-1]] = concrete
-        for node, (each, line) in zip(body, _statements(concrete), strict=True):
+        for node, (statement, line) in zip(body, _statements(concrete), strict=True):
             if line is not None:
                 self.lines[node] = line
-            self.pair(node, each)
+            self.pair(node, statement)
 
     def _statement(self, node: ast.stmt, concrete: Any) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._all(node.decorator_list, (each.decorator for each in concrete.decorators))
+                self._all(
+                    node.decorator_list, (decorator.decorator for decorator in concrete.decorators)
+                )
                 self.pair(node.args, concrete.params)
                 self.block(node.body, concrete.body)
             case ast.ClassDef():
-                self._all(node.decorator_list, (each.decorator for each in concrete.decorators))
+                self._all(
+                    node.decorator_list, (decorator.decorator for decorator in concrete.decorators)
+                )
                 self._arguments(node.bases, node.keywords, [*concrete.bases, *concrete.keywords])
                 self.block(node.body, concrete.body)
             case ast.Assign():
-                self._all(node.targets, (each.target for each in concrete.targets))
+                self._all(node.targets, (target.target for target in concrete.targets))
                 self.pair(node.value, concrete.value)
             case ast.Raise(cause=ast.expr() as cause):
                 self.pair(cause, concrete.cause.item)
@@ -150,15 +154,19 @@ class Pairs:
                 self._all(node.values, self._links(_operands(concrete)))
             case ast.Compare():
                 self.pair(node.left, concrete.left)
-                self._all(node.comparators, (each.comparator for each in concrete.comparisons))
+                self._all(
+                    node.comparators, (comparison.comparator for comparison in concrete.comparisons)
+                )
             case ast.Call():
                 self.pair(node.func, concrete.func)
                 self._arguments(node.args, node.keywords, concrete.args)
             case ast.Dict():
-                for key, value, each in zip(node.keys, node.values, concrete.elements, strict=True):
+                for key, value, element in zip(
+                    node.keys, node.values, concrete.elements, strict=True
+                ):
                     if key is not None:
-                        self.pair(key, each.key)
-                    self.pair(value, each.value)
+                        self.pair(key, element.key)
+                    self.pair(value, element.value)
             case ast.List() | ast.Tuple() | ast.Set():
                 self._elements(node.elts, concrete.elements)
             case ast.Subscript():
@@ -167,7 +175,7 @@ class Pairs:
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 self._all(node.generators, _for_in(concrete.for_in))
             case ast.JoinedStr():
-                parts = [each for piece in self._links(_pieces(concrete)) for each in _parts(piece)]
+                parts = [part for piece in self._links(_pieces(concrete)) for part in _parts(piece)]
                 self._formatted(node, parts)
             case ast.Constant():
                 self._links(_pieces(concrete))
@@ -180,29 +188,29 @@ class Pairs:
     def _arguments(
         self, args: list[ast.expr], keywords: list[ast.keyword], concrete: Sequence[cst.Arg]
     ) -> None:
-        are_named = [each.keyword is not None or each.star == "**" for each in concrete]
-        positional = [each for each, named in zip(concrete, are_named, strict=True) if not named]
+        are_named = [arg.keyword is not None or arg.star == "**" for arg in concrete]
+        positional = [arg for arg, named in zip(concrete, are_named, strict=True) if not named]
         # A `*star` has no node of its own in libcst, so the argument stands for it.
-        for node, each in zip(args, positional, strict=True):
-            self.pair(node, each if each.star else each.value)
-        named = (each for each, named in zip(concrete, are_named, strict=True) if named)
-        for keyword, each in zip(keywords, named, strict=True):
-            self.nodes[keyword] = each
-            self.pair(keyword.value, each.value)
+        for node, arg in zip(args, positional, strict=True):
+            self.pair(node, arg if arg.star else arg.value)
+        named = (arg for arg, named in zip(concrete, are_named, strict=True) if named)
+        for keyword, arg in zip(keywords, named, strict=True):
+            self.nodes[keyword] = arg
+            self.pair(keyword.value, arg.value)
 
     def _elements(self, nodes: list[ast.expr], concrete: Sequence[Any]) -> None:
-        for node, each in zip(nodes, concrete, strict=True):
-            self.pair(node, each if isinstance(node, ast.Starred) else each.value)
+        for node, written in zip(nodes, concrete, strict=True):
+            self.pair(node, written if isinstance(node, ast.Starred) else written.value)
 
     def _subscript(self, node: ast.expr, concrete: Sequence[cst.SubscriptElement]) -> None:
-        parts = [each.slice for each in concrete]
+        parts = [element.slice for element in concrete]
         is_plain = not isinstance(concrete[0].comma, cst.Comma) and not _is_star(parts[0])
         if len(parts) == 1 and is_plain:
             self._slice(node, parts[0])
             return
         assert isinstance(node, ast.Tuple)  # written without parentheses: it has no node in libcst
-        for each, part in zip(node.elts, parts, strict=True):
-            self._slice(each, part)
+        for index, part in zip(node.elts, parts, strict=True):
+            self._slice(index, part)
 
     def _slice(self, node: ast.expr, concrete: cst.BaseSlice) -> None:
         if isinstance(concrete, cst.Index) and concrete.star is None:
@@ -213,28 +221,28 @@ class Pairs:
     def _formatted(
         self, node: ast.JoinedStr, concrete: list[cst.FormattedStringExpression]
     ) -> None:
-        values = [each for each in node.values if isinstance(each, ast.FormattedValue)]
-        for value, each in zip(values, concrete, strict=True):
-            self.nodes[value] = each
-            self.pair(value.value, each.expression)
+        values = [value for value in node.values if isinstance(value, ast.FormattedValue)]
+        for value, braces in zip(values, concrete, strict=True):
+            self.nodes[value] = braces
+            self.pair(value.value, braces.expression)
             if isinstance(value.format_spec, ast.JoinedStr):
-                spec = [p for p in each.format_spec or () if isinstance(p, _EXPRESSION)]
-                self.nodes[value.format_spec] = each
+                spec = [p for p in braces.format_spec or () if isinstance(p, _EXPRESSION)]
+                self.nodes[value.format_spec] = braces
                 self._formatted(value.format_spec, spec)
 
     def _other(self, node: ast.AST, concrete: Any) -> None:
         match node:
             case ast.arguments():
                 before = [*concrete.posonly_params, *concrete.params]
-                defaults = [each.default for each in before if each.default is not None]
+                defaults = [param.default for param in before if param.default is not None]
                 self._all(node.defaults, defaults)
-                for default, each in zip(node.kw_defaults, concrete.kwonly_params, strict=True):
+                for default, param in zip(node.kw_defaults, concrete.kwonly_params, strict=True):
                     if default is not None:
-                        self.pair(default, each.default)
+                        self.pair(default, param.default)
             case ast.comprehension():
                 self.pair(node.target, concrete.target)
                 self.pair(node.iter, concrete.iter)
-                self._all(node.ifs, (each.test for each in concrete.ifs))
+                self._all(node.ifs, (condition.test for condition in concrete.ifs))
             case ast.withitem():
                 self.pair(node.context_expr, concrete.item)
                 if node.optional_vars is not None:
@@ -253,11 +261,11 @@ class Pairs:
 def _statements(suite: cst.BaseSuite) -> Iterator[tuple[cst.CSTNode, Line | None]]:
     """Yield the statements of a block, each with its line if it is a simple one."""
     if isinstance(suite, cst.SimpleStatementSuite):
-        yield from ((each, suite) for each in suite.body)
+        yield from ((statement, suite) for statement in suite.body)
         return
     for line in suite.body:
         if isinstance(line, cst.SimpleStatementLine):
-            yield from ((each, line) for each in line.body)
+            yield from ((statement, line) for statement in line.body)
         else:
             yield line, None
 
@@ -278,7 +286,7 @@ def _operands(concrete: cst.BooleanOperation) -> list[cst.BaseExpression]:
 def _deleted(target: cst.BaseExpression) -> list[cst.BaseExpression]:
     """Return the targets of a `del`: `del a, b` has two in `ast`, and one tuple in libcst."""
     if isinstance(target, cst.Tuple) and not target.lpar:
-        return [each.value for each in target.elements]
+        return [element.value for element in target.elements]
     return [target]
 
 
@@ -302,7 +310,7 @@ def _parts(piece: cst.BaseExpression) -> list[cst.FormattedStringExpression]:
     """Return what stands in the braces of a string."""
     if not isinstance(piece, cst.FormattedString):
         return []
-    return [each for each in piece.parts if isinstance(each, _EXPRESSION)]
+    return [part for part in piece.parts if isinstance(part, _EXPRESSION)]
 
 
 def _is_star(concrete: cst.BaseSlice) -> bool:

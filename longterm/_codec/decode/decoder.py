@@ -162,7 +162,7 @@ def _refusal_of(error: Exception) -> Exception:
 
 def _shown(error: Exception) -> str:
     # What was decoded may be among its arguments, and would be asked to show itself.
-    if all(is_exactly(each, str, int) for each in error.args):
+    if all(is_exactly(argument, str, int) for argument in error.args):
         return str(error)
     return type(error).__name__
 

@@ -22,7 +22,7 @@ def is_too_deep(values: list[Any], held_by: Callable[[Any], Iterable[Any]]) -> b
 def take_apart(values: list[Any]) -> None:
     """Free values without native stack; nothing else may refer to them."""
     order = list(_depths(values, gc.get_referents))
-    known = {id(each): each for each in values}
+    known = {id(value): value for value in values}
     values.clear()
     # Those that hold others come last here, and are freed first.
     while order:
@@ -31,7 +31,7 @@ def take_apart(values: list[Any]) -> None:
 
 def _depths(values: list[Any], held_by: Callable[[Any], Iterable[Any]]) -> dict[int, int]:
     """Return how many of the values are in a row from each on, those that are held first."""
-    known = {id(each): each for each in values}
+    known = {id(value): value for value in values}
     depths: dict[int, int] = {}
     for start in known.values():
         path = [(start, iter(held_by(start)))] if id(start) not in depths else []

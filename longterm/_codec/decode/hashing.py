@@ -154,7 +154,7 @@ def check(keys: list[Any], work: HashingWork) -> None:
 
 def _has_long_integer(key: tuple[Any, ...], work: HashingWork) -> bool:
     return work.has_long_integers and any(
-        type(each) is int and each.bit_length() > _LONG_BITS for each in key
+        type(part) is int and part.bit_length() > _LONG_BITS for part in key
     )
 
 
@@ -225,7 +225,7 @@ def _hashed_parts(value: Any) -> Iterable[Any]:
     if plan is None or not _has_own_hash(type(value)):
         return ()
     named = (plan.attributes(value) or {}, plan.slot_values(value) or {})
-    return chain.from_iterable(each.values() for each in named)
+    return chain.from_iterable(attributes.values() for attributes in named)
 
 
 def _has_own_hash(cls: type) -> bool:
@@ -246,7 +246,7 @@ def _refuse_collisions(keys: list[Any], seconds: float) -> None:
     size = 1 << (len(keys) * 3 // 2).bit_length()
     is_lost = seconds > _LOST_SECONDS + len(keys) * _LOST_SECONDS_PER_KEY
     if (is_lost and are_light(keys)) or any(
-        _collide(hashes, each) for each in (size // 2, size, size * 2)
+        _collide(hashes, slots) for slots in (size // 2, size, size * 2)
     ):
         raise CorruptData("the stored bytes hold keys that cannot be told apart in due time")
 
@@ -260,8 +260,8 @@ def _collide(hashes: list[int], size: int) -> bool:
         return False
     mask, taken = size - 1, bytearray(size)
     left = len(hashes) * _PROBES_PER_KEY
-    for each in hashes:
-        perturb, place = each & 0xFFFF_FFFF_FFFF_FFFF, each & mask
+    for number in hashes:
+        perturb, place = number & 0xFFFF_FFFF_FFFF_FFFF, number & mask
         while taken[place]:
             perturb >>= 5
             place = (place * 5 + perturb + 1) & mask

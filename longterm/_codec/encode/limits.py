@@ -95,7 +95,7 @@ def _keys(container: Any) -> list[Any]:
 
 def _check_modules(found: Scan) -> None:
     placed = [node for node in found.nodes if type(node) is ModuleType]
-    strays = [each for each in placed if not trust.is_allowed_by_name(each.__name__)]
+    strays = [module for module in placed if not trust.is_allowed_by_name(module.__name__)]
     good = _places_of_modules(found) if strays else set()
     nodes = {id(node): node for node in found.nodes}
     for module in strays:

@@ -38,10 +38,10 @@ def _key(value: Any, depth: int = _DEPTH) -> tuple[Any, ...]:
     if cls is float:
         return (name, struct.pack(">d", value))
     if cls is tuple:
-        return (name, tuple(_key(each, depth - 1) for each in value))
+        return (name, tuple(_key(part, depth - 1) for part in value))
     if is_a(value, frozenset, set):
         base: Any = frozenset if is_a(value, frozenset) else set
-        return (name, tuple(sorted(_key(each, depth - 1) for each in base.__iter__(value))))
+        return (name, tuple(sorted(_key(part, depth - 1) for part in base.__iter__(value))))
     if is_a(value, type) or names.is_function(value):
         return (name, str(names.own_name(value)))
     return (name, *_content(value, cls, depth))
@@ -58,9 +58,9 @@ def _content(value: Any, cls: type, depth: int) -> tuple[Any, ...]:
         held = object.__getattribute__(value, "__dict__")
         return (str(held["_name_"]), repr(held["_value_"]))
     attributes = {**(plan.attributes(value) or {}), **(plan.slot_values(value) or {})}
-    own = tuple((name, _key(each, depth - 1)) for name, each in sorted(attributes.items()))
+    own = tuple((name, _key(held, depth - 1)) for name, held in sorted(attributes.items()))
     if plan.base is tuple:
-        return (own, tuple(_key(each, depth - 1) for each in tuple.__iter__(value)))
+        return (own, tuple(_key(part, depth - 1) for part in tuple.__iter__(value)))
     return (own, plan.base.__repr__(value) if plan.base in _SHOWN_BY_BASE else "")
 
 

@@ -67,13 +67,13 @@ def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) ->
         return [_key_step(holder, held, _is_namespace(holder, above, parts))]
     names = _field_names(type(above)) if is_exactly(holder, tuple) else None
     if names is not None:
-        return [Attribute(names[next(i for i, each in enumerate(holder) if each is held)])]
+        return [Attribute(names[next(i for i, part in enumerate(holder) if part is held)])]
     if held is _closure(holder):
         return []
     if holder is _closure(above):
         return [Attribute(f"<variable {_variable_in(held, above)}>")]
     if is_exactly(holder, list, tuple):
-        return [Item(next(i for i, each in enumerate(holder) if each is held))]
+        return [Item(next(i for i, part in enumerate(holder) if part is held))]
     if is_a(holder, Frame):
         return [Attribute("slots" if held is holder.slots else "cells")]
     own = parts.get(id(holder), [])
@@ -81,14 +81,14 @@ def _step(holder: Any, held: Any, above: Any, parts: Mapping[int, list[Any]]) ->
         return []
     if type(held) is tuple and is_a(holder, tuple, frozenset) and type(holder) is not tuple:
         return []
-    position = next((i for i, each in enumerate(own) if each is held), 0)
+    position = next((i for i, part in enumerate(own) if part is held), 0)
     return [Attribute(_part_name(holder, position))]
 
 
 def _is_namespace(mapping: Any, above: Any, parts: Mapping[int, list[Any]]) -> bool:
     """Tell whether a dict holds the attributes of the instance above it."""
     own = parts.get(id(above), [])
-    return not is_a(above, Frame, list, dict, tuple) and any(each is mapping for each in own[2:])
+    return not is_a(above, Frame, list, dict, tuple) and any(part is mapping for part in own[2:])
 
 
 def _key_step(holder: Any, held: Any, is_namespace: bool) -> Step:
@@ -116,7 +116,7 @@ def _closure(value: Any) -> Any:
 
 def _variable_in(cell: Any, function: FunctionType) -> str:
     cells = zip(function.__code__.co_freevars, _closure(function), strict=True)
-    return next(name for name, each in cells if each is cell)
+    return next(name for name, captured in cells if captured is cell)
 
 
 def _part_name(holder: Any, position: int) -> str:

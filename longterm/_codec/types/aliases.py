@@ -34,17 +34,17 @@ def can_be_stored(alias: Any) -> bool:
 
 def _reason_against(alias: Any) -> str | None:
     pending = [alias]
-    for count, each in enumerate(pending):
+    for count, part in enumerate(pending):
         if count == _MOST_PARTS:
             return f"it is made of more than {_MOST_PARTS} classes"
-        if is_alias(each):
-            if not _is_plain(each):
-                return f"{each!r} is not plain"
-            pending += (each.__origin__, *each.__args__)
+        if is_alias(part):
+            if not _is_plain(part):
+                return f"{part!r} is not plain"
+            pending += (part.__origin__, *part.__args__)
             continue
-        name = names.name_of(each) if is_a(each, type) else None
+        name = names.name_of(part) if is_a(part, type) else None
         if name is None or names.why_not_named(name) is not None:
-            return f"a part of it, {each!r}, is no class that can be stored"
+            return f"a part of it, {part!r}, is no class that can be stored"
     return None
 
 
@@ -62,7 +62,9 @@ def _dump(alias: Any) -> Parts:
 
 def _load(parts: Parts, decoding: Decoding) -> Any:
     is_of_typing, origin, *arguments = parts
-    if not is_a(origin, type) or not all(is_a(each, type) or is_alias(each) for each in arguments):
+    if not is_a(origin, type) or not all(
+        is_a(argument, type) or is_alias(argument) for argument in arguments
+    ):
         raise TypeError("an alias is a class with classes")
     made = (
         _of_typing(origin, tuple(arguments))
@@ -87,11 +89,11 @@ def _of_typing(origin: Any, arguments: tuple[Any, ...]) -> Any:
 
 def _count(alias: Any) -> int:
     pending = [alias]
-    for count, each in enumerate(pending):
+    for count, part in enumerate(pending):
         if count > _MOST_PARTS:
             break
-        if is_alias(each):
-            pending += (each.__origin__, *each.__args__)
+        if is_alias(part):
+            pending += (part.__origin__, *part.__args__)
     return len(pending)
 
 

@@ -45,7 +45,7 @@ def dump_named(value: Any) -> Form:
     """Take a function or class by its importable name."""
     name = names.name_of(value)
     if name is None:
-        nameless = next((text for text, each in SINGLETONS.items() if each is value), None)
+        nameless = next((text for text, known in SINGLETONS.items() if known is value), None)
         if nameless is not None:
             return ExtType(wire.SINGLETON, nameless)
         raise NotEncodable(

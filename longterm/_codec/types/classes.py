@@ -147,8 +147,8 @@ class ClassPlan:
         for name, types in _HELD_BY[self.name].items():
             if not is_a(attributes.get(name), *types):
                 raise NotEncodable(f"its {name} is no {types[0].__name__}", "make it the usual way")
-        for each in attributes["maps"] if self.cls is ChainMap else ():
-            if not any("keys" in namespace_of(base) for base in mro_of(type(each))):
+        for mapping in attributes["maps"] if self.cls is ChainMap else ():
+            if not any("keys" in namespace_of(base) for base in mro_of(type(mapping))):
                 raise NotEncodable("it chains what is no mapping", "make it of dicts")
 
 
@@ -219,7 +219,7 @@ def base_of(cls: type) -> type | None:
     known = (*CONTENT_BASES, *VALUE_BASES, *BARE_BASES)
     while True:
         is_static = not flags_of(cls) & HEAP_TYPE
-        if any(cls is each for each in known) or (is_static and issubclass(cls, BaseException)):
+        if any(cls is base for base in known) or (is_static and issubclass(cls, BaseException)):
             return cls
         if not _is_written_in_python(cls) or base_class_of(cls) is None:
             return None
@@ -245,7 +245,7 @@ def _with_parameters_that_can_be_stored(attributes: dict[str, Any]) -> dict[str,
     alias = attributes["__orig_class__"]
     if not aliases.is_alias(alias) or aliases.can_be_stored(alias):
         return attributes
-    kept = {name: each for name, each in attributes.items() if name != "__orig_class__"}
+    kept = {name: value for name, value in attributes.items() if name != "__orig_class__"}
     return kept or None
 
 
@@ -287,7 +287,7 @@ def _is_declared(cls: type, name: str) -> bool:
     for base in mro_of(cls):
         namespace = namespace_of(base)
         fields = namespace.get("__dataclass_fields__"), namespace.get("__annotations__")
-        if any(type(each) is dict and name in each for each in fields):
+        if any(type(names) is dict and name in names for names in fields):
             return True
     return False
 

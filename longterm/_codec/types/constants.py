@@ -99,8 +99,8 @@ class Constants:
 
 def _modules_of(root: Any) -> list[str]:
     """Return the names of the modules of the flows on a stack; none if a value is no stack."""
-    frames = [each for each in root if type(each) is Frame] if type(root) is list else []
-    return [each.flow.partition(":")[0] for each in frames]
+    frames = [part for part in root if type(part) is Frame] if type(root) is list else []
+    return [frame.flow.partition(":")[0] for frame in frames]
 
 
 def _namespace(module_name: str) -> dict[str, Any]:

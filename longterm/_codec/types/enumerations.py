@@ -19,7 +19,7 @@ from longterm._codec.types.classes import ClassPlan, NoPlan, plan_of
 from longterm._codec.types.kinds import Kind, Parts, store
 
 _iterate: Final[Any] = vars(enum.EnumType)["__iter__"]
-_CODES: Final = [each for each in _iterate.__code__.co_consts if type(each) is CodeType]
+_CODES: Final = [constant for constant in _iterate.__code__.co_consts if type(constant) is CodeType]
 
 
 def _dump(generator: GeneratorType[Any, Any, Any]) -> Parts:
@@ -37,7 +37,7 @@ def _dump(generator: GeneratorType[Any, Any, Any]) -> Parts:
 
 
 def _enum_of(generator: GeneratorType[Any, Any, Any]) -> Any:
-    if generator.gi_frame is None or not any(generator.gi_code is each for each in _CODES):
+    if generator.gi_frame is None or not any(generator.gi_code is code for code in _CODES):
         return None
     return generator.gi_frame.f_locals["cls"]
 

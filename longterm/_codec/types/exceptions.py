@@ -135,12 +135,12 @@ def _populate_exception(value: BaseException, parts: Parts, decoding: Decoding) 
         raise TypeError("the members of an exception have names")
     _check_members(type(value), state)
     known = {name: owner for owner, members in _members_of(type(value)) for name in members}
-    for name, each in state.items():
+    for name, member in state.items():
         if name == "name_from" and state.get("name") not in sys.modules:
             continue  # from 3.12 on, showing it would import the module of that name (gh-98305)
         owner = BaseException if name in _COMMON else known[name]
         if name in vars(owner):
-            vars(owner)[name].__set__(value, each)
+            vars(owner)[name].__set__(value, member)
     PLANS[id(type(value))].set_attributes(value, attributes, slots, decoding)
 
 

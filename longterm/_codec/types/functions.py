@@ -91,7 +91,7 @@ def _annotations(function: FunctionType) -> dict[str, Any]:
         noted = function.__annotations__
     except Exception:
         return {}  # from 3.14 on they are evaluated here (PEP 649), and may name what is not there
-    return {key: each for key, each in noted.items() if _is_plain(each)}
+    return {key: note for key, note in noted.items() if _is_plain(note)}
 
 
 def _is_plain(annotation: Any) -> bool:
@@ -104,7 +104,7 @@ def _is_plain(annotation: Any) -> bool:
 def _load_inner(parts: Parts, decoding: Decoding) -> FunctionType:
     flow, version, path, cells = parts
     name = (flow, version, path)
-    if not all(type(each) is str for each in name) or type(cells) is not tuple:
+    if not all(type(part) is str for part in name) or type(cells) is not tuple:
         raise TypeError("an inner function has a name and cells")
     decoding.spend(len(cells))
     if not all(type(cell) is CellType for cell in cells):

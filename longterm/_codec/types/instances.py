@@ -173,8 +173,8 @@ def _populate_ordered(value: Any, extra: Any, content: Parts, decoding: Decoding
 
 
 def _update_ordered(value: Any, pairs: Iterable[tuple[Any, Any]]) -> None:
-    for key, each in pairs:
-        OrderedDict.__setitem__(value, key, each)
+    for key, item in pairs:
+        OrderedDict.__setitem__(value, key, item)
 
 
 def _populate_dict(value: Any, extra: Any, content: Parts, decoding: Decoding) -> None:

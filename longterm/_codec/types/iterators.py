@@ -188,7 +188,7 @@ def _container(iterator: Any, *types: type) -> Any:
     """Return what an iterator goes through, of one of these types; None if it is at its end."""
     import gc
 
-    return next((each for each in gc.get_referents(iterator) if is_a(each, *types)), None)
+    return next((held for held in gc.get_referents(iterator) if is_a(held, *types)), None)
 
 
 def _length(container: Any) -> int:

@@ -33,7 +33,7 @@ def _with_function(cls: Any) -> Callable[..., Any]:
 def _over_all(cls: Any) -> Callable[..., Any]:
     # An iterator that has come to its end is an empty tuple in the state of zip_longest.
     return lambda decoding, *iterators: cls(
-        *(each if each is _ENDED else AsIs(each) for each in iterators)
+        *(iterator if iterator is _ENDED else AsIs(iterator) for iterator in iterators)
     )
 
 
@@ -96,7 +96,7 @@ def _dump(value: Any) -> Parts:
     with _without_warnings():
         cls, arguments, *state = value.__reduce__()
     # No state is the state of one that has not begun.
-    return [ITERTOOL.tag, cls.__name__, arguments, *(each for each in state if each is not None)]
+    return [ITERTOOL.tag, cls.__name__, arguments, *(part for part in state if part is not None)]
 
 
 def _load(parts: Parts, decoding: Decoding) -> Any:
@@ -132,7 +132,7 @@ def _anything(state: Any) -> bool:
 
 
 def _numbers(state: Any) -> bool:
-    return type(state) is tuple and all(type(each) is int for each in state)
+    return type(state) is tuple and all(type(part) is int for part in state)
 
 
 _STATES: Final[dict[str, Callable[[Any], bool]]] = {

@@ -35,7 +35,7 @@ def read(value: Any) -> State:
             f"this Python does not tell where an itertools.{name} stands",
             "go through a list, or count on your own",
         )
-    held = [each for each in gc.get_referents(value) if each is not type(value)]
+    held = [part for part in gc.get_referents(value) if part is not type(value)]
     return reader(value, held)
 
 
@@ -83,7 +83,7 @@ def _read_pairwise(value: Any, held: list[Any]) -> State:
 
 
 def _is_result(value: Any, held: list[Any]) -> bool:
-    return len(held) == 2 and type(value) is tuple and all(each is None for each in value)
+    return len(held) == 2 and type(value) is tuple and all(part is None for part in value)
 
 
 def _is_iterator(value: Any) -> bool:
@@ -134,7 +134,7 @@ def _cycle(decoding: Decoding, state: Any, iterator: Any) -> Any:
         return itertools.chain(AsIs(iterator), itertools.cycle(saved))
     decoding.spend(len(saved) * BYTES_PER_ELEMENT)
     made = itertools.cycle(AsIs(iterator))
-    own = next(each for each in gc.get_referents(made) if type(each) is list and not each)
+    own = next(part for part in gc.get_referents(made) if type(part) is list and not part)
     own.extend(saved)
     return made
 
@@ -163,8 +163,8 @@ def _pairwise(decoding: Decoding, state: Any, iterator: Any) -> Any:
 
 def _zip_longest(decoding: Decoding, state: Any, *iterators: Any) -> Any:
     ended = ()
-    each_as_is = (each if each is ended else AsIs(each) for each in iterators)
-    return itertools.zip_longest(*each_as_is, fillvalue=state)
+    as_is = (iterator if iterator is ended else AsIs(iterator) for iterator in iterators)
+    return itertools.zip_longest(*as_is, fillvalue=state)
 
 
 _LOADERS: Final[dict[str, Callable[..., Any]]] = {

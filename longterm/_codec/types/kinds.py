@@ -143,8 +143,8 @@ def store(
 ) -> None:
     """Make values of exactly these types storable."""
     ROWS.append(Row(types, dump, family, note, is_value))
-    for each in types:
-        DUMPERS[each] = dump
+    for cls in types:
+        DUMPERS[cls] = dump
     if is_value:
         VALUES.update(types)
         (TAGGED_LEAVES if is_tagged else ATOMS).update(types)

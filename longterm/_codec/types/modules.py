@@ -94,9 +94,9 @@ def content_of(cell: CellType) -> Any:
 def _imported(name: str, flow: str, local: str) -> ModuleType:
     names = _imports(flow).get(local, frozenset())
     # What is imported as `os.path` calls itself `posixpath`.
-    for each in sorted(names, key=lambda each: each != name):
+    for module in sorted(names, key=lambda module: module != name):
         try:
-            found = importlib.import_module(each)
+            found = importlib.import_module(module)
         except Exception as error:
             if is_of_signal(error):
                 raise

@@ -175,15 +175,15 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
 
     seen: dict[int, Any] = {}
     pending = [plain]
-    for each in pending:
-        if id(each) in seen:
+    for part in pending:
+        if id(part) in seen:
             continue
-        seen[id(each)] = each
+        seen[id(part)] = part
         spend(BYTES_PER_ELEMENT)
-        if is_exactly(each, *ACTIVE, *ACTING, ITEMS_ITERATOR):
+        if is_exactly(part, *ACTIVE, *ACTING, ITEMS_ITERATOR):
             return True
-        if not is_a(each, type) and not is_exactly(each, FunctionType, ModuleType):
-            pending += gc.get_referents(each)
+        if not is_a(part, type) and not is_exactly(part, FunctionType, ModuleType):
+            pending += gc.get_referents(part)
     return False
 
 

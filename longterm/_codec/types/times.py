@@ -55,7 +55,7 @@ def _checked(parts: Parts) -> Parts:
 
 def _load_timezone(parts: Parts, decoding: Decoding) -> timezone:
     offset, *name = parts
-    if type(offset) is not timedelta or not all(type(each) is str for each in name):
+    if type(offset) is not timedelta or not all(type(part) is str for part in name):
         raise TypeError("a time zone has an offset and a name")
     # `timezone(timedelta(0))` made the usual way is UTC itself; it is not another object here.
     return timezone(offset, *name)

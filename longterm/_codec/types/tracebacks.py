@@ -20,7 +20,7 @@ _ENDS: Final = 50
 
 
 def _dump(traceback: TracebackType) -> Parts:
-    entries = []
+    entries: list[TracebackType] = []
     entry: TracebackType | None = traceback
     while entry is not None:
         entries.append(entry)
@@ -28,9 +28,9 @@ def _dump(traceback: TracebackType) -> Parts:
     if len(entries) > 2 * _ENDS:
         entries[_ENDS:-_ENDS] = []
     parts: Parts = [TRACEBACK.tag]
-    for each in entries:
-        code = each.tb_frame.f_code
-        parts += (code.co_filename, each.tb_lineno, code.co_name)
+    for entry in entries:
+        code = entry.tb_frame.f_code
+        parts += (code.co_filename, entry.tb_lineno, code.co_name)
     return parts
 
 

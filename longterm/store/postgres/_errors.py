@@ -153,7 +153,7 @@ def place(conninfo: str) -> str:
 
 def _similar_option(conninfo: str) -> str:
     """Say which of libpq's options was meant by one that it does not know."""
-    known = [each.keyword.decode() for each in psycopg.pq.Conninfo.get_defaults()]
+    known = [option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()]
     for name in re.findall(r"[?&\s](\w+)=", conninfo):
         if name not in known:
             for similar in get_close_matches(name, known, n=1):
