@@ -24,11 +24,12 @@ import sys
 from datetime import timedelta
 from longterm import call, deflow, respond, sleep, suspend
 from tests.property.world import (
-    AsyncManaged, Box, Kinds, Managed, Mark, Oops, Point, Root, Row, Stream, Worse,
-    alog, fail, group, log, show,
+    MISSING, NAN, AsyncCountdown, AsyncManaged, Box, Countdown, Kinds, Managed, Mark, Oops, Point,
+    Root, Row, Sequence, Stream, Touchy, Worse, alog, fail, group, log, show,
 )
 
 DAY = timedelta(1)
+NOT_GIVEN = object()
 G_total = ""
 """
 _EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, 1, 7, 2, 0, 1, 3, -1, 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.property.blocks import Blocks
+from tests.property.pitfalls import Pitfalls
 
 _HANDLED = [
     "ValueError", "KeyError", "Oops", "Worse", "(TypeError, ValueError)", "Exception",
@@ -10,7 +10,7 @@ _HANDLED = [
 ]  # fmt: skip
 
 
-class Tries(Blocks):
+class Tries(Pitfalls):
     """Writes the blocks that see exceptions pass."""
 
     def try_block(self, depth: int) -> None:

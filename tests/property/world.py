@@ -284,3 +284,76 @@ def show(error: BaseException | None) -> Any:
     return (
         None if error is None or isinstance(error, NameError | RecursionError) else list(error.args)
     )
+
+
+class Countdown(_Shown):
+    """The textbook iterator: whoever asks it for its iterator starts it over."""
+
+    def __init__(self, n: Any = 2) -> None:
+        self.n = n & 3 if isinstance(n, int) else 2
+        self.left = 0
+
+    def __iter__(self) -> Countdown:
+        self.left = log("start over", self.n)
+        return self
+
+    def __next__(self) -> Any:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return log("count", self.left)
+
+
+class AsyncCountdown(Countdown):
+    """The same as an asynchronous iterator."""
+
+    def __aiter__(self) -> AsyncCountdown:
+        self.left = log("start over", self.n)
+        return self
+
+    async def __anext__(self) -> Any:
+        await Turn()
+        if not self.left:
+            raise StopAsyncIteration
+        self.left -= 1
+        return log("count", self.left)
+
+
+class Sequence(_Shown):
+    """What can be gone through by its entries alone, which say when they are read."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = list(items)
+
+    def __getitem__(self, place: int) -> Any:
+        log("sequence", place)
+        return self.items[place]
+
+
+class Touchy(_Shown):
+    """An object whose own code raises, whatever it is asked for."""
+
+    def __init__(self, v: Any = 0) -> None:
+        self.v = v
+
+    def _refuse(self, *others: Any) -> Any:
+        log("touched", len(others))
+        raise Oops("touched")
+
+    __eq__ = __hash__ = __lt__ = __bool__ = __len__ = __iter__ = __next__ = _refuse
+    __call__ = __getattr__ = __contains__ = __enter__ = __exit__ = _refuse  # type: ignore[assignment]
+    __getitem__ = __iadd__ = __add__ = __index__ = __aiter__ = _refuse
+
+    def __format__(self, spec: str) -> str:
+        return str(self._refuse(spec))
+
+
+class Sentinel(_Shown):
+    """The usual way to write a value that is told by identity."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+MISSING = Sentinel("MISSING")
+NAN = float("nan")

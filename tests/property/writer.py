@@ -18,6 +18,9 @@ class Names:
     tables: list[str] = field(default_factory=list)
     boxes: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    iterators: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    """What holds a bare `object()`, which a frame can hold, but no result."""
     plain: list[str] = field(default_factory=list)
     """Functions of one argument that cannot suspend."""
     coroutines: list[str] = field(default_factory=list)
