@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import encode
+from longterm._codec.introspect import is_a
 from longterm._flows.context import LiveTurn
 from longterm._flows.run_turn import Completed, Outcome
 from longterm._signals import is_of_signal
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _HERE = os.path.dirname(__file__) + os.sep
 _LONGEST_ERROR = 100_000
 """How many characters of an exception and its traceback are kept."""
+_ATTRIBUTE = BaseException.__getattribute__
+"""Reads what Python keeps in every exception: a `__getattribute__` of the author's may raise."""
 
 
 def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_bytes: int) -> Run:
@@ -112,7 +115,7 @@ def after_error(
     """
     if error is asked and isinstance(error, Cancelled):
         return ended_run(run, RunState.CANCELLED, now)
-    if not isinstance(error, Exception) or isinstance(error, CannotSuspend):
+    if not is_a(error, Exception) or is_a(error, CannotSuspend):
         return None
     return failed_run(run, error, frames, now)
 
@@ -146,7 +149,7 @@ def _add_note(error: BaseException, note: str) -> None:
     """Add a note, unless the author's class has other use for the place of notes."""
     # Not by `add_note`: it may be the author's, and calls the author's `__setattr__`.
     if not hasattr(type(error), "__notes__"):
-        notes = vars(error).setdefault("__notes__", [])
+        notes = _ATTRIBUTE(error, "__dict__").setdefault("__notes__", [])
         if isinstance(notes, list):
             notes.append(note)
 
@@ -155,7 +158,7 @@ def _shown(error: BaseException) -> str:
     """Return an exception as Python prints it, with the author's own lines only."""
     import traceback
 
-    first = error.__traceback__
+    first = _ATTRIBUTE(error, "__traceback__")
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
         first = first.tb_next
     try:

@@ -118,6 +118,50 @@ def test_a_flow_that_holds_such_a_value_is_refused_and_not_failed() -> None:
     assert get_run(run.id).waiting_for == "a"
 
 
+class RaisingText(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+
+@pytest.mark.parametrize("make", [RaisingClass, RaisingAttributes, RaisingMetaclass, RaisingText])
+def test_such_a_value_is_taken_as_an_event(make: Any) -> None:
+    longterm.set_runstore("memory://")
+
+    @deflow
+    def told() -> Any:
+        return type(suspend("a")).__name__
+
+    assert process_event(start_flow(told).id, "a", make()).result == make.__name__
+
+
+class RaisingClassError(Exception):
+    __class__ = RaisingClass.__class__  # type: ignore[assignment]
+
+
+class RaisingAttributesError(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("not set up")
+
+
+@pytest.mark.parametrize("make", [RaisingClassError, RaisingAttributesError])
+def test_an_exception_whose_code_raises_fails_its_run(make: Any) -> None:
+    longterm.set_runstore("memory://")
+
+    @deflow
+    def failing(kind: Any) -> Any:
+        suspend("a")
+        raise kind()
+
+    run = start_flow(failing, make)
+    with pytest.raises(make):
+        process_event(run.id, "a")
+    failed = get_run(run.id)
+    assert failed.state == "failed"
+    assert make.__name__ in str(failed.error)
+
+
 def test_a_hash_that_raises_is_named_and_is_no_damage() -> None:
     data = encode([{Keyed(): 1}])
     Keyed.working = False
