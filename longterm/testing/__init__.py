@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from longterm.engine import Engine
 from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
+from longterm.testing._awaited import given_to
 from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 if TYPE_CHECKING:
@@ -260,6 +262,10 @@ class _ScriptedTurn:
         return datetime.now(UTC)
 
     def suspend(self, wait: Wait) -> Any:
+        # The flow calls `suspend` or `sleep`, which calls this.
+        return given_to(sys._getframe(2), self._next(wait))
+
+    def _next(self, wait: Wait) -> Any:
         self.finished.append(self.responses)
         self.responses = []
         self.asked.append(wait.event_id)

@@ -50,6 +50,8 @@ class Expressions(Writer):
         self.events += 1
         if self.chance(8):
             return f'suspend("e{self.events}", "or{self.events}")[1]'
+        if self.is_async and self.chance(30):
+            return f'(await suspend("e{self.events}"))'
         return f'suspend("e{self.events}")'
 
     def leaf(self, depth: int = 0) -> str:

@@ -38,6 +38,7 @@ from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
 from longterm.testing import Throw
+from longterm.testing._awaited import given_to
 from longterm.wait import Wait, value_of_first
 from tests.property import world
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
@@ -252,6 +253,9 @@ class _ScriptedTurn:
         return datetime.now(UTC)
 
     def suspend(self, wait: Wait) -> Any:
+        return given_to(sys._getframe(2), self._next(wait))
+
+    def _next(self, wait: Wait) -> Any:
         if world.record.halted:
             raise world.halt()
         self.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from longterm import deflow, suspend
-from longterm.testing import Answer, Transcript, WrongScript, interpret, play
+from longterm.testing import Answer, Throw, Transcript, WrongScript, interpret, play
 
 
 @deflow
@@ -66,3 +66,23 @@ def test_answers_name_the_events_that_are_asked_for(run):
 def test_values_may_be_anything(run):
     for value in (("number 0", 1), StopIteration, None):
         assert run(counts, ["a"], [value]).result == ["a", value]
+
+
+wait = suspend
+
+
+@deflow
+async def awaiting(is_short=False):
+    first = await suspend("a") + await (wait("b") if not is_short else later())
+    return first, [await wait(*[str(number)]) for number in range(2)], f"{await suspend('c')}"
+
+
+async def later():
+    return 7
+
+
+@pytest.mark.parametrize("run", [play, interpret])
+def test_a_suspend_may_be_awaited(run):
+    assert run(awaiting, events=[1, 2, 3, 4, 5]).result == (3, [3, 4], "5")
+    assert run(awaiting, [True], [1, 2, 3, 4]).result == (8, [2, 3], "4")
+    assert run(awaiting, events=[1, Throw(KeyError("b"))]).error.args == ("b",)
