@@ -29,6 +29,7 @@ from longterm._codec import (
     allow,
     describe,
     register_type,
+    register_upgrade,
     set_keys,
     set_payload_codec,
     storable,
@@ -49,6 +50,7 @@ from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
     Cancelled,
+    CannotLoad,
     CannotRestart,
     CannotStore,
     CannotSuspend,
@@ -104,6 +106,7 @@ connect()
 __all__ = [
     "AsyncFlow",
     "Cancelled",
+    "CannotLoad",
     "CannotRestart",
     "CannotStore",
     "CannotSuspend",
@@ -176,6 +179,7 @@ __all__ = [
     "now",
     "process_event",
     "register_type",
+    "register_upgrade",
     "respond",
     "retry",
     "send",

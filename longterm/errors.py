@@ -179,10 +179,49 @@ class CorruptData(LongtermError):
 class NotAllowed(CorruptData):
     """Raised when stored bytes name a class, function or module that is not here or not allowed."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        """Keep the name that the bytes gave."""
+    def __init__(self, name: str, reason: str, place: str = "") -> None:
+        """Keep the name that the bytes gave, and where they hold it, if that is known."""
         self.name = name
-        super().__init__(f"the stored bytes name {name}, which {reason}")
+        self.reason = reason
+        self.place = place
+        where = f" [{place}]" if place else ""
+        super().__init__(f"the stored bytes name {name}, which {reason}{where}")
+
+    def at(self, place: str) -> NotAllowed:
+        """Return the error with the place where the bytes hold the name."""
+        return NotAllowed(self.name, self.reason, place)
+
+
+class CannotLoad(CorruptData):
+    """Raised when a class has changed so that what was stored of it cannot be made again.
+
+    The bytes are as they were written. The run waits on as it was, and can go on when the class is
+    mended, or `register_upgrade` says what became of its fields.
+    """
+
+    def __init__(
+        self, name: str, reason: str, hint: str, *, field: str | None = None, place: str = ""
+    ) -> None:
+        """Keep the class, `module:qualname`, the field or member, why, and what to do.
+
+        Args:
+            name: the name that the bytes gave.
+            reason: what has become of the class.
+            hint: what to do.
+            field: the field or member that is the matter, if it is one.
+            place: where the instance is held, such as `order.lines[2] of shop:sell at line 41`.
+        """
+        self.name = name
+        self.reason = reason
+        self.hint = hint
+        self.field = field
+        self.place = place
+        held = f"{place}, which is a" if place else "a"
+        super().__init__(f"cannot load {held} {name.replace(':', '.')}: {reason} ({hint})")
+
+    def at(self, place: str) -> CannotLoad:
+        """Return the error with the place where the instance is held."""
+        return CannotLoad(self.name, self.reason, self.hint, field=self.field, place=place)
 
 
 class NotSealed(CorruptData):

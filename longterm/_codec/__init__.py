@@ -24,15 +24,16 @@ from longterm._codec.envelope import (
 )
 from longterm._codec.payload import PayloadCodec
 from longterm._codec.trust import allow
-from longterm._codec.types.registered import register_type, storable
+from longterm._codec.types.registered import register_type, register_upgrade, storable
 from longterm._signals import is_of_signal
-from longterm.errors import CorruptData, LongtermError, NotAllowed, NotStorable
+from longterm.errors import CannotLoad, CorruptData, LongtermError, NotAllowed, NotStorable
 from longterm.frame import Frame
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
 
 __all__ = [
+    "CannotLoad",
     "CorruptData",
     "NotAllowed",
     "NotStorable",
@@ -49,6 +50,7 @@ __all__ = [
     "encoded_size",
     "hash_text",
     "register_type",
+    "register_upgrade",
     "rewrap",
     "set_keys",
     "set_payload_codec",
@@ -156,6 +158,7 @@ def decode(data: bytes, context: Context | None = None) -> Any:
         CorruptData: the bytes are not what `encode` made.
         NotSealed, WrongSeal: there is a key, and their seal is missing or another.
         NotAllowed: they name a class, function or module that is not here or not allowed.
+        CannotLoad: a class has changed so that what was stored of it cannot be made.
         ValueRaised: code of the application's own raised, such as the hash of a key.
     """
     if not Envelope.is_bare or data[:1] != _VERSION:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgpack import ExtType, Unpacker
+from msgpack import ExtType
 
 from longterm._codec import wire
 from longterm._codec.decode.decoder import check_lengths
+from longterm._codec.raw import Pairs, kind_code, raw_values
 from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
 from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
@@ -36,10 +37,7 @@ def described(data: bytes) -> str:
     body = memoryview(data)[2:]
     try:
         check_lengths(body)
-        unpacker = Unpacker(None, strict_map_key=False, max_buffer_size=len(body), read_size=1,
-                            object_pairs_hook=_Pairs, use_list=True)  # fmt: skip
-        unpacker.feed(body)
-        values = list(unpacker)
+        values = raw_values(body)
         lines = _items(values) if data[1] == wire.ITEMS else _tree(values[0], data[1])
     except CorruptData:
         raise
@@ -49,13 +47,6 @@ def described(data: bytes) -> str:
         raise CorruptData(f"the stored bytes are damaged: {error}") from error
     # Names are shown as they were stored, and a line must not look like another one.
     return "\n".join(map(escaped, lines)) + "\n"
-
-
-class _Pairs(list[tuple[Any, Any]]):
-    """A map as it was read, keys of any kind."""
-
-    # A map can be a key of a map in damaged bytes, and in data that was encoded a tagged array can.
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 def _tree(root: Any, layout: int) -> list[str]:
@@ -69,7 +60,7 @@ def _frame(number: int, row: list[Any]) -> list[str]:
     lines = [f"frame {number}: {flow} at line {line} (point {point}, version {version})"]
     named = [("", slots), *(("captured ", names) for names in cells)]
     for title, names in named:
-        if type(names) is _Pairs:
+        if type(names) is Pairs:
             lines += [f"    {title}{name} = {_text(value)}" for name, value in names]
         else:
             lines.append(f"    {title or 'slots '}{_text(names)}")
@@ -79,7 +70,7 @@ def _frame(number: int, row: list[Any]) -> list[str]:
 def _items(values: list[Any]) -> list[str]:
     lines, number = [], 0
     for position, value in enumerate(values):
-        if _kind(value) == FILL.code:
+        if kind_code(value) == FILL.code:
             lines.append(f"{_text(value[1])} gets {_parts(value[2:])}")
             continue
         is_last = position == len(values) - 1
@@ -87,7 +78,7 @@ def _items(values: list[Any]) -> list[str]:
             is_last
             and type(value) is list
             and value
-            and all(_kind(row) == FRAME.code for row in value)
+            and all(kind_code(row) == FRAME.code for row in value)
         ):
             lines += [line for index, row in enumerate(value) for line in _frame(index, row[1:])]
             continue
@@ -96,19 +87,14 @@ def _items(values: list[Any]) -> list[str]:
     return lines
 
 
-def _kind(value: Any) -> int | None:
-    is_tagged = type(value) is list and value and type(value[0]) is ExtType
-    return value[0].data[0] if is_tagged and value[0].code == wire.TAG else None
-
-
 def _text(value: Any, depth: int = _DEPTH) -> str:
     if not depth:
         return "…"
-    if type(value) is _Pairs:
+    if type(value) is Pairs:
         pairs = (f"{_text(key, depth - 1)}: {_text(held, depth - 1)}" for key, held in value)
         return "{" + ", ".join(pairs) + "}"
     if type(value) is list:
-        code = _kind(value)
+        code = kind_code(value)
         return f"[{_parts(value, depth)}]" if code is None else _tagged(code, value[1:], depth)
     if type(value) is ExtType:
         return _extension(value)
@@ -137,6 +123,9 @@ def _extension(value: ExtType) -> str:
     code, payload = value
     if code == wire.REFERENCE:
         return f"#{int.from_bytes(payload, 'big')}"
+    if code == wire.CLASS:
+        name, *declared = str(payload, "utf-8", "backslashreplace").split("\0")
+        return repr(f"{name}({', '.join(declared)})")[1:-1]
     if code in _NAMED:
         # Names are shown without quotes, and what would move the cursor or end the line with none.
         return repr(str(payload, "utf-8", "backslashreplace"))[1:-1]

@@ -111,15 +111,25 @@ def look_up(name: str) -> Any:
         try:
             entry = _entry(found, step)
         except (KeyError, TypeError):
-            raise NotAllowed(
-                name, f"does not exist: {step!r} was not found (was it renamed or moved?)"
-            ) from None
+            raise NotAllowed(name, _why_not_found(module_name, qualname, step)) from None
         found = entry.__func__ if is_exactly(entry, staticmethod, classmethod) else entry
         if is_a(found, ModuleType):
             raise NotAllowed(name, f"goes through a module, {step!r}")
     if not (is_function(found) or is_a(found, type)):
         raise NotAllowed(name, "is neither a function nor a class")
     return found
+
+
+def _why_not_found(module_name: str, qualname: str, step: str) -> str:
+    owner, _, name = qualname.rpartition(".")
+    if owner:
+        hint = f"put it back, or let the old name stand for it: `{name} = NewName` in {owner}"
+    else:
+        hint = (
+            f"if it was moved, write `from its_new_module import {name}` in {module_name}; if it "
+            f"was renamed, `{name} = NewName`"
+        )
+    return f"does not exist: {step!r} was not found ({hint})"
 
 
 def _entry(owner: Any, step: str) -> Any:

@@ -52,6 +52,7 @@ PATH: Final = 17
 IP: Final = 18
 ZONE: Final = 19
 TYPE: Final = 20
+CLASS: Final = 21
 
 
 @lru_cache(maxsize=512)

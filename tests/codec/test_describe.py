@@ -69,4 +69,4 @@ def test_describing_needs_none_of_the_types() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert "object(tests.codec.models:Node, {'links': [1]})" in done.stdout
+    assert "object(tests.codec.models:Node(links), {'links': [1]})" in done.stdout

@@ -41,6 +41,19 @@ def test_what_was_stored_is_decoded(name: str, update_golden: bool) -> None:
         assert len(back) == len(value)
 
 
+OLDER = sorted(path.stem for path in (FOLDER / "older").glob("*.msgpack"))
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_what_was_written_otherwise_is_decoded_as_well(name: str) -> None:
+    """Before the names that a class declares stood beside it."""
+    value: Any = values()[name]
+    older = decode((FOLDER / "older" / f"{name}.msgpack").read_bytes())
+    if name in COMPARABLE:
+        assert_same(value, older)
+    assert encode(older) == encode(decode(encode(value)))
+
+
 @pytest.mark.parametrize("name", values())
 def test_values_are_written_as_they_were(name: str) -> None:
     assert encode(values()[name]) == (FOLDER / f"{name}.msgpack").read_bytes()
@@ -51,6 +64,12 @@ def test_the_text_beside_each_file_is_what_it_holds(name: str) -> None:
     path = FOLDER / f"{name}.msgpack"
     text = path.with_suffix(".txt").read_text(encoding="utf-8")
     assert describe(path.read_bytes()).encode("utf-8", "replace").decode() == text
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_the_text_beside_each_older_file_is_what_it_holds(name: str) -> None:
+    path = FOLDER / "older" / f"{name}.msgpack"
+    assert describe(path.read_bytes()) == path.with_suffix(".txt").read_text(encoding="utf-8")
 
 
 # What 0.1 stored and is refused by name today: modules as values, and functions that act.

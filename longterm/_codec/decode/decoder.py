@@ -28,9 +28,9 @@ from longterm._codec.types.frames import check_names, whole_frame
 from longterm._codec.types.instructions import NEW, Contents, Placeholder
 from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
 from longterm._signals import is_of_signal
-from longterm.errors import CorruptData, LongtermError, ValueRaised
+from longterm.errors import CannotLoad, CorruptData, LongtermError, NotAllowed, ValueRaised
 
-_CAREFUL: Final = (wire.TYPE, wire.PATTERN, wire.MODULE)
+_CAREFUL: Final = (wire.TYPE, wire.CLASS, wire.PATTERN, wire.MODULE)
 _HARMLESS: Final = 1_024
 """Bytes of which no lengths can cost much: msgpack takes none that is beyond all of the input, and
 of 200 arrays inside each other, each of 1,000 elements, every one takes 8 kB."""
@@ -45,6 +45,7 @@ def decode_body(layout: int, data: memoryview) -> Any:
     Raises:
         CorruptData: the bytes are not what the codec wrote.
         NotAllowed: they name what is not here or not allowed.
+        CannotLoad: a class has changed so that what was stored of it cannot be made.
         ValueRaised: code of the application's own raised, such as the hash of a key.
     """
     try:
@@ -55,9 +56,20 @@ def decode_body(layout: int, data: memoryview) -> Any:
         return with_collector_at_rest(_root, layout, data)
     except Exception as error:
         refusal = _refusal_of(error)
+        if isinstance(refusal, CannotLoad | NotAllowed):
+            place = _place_of(refusal, layout, data)
+            if place:
+                raise refusal.at(place) from error.__cause__
         if refusal is error:
             raise
         raise refusal from error
+
+
+def _place_of(refusal: CannotLoad | NotAllowed, layout: int, data: memoryview) -> str:
+    """Return where the bytes hold what was refused, or nothing if that is not to be found."""
+    from longterm._codec.decode.place import place_of
+
+    return place_of(refusal.name, layout, data)
 
 
 def _root(layout: int, data: memoryview) -> Any:
@@ -241,6 +253,8 @@ class Reader:
         decoding = self.decoding
         for frame in decoding.frames:
             check_names(frame)
+        for settle in list(decoding.late.values()):
+            settle()
         for check in decoding.checks:
             check()
         if decoding.placed_modules:
@@ -263,6 +277,7 @@ class Reader:
 
         decoding = self.decoding
         decoding.checks.clear()
+        decoding.late.clear()
         decoding.return_to((0, 0, 0))
         decoding.reads.clear()
         decoding.root = None
@@ -274,6 +289,7 @@ class Reader:
         """Return what is populated later."""
         made = placeholder.kind.load(placeholder.parts, self.decoding)
         self.placeholders[id(made)] = (placeholder.kind, made)
+        self.decoding.placeholders.add(id(made))
         if placeholder.kind.is_fragile:
             self.decoding.fragile.append(made)
         return made

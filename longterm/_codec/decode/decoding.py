@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
+    from longterm._codec.types.changes import Change
     from longterm.frame import Frame
 
 STEPS_PER_BYTE = 20
@@ -41,6 +42,7 @@ class Decoding:
 
     __slots__ = (
         "acts",
+        "changes",
         "characters",
         "checks",
         "entries",
@@ -50,8 +52,10 @@ class Decoding:
         "has_long_integers",
         "hashing_left",
         "hashing_seconds",
+        "late",
         "left",
         "placed_modules",
+        "placeholders",
         "reads",
         "root",
         "shares",
@@ -69,6 +73,12 @@ class Decoding:
         self.entries = TRACEBACK_ENTRIES
         self.acts = False
         """Whether an iterator was made that calls a function when it is gone through."""
+        self.changes: dict[int, Change] = {}
+        """The classes that have changed since they were stored, by the ids of their plans."""
+        self.late: dict[int, Callable[[], None]] = {}
+        """What is still to be made of instances of such classes, when all is made, by their ids."""
+        self.placeholders: set[int] = set()
+        """The ids of what is part of a cycle, and populated later."""
         self.checks: list[Callable[[], None]] = []
         """What must hold when all is made."""
         self.root: Any = None

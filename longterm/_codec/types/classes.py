@@ -19,7 +19,9 @@ from types import (
     MethodDescriptorType,
     WrapperDescriptorType,
 )
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
+
+from msgpack import ExtType
 
 from longterm._codec import names, trust, wire
 from longterm._codec.decode.decoding import Decoding
@@ -35,8 +37,12 @@ from longterm._codec.introspect import (
 )
 from longterm._codec.introspect import base_of as base_class_of
 from longterm._codec.refusal import NotEncodable
+from longterm._codec.types.declared import CACHED_HASH, names_of
 from longterm._codec.types.kinds import CAREFUL_READERS
-from longterm.errors import NotAllowed
+from longterm.errors import CannotLoad, NotAllowed
+
+if TYPE_CHECKING:
+    from longterm._codec.types.changes import Change
 
 _C_DESCRIPTORS: Final = (
     MethodDescriptorType,
@@ -59,7 +65,19 @@ BARE_BASES: Final = (object, tzinfo, Generic)
 class ClassPlan:
     """What is known of a class whose instances can be stored."""
 
-    __slots__ = ("base", "cls", "is_enum", "is_fragile", "methods", "name", "namespace", "slots")
+    __slots__ = (
+        "base",
+        "cls",
+        "declared",
+        "form",
+        "is_enum",
+        "is_fragile",
+        "marker",
+        "methods",
+        "name",
+        "namespace",
+        "slots",
+    )
 
     def __init__(self, cls: type, name: str) -> None:
         """Read the class; see `plan_of` for what is refused."""
@@ -73,6 +91,20 @@ class ClassPlan:
         """The names of its methods, which an attribute could hide."""
         self.namespace = _namespace_of(cls)
         self.slots = _slots_of(cls)
+        self.marker = _marker(cls, self.base)
+        """The builtin that its instances are made of, as it stands in bytes."""
+        self.declared = self._declared()
+        """The marker, if there is one, and the names that it says its instances have."""
+        texts = [name, *self.declared]
+        code = wire.CLASS if self.declared else wire.TYPE
+        self.form = ExtType(code, "\0".join(texts).encode())
+        """What stands for it as the class of an instance."""
+
+    def _declared(self) -> tuple[str, ...]:
+        if self.is_enum:
+            return ()
+        declared = names_of(self.cls, self.slots, has_namespace=self.namespace is not None)
+        return (self.marker, *declared) if self.marker else declared
 
     def attributes(self, instance: object) -> dict[str, Any] | None:
         """Return the instance's own `__dict__`, or None if it has none or an empty one.
@@ -84,8 +116,8 @@ class ClassPlan:
         if not attributes:
             return None
         self.check_attributes(attributes)
-        if "__orig_class__" in attributes:
-            return _with_parameters_that_can_be_stored(attributes)
+        if not _NOTES.isdisjoint(attributes):
+            return _without_notes(attributes)
         return attributes  # type: ignore[no-any-return]
 
     def slot_values(self, instance: object) -> dict[str, Any] | None:
@@ -96,17 +128,25 @@ class ClassPlan:
                 values[name] = slot.__get__(instance)
             except AttributeError:
                 continue
-        if "__orig_class__" in values:
-            return _with_parameters_that_can_be_stored(values)
+        if not _NOTES.isdisjoint(values):
+            return _without_notes(values)
         return values or None
 
     def set_attributes(
         self, instance: object, attributes: Any, slot_values: Any, decoding: Decoding
     ) -> None:
         """Give an instance its `__dict__` and slots, past any `__setattr__` and property."""
+        if decoding.changes and id(self) in decoding.changes:
+            decoding.changes[id(self)].settle(instance, attributes, slot_values, decoding)
+            return
         if attributes is not None:
-            if type(attributes) is not dict or self.namespace is None:
-                raise TypeError(f"{self.name} has no attributes")
+            if type(attributes) is not dict:
+                raise TypeError(f"the attributes of {self.name} have names")
+            if self.namespace is None:
+                self.change(self.declared, decoding).settle(
+                    instance, attributes, slot_values, decoding
+                )
+                return
             decoding.spend(len(attributes))
             # They may be populated later.
             decoding.checks.append(partial(self.check_attributes, attributes))
@@ -117,11 +157,18 @@ class ClassPlan:
             for name, value in slot_values.items():
                 slot = self.slots.get(name) if type(name) is str else None
                 if slot is None:
-                    raise NotAllowed(
-                        f"{self.name}.{name if type(name) is str else '?'}",
-                        "is no slot of the class (was it removed?)",
+                    self.change(self.declared, decoding).settle(
+                        instance, attributes, slot_values, decoding
                     )
+                    return
                 slot.__set__(instance, value)
+
+    def change(self, declared: tuple[str, ...] | None, decoding: Decoding) -> Change:
+        """Note that the class has changed since it was stored with these names, if it said any."""
+        from longterm._codec.types.changes import Change
+
+        made = decoding.changes[id(self)] = Change(self, declared)
+        return made
 
     def check_attributes(self, attributes: dict[str, Any]) -> None:
         """Raise `Refused` if what an instance holds would make its methods other than they are."""
@@ -211,7 +258,22 @@ def plan_named(name: str) -> ClassPlan:
     return plan
 
 
-CAREFUL_READERS[wire.TYPE] = lambda payload, decoding: plan_named(payload.decode())
+def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
+    name, *declared = payload.decode().split("\0")
+    plan = plan_named(name)
+    if tuple(declared) != plan.declared and not plan.is_enum:
+        plan.change(tuple(declared) or None, decoding).check_base()
+    return plan
+
+
+def became_another(plan: ClassPlan, then: str) -> CannotLoad:
+    """Return the refusal of what was stored when the class was of another kind."""
+    from longterm._codec.types.changes import KEEP
+
+    return CannotLoad(plan.name, f"it was {then} when it was stored, and is another now", KEEP)
+
+
+CAREFUL_READERS[wire.TYPE] = CAREFUL_READERS[wire.CLASS] = _read_class
 
 
 def base_of(cls: type) -> type | None:
@@ -226,6 +288,12 @@ def base_of(cls: type) -> type | None:
         cls = base_class_of(cls)
 
 
+def _marker(cls: type, base: Any) -> str:
+    """Return what stands for the builtin that a class is made of; nothing if it is `object`."""
+    is_told = base not in BARE_BASES and base is not cls and not issubclass(base, BaseException)
+    return f"<{own_name_of(base)}>" if is_told else ""
+
+
 def _is_written_in_python(cls: type) -> bool:
     if not flags_of(cls) & HEAP_TYPE:
         return False
@@ -235,17 +303,24 @@ def _is_written_in_python(cls: type) -> bool:
     )
 
 
-def _with_parameters_that_can_be_stored(attributes: dict[str, Any]) -> dict[str, Any] | None:
-    """Return attributes of an instance that was made as `Page[int]()`, which notes its alias.
+_ALIAS: Final = "__orig_class__"
+"""Where an instance that was made as `Page[int]()` notes its alias."""
+_NOTES: Final = frozenset({_ALIAS, CACHED_HASH})
+
+
+def _without_notes(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    """Return attributes without what is of this process, or cannot be stored.
 
     Like an annotation, the alias is left out if it names what cannot be stored.
     """
     from longterm._codec.types import aliases
 
-    alias = attributes["__orig_class__"]
-    if not aliases.is_alias(alias) or aliases.can_be_stored(alias):
-        return attributes
-    kept = {name: value for name, value in attributes.items() if name != "__orig_class__"}
+    kept = attributes
+    alias = attributes.get(_ALIAS)
+    if aliases.is_alias(alias) and not aliases.can_be_stored(alias):
+        kept = {name: value for name, value in kept.items() if name != _ALIAS}
+    if kept.get(CACHED_HASH) is not None:
+        kept = {**kept, CACHED_HASH: None}  # made anew when it is asked for
     return kept or None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import HEAP_TYPE, flags_of, is_a, mro_of
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.classes import PLANS, ClassPlan
+from longterm._codec.types.classes import PLANS, ClassPlan, became_another
 from longterm._codec.types.kinds import Kind, Parts
 
 _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
@@ -104,7 +104,7 @@ def _load_exception(parts: Parts, decoding: Decoding) -> BaseException:
     (plan,) = parts
     cls = _exception_class(plan)
     if issubclass(cls, BaseExceptionGroup):
-        raise TypeError(f"{plan.name} is a group")
+        raise became_another(plan, "an exception, and no group of them,")
     made: BaseException = plan.base.__new__(cls)
     if plan.is_fragile:
         decoding.fragile.append(made)
@@ -114,12 +114,10 @@ def _load_exception(parts: Parts, decoding: Decoding) -> BaseException:
 def _load_group(parts: Parts, decoding: Decoding) -> BaseException:
     plan, message, held = parts
     cls = _exception_class(plan)
-    if (
-        not issubclass(cls, BaseExceptionGroup)
-        or type(held) is not tuple
-        or type(message) is not str
-    ):
-        raise TypeError(f"{plan.name} is no group, or not made of a message and exceptions")
+    if not issubclass(cls, BaseExceptionGroup):
+        raise became_another(plan, "a group of exceptions")
+    if type(held) is not tuple or type(message) is not str:
+        raise TypeError("a group is made of a message and exceptions")
     decoding.spend(len(held))
     made = BaseExceptionGroup.__new__(cls, message, held)
     if plan.is_fragile:
@@ -138,7 +136,9 @@ def _populate_exception(value: BaseException, parts: Parts, decoding: Decoding) 
     for name, member in state.items():
         if name == "name_from" and state.get("name") not in sys.modules:
             continue  # from 3.12 on, showing it would import the module of that name (gh-98305)
-        owner = BaseException if name in _COMMON else known[name]
+        owner = BaseException if name in _COMMON else known.get(name)
+        if owner is None:
+            raise became_another(PLANS[id(type(value))], f"an exception with {name!r}")
         if name in vars(owner):
             vars(owner)[name].__set__(value, member)
     PLANS[id(type(value))].set_attributes(value, attributes, slots, decoding)
@@ -148,8 +148,10 @@ _COMMON: Final = ("args", "__cause__", "__context__", "__suppress_context__", "_
 
 
 def _exception_class(plan: Any) -> type[BaseException]:
-    if type(plan) is not ClassPlan or not issubclass(plan.cls, BaseException):
+    if type(plan) is not ClassPlan:
         raise TypeError("an exception has a class")
+    if not issubclass(plan.cls, BaseException):
+        raise became_another(plan, "an exception")
     return plan.cls
 
 

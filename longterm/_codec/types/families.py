@@ -59,7 +59,7 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ),
     ("modules", "module", (), (wire.MODULE,)),
     ("aliases", "typing._GenericAlias types.GenericAlias", (36,), ()),
-    ("classes", "", (), (wire.TYPE,)),
+    ("classes", "", (), (wire.TYPE, wire.CLASS)),
     ("constants", "", (37,), ()),
     ("buffers", "_io.StringIO _io.BytesIO", (49,), ()),
     ("generators", "random.Random", (50,), ()),

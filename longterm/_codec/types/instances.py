@@ -16,16 +16,21 @@ from typing import Any, Final
 
 from msgpack import ExtType
 
-from longterm._codec import wire
 from longterm._codec.decode import hashing
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.encode.order import in_order
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.classes import BARE_BASES, VALUE_BASES, ClassPlan, plan_of
+from longterm._codec.types.classes import (
+    BARE_BASES,
+    VALUE_BASES,
+    ClassPlan,
+    became_another,
+    plan_of,
+)
 from longterm._codec.types.containers import put_pairs
 from longterm._codec.types.kinds import Kind, Parts
-from longterm.errors import NotAllowed
+from longterm.errors import CannotLoad
 
 
 def dump_instance(value: Any, plan: ClassPlan) -> Parts:
@@ -58,7 +63,19 @@ def dump_enum(value: Any, plan: ClassPlan) -> Parts:
         raise NotEncodable(
             "it is no member of its enum by name or by value", "keep what it was made from"
         )
-    return [FLAGS.tag, plan, int.__pos__(held["_value_"])]
+    number = int.__pos__(held["_value_"])
+    return [FLAGS.tag, plan, number, *_flags_in(plan.cls, number)]
+
+
+def _flags_in(cls: type, number: int) -> list[str]:
+    """Return the names of the flags that a number is made of; none if they are not all of it."""
+    members, names, left = namespace_of(cls)["_member_map_"], [], number
+    for name in namespace_of(cls)["_member_names_"]:
+        value = members[name]._value_
+        if value & left:
+            names.append(name)
+            left &= ~value
+    return [] if left else names
 
 
 def _is_combination(cls: type, number: Any) -> bool:
@@ -145,10 +162,8 @@ _CONTENT: Final[dict[type, Any]] = {
 
 def _load_object(parts: Parts, decoding: Decoding) -> Any:
     plan = _plan(parts[0])
-    if plan.base in VALUE_BASES:
-        raise TypeError(f"{plan.name} is not made without its content")
-    if issubclass(plan.cls, BaseException) or plan.is_enum:
-        raise TypeError(f"{plan.name} is an exception or an enum")
+    if plan.base in VALUE_BASES or issubclass(plan.cls, BaseException) or plan.is_enum:
+        raise became_another(plan, "an instance with attributes")
     made = plan.base.__new__(plan.cls)
     if plan.is_fragile:
         decoding.fragile.append(made)
@@ -160,6 +175,8 @@ def _populate_object(value: Any, parts: Parts, decoding: Decoding) -> None:
     attributes, slots = (*parts[:2], None, None)[:2]
     plan.set_attributes(value, attributes, slots, decoding)
     if len(parts) > 2:
+        if plan.base not in _POPULATE:
+            raise became_another(plan, "made of a builtin container")
         _POPULATE[plan.base](value, parts[2], parts[3:], decoding)
 
 
@@ -222,7 +239,9 @@ def _load_value_object(parts: Parts, decoding: Decoding) -> Any:
     base: Any = plan.base
     held, expected = type(content), tuple if base in (tuple, frozenset) else base
     if base not in VALUE_BASES or held is not expected or plan.is_enum:
-        raise TypeError(f"{plan.name} does not hold what it was stored with")
+        raise became_another(plan, f"made of {held.__name__}")
+    if expected is tuple and decoding.changes and id(plan) in decoding.changes:
+        content = decoding.changes[id(plan)].content(content, decoding)
     if base is int:
         decoding.spend(content.bit_length() >> 3)
     elif expected in (str, bytes):
@@ -258,13 +277,22 @@ def _load_member(parts: Parts, decoding: Decoding) -> Any:
     cls = _enum(plan)
     member = namespace_of(cls)["_member_map_"].get(name) if type(name) is str else None
     if not any(base is cls for base in mro_of(type(member))):
-        raise NotAllowed(f"{plan.name}.{name}", "does not exist (was the member removed?)")
+        raise CannotLoad(
+            plan.name,
+            f"it has no member {name}",
+            f"put it back, or let it stand for another: `{name} = ANOTHER` in the class",
+            field=name,
+        )
     return member
 
 
 def _load_flags(parts: Parts, decoding: Decoding) -> Any:
-    plan, number = parts
+    plan, number, *flags = parts
     cls = _enum(plan)
+    if flags:
+        number = 0
+        for name in flags:
+            number |= _load_member([plan, name], decoding)._value_
     if not _is_combination(cls, number):
         raise ValueError(f"a combination of {plan.name} is a number")
     known = namespace_of(cls)["_value2member_map_"].get(number)
@@ -276,7 +304,7 @@ def _load_flags(parts: Parts, decoding: Decoding) -> Any:
 def _enum(plan: Any) -> type:
     cls = _plan(plan).cls
     if not issubclass(cls, Enum):
-        raise TypeError(f"{plan.name} is no enum")
+        raise became_another(plan, "a member of an enum")
     return cls
 
 
@@ -288,7 +316,7 @@ def _plan(plan: Any) -> ClassPlan:
 
 def dump_plan(plan: ClassPlan) -> ExtType:
     """Name the class that instances are made of; this is no class as a value."""
-    return ExtType(wire.TYPE, plan.name.encode())
+    return plan.form
 
 
 OBJECT: Final = Kind(20, "object", _load_object, _populate_object, needs=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, READS, Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of
@@ -95,6 +95,30 @@ def storable(
         )
 
     return register
+
+
+Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+_upgrades: dict[int, tuple[type, Upgrade]] = {}
+"""The functions that bring fields up to date, by the ids of their classes."""
+
+
+def register_upgrade(cls: type, upgrade: Upgrade) -> None:
+    """Say how instances become today's that were stored when their class had other fields.
+
+    Args:
+        cls: the class as it is now, one that is stored by its attributes; exactly this one.
+        upgrade: given the fields of an instance as they were stored, by name, return those of
+            today. What it leaves out gets its default. It is called only for instances of a class
+            that has changed since, and may be given the fields of any age.
+    """
+    _upgrades[id(cls)] = cls, upgrade
+
+
+def upgrade_of(cls: type) -> Upgrade | None:
+    """Return the function that was registered for a class."""
+    found = _upgrades.get(id(cls))
+    return None if found is None else found[1]
 
 
 def dump(value: Any) -> Parts | None:

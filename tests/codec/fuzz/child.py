@@ -45,7 +45,7 @@ def search(folder: Path, first: int, count: int | None, names: bool) -> None:
 def _try_names(inputs: Inputs, number: int, seen: Counter[str], shared: mmap.mmap) -> None:
     for count, name in enumerate(inputs.names):
         shared[8:16] = count.to_bytes(8, "big")
-        for code in (wire.NAME, wire.TYPE):
+        for code in (wire.NAME, wire.TYPE, wire.CLASS):
             data = bytes([wire.VERSION, wire.ITEMS]) + pack(ExtType(code, name.encode()))
             _note(watch.findings(data), number, seen)
     for name in list(sys.modules):

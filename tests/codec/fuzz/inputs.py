@@ -38,6 +38,10 @@ STATE = [
     "name_from", "obj", "errno", "strerror", "characters_written", "value", "code",
     "print_file_and_line",
 ]  # fmt: skip
+DECLARED = [
+    "total", "x", "y", "z", ".x", "<tuple>", "<list>", "<dict>", "<int>", "", "a", "\ud800x",
+    "__pydantic_fields_set__", "__pydantic_private__", "_attrs_cached_hash", "__dict__",
+]  # fmt: skip
 TYPES = [
     *(f"{HERE}:{name}" for name in victims.CLASSES),
     *(f"builtins:{name}" for name in (
@@ -244,7 +248,10 @@ class Inputs:
             if self.chance.random() < 0.9
             else self.chance.choice(self.names)
         )
-        return ExtType(wire.TYPE, text.encode())
+        if self.chance.random() < 0.5:
+            return ExtType(wire.TYPE, text.encode())
+        names = self.chance.choices(DECLARED, k=self.chance.randrange(4))
+        return ExtType(wire.CLASS, "\0".join([text, *names]).encode("utf-8", "surrogatepass"))
 
     def module(self) -> ExtType:
         """Return the name of a module."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict, defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from longterm._codec import storable
 
@@ -111,6 +111,22 @@ class Point:
     y: Any
 
 
+@dataclass(slots=True)
+class Filled:
+    """A class with defaults, which it has gained since, as far as the bytes say."""
+
+    x: Any = 1
+    y: list[Any] = field(default_factory=list)
+    z: Any = field(default_factory=act)
+
+
+class Pair(NamedTuple):
+    """A named tuple that has gained an element."""
+
+    x: Any
+    y: Any = 2
+
+
 class Color(enum.Enum):
     """An enum."""
 
@@ -157,7 +173,8 @@ SETTINGS = Point("a secret", 1)
 """What only bytes that know what it looks like may have."""
 
 CLASSES = [
-    "Victim", "Watchful", "Plain", "Page", "Point", "Color", "Mode", "Access", "VictimList",
+    "Victim", "Watchful", "Plain", "Page", "Point", "Filled", "Pair", "Color", "Mode", "Access",
+    "VictimList",
     "VictimDict", "VictimTuple", "VictimSet", "VictimFrozenset", "VictimStr", "VictimBytes",
     "VictimInt", "VictimDeque", "VictimOrdered", "VictimDefault", "VictimError", "VictimGroup",
     "VictimZone",
