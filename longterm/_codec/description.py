@@ -13,10 +13,11 @@ from msgpack import ExtType
 from longterm._codec import wire
 from longterm._codec.decode.decoder import check_lengths
 from longterm._codec.raw import Pairs, kind_code, raw_values
-from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND
+from longterm._codec.types.families import FAMILY_OF_EXTENSION, FAMILY_OF_KIND
 from longterm._codec.types.frames import FRAME
 from longterm._codec.types.instructions import FILL, NEW
-from longterm._codec.types.kinds import KINDS, READERS, Kind
+from longterm._codec.types.kinds import Kind
+from longterm._codec.types.registry import KINDS, READERS
 from longterm._escapes import escaped
 from longterm._signals import is_of_signal
 from longterm.errors import CorruptData
@@ -116,7 +117,7 @@ def _tagged(code: int, parts: list[Any], depth: int) -> str:
 
 
 def _kind_of(code: Any) -> Kind | None:
-    return KINDS[code] if code in HOME_OF_KIND else None
+    return KINDS[code] if code in FAMILY_OF_KIND else None
 
 
 def _extension(value: ExtType) -> str:
@@ -133,6 +134,6 @@ def _extension(value: ExtType) -> str:
         return f"int of {len(payload)} bytes"  # Python shows none of more than 4,300 digits
     if code == wire.PATTERN:
         return f"pattern({payload[5:].decode('utf-8', 'backslashreplace')!r})"
-    if code in HOME_OF_EXTENSION:
+    if code in FAMILY_OF_EXTENSION:
         return repr(READERS[code](payload))
     return f"extension {code} of {payload!r}"

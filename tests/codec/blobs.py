@@ -7,8 +7,7 @@ from typing import Any
 from msgpack import ExtType, packb
 
 from longterm._codec import wire
-from longterm._codec.types.families import load_all
-from longterm._codec.types.kinds import KINDS
+from longterm._codec.types.registry import KINDS, load_all
 
 load_all()
 

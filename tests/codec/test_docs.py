@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from longterm._codec import CorruptData, decode, encode, wire
-from longterm._codec.types.families import load_all
-from longterm._codec.types.kinds import KINDS
+from longterm._codec.types.registry import KINDS, load_all
 from longterm._codec.types.table import BEGIN, END, table
 from tests.sealing import envelope  # noqa: F401 - a fixture
 

@@ -1,49 +1,53 @@
-"""The families of storable types: what is said of each by name is what its file enters."""
+"""The table of families: what it says by name is what the files declare."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from longterm._codec.types.families import (
     FAMILIES,
-    HOME_OF_EXTENSION,
-    HOME_OF_KIND,
-    home_of_type,
-    load_all,
-    place_of_type,
+    FAMILY_OF_EXTENSION,
+    FAMILY_OF_KIND,
+    family_of_type,
 )
-from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS
-from longterm._codec.types.table import all_rows
-
-PREFIX = "longterm._codec.types."
+from longterm._codec.types.registry import DUMPERS, load_all
 
 
-def test_every_kind_and_extension_is_entered_by_its_family() -> None:
-    load_all()
+def test_every_kind_is_declared_by_its_family() -> None:
+    declared = {kind.code: name for name, family in load_all().items() for kind in family.kinds}
 
-    assert {code: PREFIX + home for code, home in HOME_OF_KIND.items()} == {
-        code: kind.load.__module__ for code, kind in KINDS.items()
+    assert declared == FAMILY_OF_KIND
+
+
+def test_every_extension_is_read_by_its_family() -> None:
+    declared = {
+        code: name
+        for name, family in load_all().items()
+        for code in (*family.readers, *family.careful_readers)
     }
-    assert {*READERS, *CAREFUL_READERS} == set(HOME_OF_EXTENSION)
-    for code, reader in (*READERS.items(), *CAREFUL_READERS.items()):
-        if reader is not bytearray:
-            assert reader.__module__ == PREFIX + HOME_OF_EXTENSION[code]
+
+    assert declared == FAMILY_OF_EXTENSION
 
 
-def test_every_type_is_entered_by_the_family_that_its_name_leads_to() -> None:
-    for row in all_rows():
-        for cls in row.types:
-            assert row.dump.__module__ == f"{PREFIX}{home_of_type(cls)}", cls
+def test_every_type_is_declared_by_the_family_that_its_name_leads_to() -> None:
+    for name, family in load_all().items():
+        for row in family.rows:
+            for cls in row.types:
+                assert family_of_type(cls) == name, cls
 
 
-def test_rows_come_in_the_order_of_the_families() -> None:
-    places = [place_of_type(row.types[0]) for row in all_rows()]
+def test_no_number_and_no_name_stands_twice() -> None:
+    numbers = Counter(code for _, _, kinds, _ in FAMILIES for code in kinds)
+    names = Counter(name for _, _, kinds, _ in FAMILIES for name in kinds.values())
+    types = Counter(name for _, types, _, _ in FAMILIES for name in types.split())
+    extensions = Counter(code for *_, codes in FAMILIES for code in codes)
+    files = Counter(name for name, *_ in FAMILIES)
 
-    assert places == sorted(places)
-    assert len(FAMILIES) == len({family for family, *_ in FAMILIES})
+    for counted in (numbers, names, types, extensions, files):
+        assert set(counted.values()) == {1}
 
 
 def test_class_that_goes_by_the_name_of_a_stored_type_is_none() -> None:
-    from longterm._codec.types.kinds import DUMPERS
-
     impostor = type("Decimal", (), {"__module__": "decimal"})
 
     assert not DUMPERS.finds(impostor)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgpack import packb
 
 from longterm._codec import CorruptData, decode, describe, encode, wire
-from longterm._codec.types.families import HOME_OF_KIND
+from longterm._codec.types.families import FAMILY_OF_KIND
 from longterm.frame import Frame
 from tests.codec.blobs import code, items, reference, tagged, type_of
 from tests.codec.corpus import blobs
@@ -57,7 +57,7 @@ def mutated(blob: bytes, other: bytes, chance: random.Random) -> bytes:
                 start = chance.randrange(len(other))
                 data[at:at] = other[start : start + chance.randrange(1, 40)]
             case 4:
-                data[at : at + 3] = bytes([0xD4, 1, chance.choice(list(HOME_OF_KIND))])
+                data[at : at + 3] = bytes([0xD4, 1, chance.choice(list(FAMILY_OF_KIND))])
             case 5:
                 data[at : at + 3] = bytes([0xD4, 0, chance.randrange(8)])
             case _:

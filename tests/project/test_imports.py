@@ -73,7 +73,8 @@ NOT_AT_IMPORT = {
 CODEC_AT_IMPORT = {
     *("atoms", "collector", "decode", "decoder", "decoding", "encode", "envelope", "families"),
     *("frames", "functions", "instructions", "introspect", "keys", "kinds", "names", "payload"),
-    *("plain", "references", "refusal", "registered", "standard", "trust", "types", "wire"),
+    *("plain", "references", "refusal", "registered", "registry", "standard", "trust", "types"),
+    "wire",
 }
 
 

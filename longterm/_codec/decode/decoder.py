@@ -26,7 +26,8 @@ from longterm._codec.decode.decoding import (
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.frames import check_names, whole_frame
 from longterm._codec.types.instructions import NEW, Contents, Placeholder
-from longterm._codec.types.kinds import CAREFUL_READERS, KINDS, READERS, Kind, Parts, StoredModule
+from longterm._codec.types.kinds import Kind, Parts, StoredModule
+from longterm._codec.types.registry import CAREFUL_READERS, KINDS, READERS
 from longterm._signals import is_of_signal
 from longterm.errors import CannotLoad, CorruptData, LongtermError, NotAllowed, ValueRaised
 

@@ -12,7 +12,8 @@ from longterm._codec.encode.writer import Writer
 from longterm._codec.introspect import qualname_of
 from longterm._codec.types import containers, instances
 from longterm._codec.types.instructions import FILL, NEW
-from longterm._codec.types.kinds import KINDS, Kind, Parts
+from longterm._codec.types.kinds import Kind, Parts
+from longterm._codec.types.registry import KINDS
 from longterm.errors import NotStorable
 
 _HASHING_BASES: Final = ("dict", "set", "OrderedDict", "defaultdict")

@@ -25,8 +25,9 @@ from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import modules
 from longterm._codec.types.classes import ClassPlan
 from longterm._codec.types.functions import INNER
-from longterm._codec.types.kinds import KINDS, Parts
+from longterm._codec.types.kinds import Parts
 from longterm._codec.types.registered import ACTING_KINDS, REGISTERED, acts, reads_store
+from longterm._codec.types.registry import KINDS
 from longterm.errors import CorruptData, NotStorable
 from longterm.frame import Frame
 

@@ -15,7 +15,7 @@ from msgpack import Packer
 from longterm._codec.decode.decoding import MANY_KEYS, MANY_KEYS_BYTES
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
-from longterm._codec.types.kinds import ATOMS, DUMPERS, IS_NAN, TAGGED_LEAVES
+from longterm._codec.types.registry import ATOMS, DUMPERS, IS_NAN, TAGGED_LEAVES
 from longterm.errors import CorruptData
 from longterm.frame import Frame
 

@@ -24,7 +24,8 @@ from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
 from longterm._codec.types.constants import Constants
 from longterm._codec.types.exceptions import dump_exception
 from longterm._codec.types.instances import dump_enum, dump_instance, dump_plan
-from longterm._codec.types.kinds import DUMPERS, IS_NAN, VALUES, Form, Parts
+from longterm._codec.types.kinds import Form, Parts
+from longterm._codec.types.registry import DUMPERS, IS_NAN, VALUES
 from longterm._signals import is_of_signal
 from longterm.errors import NotStorable
 

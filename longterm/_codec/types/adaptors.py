@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "iterators"
+_GROUP: Final = "iterators"
 
 
 class AsIs:
@@ -83,17 +83,23 @@ def _load_call_iterator(parts: Parts, decoding: Decoding) -> Any:
     return iter(function, sentinel)
 
 
-ENUMERATE: Final = Kind(43, "enumerate", _load_enumerate, is_fragile=True)
-ZIP: Final = Kind(44, "zip", _load_zip, is_fragile=True)
-MAP: Final = Kind(45, "map", _load_map, is_fragile=True)
-FILTER: Final = Kind(46, "filter", _load_filter, is_fragile=True)
-CALLS: Final = Kind(47, "iterator of calls", _load_call_iterator, is_fragile=True)
+ENUMERATE: Final = Kind("enumerate", _load_enumerate, is_fragile=True)
+ZIP: Final = Kind("zip", _load_zip, is_fragile=True)
+MAP: Final = Kind("map", _load_map, is_fragile=True)
+FILTER: Final = Kind("filter", _load_filter, is_fragile=True)
+CALLS: Final = Kind("iterator of calls", _load_call_iterator, is_fragile=True)
 
-store(enumerate, dump=_dump_enumerate, family=_FAMILY)
-store(zip, dump=_dump_zip, family=_FAMILY)
-store(map, dump=_dump_map, family=_FAMILY)
-store(filter, dump=_dump_filter, family=_FAMILY)
-store(type(iter(list, [])), dump=_dump_call_iterator, family=_FAMILY)
 
 ACTIVE: Final[tuple[type, ...]] = (map, filter, type(iter(list, [])))
 """Those that call a function of theirs when they are gone through."""
+
+FAMILY: Final = Family(
+    kinds=(ENUMERATE, ZIP, MAP, FILTER, CALLS),
+    rows=(
+        Row(enumerate, dump=_dump_enumerate, group=_GROUP),
+        Row(zip, dump=_dump_zip, group=_GROUP),
+        Row(map, dump=_dump_map, group=_GROUP),
+        Row(filter, dump=_dump_filter, group=_GROUP),
+        Row(type(iter(list, [])), dump=_dump_call_iterator, group=_GROUP),
+    ),
+)

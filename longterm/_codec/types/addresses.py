@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.types.kinds import READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 _IPS: Final = (
     IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface,
@@ -30,6 +30,9 @@ def _read_ip(payload: bytes) -> Any:
     return _IPS[payload[0]](payload[1:].decode("ascii"))
 
 
-READERS[wire.IP] = _read_ip
-
-store(*_IPS, dump=_ip, family="identifiers, paths and addresses", is_value=True)
+FAMILY: Final = Family(
+    readers={
+        wire.IP: _read_ip,
+    },
+    rows=(Row(*_IPS, dump=_ip, group="identifiers, paths and addresses", is_value=True),),
+)

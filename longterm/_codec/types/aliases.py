@@ -14,7 +14,7 @@ from longterm._codec import names
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _GenericAlias: Final[Any] = vars(typing)["_GenericAlias"]
 _MOST_PARTS: Final = 200
@@ -106,7 +106,17 @@ class _Example(typing.Generic[_T]):
 
 _EXAMPLE: Final[Any] = _Example[int]
 
-ALIAS: Final = Kind(36, "alias", _load, is_fragile=True)
+ALIAS: Final = Kind("alias", _load, is_fragile=True)
 
-store(_GenericAlias, GenericAlias, dump=_dump, family="callables and modules",
-      note="classes with type parameters that are classes, such as `Page[int]`")  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(ALIAS,),
+    rows=(
+        Row(
+            _GenericAlias,
+            GenericAlias,
+            dump=_dump,
+            group="callables and modules",
+            note="classes with type parameters that are classes, such as `Page[int]`",
+        ),
+    ),
+)

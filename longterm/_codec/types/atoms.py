@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.types.kinds import READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 
 def integer(value: int) -> ExtType:
@@ -105,22 +105,37 @@ def _read_array(payload: bytes) -> array[Any]:
 _CHARACTERS: Final = ("u", "w")
 
 
-READERS |= {
-    wire.INTEGER: _read_integer,
-    wire.STRING: _read_string,
-    wire.COMPLEX: _read_complex,
-    wire.DATE: _read_date,
-    wire.TIMEDELTA: _read_timedelta,
-    wire.SINGLETON: _read_singleton,
-    wire.BYTEARRAY: bytearray,
-    wire.ARRAY: _read_array,
-}
-
 _TIMES: Final = "dates and times"
-store(complex, dump=_complex, family="numbers", is_value=True,
-      is_nan=lambda value: value != value)  # fmt: skip
-store(date, dump=_date, family=_TIMES, is_value=True)
-store(timedelta, dump=_timedelta, family=_TIMES, is_value=True)
-store(type(Ellipsis), type(NotImplemented), dump=_singleton, family="singletons", is_value=True)
-store(bytearray, dump=_bytearray, family="binary")
-store(array, dump=_array, family="binary")
+
+FAMILY: Final = Family(
+    readers={
+        wire.INTEGER: _read_integer,
+        wire.STRING: _read_string,
+        wire.COMPLEX: _read_complex,
+        wire.DATE: _read_date,
+        wire.TIMEDELTA: _read_timedelta,
+        wire.SINGLETON: _read_singleton,
+        wire.BYTEARRAY: bytearray,
+        wire.ARRAY: _read_array,
+    },
+    rows=(
+        Row(
+            complex,
+            dump=_complex,
+            group="numbers",
+            is_value=True,
+            is_nan=lambda value: value != value,
+        ),
+        Row(date, dump=_date, group=_TIMES, is_value=True),
+        Row(timedelta, dump=_timedelta, group=_TIMES, is_value=True),
+        Row(
+            type(Ellipsis),
+            type(NotImplemented),
+            dump=_singleton,
+            group="singletons",
+            is_value=True,
+        ),
+        Row(bytearray, dump=_bytearray, group="binary"),
+        Row(array, dump=_array, group="binary"),
+    ),
+)

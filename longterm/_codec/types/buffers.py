@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "binary"
+_GROUP: Final = "binary"
 
 
 def _dump(buffer: Any) -> Parts:
@@ -41,6 +41,11 @@ def _load(parts: Parts, decoding: Decoding) -> Any:
 
 _NEWLINES: Final = (None, "", "\n", "\r", "\r\n")
 
-BUFFER: Final = Kind(49, "buffer", _load)
+BUFFER: Final = Kind("buffer", _load)
 
-store(StringIO, BytesIO, dump=_dump, family=_FAMILY, note="what is in it, and where it stands")
+FAMILY: Final = Family(
+    kinds=(BUFFER,),
+    rows=(
+        Row(StringIO, BytesIO, dump=_dump, group=_GROUP, note="what is in it, and where it stands"),
+    ),
+)

@@ -35,10 +35,10 @@ from longterm._codec.introspect import (
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
 from longterm._codec.types.atoms import SINGLETONS
-from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
+from longterm._codec.types.kinds import Family, Form, Kind, Parts, Row
 from longterm.errors import CorruptData
 
-_FAMILY: Final = "callables and modules"
+_GROUP: Final = "callables and modules"
 
 
 def dump_named(value: Any) -> Form:
@@ -205,19 +205,35 @@ _CALLABLES: Final = (
     names.LRU_CACHED,
 )
 
-METHOD: Final = Kind(32, "method", _load_method, is_fragile=True)
-BUILTIN_METHOD: Final = Kind(33, "builtin method", _load_builtin_method, is_fragile=True)
-ITEM_GETTER: Final = Kind(38, "item getter", _load_item_getter)
-PARTIAL: Final = Kind(34, "partial", _load_partial, _populate_partial, is_fragile=True)
+METHOD: Final = Kind("method", _load_method, is_fragile=True)
+BUILTIN_METHOD: Final = Kind("builtin method", _load_builtin_method, is_fragile=True)
+ITEM_GETTER: Final = Kind("item getter", _load_item_getter)
+PARTIAL: Final = Kind("partial", _load_partial, _populate_partial, is_fragile=True)
 
-READERS[wire.NAME] = lambda payload: names.find_callable(payload.decode())
-
-store(FunctionType, dump=_dump_function, family=_FAMILY,
-      note="by importable name; an inner function of a flow with what it captured")  # fmt: skip
-store(type, dump=dump_named, family=_FAMILY, note="classes, by importable name")
-store(names.LRU_CACHED, MethodDescriptorType, WrapperDescriptorType,
-      dump=dump_named, family=_FAMILY, note="by importable name")  # fmt: skip
-store(MethodType, dump=_dump_method, family=_FAMILY, note="as its function and its `self`")
-store(BuiltinFunctionType, type([].__len__), dump=_dump_builtin, family=_FAMILY)
-store(operator.itemgetter, dump=_dump_item_getter, family=_FAMILY)
-store(functools.partial, dump=_dump_partial, family=_FAMILY)
+FAMILY: Final = Family(
+    kinds=(METHOD, BUILTIN_METHOD, ITEM_GETTER, PARTIAL),
+    readers={
+        wire.NAME: lambda payload: names.find_callable(payload.decode()),
+    },
+    rows=(
+        Row(
+            FunctionType,
+            dump=_dump_function,
+            group=_GROUP,
+            note="by importable name; an inner function of a flow with what it captured",
+        ),
+        Row(type, dump=dump_named, group=_GROUP, note="classes, by importable name"),
+        Row(
+            names.LRU_CACHED,
+            MethodDescriptorType,
+            WrapperDescriptorType,
+            dump=dump_named,
+            group=_GROUP,
+            note="by importable name",
+        ),
+        Row(MethodType, dump=_dump_method, group=_GROUP, note="as its function and its `self`"),
+        Row(BuiltinFunctionType, type([].__len__), dump=_dump_builtin, group=_GROUP),
+        Row(operator.itemgetter, dump=_dump_item_getter, group=_GROUP),
+        Row(functools.partial, dump=_dump_partial, group=_GROUP),
+    ),
+)

@@ -38,7 +38,7 @@ from longterm._codec.introspect import (
 from longterm._codec.introspect import base_of as base_class_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.declared import CACHED_HASH, names_of
-from longterm._codec.types.kinds import CAREFUL_READERS
+from longterm._codec.types.kinds import Family
 from longterm.errors import CannotLoad, NotAllowed
 
 if TYPE_CHECKING:
@@ -273,9 +273,6 @@ def became_another(plan: ClassPlan, then: str) -> CannotLoad:
     return CannotLoad(plan.name, f"it was {then} when it was stored, and is another now", KEEP)
 
 
-CAREFUL_READERS[wire.TYPE] = CAREFUL_READERS[wire.CLASS] = _read_class
-
-
 def base_of(cls: type) -> type | None:
     """Return the builtin that lays out the instances of a class, or None if it is not known."""
     known = (*CONTENT_BASES, *VALUE_BASES, *BARE_BASES)
@@ -379,3 +376,6 @@ def _why_no_instances(cls: type, name: str) -> NoPlan:
         "its class is not plain data as far as is known",
         "keep what it is made of and make it again after the suspend, or register its type",
     )
+
+
+FAMILY: Final = Family(careful_readers={wire.TYPE: _read_class, wire.CLASS: _read_class})

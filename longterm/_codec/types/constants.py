@@ -18,7 +18,8 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly, namespace_of
 from longterm._codec.types.classes import BARE_BASES, VALUE_BASES, ClassPlan, NoPlan, plan_of
 from longterm._codec.types.instances import dump_instance
-from longterm._codec.types.kinds import IS_NAN, Kind, Parts
+from longterm._codec.types.kinds import Family, Kind, Parts
+from longterm._codec.types.registry import IS_NAN
 from longterm.errors import NotAllowed
 from longterm.frame import Frame
 
@@ -240,4 +241,6 @@ def _gone(name: str) -> NotAllowed:
     )
 
 
-CONSTANT: Final = Kind(37, "constant", _load)
+CONSTANT: Final = Kind("constant", _load)
+
+FAMILY: Final = Family(kinds=(CONSTANT,))

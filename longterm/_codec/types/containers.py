@@ -13,9 +13,9 @@ from typing import Any, Final
 from longterm._codec.decode import hashing
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.encode.order import in_order
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "containers"
+_GROUP: Final = "containers"
 
 
 def _load_list(parts: Parts, decoding: Decoding) -> list[Any]:
@@ -100,15 +100,15 @@ def _populate_namespace(value: SimpleNamespace, parts: Parts, decoding: Decoding
     _populate_dict(vars(value), parts, decoding)
 
 
-LIST: Final = Kind(1, "list", _load_list, _populate_list)
-DICT: Final = Kind(2, "dict", _load_dict, _populate_dict, hashes=True)
-TUPLE: Final = Kind(3, "tuple", _load_tuple)
-SET: Final = Kind(4, "set", _load_set, _populate_set, hashes=True)
-FROZENSET: Final = Kind(5, "frozenset", _load_frozenset, hashes=True)
-DEQUE: Final = Kind(6, "deque", _load_deque, _populate_deque, needs=1, is_fragile=True)
-RANGE: Final = Kind(7, "range", _load_range)
-SLICE: Final = Kind(8, "slice", _load_slice, is_fragile=True)
-NAMESPACE: Final = Kind(10, "namespace", _load_namespace, _populate_namespace, is_fragile=True)
+LIST: Final = Kind("list", _load_list, _populate_list)
+DICT: Final = Kind("dict", _load_dict, _populate_dict, hashes=True)
+TUPLE: Final = Kind("tuple", _load_tuple)
+SET: Final = Kind("set", _load_set, _populate_set, hashes=True)
+FROZENSET: Final = Kind("frozenset", _load_frozenset, hashes=True)
+DEQUE: Final = Kind("deque", _load_deque, _populate_deque, needs=1, is_fragile=True)
+RANGE: Final = Kind("range", _load_range)
+SLICE: Final = Kind("slice", _load_slice, is_fragile=True)
+NAMESPACE: Final = Kind("namespace", _load_namespace, _populate_namespace, is_fragile=True)
 
 
 def pairs(mapping: Mapping[Any, Any]) -> Parts:
@@ -116,12 +116,30 @@ def pairs(mapping: Mapping[Any, Any]) -> Parts:
     return [part for pair in mapping.items() for part in pair]
 
 
-store(tuple, dump=lambda value: [TUPLE.tag, *value], family=_FAMILY)
-store(set, dump=lambda value: [SET.tag, *in_order(value)], family=_FAMILY,
-      note="written in an order of its own, so that equal sets are equal bytes")  # fmt: skip
-store(frozenset, dump=lambda value: [FROZENSET.tag, *in_order(value)], family=_FAMILY)
-store(deque, dump=lambda value: [DEQUE.tag, value.maxlen, *value], family=_FAMILY)
-store(range, dump=lambda value: [RANGE.tag, value.start, value.stop, value.step], family=_FAMILY,
-      is_value=True, is_tagged=True)  # fmt: skip
-store(slice, dump=lambda value: [SLICE.tag, value.start, value.stop, value.step], family=_FAMILY)
-store(SimpleNamespace, dump=lambda value: [NAMESPACE.tag, *pairs(vars(value))], family=_FAMILY)
+FAMILY: Final = Family(
+    kinds=(LIST, DICT, TUPLE, SET, FROZENSET, DEQUE, RANGE, SLICE, NAMESPACE),
+    rows=(
+        Row(tuple, dump=lambda value: [TUPLE.tag, *value], group=_GROUP),
+        Row(
+            set,
+            dump=lambda value: [SET.tag, *in_order(value)],
+            group=_GROUP,
+            note="written in an order of its own, so that equal sets are equal bytes",
+        ),
+        Row(frozenset, dump=lambda value: [FROZENSET.tag, *in_order(value)], group=_GROUP),
+        Row(deque, dump=lambda value: [DEQUE.tag, value.maxlen, *value], group=_GROUP),
+        Row(
+            range,
+            dump=lambda value: [RANGE.tag, value.start, value.stop, value.step],
+            group=_GROUP,
+            is_value=True,
+            is_tagged=True,
+        ),
+        Row(
+            slice,
+            dump=lambda value: [SLICE.tag, value.start, value.stop, value.step],
+            group=_GROUP,
+        ),
+        Row(SimpleNamespace, dump=lambda value: [NAMESPACE.tag, *pairs(vars(value))], group=_GROUP),
+    ),
+)

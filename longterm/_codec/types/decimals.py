@@ -10,9 +10,9 @@ from msgpack import ExtType
 
 from longterm._codec import wire
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.kinds import READERS, Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "numbers"
+_GROUP: Final = "numbers"
 
 
 def _decimal(value: Decimal) -> ExtType:
@@ -33,10 +33,21 @@ def _load_fraction(parts: Parts, decoding: Decoding) -> Fraction:
     return made  # type: ignore[no-any-return]
 
 
-FRACTION: Final = Kind(9, "fraction", _load_fraction)
+FRACTION: Final = Kind("fraction", _load_fraction)
 
-READERS[wire.DECIMAL] = _read_decimal
-
-store(Decimal, dump=_decimal, family=_FAMILY, is_value=True, is_nan=Decimal.is_nan)
-store(Fraction, dump=lambda value: [FRACTION.tag, value.numerator, value.denominator],
-      family=_FAMILY, is_value=True, is_tagged=True)  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(FRACTION,),
+    readers={
+        wire.DECIMAL: _read_decimal,
+    },
+    rows=(
+        Row(Decimal, dump=_decimal, group=_GROUP, is_value=True, is_nan=Decimal.is_nan),
+        Row(
+            Fraction,
+            dump=lambda value: [FRACTION.tag, value.numerator, value.denominator],
+            group=_GROUP,
+            is_value=True,
+            is_tagged=True,
+        ),
+    ),
+)

@@ -16,7 +16,7 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, namespace_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.classes import ClassPlan, NoPlan, plan_of
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _iterate: Final[Any] = vars(enum.EnumType)["__iter__"]
 _CODES: Final = [constant for constant in _iterate.__code__.co_consts if type(constant) is CodeType]
@@ -55,6 +55,9 @@ def _load(parts: Parts, decoding: Decoding) -> Any:
     return made
 
 
-MEMBERS: Final = Kind(52, "members of an enum", _load)
+MEMBERS: Final = Kind("members of an enum", _load)
 
-store(GeneratorType, dump=_dump, family="iterators", note="over an enum: `iter(Color)`")
+FAMILY: Final = Family(
+    kinds=(MEMBERS,),
+    rows=(Row(GeneratorType, dump=_dump, group="iterators", note="over an enum: `iter(Color)`"),),
+)

@@ -14,7 +14,7 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import HEAP_TYPE, flags_of, is_a, mro_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.classes import PLANS, ClassPlan, became_another
-from longterm._codec.types.kinds import Kind, Parts
+from longterm._codec.types.kinds import Family, Kind, Parts
 
 _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     StopIteration: ("value",),
@@ -155,5 +155,7 @@ def _exception_class(plan: Any) -> type[BaseException]:
     return plan.cls
 
 
-EXCEPTION: Final = Kind(24, "exception", _load_exception, _populate_exception, needs=1)
-GROUP: Final = Kind(25, "exception group", _load_group, _populate_exception, needs=3)
+EXCEPTION: Final = Kind("exception", _load_exception, _populate_exception, needs=1)
+GROUP: Final = Kind("exception group", _load_group, _populate_exception, needs=3)
+
+FAMILY: Final = Family(kinds=(EXCEPTION, GROUP))

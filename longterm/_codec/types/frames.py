@@ -7,10 +7,10 @@ from types import CellType
 from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 from longterm.frame import Frame
 
-_FAMILY: Final = "frames"
+_GROUP: Final = "frames"
 
 
 def _dump_frame(frame: Frame) -> Parts:
@@ -84,8 +84,13 @@ def _populate_cell(cell: CellType, parts: Parts, decoding: Decoding) -> None:
         cell.cell_contents = part
 
 
-FRAME: Final = Kind(30, "frame", _load_frame, _populate_frame)
-CELL: Final = Kind(31, "cell", _load_cell, _populate_cell, is_fragile=True)
+FRAME: Final = Kind("frame", _load_frame, _populate_frame)
+CELL: Final = Kind("cell", _load_cell, _populate_cell, is_fragile=True)
 
-store(Frame, dump=_dump_frame, family=_FAMILY)
-store(CellType, dump=_dump_cell, family=_FAMILY, note="one cell stays one, and may be empty")
+FAMILY: Final = Family(
+    kinds=(FRAME, CELL),
+    rows=(
+        Row(Frame, dump=_dump_frame, group=_GROUP),
+        Row(CellType, dump=_dump_cell, group=_GROUP, note="one cell stays one, and may be empty"),
+    ),
+)

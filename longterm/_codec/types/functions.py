@@ -15,7 +15,7 @@ from longterm._codec import names
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts
+from longterm._codec.types.kinds import Family, Kind, Parts
 from longterm.errors import LongtermError, NotAllowed
 
 CodeName = tuple[str, str, str]
@@ -147,4 +147,6 @@ _STATE: Final[dict[str, Any]] = {
     "__qualname__": str, "__annotations__": dict, "__dict__": dict,
 }  # fmt: skip
 
-INNER: Final = Kind(35, "inner function", _load_inner, _populate_inner, needs=4, is_fragile=True)
+INNER: Final = Kind("inner function", _load_inner, _populate_inner, needs=4, is_fragile=True)
+
+FAMILY: Final = Family(kinds=(INNER,))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.introspect import is_exactly
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _VERSION: Final = 3
 _Twister: Final[Any] = random.Random.__base__
@@ -33,6 +33,9 @@ def _load(parts: Parts, decoding: Decoding) -> random.Random:
     return made  # type: ignore[no-any-return]
 
 
-RANDOM: Final = Kind(50, "random", _load)
+RANDOM: Final = Kind("random", _load)
 
-store(random.Random, dump=_dump, family="numbers", note="with what comes next")
+FAMILY: Final = Family(
+    kinds=(RANDOM,),
+    rows=(Row(random.Random, dump=_dump, group="numbers", note="with what comes next"),),
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID, SafeUUID
 
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.types.kinds import READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 
 def _uuid(value: UUID) -> ExtType:
@@ -22,6 +23,9 @@ def _read_uuid(payload: bytes) -> UUID:
     return UUID(bytes=payload[:16], is_safe=safety)
 
 
-READERS[wire.UUID] = _read_uuid
-
-store(UUID, dump=_uuid, family="identifiers, paths and addresses", is_value=True)
+FAMILY: Final = Family(
+    readers={
+        wire.UUID: _read_uuid,
+    },
+    rows=(Row(UUID, dump=_uuid, group="identifiers, paths and addresses", is_value=True),),
+)

@@ -29,7 +29,7 @@ from longterm._codec.types.classes import (
     plan_of,
 )
 from longterm._codec.types.containers import put_pairs
-from longterm._codec.types.kinds import Kind, Parts
+from longterm._codec.types.kinds import Family, Kind, Parts
 from longterm.errors import CannotLoad
 
 
@@ -319,7 +319,9 @@ def dump_plan(plan: ClassPlan) -> ExtType:
     return plan.form
 
 
-OBJECT: Final = Kind(20, "object", _load_object, _populate_object, needs=1)
-VALUE_OBJECT: Final = Kind(21, "value object", _load_value_object, _populate_value_object, needs=2)
-MEMBER: Final = Kind(22, "enum member", _load_member)
-FLAGS: Final = Kind(23, "flags", _load_flags)
+OBJECT: Final = Kind("object", _load_object, _populate_object, needs=1)
+VALUE_OBJECT: Final = Kind("value object", _load_value_object, _populate_value_object, needs=2)
+MEMBER: Final = Kind("enum member", _load_member)
+FLAGS: Final = Kind("flags", _load_flags)
+
+FAMILY: Final = Family(kinds=(OBJECT, VALUE_OBJECT, MEMBER, FLAGS))

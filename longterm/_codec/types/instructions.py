@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from longterm._codec.types.kinds import KINDS, Kind, Parts
+from longterm._codec.types.kinds import Family, Kind, Parts
+from longterm._codec.types.registry import KINDS
 
 
 class Placeholder:
@@ -45,5 +46,7 @@ def _load_contents(parts: Parts, decoding: Any) -> Contents:
     return Contents(parts[0], parts[1:])
 
 
-NEW: Final = Kind(120, "new", _load_placeholder)
-FILL: Final = Kind(121, "fill", _load_contents)
+NEW: Final = Kind("new", _load_placeholder)
+FILL: Final = Kind("fill", _load_contents)
+
+FAMILY: Final = Family(kinds=(NEW, FILL))

@@ -15,9 +15,9 @@ from typing import Any, Final
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "iterators"
+_GROUP: Final = "iterators"
 _MOST_PAST_THE_END: Final = 100_000
 """How far an iterator may stand past the end of a list that has shrunk: what `Decoding` allows."""
 
@@ -305,18 +305,30 @@ def _load_set_iterator(parts: Parts, decoding: Decoding) -> SetIterator:
     return SetIterator(through, size, left)
 
 
-SEQUENCE: Final = Kind(40, "iterator", _load_sequence, _populate_sequence, needs=2, is_fragile=True)
-TABLE: Final = Kind(41, "iterator of a dict or set", _load_table, whole=True, is_fragile=True)
-SET_ITERATOR: Final = Kind(42, "rest of a set", _load_set_iterator)
-ITEMS: Final = Kind(53, "iterator of items", _load_items, whole=True, is_fragile=True)
+SEQUENCE: Final = Kind("iterator", _load_sequence, _populate_sequence, needs=2, is_fragile=True)
+TABLE: Final = Kind("iterator of a dict or set", _load_table, whole=True, is_fragile=True)
+SET_ITERATOR: Final = Kind("rest of a set", _load_set_iterator)
+ITEMS: Final = Kind("iterator of items", _load_items, whole=True, is_fragile=True)
 
-store(
-    *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
-    *_STRING_ITERATORS, dump=_dump_sequence, family=_FAMILY,
-)  # fmt: skip
-store(*_RANGE_ITERATORS, dump=_dump_range, family=_FAMILY)
-store(*_NAME_OF_TABLE, dump=_dump_table, family=_FAMILY)
 ITEMS_ITERATOR: Final = type(iter(_Nothing()))
-store(ITEMS_ITERATOR, dump=_dump_items, family=_FAMILY,
-      note="over what has `__getitem__` alone")  # fmt: skip
-store(SetIterator, dump=_dump_set_iterator, family=_FAMILY)
+
+FAMILY: Final = Family(
+    kinds=(SEQUENCE, TABLE, SET_ITERATOR, ITEMS),
+    rows=(
+        Row(
+            *(_TYPE_OF[name] for name in _SEQUENCES if name not in ("str", "range")),
+            *_STRING_ITERATORS,
+            dump=_dump_sequence,
+            group=_GROUP,
+        ),
+        Row(*_RANGE_ITERATORS, dump=_dump_range, group=_GROUP),
+        Row(*_NAME_OF_TABLE, dump=_dump_table, group=_GROUP),
+        Row(
+            ITEMS_ITERATOR,
+            dump=_dump_items,
+            group=_GROUP,
+            note="over what has `__getitem__` alone",
+        ),
+        Row(SetIterator, dump=_dump_set_iterator, group=_GROUP),
+    ),
+)

@@ -17,7 +17,7 @@ from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.introspect import is_exactly
 from longterm._codec.types.adaptors import AsIs
 from longterm._codec.types.itertool_state import go_on, read
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _ENDED: Final = ()
 
@@ -159,10 +159,16 @@ _ACTING: Final = frozenset({"accumulate", "dropwhile", "filterfalse", "starmap",
 ACTING: Final = tuple(getattr(itertools, name) for name in sorted(_ACTING))
 """Those that call a function of theirs when they are gone through."""
 
-ITERTOOL: Final = Kind(48, "itertools", _load, is_fragile=True)
+ITERTOOL: Final = Kind("itertools", _load, is_fragile=True)
 
-store(
-    *(getattr(itertools, name) for name in sorted(_LOADERS)),
-    dump=_dump, family="iterators",
-    note="Python 3.14 hides where some of them stand; those are refused there",
-)  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(ITERTOOL,),
+    rows=(
+        Row(
+            *(getattr(itertools, name) for name in sorted(_LOADERS)),
+            dump=_dump,
+            group="iterators",
+            note="Python 3.14 hides where some of them stand; those are refused there",
+        ),
+    ),
+)

@@ -1,20 +1,21 @@
 """What a kind of value is: how it is taken apart into parts, and made again from them.
 
-A kind is a tagged array on the wire: its tag, then its parts. Each kind is declared in the file of
-its family, which enters it in the tables here. Knows no other kind and neither encoder nor decoder.
+A kind is a tagged array on the wire: its tag, then its parts. The file of a family declares its
+kinds and all else that it stores in one `FAMILY`; the registry enters that when it is first needed.
+Knows no other kind and neither encoder nor decoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from msgpack import ExtType
 
 from longterm._codec import wire
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.families import HOME_OF_EXTENSION, HOME_OF_KIND, Table, home_of_type
+from longterm._codec.types.families import CODE_OF_KIND
 
 # Values of any type pass through here: this is the boundary where `Any` belongs.
 Parts: TypeAlias = list[Any]
@@ -38,7 +39,6 @@ class Kind:
 
     def __init__(
         self,
-        code: int,
         name: str,
         load: Callable[[Parts, Decoding], Any],
         populate: Callable[[Any, Parts, Decoding], None] | None = None,
@@ -48,11 +48,11 @@ class Kind:
         whole: bool = False,
         is_fragile: bool = False,
     ) -> None:
-        """Take the code.
+        """Take the name.
 
         Args:
-            code: its number on the wire.
-            name: what people read: in `describe`, in errors, in the docs.
+            name: what people read: in `describe`, in errors, in the docs. The table of families has
+                its number on the wire.
             load: make the value of its parts; of the first `needs` if it can be populated later.
             populate: put the remaining parts into a value that was made, so that it can be in
                 cycles.
@@ -61,13 +61,10 @@ class Kind:
             whole: whether making needs whole parts, so that none of them can hold the value.
             is_fragile: whether each level of it takes native stack when it is freed.
         """
-        self.code, self.name = code, name
+        self.name, self.code = name, CODE_OF_KIND[name]
         self.load, self.populate, self.needs = load, populate, needs
         self.hashes, self.whole, self.is_fragile = hashes, whole, is_fragile
-        self.tag = ExtType(wire.TAG, bytes([code]))
-        if code in KINDS:
-            raise ValueError(f"kind {code} is taken by {KINDS[code].name}")
-        KINDS[code] = self
+        self.tag = ExtType(wire.TAG, bytes([self.code]))
 
     def build(self, parts: Parts, decoding: Decoding) -> Any:
         """Make a whole value of all its parts."""
@@ -88,65 +85,62 @@ class StoredModule:
         self.name = name
 
 
-KINDS: Table[int, Kind] = Table(HOME_OF_KIND.get)
-"""The kinds, by their codes."""
-
-READERS: Table[int, Callable[[bytes], Any]] = Table(HOME_OF_EXTENSION.get)
-"""What makes the value of an atom's payload, by extension code."""
-
-CAREFUL_READERS: Table[int, Callable[[bytes, Decoding], Any]] = Table(HOME_OF_EXTENSION.get)
-"""The same for those extensions that stand only where there are tagged arrays."""
-
 Dump: TypeAlias = Callable[[Any], Form]
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Row:
-    """A line of the table of storable types: what the docs say of a type, and who stores it."""
+    """A line of the table of storable types: who stores values of exactly these types, and how."""
 
-    types: tuple[type, ...]
-    dump: Dump
-    family: str
-    note: str = ""
-    is_value: bool = False
-    """Whether only its content matters: it is written again at each use, not shared."""
+    __slots__ = ("dump", "group", "is_nan", "is_tagged", "is_value", "note", "types")
+
+    def __init__(
+        self,
+        *types: type,
+        dump: Dump,
+        group: str,
+        note: str = "",
+        is_value: bool = False,
+        is_tagged: bool = False,
+        is_nan: Callable[[Any], bool] | None = None,
+    ) -> None:
+        """Take the types.
+
+        Args:
+            types: those whose values are stored so; subclasses of them are not.
+            dump: take a value apart.
+            group: under which heading the docs have it.
+            note: what the docs say of it.
+            is_value: whether only its content matters: it is written again at each use, not shared.
+            is_tagged: of such a type, whether its form may be a tagged array, and not always one
+                extension.
+            is_nan: how to tell a value that is not equal to itself. `x in [x]` then goes by
+                identity, so that one which is held twice must stay one.
+        """
+        self.types, self.dump, self.group, self.note = types, dump, group, note
+        self.is_value, self.is_tagged, self.is_nan = is_value, is_tagged, is_nan
 
 
-ROWS: list[Row] = []
-"""Every exact type that the families loaded so far store."""
+class Family:
+    """What one file stores."""
 
-DUMPERS: Table[type, Dump] = Table(home_of_type)
-"""How to take apart a value of exactly this type."""
+    __slots__ = ("careful_readers", "kinds", "readers", "rows")
 
-VALUES: set[type] = set()
-"""The types of which only the content matters."""
+    def __init__(
+        self,
+        *,
+        kinds: tuple[Kind, ...] = (),
+        readers: Mapping[int, Callable[[bytes], Any]] = MappingProxyType({}),
+        careful_readers: Mapping[int, Callable[[bytes, Decoding], Any]] = MappingProxyType({}),
+        rows: tuple[Row, ...] = (),
+    ) -> None:
+        """Take what it stores.
 
-ATOMS: set[type] = set()
-"""The types of which only the content matters, and whose form is always one extension."""
-
-TAGGED_LEAVES: set[type] = set()
-"""The types of which only the content matters, which hold no containers, and may be tagged."""
-
-IS_NAN: dict[type, Callable[[Any], bool]] = {float: lambda value: value != value}
-"""How to tell a value that is not equal to itself. `x in [x]` then goes by identity, so that one
-which is held twice must stay one. The types are such of which only the content matters else."""
-
-
-def store(
-    *types: type,
-    dump: Dump,
-    family: str,
-    note: str = "",
-    is_value: bool = False,
-    is_tagged: bool = False,
-    is_nan: Callable[[Any], bool] | None = None,
-) -> None:
-    """Make values of exactly these types storable."""
-    ROWS.append(Row(types, dump, family, note, is_value))
-    for cls in types:
-        DUMPERS[cls] = dump
-    if is_value:
-        VALUES.update(types)
-        (TAGGED_LEAVES if is_tagged else ATOMS).update(types)
-    if is_nan is not None:
-        IS_NAN.update(dict.fromkeys(types, is_nan))
+        Args:
+            kinds: its kinds of tagged arrays.
+            readers: what makes the value of an atom's payload, by extension code.
+            careful_readers: the same for those extensions that stand only where there are tagged
+                arrays.
+            rows: its types.
+        """
+        self.kinds, self.readers, self.careful_readers = kinds, readers, careful_readers
+        self.rows = rows

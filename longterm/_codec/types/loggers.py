@@ -7,7 +7,7 @@ from typing import Final
 
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _MOST_CHARACTERS: Final = 500
 
@@ -30,7 +30,17 @@ def _load(parts: Parts, decoding: Decoding) -> logging.Logger:
     return logging.getLogger(name)
 
 
-LOGGER: Final = Kind(51, "logger", _load)
+LOGGER: Final = Kind("logger", _load)
 
-store(logging.Logger, logging.RootLogger, dump=_dump, family="callables and modules",
-      note="by name")  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(LOGGER,),
+    rows=(
+        Row(
+            logging.Logger,
+            logging.RootLogger,
+            dump=_dump,
+            group="callables and modules",
+            note="by name",
+        ),
+    ),
+)

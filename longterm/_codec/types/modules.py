@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from types import CellType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from msgpack import ExtType
 
@@ -19,7 +19,7 @@ from longterm._codec import trust, wire
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import functions
-from longterm._codec.types.kinds import CAREFUL_READERS, StoredModule, store
+from longterm._codec.types.kinds import Family, Row, StoredModule
 from longterm._signals import is_of_signal
 from longterm.errors import LongtermError, NotAllowed
 from longterm.frame import Frame
@@ -115,7 +115,16 @@ def _imports(flow: str) -> Mapping[str, frozenset[str]]:
     return {}
 
 
-CAREFUL_READERS[wire.MODULE] = _read
-
-store(ModuleType, dump=_dump, family="callables and modules",
-      note="where the flow itself imports it, or if `allow` names it")  # fmt: skip
+FAMILY: Final = Family(
+    careful_readers={
+        wire.MODULE: _read,
+    },
+    rows=(
+        Row(
+            ModuleType,
+            dump=_dump,
+            group="callables and modules",
+            note="where the flow itself imports it, or if `allow` names it",
+        ),
+    ),
+)

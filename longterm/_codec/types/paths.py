@@ -8,7 +8,7 @@ from typing import Final
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.types.kinds import READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 _PATHS: Final[dict[bytes, type[PurePath]]] = {
     b"P": Path, b"p": PurePosixPath, b"w": PureWindowsPath,
@@ -24,7 +24,19 @@ def _read_path(payload: bytes) -> PurePath:
     return _PATHS[payload[:1]](payload[1:].decode("utf-8", "surrogatepass"))
 
 
-READERS[wire.PATH] = _read_path
-
-store(PosixPath, WindowsPath, PurePosixPath, PureWindowsPath, dump=_path,
-      family="identifiers, paths and addresses", is_value=True)  # fmt: skip
+FAMILY: Final = Family(
+    readers={
+        wire.PATH: _read_path,
+    },
+    rows=(
+        Row(
+            PosixPath,
+            WindowsPath,
+            PurePosixPath,
+            PureWindowsPath,
+            dump=_path,
+            group="identifiers, paths and addresses",
+            is_value=True,
+        ),
+    ),
+)

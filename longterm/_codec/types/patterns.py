@@ -13,7 +13,7 @@ from msgpack import ExtType
 
 from longterm._codec import wire
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.kinds import CAREFUL_READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 _TEXT: Final = b"s"
 _BYTES: Final = b"b"
@@ -57,6 +57,9 @@ def _characters_in_ranges(text: str) -> int:
     return count
 
 
-CAREFUL_READERS[wire.PATTERN] = _read
-
-store(re.Pattern, dump=_dump, family="text", is_value=True, is_tagged=True)
+FAMILY: Final = Family(
+    careful_readers={
+        wire.PATTERN: _read,
+    },
+    rows=(Row(re.Pattern, dump=_dump, group="text", is_value=True, is_tagged=True),),
+)

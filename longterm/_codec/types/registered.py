@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, READS, Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of
-from longterm._codec.types.kinds import Kind, Parts
+from longterm._codec.types.families import CODE_OF_KIND
+from longterm._codec.types.kinds import Family, Kind, Parts
 from longterm._main import import_name
 from longterm.errors import CorruptData, NotAllowed, UnknownRun
 
@@ -211,7 +212,12 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
     return False
 
 
-ACTING_KINDS: Final = (45, 46, 47, 48, 53)
+ACTING_KINDS: Final = tuple(
+    CODE_OF_KIND[name]
+    for name in ("map", "filter", "iterator of calls", "itertools", "iterator of items")
+)
 """The kinds of iterators that may call a function when they are gone through."""
 
-REGISTERED: Final = Kind(100, "registered", _load, whole=True)
+REGISTERED: Final = Kind("registered", _load, whole=True)
+
+FAMILY: Final = Family(kinds=(REGISTERED,))

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from longterm._codec.types.families import load_all, place_of_type
-from longterm._codec.types.kinds import ROWS, Row
+from longterm._codec.types.kinds import Row
+from longterm._codec.types.registry import load_all
 
 BEGIN: Final = "<!-- table of types: begin (made by python -m longterm._codec.types.table) -->"
 END: Final = "<!-- table of types: end -->"
 
 _MSGPACK: Final = ("None", "bool", "int", "float", "str", "bytes", "list", "dict")
-_FAMILIES: Final = (
+_GROUPS: Final = (
     "numbers",
     "text",
     "binary",
@@ -58,32 +58,34 @@ def table() -> str:
     lines.append(
         f"| plain | {', '.join(f'`{name}`' for name in _MSGPACK)} | of any size and text |"
     )
-    families: dict[str, list[Row]] = {family: [] for family in _FAMILIES}
+    groups: dict[str, list[Row]] = {group: [] for group in _GROUPS}
     for row in all_rows():
-        families.setdefault(row.family, []).append(row)
-    for family, rows in families.items():
-        lines += [_line(family, row) for row in _merged(rows)]
+        groups.setdefault(row.group, []).append(row)
+    for group, rows in groups.items():
+        lines += [_line(group, row) for row in _merged(rows)]
     lines += [f"| classes | {types} | {note} |" for types, note in _CLASSES]
     return "\n".join(lines) + "\n"
 
 
 def all_rows() -> list[Row]:
-    """Return the rows of all families, in their order, whichever was loaded first here."""
-    load_all()
-    return sorted(ROWS, key=lambda row: place_of_type(row.types[0]))
+    """Return the rows of all families, in their order."""
+    return [row for family in load_all().values() for row in family.rows]
 
 
 def _merged(rows: list[Row]) -> list[Row]:
-    """Return rows of a family that say the same of their types as one."""
+    """Return rows of a group that say the same of their types as one."""
     notes: dict[str, list[type]] = {}
     for row in rows:
         notes.setdefault(row.note, []).extend(row.types)
-    return [Row(tuple(types), rows[0].dump, rows[0].family, note) for note, types in notes.items()]
+    first = rows[0]
+    return [
+        Row(*types, dump=first.dump, group=first.group, note=note) for note, types in notes.items()
+    ]
 
 
-def _line(family: str, row: Row) -> str:
+def _line(group: str, row: Row) -> str:
     names = dict.fromkeys(_name(cls) for cls in row.types)
-    return f"| {family} | {', '.join(names)} | {row.note} |"
+    return f"| {group} | {', '.join(names)} | {row.note} |"
 
 
 def _name(cls: type) -> str:

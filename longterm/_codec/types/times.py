@@ -10,9 +10,9 @@ from msgpack import ExtType
 from longterm._codec import wire
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a
-from longterm._codec.types.kinds import READERS, Form, Kind, Parts, store
+from longterm._codec.types.kinds import Family, Form, Kind, Parts, Row
 
-_FAMILY: Final = "dates and times"
+_GROUP: Final = "dates and times"
 
 
 def _dump_datetime(value: datetime) -> Form:
@@ -61,15 +61,33 @@ def _load_timezone(parts: Parts, decoding: Decoding) -> timezone:
     return timezone(offset, *name)
 
 
-ZONED_DATETIME: Final = Kind(14, "datetime", _load_datetime)
-ZONED_TIME: Final = Kind(15, "time", _load_time)
-TIMEZONE: Final = Kind(16, "timezone", _load_timezone)
+ZONED_DATETIME: Final = Kind("datetime", _load_datetime)
+ZONED_TIME: Final = Kind("time", _load_time)
+TIMEZONE: Final = Kind("timezone", _load_timezone)
 
-READERS[wire.DATETIME] = lambda payload: datetime.fromisoformat(payload.decode("ascii"))
-READERS[wire.TIME] = lambda payload: time.fromisoformat(payload.decode("ascii"))
-
-store(datetime, dump=_dump_datetime, family=_FAMILY, note="with its time zone and fold",
-      is_value=True, is_tagged=True)  # fmt: skip
-store(time, dump=_dump_time, family=_FAMILY, note="with its time zone and fold",
-      is_value=True, is_tagged=True)  # fmt: skip
-store(timezone, dump=_dump_timezone, family=_FAMILY, is_value=True, is_tagged=True)
+FAMILY: Final = Family(
+    kinds=(ZONED_DATETIME, ZONED_TIME, TIMEZONE),
+    readers={
+        wire.DATETIME: lambda payload: datetime.fromisoformat(payload.decode("ascii")),
+        wire.TIME: lambda payload: time.fromisoformat(payload.decode("ascii")),
+    },
+    rows=(
+        Row(
+            datetime,
+            dump=_dump_datetime,
+            group=_GROUP,
+            note="with its time zone and fold",
+            is_value=True,
+            is_tagged=True,
+        ),
+        Row(
+            time,
+            dump=_dump_time,
+            group=_GROUP,
+            note="with its time zone and fold",
+            is_value=True,
+            is_tagged=True,
+        ),
+        Row(timezone, dump=_dump_timezone, group=_GROUP, is_value=True, is_tagged=True),
+    ),
+)

@@ -13,7 +13,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
 _ENDS: Final = 50
 """Of a longer traceback, so many entries of its beginning and of its end are kept."""
@@ -80,7 +80,18 @@ def _placeless_at_first(code: CodeType) -> CodeType:
 
 _TEMPLATE: Final = _placeless_at_first(compile("frame = this_frame()", "<stored>", "exec"))
 
-TRACEBACK: Final = Kind(26, "traceback", _load)
+TRACEBACK: Final = Kind("traceback", _load)
 
-store(TracebackType, dump=_dump, family="exceptions", is_value=True, is_tagged=True,
-      note="files, lines and functions, without frames")  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(TRACEBACK,),
+    rows=(
+        Row(
+            TracebackType,
+            dump=_dump,
+            group="exceptions",
+            is_value=True,
+            is_tagged=True,
+            note="files, lines and functions, without frames",
+        ),
+    ),
+)

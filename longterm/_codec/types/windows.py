@@ -14,9 +14,9 @@ from typing import Any, Final
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.kinds import Kind, Parts, store
+from longterm._codec.types.kinds import Family, Kind, Parts, Row
 
-_FAMILY: Final = "views"
+_GROUP: Final = "views"
 _VIEWS: Final[dict[str, Any]] = {
     "keys": dict.keys, "values": dict.values, "items": dict.items,
     "ordered keys": OrderedDict.keys, "ordered values": OrderedDict.values,
@@ -76,11 +76,15 @@ def _load_memoryview(parts: Parts, decoding: Decoding) -> memoryview:
     return view.toreadonly() if is_readonly is True and not view.readonly else view
 
 
-VIEW: Final = Kind(17, "dict view", _load_view, is_fragile=True)
-PROXY: Final = Kind(18, "mapping proxy", _load_proxy, is_fragile=True)
-MEMORYVIEW: Final = Kind(19, "memoryview", _load_memoryview)
+VIEW: Final = Kind("dict view", _load_view, is_fragile=True)
+PROXY: Final = Kind("mapping proxy", _load_proxy, is_fragile=True)
+MEMORYVIEW: Final = Kind("memoryview", _load_memoryview)
 
-store(*_VIEW_NAMES, dump=_dump_view, family=_FAMILY)
-store(MappingProxyType, dump=_dump_proxy, family=_FAMILY)
-store(memoryview, dump=_dump_memoryview, family=_FAMILY,
-      note="whole, or a part of bytes")  # fmt: skip
+FAMILY: Final = Family(
+    kinds=(VIEW, PROXY, MEMORYVIEW),
+    rows=(
+        Row(*_VIEW_NAMES, dump=_dump_view, group=_GROUP),
+        Row(MappingProxyType, dump=_dump_proxy, group=_GROUP),
+        Row(memoryview, dump=_dump_memoryview, group=_GROUP, note="whole, or a part of bytes"),
+    ),
+)

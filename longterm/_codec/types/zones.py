@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from msgpack import ExtType
 
 from longterm._codec import wire
-from longterm._codec.types.kinds import READERS, store
+from longterm._codec.types.kinds import Family, Row
 
 
 def _zone(value: ZoneInfo) -> ExtType:
@@ -25,7 +25,9 @@ def _read_zone(payload: bytes) -> ZoneInfo:
 
 _LETTERS_OF_KEYS: Final = str.maketrans("_+-/", "xxxx")
 
-
-READERS[wire.ZONE] = _read_zone
-
-store(ZoneInfo, dump=_zone, family="dates and times", note="by its key", is_value=True)
+FAMILY: Final = Family(
+    readers={
+        wire.ZONE: _read_zone,
+    },
+    rows=(Row(ZoneInfo, dump=_zone, group="dates and times", note="by its key", is_value=True),),
+)
