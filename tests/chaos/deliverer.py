@@ -40,7 +40,7 @@ def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None
     def write(*words: object) -> None:
         os.write(log, ("|".join(map(str, words)) + "\n").encode())
 
-    engine = Engine(FaultyStore(open_store(url), _killing(fault)), lease=LEASE)
+    engine = Engine(FaultyStore(open_store(url), killing(fault)), lease=LEASE)
     threads = [
         threading.Thread(target=_go_on, args=(engine, f"{name}.{number}", write))
         for number in range(_THREADS)
@@ -101,7 +101,7 @@ def _send(engine: Engine, run: Run, token: str, write: Callable[..., None]) -> N
             write("wrong", token, f"said {said} in state {done.state}")
 
 
-def _killing(fault: tuple[str, str, int] | None) -> Callable[..., None]:
+def killing(fault: tuple[str, str, int] | None) -> Callable[..., None]:
     """Return a fault that kills this process at a certain call of the store."""
     left = fault[2] if fault else 0
 

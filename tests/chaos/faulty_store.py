@@ -10,10 +10,13 @@ from typing import Any
 
 METHODS = (
     *("create", "get", "unsuspend", "update", "claim", "renew", "revive", "release_stale"),
-    *("claim_due", "find", "delete_ended", "claim_for_key", "digest_for_key", "delete", "rewrite"),
+    *("claim_due", "find", "delete_ended", "claim_for_key", "digest_for_key", "forget_keys"),
+    *("delete", "rewrite", "post", "unread", "claim_unread", "update_read", "rewrite_unread"),
 )
 CHANGING = ("create", "claim", "claim_for_key", "update", "renew", "release_stale", "claim_due")
 """The methods that a turn or a worker calls to change a run."""
+OF_INBOX = ("post", "claim_unread", "update_read")
+"""The methods that change a run by events that come early."""
 
 Fault = Callable[[str, str, Callable[[], Any]], None]
 """Takes a method's name, `before` or `after`, and the call itself."""

@@ -17,7 +17,10 @@ import pytest
 from longterm import Engine, LongtermError, RunState
 from longterm.store import open_store
 from tests.chaos.chaos import opened
+from tests.chaos.deliverer import PATIENCE
+from tests.chaos.flows import collect
 from tests.chaos.races import count, race_events
+from tests.chaos.sender import LEASE, SENT, send_all
 from tests.store.postgres_server import binaries_or_skip
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +93,42 @@ def test_a_claimant_that_was_paused_past_its_lease_cannot_save(store, tmp_path):
     assert done.response == [5]
     stored = engine.get_run(run.id)
     assert (stored.state, stored.response, stored.turn) == (RunState.SUSPENDED, [5], 3)
+    engine.store.close()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("method", ["post", "claim_unread", "unread", "update_read"])
+def test_event_is_read_once_though_its_sender_or_reader_is_killed(store, method, when):
+    url, _ = store
+    engine = Engine(url, lease=LEASE)
+    run = engine.start_flow(collect, PATIENCE)
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.sender", url, run.id, method, when, "2"],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, ""), killed.stderr
+
+    send_all(engine, run.id)
+    for _ in range(100):
+        engine.release_stale(max_attempts=10**6)
+        engine.expire_due()
+        if engine.get_run(run.id).waiting_for == "event 3":
+            break
+        time.sleep(0.05)
+
+    said = [f"event {number}: value {number}" for number in range(SENT)]
+    assert engine.get_run(run.id).response == said[-1:]
+    assert engine.unread_events(run.id) == []
+    send_all(engine, run.id)
+    assert engine.unread_events(run.id) == []
+    while (left := engine.get_run(run.id)).state is not RunState.COMPLETE:
+        engine.process_event(run.id, left.waiting_for, "the end")
+    assert left.result[: SENT + 1] == [*(f"value {each}" for each in range(SENT)), "the end"]
     engine.store.close()
 
 

@@ -6,76 +6,31 @@ store at some later moment. The memory store stands behind; the clock is moved b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
-from longterm import Engine, LongtermError, RunState
+from longterm import RunState
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
-from longterm.store.memory import MemoryStore
-from longterm.testing import FakeClock
 from longterm.wait import START
-from tests.chaos.faulty_store import CHANGING, FaultyStore
+from tests.chaos.faulty_engine import HOW, LEASE, PATIENCE, FaultyEngine
+from tests.chaos.faulty_store import CHANGING
 from tests.chaos.flows import EVENTS, EXPIRED, collect
 
-LEASE = timedelta(seconds=60)
-PATIENCE = 100.0
-FAULTS = st.none() | st.tuples(
-    st.sampled_from([*CHANGING, "get"]), st.sampled_from(["fails before", "fails after", "hangs"])
-)
+FAULTS = st.none() | st.tuples(st.sampled_from([*CHANGING, "get"]), HOW)
 
 
-class Hung(BaseException):
-    """The caller is paused in a call of the store, and does nothing more."""
-
-
-class FaultMachine(RuleBasedStateMachine):
+class FaultMachine(FaultyEngine):
     """Delivers events by an engine whose store is told to fail in the next step."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = FakeClock()
-        self.memory = MemoryStore()
-        self.engine = Engine(FaultyStore(self.memory, self.fault), clock=self.clock, lease=LEASE)
-        self.plan: tuple[str, str] | None = None
-        self.is_hung = False
-        self.late: list[Callable[[], Any]] = []
         self.runs: list[str] = []
         self.sent: dict[str, tuple[str, str]] = {}
         self.acknowledged: set[str] = set()
         self.refused: set[str] = set()
-
-    def fault(self, method: str, when: str, step: Callable[[], Any]) -> None:
-        if self.is_hung:
-            raise Hung
-        if self.plan is None or self.plan[0] != method:
-            return
-        how = self.plan[1]
-        if how == "hangs" and when == "before":
-            self.plan = None
-            self.is_hung = True
-            self.late.append(step)
-            raise Hung
-        if how == f"fails {when}":
-            self.plan = None
-            raise StoreError(f"{method} {how}")
-
-    def attempt(self, plan: tuple[str, str] | None, step: Callable[[], Any]) -> Any:
-        """Take a step with a fault in it; return what came of it, errors too."""
-        self.plan = plan
-        try:
-            return step()
-        except (LongtermError, Hung) as error:
-            return error
-        finally:
-            self.plan, self.is_hung = None, False
-            # A process that is paused, or died, renews nothing.
-            self.engine._claims.keeper._held.clear()
 
     @rule(plan=FAULTS)
     def start(self, plan: tuple[str, str] | None) -> None:
@@ -111,17 +66,6 @@ class FaultMachine(RuleBasedStateMachine):
     def work(self, plan: tuple[str, str] | None, limit: int) -> None:
         self.attempt(plan, lambda: self.engine.release_stale(max_attempts=10**6))
         self.attempt(plan, lambda: self.engine.expire_due(limit=limit))
-
-    @rule(seconds=st.sampled_from([1, 59, 61, 101]))
-    def wait(self, seconds: int) -> None:
-        self.clock.advance(timedelta(seconds=seconds))
-
-    @precondition(lambda self: self.late)
-    @rule(choose=st.data())
-    def come_late(self, choose: Any) -> None:
-        step = self.late.pop(choose.draw(st.integers(0, len(self.late) - 1)))
-        with suppress(ClaimLost):
-            step()
 
     @invariant()
     def no_run_has_failed(self) -> None:

@@ -7,12 +7,14 @@ import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from longterm import (
     Cancelled,
     CannotStore,
+    ClaimLost,
     Engine,
     EventTooLarge,
     InboxFull,
@@ -38,6 +40,7 @@ from longterm.cli import main
 from longterm.store.base import Leases
 from longterm.store.inbox import Inbox
 from longterm.store.memory import MemoryStore
+from longterm.testing._races import race
 from longterm.worker import Worker
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
 from tests.store.postgres_server import binaries_or_skip
@@ -317,6 +320,27 @@ def test_plain_flow_reads_what_was_sent_from_asynchronous_code(engine):
         return await engine.aprocess_event(run.id, "b", 2)
 
     assert asyncio.run(main()).result == [1, 2, 3]
+
+
+def test_events_sent_and_brought_at_once_are_all_read_once(engine):
+    run = engine.start_flow(asks, *["a"] * 16)
+    workers = [Worker(engine, threads=2) for _ in range(2)]
+
+    def deliver(number):
+        while True:
+            try:
+                return engine.process_event(run.id, "a", number, key=f"key {number}")
+            except (RunNotSuspended, ClaimLost):
+                threading.Event().wait(0.01)
+
+    steps = [partial(engine.send, run.id, "a", number, key=f"key {number}") for number in range(8)]
+    steps += [partial(deliver, number) for number in range(8, 16)]
+    outcomes = race([*steps, *(worker.run_once for worker in workers)])
+
+    assert not [each for each in outcomes if isinstance(each, Exception)]
+    workers[0].run_once()
+    assert sorted(engine.get_run(run.id).result) == list(range(16))
+    assert unread(engine, run) == []
 
 
 # -- failure -------------------------------------------------------------------------------------
