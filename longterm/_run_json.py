@@ -13,7 +13,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from longterm._codec import describe
+from longterm._codec import can_be_written_out, describe
 from longterm.errors import CorruptData, LongtermError
 from longterm.run import Run, RunState, context_of
 
@@ -77,16 +77,25 @@ def run_as_json(run: Run) -> dict[str, Any]:
 
 def _result(run: Run) -> Any:
     try:
-        return _plain(run.result)
+        if _can_be_written_out(run, "result"):
+            return _plain(run.result)
     except LongtermError:
-        return {TEXT: described(run, "result")}
+        pass
+    return {TEXT: described(run, "result")}
 
 
 def _response(run: Run) -> list[Any]:
     try:
-        return [_plain(value) for value in run.response]
+        if _can_be_written_out(run, "response"):
+            return [_plain(value) for value in run.response]
     except LongtermError:
-        return [{TEXT: described(run, "response")}]
+        pass
+    return [{TEXT: described(run, "response")}]
+
+
+def _can_be_written_out(run: Run, column: str) -> bool:
+    data = _BYTES[column](run)
+    return data is None or can_be_written_out(data, context_of(run, column))
 
 
 _BYTES: Final[Mapping[str, Callable[[Run], bytes | None]]] = {

@@ -39,6 +39,7 @@ __all__ = [
     "NotStorable",
     "PayloadCodec",
     "allow",
+    "can_be_written_out",
     "check_keys",
     "check_sealing",
     "content_digests",
@@ -244,3 +245,16 @@ def describe(data: bytes, context: Context | None = None) -> str:
     from longterm._codec.description import described
 
     return described(unwrap(data, context))
+
+
+def can_be_written_out(data: bytes, context: Context | None = None) -> bool:
+    """Tell whether the `repr` of what these bytes hold is in proportion to their length.
+
+    It is not, if lists hold one and the same list again and again, level after level.
+
+    Raises:
+        CorruptData: the bytes were changed, or a key or the payload codec is missing.
+    """
+    from longterm._codec.unfolding import can_be_written_out
+
+    return can_be_written_out(unwrap(data, context))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter, deque
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
+from functools import partial
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import pytest
@@ -20,6 +23,12 @@ from longterm.run import context_of
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Owned(Run):
     owner: object = "nobody"
+
+
+@dataclasses.dataclass
+class Pair:
+    left: object
+    right: object
 
 
 class Size(IntEnum):
@@ -109,6 +118,52 @@ def test_value_that_holds_itself_is_text():
     cycle.append(cycle)
 
     assert through_json(run_with(cycle))["result"] == {"$text": "[1, [...]]"}
+
+
+def sharing(make, levels=60):
+    """Hold the same thing twice, on each of many levels: few bytes, and no end when written out."""
+    value = "x"
+    for _ in range(levels):
+        value = make(value, value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a, b: [a, b],
+        lambda a, b: (a, b),
+        lambda a, b: {"a": a, "b": b},
+        lambda a, b: deque([a, b]),
+        lambda a, b: Pair(a, b),
+        lambda a, b: SimpleNamespace(a=a, b=b),
+        lambda a, b: partial(sharing, a, b),
+        lambda a, b: ValueError(a, b),
+        lambda a, b: Counter({1: a, 2: b}),
+    ],
+)
+def test_value_that_shares_level_after_level_is_described(make):
+    run = run_with(sharing(make))
+    run = run.changed(encoded_response=encode([sharing(make)], context_of(run, "response")))
+
+    shown = through_json(run)
+
+    assert "#58, " in shown["result"]["$text"]
+    assert "#58, " in shown["response"][0]["$text"]
+
+
+def test_value_that_holds_itself_by_many_ways_is_described():
+    lists = [[] for _ in range(40)]
+    for each in lists:
+        each.extend(lists)
+
+    assert "filled later" in through_json(run_with(lists))["result"]["$text"]
+
+
+def test_one_thing_held_many_times_is_written_out():
+    row = {"currency": "EUR"}
+
+    assert through_json(run_with([row] * 1_000))["result"] == [row] * 1_000
 
 
 def test_value_that_cannot_be_decoded_here_is_described():
