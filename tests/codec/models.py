@@ -229,6 +229,21 @@ class MyFrozenset(frozenset[Any]):
     pass
 
 
+class FrozenDict(dict[Any, Any]):
+    """A dict that can be a key."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+@dataclass(frozen=True)
+class Label:
+    """A key of which a field is compared and not hashed."""
+
+    name: str
+    notes: list[Any] = field(hash=False)
+
+
 class MyBytearray(bytearray):
     pass
 

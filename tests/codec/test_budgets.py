@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -70,6 +71,72 @@ def test_tuples_that_share_are_not_hashed_for_ever(end: str) -> None:
 
 def test_instances_that_share_are_not_hashed_for_ever() -> None:
     refused(chain(1, point, 40, ENDS["set"]), "take too long to hash")
+
+
+def test_containers_with_a_hash_of_their_own_are_not_hashed_for_ever() -> None:
+    frozen = type_of("tests.codec.models:FrozenDict")
+    data = chain(
+        1,
+        lambda inner: tagged("object", frozen, None, None, None, 1, inner, 2, inner),
+        40,
+        ENDS["set"],
+    )
+    refused(data, "take too long to hash")
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        lambda *keys: tagged("set", *keys),
+        lambda *keys: tagged("frozenset", *keys),
+        lambda *keys: Pairs([(key, 1) for key in keys]),
+        lambda *keys: tagged(
+            "object", type_of("collections:Counter"), None, None, None, keys[0], 1, keys[1], 1
+        ),
+    ],
+)
+def test_sets_that_share_are_not_compared_for_ever(holder: Any) -> None:
+    # A frozenset keeps its hash; to compare two that are alike takes as long as they are big.
+    values: list[Any] = []
+    for _ in range(2):
+        values.append(tagged("frozenset", 1))
+        for _ in range(60):
+            last = reference(len(values) - 1)
+            values.append(tagged("frozenset", last, tagged("tuple", last)))
+    keys = reference(60), reference(121)
+    data = bytes([wire.VERSION, wire.ITEMS]) + b"".join(map(pack, [*values, holder(*keys)]))
+    refused(data, "take too long to hash")
+
+
+def test_fields_that_are_compared_and_not_hashed_are_not_compared_for_ever() -> None:
+    label = type_of("tests.codec.models:Label")
+    values: list[Any] = []
+    for _ in range(2):
+        values.append([1])
+        for _ in range(60):
+            values.append([reference(len(values) - 1)] * 2)
+    keys = [
+        tagged("object", label, Pairs([("name", "a"), ("notes", reference(number))]))
+        for number in (60, 121)
+    ]
+    values.append(tagged("set", *keys))
+    refused(bytes([wire.VERSION, wire.ITEMS]) + b"".join(map(pack, values)), "too long to hash")
+
+
+def test_sets_of_sets_that_share_are_put_in_order_at_once() -> None:
+    nested: Any = frozenset({1})
+    for _ in range(9):
+        nested = frozenset({nested, *((nested, number) for number in range(40))})
+    begin = time.thread_time()
+    assert len(encode({nested, "b"})) < 100_000  # to compare what comes back would take for ever
+    assert time.thread_time() - begin < 3.0
+
+
+def test_a_method_of_what_shares_is_put_in_order_at_once() -> None:
+    shared: Any = ["x"]
+    for _ in range(60):
+        shared = [shared, shared]
+    assert len(decode(encode({MethodType(nested_tuple, shared), "a"}))) == 2
 
 
 def test_what_is_not_hashed_may_share_as_it_will() -> None:

@@ -6,13 +6,17 @@ import os
 import random
 import subprocess
 import sys
+from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import pytest
 
 from longterm._codec import decode, encode
 from tests.codec import models
+from tests.codec.fuzz import victims
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -76,6 +80,19 @@ def test_sets_are_written_in_one_order_however_they_were_made() -> None:
         assert encode(set(ELEMENTS)) == expected
         assert encode(frozenset(ELEMENTS)) == encode(frozenset(reversed(ELEMENTS)))
     assert decode(expected) == set(ELEMENTS)
+
+
+def test_elements_of_a_set_are_not_asked_when_they_are_put_in_order() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=victims.VictimZone())
+    elements = {moment, "a", MethodType(victims.act, [victims.VictimList()])}
+    victims.REPORTS.clear()
+    encode(elements)
+    assert victims.REPORTS == []
+
+
+def test_long_numbers_are_put_in_order() -> None:
+    elements = {Fraction(10**5000, 3), range(10**5000), models.MyInt(10**5000), 1}
+    assert decode(encode(elements)) == elements
 
 
 def test_what_else_holds_a_value_changes_nothing() -> None:

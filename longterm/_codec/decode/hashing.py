@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import typing
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from itertools import chain, groupby
 from sys import getsizeof
@@ -18,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from longterm._codec.decode.decoding import MANY_KEYS, Decoding
 from longterm._codec.introspect import dotted_name_of, is_a, is_exactly, mro_of, namespace_of
-from longterm._codec.types.classes import PLANS
+from longterm._codec.types.classes import PLANS, ClassPlan
 from longterm.errors import CorruptData
 
 DEPTH: Final = 500
@@ -89,8 +90,8 @@ def put(
     Raises:
         CorruptData: they would take too long to hash, or to be told apart.
     """
-    check(keys, decoding)
     base: Any = dict if is_a(container, dict) else set
+    check(keys, decoding, base.__iter__(container))
     if len(keys) + base.__len__(container) <= MANY_KEYS:
         put_some(slice(None))
         return
@@ -125,8 +126,13 @@ def check_told_apart(containers: Iterable[Collection[Any]]) -> None:
             seconds = 0.0
 
 
-def check(keys: list[Any], work: HashingWork) -> None:
+def check(keys: list[Any], work: HashingWork, held: Iterable[Any] = ()) -> None:
     """Spend what hashing keys costs, and telling those apart that have one hash.
+
+    Args:
+        keys: what is hashed.
+        work: where the work is counted.
+        held: keys that are in their container already.
 
     Raises:
         CorruptData: they are nested too deep, or nothing is left to spend.
@@ -144,6 +150,7 @@ def check(keys: list[Any], work: HashingWork) -> None:
             else:
                 weight = weigh(key, work.spend_on_hashing)
             heaviest = max(heaviest, weight)
+        _check_equality(chain(held, keys), work)
     if len(keys) > _FEW:
         hashes = sorted(hash(key) for key in keys if id(type(key)) not in _LIGHT)
         for _, same in groupby(hashes):
@@ -152,14 +159,35 @@ def check(keys: list[Any], work: HashingWork) -> None:
                 work.spend_on_hashing(count * count // 2 * heaviest)
 
 
+def _check_equality(keys: Iterable[Any], work: HashingWork) -> None:
+    """Spend what it takes to compare keys that have one hash.
+
+    A hash says little of that: a frozenset keeps its own, and a class may leave fields out.
+    """
+    found: dict[int, Any] = {}
+    for key in keys:
+        if id(type(key)) not in _LIGHT and found.setdefault(hash(key), key) is not key:
+            weigh(key, work.spend_on_hashing, _compared_parts)
+
+
 def _has_long_integer(key: tuple[Any, ...], work: HashingWork) -> bool:
     return work.has_long_integers and any(
         type(part) is int and part.bit_length() > _LONG_BITS for part in key
     )
 
 
-def weigh(root: Any, spend: Callable[[int], None]) -> int:
+def weigh(
+    root: Any,
+    spend: Callable[[int], None],
+    parts_of: Callable[[Any], Iterable[Any]] | None = None,
+) -> int:
     """Spend and return the steps that the hash of a key takes, all that it shares written out.
+
+    Args:
+        root: the key.
+        spend: counts the steps.
+        parts_of: what returns the parts of a value that are gone into; those that are hashed,
+            unless told otherwise.
 
     Raises:
         CorruptData: it is nested too deep, or nothing is left to spend.
@@ -173,6 +201,8 @@ def weigh(root: Any, spend: Callable[[int], None]) -> int:
             # Most are tuples and what is in them, and the steps are many where they share.
             if cls is tuple:
                 cost, parts = 1, value
+            elif parts_of is not None:
+                cost, parts = 1, parts_of(value)
             elif id(cls) in _CHEAP:
                 cost, parts = 1, ()
             else:
@@ -224,8 +254,27 @@ def _hashed_parts(value: Any) -> Iterable[Any]:
     plan = PLANS.get(id(type(value)))
     if plan is None or not _has_own_hash(type(value)):
         return ()
-    named = (plan.attributes(value) or {}, plan.slot_values(value) or {})
-    return chain.from_iterable(attributes.values() for attributes in named)
+    return _held(value, plan)
+
+
+def _compared_parts(value: Any) -> Iterable[Any]:
+    """Return the parts of a value that a comparison may go into."""
+    plan = PLANS.get(id(type(value)))
+    return _hashed_parts(value) or _held(value, plan)
+
+
+def _held(value: Any, plan: ClassPlan | None) -> list[Any]:
+    """Return what a container holds, and what the attributes of an instance do."""
+    held: list[Any] = []
+    if is_a(value, dict):
+        held += [*dict.keys(value), *dict.values(value)]
+    for base in (list, deque, set, frozenset):
+        if is_a(value, base):
+            held += base.__iter__(value)
+    if plan is not None:
+        for named in (plan.attributes(value), plan.slot_values(value)):
+            held += (named or {}).values()
+    return held
 
 
 def _has_own_hash(cls: type) -> bool:
