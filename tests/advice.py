@@ -36,17 +36,17 @@ def pattern_of(remedy: str) -> str:
     return ".*".join(map(re.escape, remedy.split("*")))
 
 
-def remedies_tried_in(test: str) -> set[str]:
-    """Return the remedies that a file of tests names in its calls of `printed`."""
-    tree = ast.parse(Path(test).read_text("utf-8"))
-    return {
-        text
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        if node.func.id == "printed" and node.args
-        for text in [_text(node.args[0])]
-        if text is not None
-    }
+def is_told(remedy: str, text: str) -> bool:
+    """Tell whether what a process or a log says holds the remedy."""
+    return re.search(pattern_of(remedy), text) is not None
+
+
+def tried_in(test: str) -> set[str]:
+    """Return the remedies that a file of tests names in its calls of `printed` and `is_told`."""
+    calls = [node for node in ast.walk(ast.parse(Path(test).read_text("utf-8")))
+             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+             and node.func.id in ("printed", "is_told")]  # fmt: skip
+    return {text for call in calls for text in [_text(call.args[0])] if text is not None}
 
 
 def advice_of(*places: Path, but: Iterable[Path] = ()) -> set[str]:
@@ -66,7 +66,8 @@ def _advice_in(code: str) -> Iterator[str]:
             continue
         yield from _parenthesised(text)
         for part in (text, *text.split(": ")[1:]):
-            if _VERB.match(part) and " (" not in text and _is_long(part):
+            is_whole = " (" not in part and part.count("(") == part.count(")")
+            if is_whole and _VERB.match(part) and _is_long(part):
                 yield part
 
 

@@ -120,6 +120,6 @@ def swallowed(pending: Suspend) -> CannotSuspend:
         where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
     return CannotSuspend(
         f"the suspension for {pending.wait} was caught{where} and never reached the run "
-        "(let BaseException pass in plain functions: catch Exception instead, or make the "
-        "function a flow with @deflow)"
+        "(make the function that caught it a flow with @deflow, in which `except BaseException` "
+        "lets it pass)"
     )
