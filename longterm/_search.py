@@ -91,7 +91,7 @@ def _state(state: str) -> RunState:
     try:
         return RunState(state)
     except ValueError:
-        raise InvalidQuery("state", state, f"choose of {', '.join(RunState)}") from None
+        raise InvalidQuery("state", state, f"choose from {', '.join(RunState)}") from None
 
 
 def _text(name: str, value: str | None) -> str | None:

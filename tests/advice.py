@@ -7,18 +7,22 @@ a star stands for what is computed: `(set {name}={value})` is `set *=*`.
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
 _VERB = re.compile(
-    "(add|allow|apply|await|begin|call|cancel|catch|change|check|choose|close|create|define|del|"
-    "free|get|give|grant|hold|import|install|keep|leave|let|look|make|move|name|open|pass|process|"
-    "put|raise|release|remove|rename|restore|retry|return|see|send|set|start|take|unset|upgrade|use|wait|"
-    "write) "
+    "(add|allow|apply|await|begin|call|cancel|catch|change|check|choose|close|create|"
+    "define|del|free|get|give|grant|hold|if it|import|install|keep|leave|let|look|"
+    "make|move|name|open|pass|process|put|raise|release|remove|rename|restore|retry|"
+    "return|see|send|set|start|take|unset|upgrade|use|wait|write) "
 )
 _SQL = re.compile("SELECT|INSERT|FROM |ORDER BY|NOT NULL|%s|= [?]")
 _NOT_PRINTED_WHEN_REFUSED = frozenset({"help", "description", "epilog", "metavar", "prog"})
@@ -47,6 +51,20 @@ def tried_in(test: str) -> set[str]:
              if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
              and node.func.id in ("printed", "is_told")]  # fmt: skip
     return {text for call in calls for text in [_text(call.args[0])] if text is not None}
+
+
+def said_by_python(*arguments: str, cwd: Path | str = ".", **env: str) -> str:
+    """Return what Python prints, started as it is told, whether it ends well or not."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def advice_of(*places: Path, but: Iterable[Path] = ()) -> set[str]:

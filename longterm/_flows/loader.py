@@ -154,7 +154,8 @@ class FlowLoader:
             wanted = self._name.replace("@", " at line ")
             raise CompileError(
                 f"{self.module.path} does not hold a function {wanted} "
-                "(the file has changed since it was imported: start the process again)"
+                "(the file has changed since it was imported: start the process again, without the "
+                "old byte code in __pycache__)"
             )
         module = self.module
         is_part = module.namespace is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import subprocess
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -25,8 +25,8 @@ import longterm
 from longterm import Run
 from longterm_compiler import SourceFile
 from tests.advice import advice_of, is_told, printed, tried_in
+from tests.advice import said_by_python as python
 
-ROOT = Path(__file__).resolve().parents[2]
 PRELUDE = """\
 import asyncio, functools, operator, types
 import longterm
@@ -461,20 +461,6 @@ def main():
 START = "import one, longterm; print(longterm.start_flow(one.main).state)"
 
 
-def python(*arguments: str, cwd: str = ".", **env: str) -> str:
-    """Return what Python prints, started as it is told, whether it ends well or not."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": paths, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
 def test_expression_that_the_parser_does_not_read_where_it_is_called(monkeypatch: Any) -> None:
     """How deep it goes depends on the place: what an import could read, it may refuse here."""
 
@@ -565,8 +551,13 @@ def test_file_that_has_changed_since_it_was_imported() -> None:
     Path("one.py").write_text(later + ONE)
 
     said = python("-c", START)
-    assert is_told("the file has changed since it was imported: start the process again", said)
+    assert is_told(
+        "the file has changed since it was imported: start the process again, without the old byte "
+        "code in __pycache__",
+        said,
+    )
     Path("one.py").write_text(ONE)  # what stood there since is whole
+    shutil.rmtree("__pycache__", ignore_errors=True)
 
     assert python("-c", START) == "suspended\n"
 
