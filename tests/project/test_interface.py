@@ -87,6 +87,7 @@ def test_longterm_offers_every_error() -> None:
     }
 
     assert own <= set(longterm.__all__)
+    assert {getattr(errors, name).__module__ for name in own} == {"longterm.errors"}
 
 
 def test_page_lists_each_method_of_an_engine() -> None:

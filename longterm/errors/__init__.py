@@ -1,0 +1,74 @@
+"""Everything that longterm raises, one class per failure, all under `LongtermError`.
+
+A message says what was asked, shows the value, and names the way out in parentheses. Whenever one
+of these is raised by `start_flow` or `process_event`, the run is as it was before the call.
+"""
+
+from longterm.errors._base import (
+    LongtermError as LongtermError,
+    in_bytes as in_bytes,
+)
+from longterm.errors._flows import (
+    AsyncFlow as AsyncFlow,
+    Cancelled as Cancelled,
+    CannotStore as CannotStore,
+    CannotSuspend as CannotSuspend,
+    CompileError as CompileError,
+    Expired as Expired,
+    FlowChanged as FlowChanged,
+    InvalidDeadline as InvalidDeadline,
+    NotAFlow as NotAFlow,
+    NotImportable as NotImportable,
+    NotInRun as NotInRun,
+    StackTooDeep as StackTooDeep,
+    TurnTimeout as TurnTimeout,
+    UnknownFlow as UnknownFlow,
+    ValueTooLarge as ValueTooLarge,
+)
+from longterm.errors._runs import (
+    CannotRestart as CannotRestart,
+    EventTooLarge as EventTooLarge,
+    InboxFull as InboxFull,
+    InvalidDeliveryKey as InvalidDeliveryKey,
+    InvalidEventId as InvalidEventId,
+    InvalidFact as InvalidFact,
+    InvalidQuery as InvalidQuery,
+    InvalidRunId as InvalidRunId,
+    KeyReused as KeyReused,
+    NotAnException as NotAnException,
+    RunComplete as RunComplete,
+    RunNotEnded as RunNotEnded,
+    RunNotFailed as RunNotFailed,
+    RunNotSuspended as RunNotSuspended,
+    TooManyAttempts as TooManyAttempts,
+    UnknownRun as UnknownRun,
+    WrongEvent as WrongEvent,
+)
+from longterm.errors._storage import (
+    CannotLoad as CannotLoad,
+    ClaimLost as ClaimLost,
+    ClockSkew as ClockSkew,
+    CorruptData as CorruptData,
+    InvalidKey as InvalidKey,
+    NotAllowed as NotAllowed,
+    NotSealed as NotSealed,
+    NotStorable as NotStorable,
+    NotSupported as NotSupported,
+    RunExists as RunExists,
+    RunTooLarge as RunTooLarge,
+    StoreError as StoreError,
+    UnreadableRun as UnreadableRun,
+    ValueRaised as ValueRaised,
+    WrongSeal as WrongSeal,
+    closed_store as closed_store,
+)
+
+
+def _name_as_imported(values: list[object]) -> None:
+    """Let tracebacks, stored bytes and pickles name the module that users import from."""
+    for error in values:
+        if isinstance(error, type):
+            error.__module__ = __name__
+
+
+_name_as_imported(list(globals().values()))
