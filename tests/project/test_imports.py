@@ -19,6 +19,7 @@ ALLOWED = {
     "msgpack": ("longterm/_codec/",),
     "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
     "psycopg": ("longterm/store/postgres/",),
+    "psycopg_pool": ("longterm/store/postgres/_borrowed.py",),
     "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
     "argparse": (
         "longterm/_terminal.py",

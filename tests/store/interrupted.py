@@ -104,10 +104,7 @@ def lent(store: Any) -> int:
     """Return how many connections the store takes for lent."""
     if hasattr(store, "_database"):
         pool = store._database._pool
-        idle = [pool._idle.get_nowait() for _ in range(pool._idle.qsize())]
-        for place in filter(None, idle):
-            pool._idle.put(place)
-        return len({id(place()) for place in pool._places} - {id(place) for place in idle})
+        return len({id(place()) for place in pool._places} - {id(place) for place in pool._idle})
     if hasattr(store, "_pool"):
         return int(store._pool.lent())
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -77,20 +77,36 @@ def take_over(pair: Pair) -> None:
     pair.fail_over()
 
 
+@contextmanager
+def own_pool(pair: Pair, wait_seconds: float) -> Iterator[PostgresStore]:
+    with PostgresStore(pair.url(), wait_seconds=wait_seconds) as store:
+        yield store
+
+
+@contextmanager
+def borrowed_pool(pair: Pair, wait_seconds: float) -> Iterator[PostgresStore]:
+    psycopg_pool = pytest.importorskip("psycopg_pool", reason="NO POOL: it is not installed")
+    with psycopg_pool.ConnectionPool(pair.url(), min_size=2, open=True) as pool:
+        yield PostgresStore.from_pool(pool, wait_seconds=wait_seconds)
+
+
 @pytest.mark.parametrize(
-    ("step", "cut"),
+    ("step", "cut", "opened"),
     [
-        *[("save", cut) for cut in (terminate, cancel, kill_and_restart, take_over)],
-        *[(step, kill_and_restart) for step in ("create", "delete", "confirm")],
+        *[("save", cut, own_pool) for cut in (terminate, cancel, kill_and_restart, take_over)],
+        *[("save", cut, borrowed_pool) for cut in (terminate, cancel)],
+        *[(step, kill_and_restart, own_pool) for step in ("create", "delete", "confirm")],
     ],
 )
 def test_what_was_acknowledged_is_there_after_a_failover(
-    pair: Pair, step: str, cut: Callable[[Pair], None]
+    pair: Pair,
+    step: str,
+    cut: Callable[[Pair], None],
+    opened: Callable[[Pair, float], AbstractContextManager[PostgresStore]],
 ) -> None:
     outcomes: list[object] = []
     # Only for the standby that takes over is it worth to wait long.
-    wait_seconds = 4 if cut is take_over else 1.5
-    with PostgresStore(pair.url(), wait_seconds=wait_seconds) as store:
+    with opened(pair, 4 if cut is take_over else 1.5) as store:
         store.create(suspended_run())
         store.create(replace(suspended_run("r3"), state=RunState.COMPLETE))
         made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"\x14")

@@ -7,6 +7,7 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from longterm._turns.turns import reading
 from longterm.store import open_store
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing import FakeClock
+from longterm.testing._sample_runs import claim, suspended_run
 from tests.store.interrupting import Interrupted, Signal, TimeIsUp
 
 KINDS = (Interrupted, TimeIsUp)
@@ -189,6 +191,55 @@ def test_handler_that_uses_the_engine_is_served_or_refused(engine):
         assert run is not None, signal.place
         assert (run.state, run.waiting_for) == (RunState.SUSPENDED, "second"), signal.place
     assert counts["served"] > places.seen // 20
+
+
+@pytest.fixture(params=["sqlite", "postgres", "borrowed"])
+def store(request, tmp_path):
+    """Return a store that has a connection for one caller only, where that can be limited."""
+    if request.param == "sqlite":
+        with SQLiteStore(tmp_path / "runs.db") as store:
+            yield store
+        return
+    server = request.getfixturevalue("server")
+    url = server.url(request.getfixturevalue("fresh_database")())
+    if request.param == "postgres":
+        with open_store(f"{url}?max_connections=1&wait_seconds=4") as store:
+            yield store
+        return
+    psycopg_pool = pytest.importorskip("psycopg_pool", reason="NO POOL: it is not installed")
+    from longterm.store.postgres import PostgresStore
+
+    with psycopg_pool.ConnectionPool(url, min_size=1, max_size=1, open=True) as pool:
+        yield PostgresStore.from_pool(pool, wait_seconds=4)
+
+
+# What comes in a `__del__` is told, and ignored, by Python itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_exception_of_a_signal_that_is_kept_keeps_no_connection(store):
+    store.create(suspended_run("r0"))
+    store.update(claim(store, "r0").changed(state=RunState.SUSPENDED))
+    places = Signal(at=None)
+    places.during(lambda: take_turn(store, "r1"))
+    kept = []
+
+    def step(number):
+        try:
+            take_turn(store, f"s{number}")
+        except Interrupted as error:
+            kept.append(error)
+
+    for at in range(0, places.seen, 1 if IS_LONG else 5):
+        signal = Signal(at)
+        signal.during(partial(step, at))
+        in_a_thread(lambda: store.get("r0"), signal.place)
+        if isinstance(store, SQLiteStore):
+            assert store._pool.lent() == 0, signal.place
+    assert len(kept) > 10
+
+
+def take_turn(store, run_id):
+    store.create(suspended_run(run_id))
+    store.update(claim(store, run_id).changed(state=RunState.COMPLETE))
 
 
 def check(engine, before, place, *, may_be_claimed):

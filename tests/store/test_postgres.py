@@ -411,7 +411,8 @@ def test_a_closed_store_says_so(url: str) -> None:
 def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(url: str) -> None:
     store = PostgresStore(url, max_connections=1, wait_seconds=60)
     store.create(suspended_run())
-    lent = store._database._pool.lend(deadline=0)
+    loan = store._database._pool.loan()
+    loan.take(deadline=0)
     refused: list[str] = []
 
     def get() -> None:
@@ -423,7 +424,6 @@ def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(ur
     thread.start()
     time.sleep(0.2)
     store.close()
-    assert lent is not None
     thread.join(timeout=40)
 
     assert refused == ["the store is closed (open it again with `open_store`)"]
@@ -431,9 +431,8 @@ def test_a_step_that_waits_for_a_connection_is_told_that_the_store_was_closed(ur
 
 def test_a_server_that_falls_silent_is_given_up_unless_the_url_says_when(url: str) -> None:
     for query, milliseconds in (("", "7000"), ("?tcp_user_timeout=900", "900")):
-        with (
-            PostgresStore(url + query, wait_seconds=7) as store,
-            store._database.connect() as connection,
-        ):
-            parameters = connection.info.get_parameters()
+        with PostgresStore(url + query, wait_seconds=7) as store:
+            parameters = store._database.on_connection(
+                lambda connection, _: connection.info.get_parameters(), "look"
+            )
         assert parameters["tcp_user_timeout"] == milliseconds

@@ -215,11 +215,11 @@ def test_a_look_whose_answer_is_lost_looks_again(
 def test_too_few_connections_are_named(url: str) -> None:
     with PostgresStore(url, max_connections=1, wait_seconds=0.2) as store:
         store.create(suspended_run())
-        lent = store._database._pool.lend(deadline=0)
-        assert lent is not None
+        loan = store._database._pool.loan()
+        loan.take(deadline=0)
         with pytest.raises(StoreError, match=r"all 1 connections were in use .* `max_connections`"):
             store.get("r1")
-        store._database._pool.give_back(lent)
+        loan.give_back()
         assert store.get("r1").id == "r1"
 
 

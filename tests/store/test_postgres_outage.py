@@ -255,15 +255,15 @@ def test_a_commit_waits_for_the_disk_whatever_the_database_says(
         with open_store(url + option) as store:  # type: ignore[attr-defined]
             setting = "SHOW synchronous_commit"
             answers = race([partial(store._database.execute, setting, (), "ask")] * 3)
-            own_connection = store._database.connect()
-            (on_own,) = own_connection.execute(setting.encode()).fetchall()
-            own_connection.close()
+            (on_first,) = store._database.on_connection(
+                lambda connection, _: connection.execute(setting.encode()).fetchall(), "ask"
+            )
     finally:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ALTER DATABASE postgres RESET synchronous_commit")
 
     assert [answer.rows for answer in answers] == [[(expected,)]] * 3
-    assert on_own == (expected,)
+    assert on_first == (expected,)
 
 
 def test_a_setting_that_postgres_does_not_have_is_refused() -> None:

@@ -87,11 +87,9 @@ def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 def setting(store: SQLiteStore, name: str) -> object:
     """Return a pragma of the connection that the store used last."""
-    connection = store._pool.lend()
-    try:
+    with store._pool.loan() as loan:
+        connection = store._pool.lend(loan.held)
         ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
-    finally:
-        store._pool.give_back(connection)
     return value
 
 
@@ -157,9 +155,11 @@ def test_every_migration_on_file_is_applied_in_order() -> None:
 def test_the_settings_are_in_force_on_every_connection(path: Path) -> None:
     with SQLiteStore(path, busy_seconds=7) as store:
         store.create(suspended_run())
-        connections = [store._pool.lend(), store._pool.lend()]
-        for connection in connections:
-            store._pool.give_back(connection)
+        loans = [store._pool.loan(), store._pool.loan()]
+        for loan in loans:
+            store._pool.lend(loan.held)
+        for loan in loans:
+            loan.give_back()
             assert setting(store, "journal_mode") == "wal"
             assert setting(store, "foreign_keys") == 1
             assert setting(store, "fullfsync") == 1
@@ -214,7 +214,8 @@ def test_a_store_that_nobody_closed_closes_itself(path: Path) -> None:
 def test_a_store_closed_while_a_step_is_under_way_lets_it_end(path: Path) -> None:
     store = SQLiteStore(path)
     store.create(suspended_run())
-    connection = store._pool.lend()
+    loan = store._pool.loan()
+    connection = store._pool.lend(loan.held)
     connection.execute("BEGIN IMMEDIATE")
 
     closer = threading.Thread(target=store.close)
@@ -223,7 +224,7 @@ def test_a_store_closed_while_a_step_is_under_way_lets_it_end(path: Path) -> Non
 
     connection.execute("UPDATE runs SET error = 'late'")
     connection.execute("COMMIT")
-    store._pool.give_back(connection)
+    loan.give_back()
     assert rows(path, "SELECT error FROM runs") == [("late",)]
     assert [file.name for file in path.parent.iterdir()] == ["runs.db"]
 

@@ -210,9 +210,8 @@ def test_what_an_interrupted_leader_leaves_the_next_one_takes() -> None:
 
 def test_a_connection_comes_back_without_its_transaction(path: Path) -> None:
     with SQLiteStore(path) as store:
-        connection = store._pool.lend()
-        connection.execute("BEGIN IMMEDIATE")  # and then an interrupt
-        store._pool.give_back(connection)
+        with store._pool.loan() as loan:
+            store._pool.lend(loan.held).execute("BEGIN IMMEDIATE")  # and then an interrupt
 
         store.create(suspended_run())
         with SQLiteStore(path) as other:

@@ -115,7 +115,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         super().__init__(*args, **options)
         self.adapters.register_loader("timestamptz", _MomentLoader)
         this: weakref.ref[Any] = weakref.ref(self)  # a session that is forgotten is to end
-        self.add_notice_handler(lambda notice: _note(this, notice))
+        self.add_notice_handler(lambda notice: _pass_on(this, notice))
         self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
 
     @classmethod
@@ -162,6 +162,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Leave nothing behind in the session: it is lent to others too."""
         self.is_shared, self.prepare_threshold = True, None
         self._synchronous_commit = synchronous_commit
+
+    def note(self, notice: Diagnostic) -> None:
+        """Take note of a warning that the server waits for its standby no more."""
+        if notice.source_function == _WAIT_FOR_STANDBY:
+            self._is_cut_off = True
 
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Send a statement; psycopg prepares it when it has been sent a few times."""
@@ -211,10 +216,10 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             self.close()
 
 
-def _note(this: weakref.ref[Connection], notice: Diagnostic) -> None:
+def _pass_on(this: weakref.ref[Connection], notice: Diagnostic) -> None:
     connection = this()
-    if connection is not None and notice.source_function == _WAIT_FOR_STANDBY:
-        connection._is_cut_off = True
+    if connection is not None:
+        connection.note(notice)
 
 
 def _rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

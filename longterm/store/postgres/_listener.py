@@ -29,15 +29,21 @@ class Listener:
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[float], Connection] | None,
         error: Callable[[Exception, str], StoreError],
         wait_seconds: float,
     ) -> None:
-        """Note how to connect, how to say what failed, and how long to wait for an answer."""
+        """Note how to work.
+
+        Args:
+            connect: opens a session until a deadline; None: there is none to be had.
+            error: says what failed.
+            wait_seconds: how long to wait for an answer.
+        """
         self._connect = connect
         self._error = error
         self._wait_seconds = wait_seconds
-        self._is_closed = self._is_deaf = False
+        self._is_closed, self._is_deaf = False, connect is None
         register_reset(self)
 
     def reset_after_fork(self) -> None:
@@ -64,8 +70,9 @@ class Listener:
         try:
             if self._connection is not None and self._still_answers(self._connection):
                 return False
-            if not self._is_deaf:
-                self._connection = connection = self._connect()
+            if self._connect is not None and not self._is_deaf:
+                deadline = time.monotonic() + self._wait_seconds
+                self._connection = connection = self._connect(deadline)
                 if connection.is_shared:
                     self._is_deaf = True
                     self._hang_up()

@@ -13,15 +13,16 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from contextlib import AbstractContextManager, suppress
 from time import monotonic
-from typing import Final
+from typing import Any, Final, Protocol
 
+import psycopg
 from psycopg.pq import TransactionStatus
 
 from longterm._fork import register_reset
 from longterm.errors import closed_store
+from longterm.store._loan import Loan, move
 from longterm.store.postgres._connection import Connection
 
 _LOOK_SECONDS: Final = 0.1
@@ -34,6 +35,18 @@ _inherited: list[object] = []
 """Sessions of a parent process. Kept, since ending one here would end the parent's."""
 
 
+class HasConnections(Protocol):
+    """A pool such as `psycopg_pool.ConnectionPool`."""
+
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """Return what lends a connection while it is entered."""
+        ...
+
+
+class NoConnection(Exception):
+    """Raised when there is no connection to be had; says why, and what to do."""
+
+
 class Place:
     """Room for one connection; it is free again when nothing refers to it any more."""
 
@@ -42,21 +55,50 @@ class Place:
     used_at = math.inf
 
 
+class PlaceLoan(Loan[Place]):
+    """One connection of a pool, for its holder's use alone while this is entered."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        """Hold nothing yet."""
+        super().__init__(pool.take_back)
+        self._pool = pool
+
+    def take(self, deadline: float) -> Connection:
+        """Return a connection.
+
+        Raises:
+            NoConnection: all are in use until the deadline.
+            psycopg.Error: the server could not be reached.
+            StoreError: the store is closed.
+        """
+        return self._pool.lend(self.held, deadline)
+
+
 class ConnectionPool:
     """Lends connections, and opens more while there is room.
 
     An exception of a signal can come between any two steps of the code below. It loses nothing: a
-    place that an interrupted thread held is free when the thread's frames are gone, since the pool
-    counts places by weak references. A signal handler that uses the store waits for nothing that
-    the thread below it holds: `SimpleQueue` is made for that, and the lock can be taken twice.
+    place is idle, or in a loan, which leaves or returns it. A signal handler that uses the store
+    waits for nothing that the thread below it holds: the lock can be taken twice.
     """
 
-    def __init__(self, open_connection: Callable[[float], Connection], max_places: int) -> None:
-        """Begin with no connection; `open_connection` is given the deadline."""
+    def __init__(
+        self, open_connection: Callable[[float], Connection], max_places: int, wait_seconds: float
+    ) -> None:
+        """Begin with no connection.
+
+        Args:
+            open_connection: opens one until a deadline.
+            max_places: how many may be open at once.
+            wait_seconds: how long those wait that find none.
+        """
         self._open_connection = open_connection
         self._max_places = max_places
+        self._wait_seconds = wait_seconds
         self._is_closed = False
-        self._idle: SimpleQueue[Place | None] = SimpleQueue()
+        self._idle: deque[Place] = deque()
         self._waiting: deque[threading.Lock] = deque()
         """A lock for each thread that waits; whoever gives something back releases the first."""
         self._places: list[weakref.ref[Place]] = []
@@ -65,128 +107,129 @@ class ConnectionPool:
     def reset_after_fork(self) -> None:
         """Leave the sessions to the process that opened them."""
         _inherited.extend([self._idle, *(place() for place in self._places)])
-        self._idle = SimpleQueue()
+        self._idle = deque()
         self._waiting = deque()
         self._places = []
         self._lock = threading.RLock()
 
-    def lend(self, deadline: float) -> Place | None:
-        """Return a place with a connection, for the caller's use alone until it is given back.
+    def loan(self) -> PlaceLoan:
+        """Return what a connection is lent by."""
+        return PlaceLoan(self)
 
-        None if all are in use until the deadline.
-
-        Raises:
-            psycopg.Error: the server could not be reached.
-            StoreError: the store is closed.
-        """
+    def lend(self, held: list[Place], deadline: float) -> Connection:
+        """Put a place into `held`, and return its connection; see `PlaceLoan.take`."""
         while True:
             if self._is_closed:
                 raise closed_store()
             try:
-                place = self._idle.get_nowait()
-            except Empty:
-                place = self._new_place()
-                if place is not None:
-                    return self._opened(place, deadline)
-                place = self._returned(min(deadline - monotonic(), _LOOK_SECONDS))
-                if place is None and monotonic() > deadline:
-                    return None
-            if place is not None and _is_usable(place):
-                return place
-            self._leave(place)
+                move(self._idle.popleft, held)
+            except IndexError:
+                if self._make_place(held):
+                    opened = held[0].connection = self._open_connection(deadline)
+                    return opened
+                left = deadline - monotonic()
+                if left < 0:
+                    raise self._none() from None
+                self._wait(min(left, _LOOK_SECONDS))
+            else:
+                connection = held[0].connection
+                if connection is not None and _is_usable(connection, held[0].used_at):
+                    return connection
+                self._leave(held)
 
-    def give_back(self, place: Place) -> None:
-        """Take a connection back; one that is in the middle of something is closed."""
-        connection = place.connection
+    def take_back(self, held: list[Place]) -> None:
+        """Empty `held`; a connection that is in the middle of something is closed."""
+        if not held:
+            return
+        connection = held[0].connection
         if (
             connection is None
             or connection.closed
             or connection.pgconn.transaction_status != TransactionStatus.IDLE
         ):
-            self._leave(place)
-            self._put(None)  # whoever waits may look for room
+            self._leave(held)
             return
-        place.used_at = monotonic()
-        self._put(place)
+        held[0].used_at = monotonic()
+        move(held.pop, self._idle)
+        self._wake()
         if self._is_closed:
             self._close_idle()
-
-    def unanswered(self) -> int:
-        """Return how many connections are just being opened."""
-        places = [place() for place in self._places]
-        return sum(place is not None and place.connection is None for place in places)
 
     def close(self) -> None:
         """End every session: the idle ones now, a lent one when it comes back."""
         self._is_closed = True
         self._close_idle()
-        self._put(None)
+        self._wake()
+
+    def _none(self) -> NoConnection:
+        waited = f"for {self._wait_seconds:g} seconds"
+        places = [place() for place in self._places]
+        if opening := sum(place is not None and place.connection is None for place in places):
+            return NoConnection(
+                "the server cannot be reached (check that it runs, and the URL): "
+                f"{opening} attempts to connect were not answered {waited}"
+            )
+        return NoConnection(
+            f"all {self._max_places} connections were in use {waited} (allow more "
+            "`max_connections`)"
+        )
 
     def _close_idle(self) -> None:
-        while not self._idle.empty():
-            self._leave(self._returned(0))
+        held: list[Place] = []
+        with suppress(IndexError):
+            while True:
+                move(self._idle.popleft, held)
+                self._leave(held)
 
-    def _new_place(self) -> Place | None:
+    def _make_place(self, held: list[Place]) -> bool:
         with self._lock:
             self._places = [place for place in self._places if place() is not None]
             if len(self._places) >= self._max_places:
-                return None
-            place = Place()
-            self._places.append(weakref.ref(place))
-            return place
+                return False
+            held.append(Place())
+            self._places.append(weakref.ref(held[0]))
+            return True
 
-    def _opened(self, place: Place, deadline: float) -> Place:
-        try:
-            place.connection = self._open_connection(deadline)
-        except BaseException:
-            self._leave(place)  # whoever keeps the traceback keeps its frames, and these the place
-            raise
-        return place
-
-    def _put(self, place: Place | None) -> None:
-        self._idle.put(place)
+    def _wake(self) -> None:
         with suppress(IndexError):  # nobody waits
             self._waiting.popleft().release()
 
-    def _returned(self, seconds: float) -> Place | None:
-        """Return what comes back within some seconds; None if that is nothing, or room for one.
+    def _wait(self, seconds: float) -> None:
+        """Wait until something comes back, or there is room; no longer than some seconds.
 
-        `SimpleQueue.get(timeout=…)` is not for that: on CPython 3.11 a thread was seen to stay in
-        it long after its time, while others took what had come.
+        `SimpleQueue` is not for that: on CPython 3.11 a thread was seen to stay in its
+        `get(timeout=…)` long after its time, while others took what had come.
         """
         waiting = threading.Lock()
         waiting.acquire()
         self._waiting.append(waiting)
         try:
             # What came before the lock was there has released another one, or none.
-            if self._idle.empty():
-                waiting.acquire(timeout=max(0.0, seconds))
-            return self._idle.get_nowait()
-        except Empty:
-            return None
+            if not self._idle:
+                waiting.acquire(timeout=seconds)
         finally:
             with suppress(ValueError):  # it was released
                 self._waiting.remove(waiting)
 
-    def _leave(self, place: Place | None) -> None:
-        """End the session at a place, if there is one, and free the place."""
-        if place is not None:
-            if place.connection is not None:
-                place.connection.close()
-            with self._lock:
-                places = ((found, found()) for found in self._places)
-                self._places = [found for found, held in places if held not in (None, place)]
+    def _leave(self, held: list[Place]) -> None:
+        """End the session at a place, if there is one, and free the place; may be repeated."""
+        place = held[0]
+        if place.connection is not None:
+            place.connection.close()
+        with self._lock:
+            self._places = [found for found in self._places if found() not in (None, place)]
+        held.clear()
+        self._wake()
 
 
-def _is_usable(place: Place) -> bool:
+def _is_usable(connection: Connection, used_at: float) -> bool:
     """Tell whether a connection still works, without asking the server.
 
     An idle connection is silent. If there is something to be read, it is most often the server's
     farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise.
     """
-    assert place.connection is not None
-    is_old = monotonic() - place.used_at > _IDLE_SECONDS
-    return not (is_old or place.connection.closed or _can_be_read(place.connection))
+    is_old = monotonic() - used_at > _IDLE_SECONDS
+    return not (is_old or connection.closed or _can_be_read(connection))
 
 
 def _can_be_read(connection: Connection) -> bool:

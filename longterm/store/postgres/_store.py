@@ -37,7 +37,9 @@ try:
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
+    from longterm.store.postgres._pool import ConnectionPool, HasConnections
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
+    from longterm.store.postgres._server import Server
 except ImportError as error:
     raise StoreError(
         f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
@@ -86,27 +88,57 @@ class PostgresStore(PostgresInbox):
             schema: where the tables are: each is a store of its own.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
-        if synchronous_commit not in _SYNCHRONOUS_COMMIT:
-            choices = ", ".join(filter(None, _SYNCHRONOUS_COMMIT))
-            raise StoreError(
-                f"synchronous_commit={synchronous_commit!r} is no setting of Postgres "
-                f"(choose from {choices})"
-            )
-        self._clock = clock = ServerClock()
-        self._schema = Schema(schema)
-        self._database = Database(
+        _check(synchronous_commit)
+        self._clock, self._schema = clock, named = ServerClock(), Schema(schema)
+        server = Server(
             conninfo,
-            self._schema,
-            max_connections=max_connections,
+            named,
             wait_seconds=wait_seconds,
             synchronous_commit=synchronous_commit,
             is_shared=pooler,
-            prepare=partial(ensure_schema, migrate=migrate),
             on_connect=lambda connection: clock.note(connection.reading),
         )
-        self._listener = Listener(self._database.connect, self._database.error, wait_seconds)
-        self._unreadable = Unreadable(_ROWS, partial(_fail, self._database))
-        self._at_exit = weakref.finalize(self, _close, self._database, self._listener)
+        pool = ConnectionPool(server.connect, max_connections, wait_seconds)
+        database = Database(pool, server.place, named, wait_seconds, migrate=migrate)
+        self._use(database, Listener(server.connect, database.error, wait_seconds))
+
+    @classmethod
+    def from_pool(
+        cls,
+        pool: HasConnections,
+        *,
+        wait_seconds: float = 30.0,
+        synchronous_commit: str | None = None,
+        schema: str = USUAL_SCHEMA,
+        migrate: bool = True,
+    ) -> Self:
+        """Return a store that borrows its connections, each for one step.
+
+        The pool is the application's: it must be open, and is not closed here.
+
+        Args:
+            pool: psycopg's `ConnectionPool`, or whatever lends a connection of psycopg's by
+                `with pool.connection() as connection`.
+            wait_seconds: as for a store of its own; the pool is asked for a connection with what is
+                left of it, if its `connection` takes a `timeout`.
+            synchronous_commit: as for a store of its own.
+            schema: as for a store of its own.
+            migrate: as for a store of its own.
+        """
+        from longterm.store.postgres._borrowed import BorrowedPool
+
+        _check(synchronous_commit)
+        store = cls.__new__(cls)
+        store._clock, store._schema = ServerClock(), Schema(schema)
+        borrowed = BorrowedPool(pool, store._schema, synchronous_commit)
+        database = Database(borrowed, borrowed.place, store._schema, wait_seconds, migrate=migrate)
+        store._use(database, Listener(None, database.error, wait_seconds))
+        return store
+
+    def _use(self, database: Database, listener: Listener) -> None:
+        self._database, self._listener = database, listener
+        self._unreadable = Unreadable(_ROWS, partial(_fail, database))
+        self._at_exit = weakref.finalize(self, _close, database, listener)
 
     def create(self, run: Run) -> Run:
         if run.state is RunState.RUNNING:
@@ -290,12 +322,12 @@ class PostgresStore(PostgresInbox):
         return self._clock.ahead
 
     def migrate(self) -> int:
-        return self._database.on_own_connection(
+        return self._database.on_connection(
             partial(ensure_schema, migrate=True), "migrate the schema"
         )
 
     def migration_sql(self) -> str:
-        version = self._database.on_own_connection(schema_version, "read the schema's version")
+        version = self._database.on_connection(schema_version, "read the schema's version")
         return schema_sql(version, self._schema)
 
     def must_exist(self) -> None:
@@ -339,6 +371,15 @@ class PostgresStore(PostgresInbox):
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])
+
+
+def _check(synchronous_commit: str | None) -> None:
+    if synchronous_commit not in _SYNCHRONOUS_COMMIT:
+        choices = ", ".join(filter(None, _SYNCHRONOUS_COMMIT))
+        raise StoreError(
+            f"synchronous_commit={synchronous_commit!r} is no setting of Postgres "
+            f"(choose from {choices})"
+        )
 
 
 def _is_of_one_creation(stored: Run, run: Run) -> bool:

@@ -13,6 +13,7 @@ from weakref import WeakSet, ref
 
 from longterm._fork import at_fork, register_reset
 from longterm.errors import StoreError, closed_store
+from longterm.store._loan import Loan, move
 from longterm.store.sqlite._connection import Connection
 
 _FORK_WAIT_SECONDS: Final = 30.0
@@ -38,9 +39,9 @@ class ConnectionPool:
     is back and closes them all; parent and child open new ones at their next step.
 
     The exception of a signal can come between any two steps of the code below, and its handler may
-    use the store. So connections come and go by single steps of a list, without a lock. What is
-    open is known by weak references: a connection that an interrupted thread has dropped is not
-    waited for.
+    use the store. So connections come and go by single steps of a list, without a lock, and are
+    found by their loans. What is open is known by weak references: a connection that an interrupted
+    thread has dropped is not waited for.
     """
 
     def __init__(self, open_connection: Callable[[], Connection]) -> None:
@@ -61,8 +62,12 @@ class ConnectionPool:
         self._forks = 0
         self._changed = threading.Condition(threading.RLock())
 
-    def lend(self) -> Connection:
-        """Return a connection for the caller's use alone, until it is given back.
+    def loan(self) -> Loan[Connection]:
+        """Return what a connection is lent by."""
+        return Loan(self.take_back)
+
+    def lend(self, held: list[Connection]) -> Connection:
+        """Put a connection into what a loan holds, for its holder's use alone, and return it.
 
         Raises:
             StoreError: the store is closed, or its file was moved.
@@ -70,27 +75,26 @@ class ConnectionPool:
         if self._forks or self._is_closed or self._stopped:
             self._wait_or_refuse()
         try:
-            connection = self._idle.pop()
+            move(self._idle.pop, held)
         except IndexError:
-            connection = self._opened()
+            self._open_into(held)
         if (now := monotonic()) > self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            try:
-                self.check_place(connection)
-            except BaseException:
-                self.give_back(connection)
-                raise
-        return connection
+            self.check_place(held[0])
+        return held[0]
 
-    def give_back(self, connection: Connection) -> None:
-        """Take a connection back from the thread that it was lent to.
+    def take_back(self, held: list[Connection]) -> None:
+        """Take back what a loan holds, if it is anything.
 
-        Whatever interrupted the thread, no transaction of it goes on.
+        Whatever interrupted its thread, no transaction of it goes on.
         """
-        if connection.in_transaction:
-            connection.close()
+        if not held:
             return
-        self._idle.append(connection)
+        if held[0].in_transaction:
+            held[0].close()
+            held.clear()
+            return
+        move(held.pop, self._idle)
         if self._is_closed:
             self._close_idle()
 
@@ -133,7 +137,7 @@ class ConnectionPool:
         if self._is_closed:
             raise closed_store()
 
-    def _opened(self) -> Connection:
+    def _open_into(self, held: list[Connection]) -> None:
         opening = _Opening()
         with self._changed:
             # Until here a fork may have begun; from here on it waits.
@@ -141,9 +145,8 @@ class ConnectionPool:
             self._open = [found for found in self._open if found() is not None]
             self._open.append(ref(opening))
         try:
-            connection = self._open_connection()
-            self._open.append(ref(connection))
-            return connection
+            held.append(self._open_connection())
+            self._open.append(ref(held[0]))
         finally:
             del opening  # whoever keeps the traceback of an error keeps this frame
 

@@ -322,7 +322,8 @@ class SQLiteStore(SQLiteInbox):
 
     def migrate(self) -> int:
         before = self._file.version()
-        self._pool.give_back(self._pool.lend())  # whoever opens the file migrates it
+        with self._pool.loan() as loan, loan:
+            self._pool.lend(loan.held)  # whoever opens the file migrates it
         return self._file.version() - before
 
     def migration_sql(self) -> str:
@@ -371,15 +372,12 @@ class SQLiteStore(SQLiteInbox):
     def _read(
         self, statement: str, parameters: tuple[object, ...], operation: str
     ) -> list[tuple[Any, ...]]:
-        connection = self._pool.lend()
-        try:
+        with self._pool.loan() as loan, loan:  # twice, as `Loan` says
             return self._file.take(
                 lambda connection: connection.ask(statement, parameters),
-                connection,
+                self._pool.lend(loan.held),
                 f"{operation} in {self.path}",
             )
-        finally:
-            self._pool.give_back(connection)
 
     def _change(
         self,

@@ -103,22 +103,19 @@ class Writer:
     def _write(self, steps: Sequence[Step], *, is_durable: bool = False) -> None:
         # By one thread at a time, so over the same connection, which still has the pages at hand.
         with self._writing:
-            connection = None
             try:
-                connection = self._pool.lend()
-                if is_durable:
-                    self._open_log(connection)
-                if len(steps) == 1 or not self._take_together(connection, steps):
-                    for step in steps:
-                        self._take_alone(connection, step)
-                if is_durable:
-                    # While it is lent: the log of a connection that is closed may be gone.
-                    self._pool.check_place(connection)
+                with self._pool.loan() as loan, loan:  # twice, as `Loan` says
+                    connection = self._pool.lend(loan.held)
+                    if is_durable:
+                        self._open_log(connection)
+                    if len(steps) == 1 or not self._take_together(connection, steps):
+                        for step in steps:
+                            self._take_alone(connection, step)
+                    if is_durable:
+                        # While it is lent: the log of a connection that is closed may be gone.
+                        self._pool.check_place(connection)
             except Exception as error:
                 _fail(steps, error)
-            finally:
-                if connection is not None:
-                    self._pool.give_back(connection)
 
     def _open_log(self, connection: Connection) -> None:
         """Have the log open that a connection is about to write to."""
