@@ -121,11 +121,12 @@ class Arrivals:
         Only what was sent before the first claim counts as that: more may come all the time.
         """
         assert claim.run is not None
-        if arrival.before is None:
-            arrival.before = len(claim.run.unread)
-        if arrival.before and claim.run.next_unread is not None:
-            arrival.before -= 1
-            return self._turns.unread(claim)
+        if claim.run.unread:
+            if arrival.before is None:
+                arrival.before = len(claim.run.unread)
+            if arrival.before and claim.run.next_unread is not None:
+                arrival.before -= 1
+                return self._turns.unread(claim)
         arrival.is_over = True
         return arrival.event, arrival.delivery
 

@@ -260,7 +260,8 @@ class Claim:
 
     def save_turn(self, run: Run) -> Run:
         """Save what a turn made of the run; one that failed has read nothing: `retry` brings it."""
-        return self.save(run, None if run.state is RunState.FAILED else self.read)
+        read = self.read
+        return self.save(run, None if read is None or run.state is RunState.FAILED else read)
 
     def save(self, run: Run, read: UnreadEvent | None = None) -> Run:
         """Save the run, and take an event out of its inbox; the claim is over."""

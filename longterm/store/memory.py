@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from longterm._fork import register_reset
 from longterm.errors import ClaimLost, RunExists, UnknownRun
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
 
 __all__ = ["MemoryStore"]
+
+# Python 3.11 looks up the members of an enumeration by a function (`EnumType.__getattr__`).
+_SUSPENDED: Final = RunState.SUSPENDED
+_RUNNING: Final = RunState.RUNNING
 
 
 class MemoryStore:
@@ -56,9 +60,9 @@ class MemoryStore:
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
         with self._lock.alone():
             run = self._stored(run_id)
-            if run.state is not RunState.SUSPENDED or not _awaits(run, event_id):
+            if run.state is not _SUSPENDED or not _awaits(run, event_id):
                 return None
-            claimed = run.changed(state=RunState.RUNNING, turn=run.turn + 1)
+            claimed = run.changed(state=_RUNNING, turn=run.turn + 1)
             self._runs[run_id] = claimed
         return claimed
 
@@ -97,7 +101,7 @@ class MemoryStore:
     def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         with self._lock.alone():
             run = self._runs.get(run_id)
-            if run is None or run.state is not RunState.RUNNING or run.turn != turn:
+            if run is None or run.state is not _RUNNING or run.turn != turn:
                 return False
             self._runs[run_id] = run.changed(claimed_until=until)
             return True
@@ -130,7 +134,7 @@ class MemoryStore:
             due = [
                 run
                 for run in self._runs.values()
-                if run.state is RunState.SUSPENDED
+                if run.state is _SUSPENDED
                 and run.deadline
                 and run.deadline <= now
                 and (flows is None or run.flow in flows)
@@ -223,7 +227,7 @@ class MemoryStore:
     def rewrite(self, run: Run) -> bool:
         with self._lock.alone():
             stored = self._stored(run.id)
-            if stored.state is RunState.RUNNING or _version(stored) != _version(run):
+            if stored.state is _RUNNING or _version(stored) != _version(run):
                 return False
             self._runs[run.id] = stored.changed(
                 stack=run.stack,
@@ -236,7 +240,7 @@ class MemoryStore:
     def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
         stored = self._stored(run.id)
         # No number of a claim is needed: nothing gives a turn of a dict out twice.
-        if stored.state is not RunState.RUNNING or stored.turn != run.turn:
+        if stored.state is not _RUNNING or stored.turn != run.turn:
             raise ClaimLost(run.id, run.turn)
         if stored.unread or run.unread:
             unread = list(stored.unread)
@@ -256,7 +260,7 @@ class MemoryStore:
 
     def _claim(self, run_id: str, event_id: str, now: datetime, until: datetime) -> Run | None:
         run = self._stored(run_id)
-        is_suspended = run.state is RunState.SUSPENDED
+        is_suspended = run.state is _SUSPENDED
         is_stale = not is_suspended and _is_stale(run, now)
         if not _awaits(run, event_id) or not (is_suspended or is_stale):
             return None
@@ -264,7 +268,7 @@ class MemoryStore:
 
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:
         claimed = run.changed(
-            state=RunState.RUNNING,
+            state=_RUNNING,
             turn=run.turn + 1,
             claimed_until=until,
             attempts=attempts,
@@ -291,13 +295,13 @@ def _awaits(run: Run, event_id: str) -> bool:
 
 def _can_go_on(run: Run) -> bool:
     """Tell whether a run waits for an event that is unread, and no error holds it up."""
-    is_free = run.state is RunState.SUSPENDED and run.encoded_error is None
+    is_free = run.state is _SUSPENDED and run.encoded_error is None
     return is_free and run.next_unread is not None
 
 
 def _is_stale(run: Run, now: datetime) -> bool:
     until = run.claimed_until
-    return run.state is RunState.RUNNING and until is not None and until < now
+    return run.state is _RUNNING and until is not None and until < now
 
 
 def _version(run: Run) -> tuple[object, ...]:

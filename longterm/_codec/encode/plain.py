@@ -6,7 +6,6 @@ Most stored runs are such trees, and this costs little more than msgpack alone.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from sys import getrefcount
 from typing import Any, Final
 
@@ -27,17 +26,12 @@ _HASHING: Final = frozenset({dict, set, frozenset})
 _FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
-
 _FLOAT: Final = 0xCB
 """The tag of a float."""
 
-
-class _Holds(Enum):
-    """What a tree has, besides lists and dicts."""
-
-    SCALARS = auto()
-    ATOMS = auto()
-    TAGS = auto()
+_HOLDS_SCALARS, _HOLDS_ATOMS, _HOLDS_TAGS = range(3)
+"""What a tree has, besides lists and dicts; each may have those before it too. Numbers, since
+Python 3.11 looks up the members of an enumeration by a function (`EnumType.__getattr__`)."""
 
 
 class _NotPlain(Exception):
@@ -84,10 +78,10 @@ def _has_float_with(first: bytes, packed: bytes) -> bool:
     return False
 
 
-def _packed(value: Any, large: list[Any], holds: _Holds | None) -> tuple[bytes, bool] | None:
+def _packed(value: Any, large: list[Any], holds: int | None) -> tuple[bytes, bool] | None:
     if holds is None:
         return None
-    default = _integer if holds is _Holds.SCALARS else _default
+    default = _integer if holds == _HOLDS_SCALARS else _default
     try:
         packed: bytes = Packer(strict_types=True, default=default).pack(value)
     except (_NotPlain, ValueError):
@@ -95,7 +89,7 @@ def _packed(value: Any, large: list[Any], holds: _Holds | None) -> tuple[bytes, 
         return None
     if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
         return None
-    return packed, holds is _Holds.TAGS
+    return packed, holds == _HOLDS_TAGS
 
 
 def _may_collide(large: list[Any]) -> bool:
@@ -130,7 +124,7 @@ def _default(value: Any) -> Any:
 
 def _look_over(
     nodes: list[Any], base: int, seen: set[int], large: list[Any] | None = None
-) -> _Holds | None:
+) -> int | None:
     """Return what is in trees; None if they are no trees of plain values.
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
@@ -138,7 +132,7 @@ def _look_over(
     with many keys are appended to `large`.
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
-    holds = _Holds.SCALARS
+    holds = _HOLDS_SCALARS
     # The list grows while it is gone through: it is the queue.
     for node in nodes:
         if type(node) is dict:
@@ -163,9 +157,9 @@ def _look_over(
                         if id(value) in seen:
                             return None
                         seen.add(id(value))
-                    holds = holds if holds is _Holds.TAGS else _Holds.ATOMS
+                    holds = max(holds, _HOLDS_ATOMS)
                     continue
-                holds = _Holds.TAGS
+                holds = _HOLDS_TAGS
                 if cls in TAGGED_LEAVES or value is _EMPTY_TUPLE:
                     continue
                 if cls not in _TAGGED:
@@ -177,7 +171,7 @@ def _look_over(
             push(value)
     # Keys other than these could be held twice, or be written as what they are not. Where only
     # scalars are held, packing finds them by itself.
-    if holds is not _Holds.SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
+    if holds != _HOLDS_SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
         return None
     return holds
 
