@@ -64,22 +64,23 @@ def capture(suspension: Suspend) -> list[Frame]:
         raise in_another_task(suspension)
     first = suspension.__traceback__
     outermost = entry = first.tb_next if first else None
+    above: TracebackType | None = None
     frames: list[Frame] = []
     while entry is not None and (below := entry.tb_next) is not None:
         code = entry.tb_frame.f_code
         if code is _SUSPEND or code is _SLEEP:
             return frames
         if code is not _CALL:
-            frames.append(_frame(entry, below))
-        entry = below
+            frames.append(_frame(entry, below, above))
+        above, entry = entry, below
     raise swallowed(suspension.with_traceback(outermost))
 
 
-def _frame(entry: TracebackType, below: TracebackType) -> Frame:
-    """Return the frame of an entry of the traceback; `below` is the entry of what it called."""
+def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | None) -> Frame:
+    """Return the frame of an entry of the traceback; the entries around it are given too."""
     site = call_site(entry)
     if site is None:
-        raise not_a_flow(entry)
+        raise not_a_flow(entry, above)
     if site.point is None:
         raise not_a_resume_point(entry, below)
     flow, values = site.body.flow, entry.tb_frame.f_locals

@@ -244,11 +244,11 @@ def flow_of(value: object) -> Flow:
         _settle()
     flow = _made_flow(function_behind(value))
     if flow is None:
-        raise NotAFlow(value, _made_of(value))
+        raise NotAFlow(value, made_of(value))
     return flow
 
 
-def _made_of(value: object) -> str | None:
+def made_of(value: object) -> str | None:
     """Return the name of the flow that a decorator above `@deflow` made a value of."""
     wrapped = wrapped_flow(value)
     if wrapped is not None:

@@ -9,7 +9,7 @@ import ast
 from types import CodeType, TracebackType
 
 from longterm._flows import primitives as ops
-from longterm._flows.flow import Flow, body_of
+from longterm._flows.flow import Flow, body_of, made_of
 from longterm._flows.places import text_at
 from longterm._flows.resolve import computed_part, function_behind, runs, value_at
 from longterm.errors import CannotSuspend
@@ -36,14 +36,26 @@ Before Python 3.12, which inlines it (PEP 709), a comprehension is one.
 """
 
 
-def not_a_flow(entry: TracebackType) -> CannotSuspend:
-    """Return the error for what is no flow, and stands between a flow and its suspend."""
+def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspend:
+    """Return the error for what is no flow, and stands between a flow and its suspend.
+
+    Args:
+        entry: where it stands.
+        above: the entry of what called it.
+    """
     code = entry.tb_frame.f_code
+    wrapped = None if above is None else _wrapped_in_call(above)
     kind, remedy = (
         "a plain function whose frame cannot be stored",
         "make it a flow with @deflow, or call the flow from a flow",
     )
-    if code.co_name in _KINDS:
+    if wrapped is not None:
+        kind = f"a wrapper of the flow {wrapped}, as a decorator above @deflow makes one"
+        remedy = (
+            "take the decorator away, or make of it a flow that takes the other one as an "
+            "argument: `@deflow def retried(flow, *args)`"
+        )
+    elif code.co_name in _KINDS:
         kind, remedy = _KINDS[code.co_name]
     elif code.co_flags & _IS_GENERATOR:
         kind = "a generator, whose frame cannot be stored"
@@ -107,8 +119,15 @@ def entered_through(entry: TracebackType, value: object, below: TracebackType) -
 def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
     if _is_plain(target):
-        return not_a_flow(below)
+        return not_a_flow(below, entry)
     return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")
+
+
+def _wrapped_in_call(entry: TracebackType) -> str | None:
+    """Return the name of the flow that a call under way would reach through a wrapper of it."""
+    _, callee = _call_at(entry)
+    path = None if callee is None else _dotted(callee)
+    return None if path is None else made_of(value_at(path, entry.tb_frame))
 
 
 def _is_plain(code: CodeType) -> bool:

@@ -120,6 +120,29 @@ def test_what_a_decorator_above_deflow_made_is_told_from_what_has_no_deflow(valu
         Engine("memory://").start_flow(value, 1)
 
 
+@deflow
+def calling(wrapper):
+    held = wrapper
+    return [held(1)]
+
+
+@deflow
+def calling_by_name():
+    first = wrapped(1)
+    return first, hidden(2)
+
+
+@pytest.mark.parametrize(
+    ("flow", "args", "name"),
+    [(calling, [wrapped], "wrapped"), (calling, [hidden], "hidden"),
+     (calling, [rewritten], "rewritten"), (calling_by_name, [], "wrapped")],
+)  # fmt: skip
+def test_a_wrapper_between_flows_is_told_from_a_plain_function(flow, args, name):
+    words = rf"is a wrapper of the flow {name}, as a decorator .*`@deflow def retried\(flow, \*args"
+    with pytest.raises(CannotSuspend, match=words):
+        Engine("memory://").start_flow(flow, *args)
+
+
 def test_wrapper_with_the_name_of_its_flow_is_refused_and_the_remedy_works():
     def retry(function):
         @deflow
