@@ -246,6 +246,11 @@ def _module_of(function: types.FunctionType) -> SourceModule:
     if known is not None and known[0] == stamp:
         return known[1]
     text = _text(function)
+    if function.__module__ is None:  # its globals have no `__name__`, as those of a bare `exec`
+        raise CompileError(
+            f"cannot make {function.__qualname__} a flow: its globals have no __name__, by which "
+            "stores could know its module (give them one: `exec(code, {'__name__': 'shop'})`)"
+        )
     package = function.__globals__.get("__package__") or ""
     module = SourceModule(path, text, function.__module__, package)
     if stamp != _NO_FILE:

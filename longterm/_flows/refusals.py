@@ -20,6 +20,10 @@ _COMPREHENSION = (
     "a comprehension that is not known to call a flow, so its frame cannot be stored",
     "write `call(f, x)` in it",
 )
+_ASYNCIO = (
+    "a part of asyncio, whose frame cannot be stored",
+    "await the flow itself; a limit of time is the wait's own: `suspend(name, expires=…)`",
+)
 _KINDS = {
     "<listcomp>": _COMPREHENSION,
     "<setcomp>": _COMPREHENSION,
@@ -57,6 +61,8 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
         )
     elif code.co_name in _KINDS:
         kind, remedy = _KINDS[code.co_name]
+    elif str(entry.tb_frame.f_globals.get("__name__")).partition(".")[0] == "asyncio":
+        kind, remedy = _ASYNCIO
     elif code.co_flags & _IS_GENERATOR:
         kind = "a generator, whose frame cannot be stored"
         remedy = "make it a function that returns a list, with @deflow above"

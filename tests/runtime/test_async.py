@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -120,6 +121,11 @@ async def begins_a_thread():
     return reply
 
 
+@deflow
+async def limits_in_asyncio():
+    return await asyncio.wait_for(ask("a"), 5)
+
+
 async def finish(engine, run, *values):
     for value in values:
         run = await engine.aprocess_event(run.id, run.waiting_for, value)
@@ -181,6 +187,13 @@ def test_flow_in_a_task_of_its_own_is_refused(engine, flow):
         asyncio.run(engine.astart_flow(flow))
 
     assert engine.find_runs() == []
+
+
+def test_a_limit_of_asyncio_is_refused_in_words_of_its_own(engine):
+    # Before Python 3.12, wait_for makes a task (gh-96764).
+    words = "part of asyncio.*expires=" if sys.version_info >= (3, 12) else "waits in one place"
+    with pytest.raises(CannotSuspend, match=words):
+        asyncio.run(engine.astart_flow(limits_in_asyncio))
 
 
 def test_exception_and_cancellation_arrive_at_the_suspend(engine):
