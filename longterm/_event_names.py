@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from typing import Final
 
 RESERVED: Final = "longterm."
-"""How the names begin of what a run waits for that nobody sends, such as the end of a sleep."""
+"""How the names begin of what a run waits for that nobody can send."""
+START: Final = "longterm.start"
+"""What a run waits for until its first turn has ended; it is due at once."""
 SLEEP: Final = "longterm.sleep"
-"""What a run waits for that sleeps: the name of an event that nobody can send."""
+"""What a run waits for that sleeps: the end of that."""
 
 
 def joined(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from longterm._codec import check_keys
-from longterm._flows.event import Event
+from longterm._flows.wait_result import WaitResult
 from longterm._names import delivery_key, event_name, id_of_run
 from longterm._records import Records
 from longterm._turns.arrivals import Arrivals
@@ -138,7 +138,7 @@ class Engine(Records):
         """
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        run = self._arrivals.deliver(run_id, event_id, Event(result, name=event_id), key)
+        run = self._arrivals.deliver(run_id, event_id, result, key)
         return self._gone_on(run)
 
     def send(
@@ -188,8 +188,8 @@ class Engine(Records):
             RunComplete, RunNotSuspended: the run takes no events now.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        event = Event(error=_exception(error))
-        return self._gone_on(self._turns.interrupt(id_of_run(run_id), event))
+        result = WaitResult(error=_exception(error))
+        return self._gone_on(self._turns.interrupt(id_of_run(run_id), result))
 
     def cancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run: its flow is unwound from the suspend where it waits.
@@ -209,7 +209,7 @@ class Engine(Records):
         run_id = id_of_run(run_id)
         if force:
             return self._turns.end(run_id)
-        return self._gone_on(self._turns.interrupt(run_id, Event(error=Cancelled(run_id))))
+        return self._gone_on(self._turns.interrupt(run_id, WaitResult(error=Cancelled(run_id))))
 
     def expire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -324,8 +324,7 @@ class Engine(Records):
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        event = Event(result, name=event_id)
-        return await self._agone_on(await self._arrivals.adeliver(run_id, event_id, event, key))
+        return await self._agone_on(await self._arrivals.adeliver(run_id, event_id, result, key))
 
     async def asend(
         self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
@@ -335,16 +334,16 @@ class Engine(Records):
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        event = Event(error=_exception(error))
-        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), event))
+        result = WaitResult(error=_exception(error))
+        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), result))
 
     async def acancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
         """Cancel a suspended run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
         if force:
             return await in_thread(self._turns.end, run_id)
-        event = Event(error=Cancelled(run_id))
-        return await self._agone_on(await self._turns.ainterrupt(run_id, event))
+        result = WaitResult(error=Cancelled(run_id))
+        return await self._agone_on(await self._turns.ainterrupt(run_id, result))
 
     async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""

@@ -19,9 +19,6 @@ class _Missing:
 
 MISSING: Final = _Missing()
 
-START: Final = "longterm.start"
-"""What a run waits for until its first turn has ended, and nobody can send; it is due at once."""
-
 
 # Not frozen: each suspend makes one, and a frozen one takes three times as long to make.
 @dataclass(slots=True)

@@ -25,7 +25,6 @@ from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.event import Event
 from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
 from longterm._flows.refusals import (
     captured_from_function,
@@ -36,6 +35,7 @@ from longterm._flows.refusals import (
 )
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
+from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, StackTooDeep
 from longterm.frame import Frame
 
@@ -128,7 +128,7 @@ def _check_entered(
             raise entered_through(entry, value, below)
 
 
-def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]:
+def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[], Any]]:
     """Return the outermost flow, and a callable that goes on with it when the event has come.
 
     Each frame's resume body gets the inner frame's continuation, a function whose arguments are
@@ -144,7 +144,7 @@ def rebuild(frames: list[Frame], event: Event) -> tuple[Flow, Callable[[], Any]]
     """
     if len(frames) > _FEW:
         _check_room(frames)
-    inner = event.outcome()
+    inner = result.as_callable()
     for frame in reversed(frames):
         flow = flow_named(frame.flow, frame.version)
         code, arguments = _code_and_arguments(flow, frame)

@@ -7,9 +7,9 @@ event, if the run still waits for it.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from longterm._flows.event import Event
+from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import refusal
@@ -29,12 +29,12 @@ class Arrival:
     is_over = False
     """Whether nothing comes after this turn: it is the event's own, or there is none."""
 
-    def __init__(self, run_id: str, event_id: str, event: Event, key: str | None) -> None:
+    def __init__(self, run_id: str, event_id: str, value: Any, key: str | None) -> None:
         """Bring an event to a run; None: without a key."""
         self.run_id = run_id
         self.event_id = event_id
-        self.event = event
-        self.delivery = None if key is None else _delivery(event_id, event, key)
+        self.value = value
+        self.delivery = None if key is None else _delivery(event_id, value, key)
 
 
 class Arrivals:
@@ -46,12 +46,12 @@ class Arrivals:
         self._claims = claims
         self._max_event_bytes = max_event_bytes
 
-    def deliver(self, run_id: str, event_id: str, event: Event, key: str | None = None) -> Run:
+    def deliver(self, run_id: str, event_id: str, value: Any, key: str | None = None) -> Run:
         """Bring a run the event that it waits for; a delivery that is repeated changes nothing.
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
-        arrival = Arrival(run_id, event_id, event, key)
+        arrival = Arrival(run_id, event_id, value, key)
         while True:
             claim = Claim(self._claims)
             try:
@@ -70,11 +70,9 @@ class Arrivals:
             if arrival.is_over:
                 return saved
 
-    async def adeliver(
-        self, run_id: str, event_id: str, event: Event, key: str | None = None
-    ) -> Run:
+    async def adeliver(self, run_id: str, event_id: str, value: Any, key: str | None = None) -> Run:
         """Bring a run its event from asynchronous code."""
-        arrival = Arrival(run_id, event_id, event, key)
+        arrival = Arrival(run_id, event_id, value, key)
         while True:
             async with self._claims.open() as claim, claim:
                 choose = partial(self._first, claim, arrival)
@@ -88,7 +86,7 @@ class Arrivals:
         Return what came of the event's delivery before, if this repeats it.
         """
         run_id, event_id, delivery = arrival.run_id, arrival.event_id, arrival.delivery
-        check_event_size(event_id, arrival.event.value, self._max_event_bytes)
+        check_event_size(event_id, arrival.value, self._max_event_bytes)
         key = None if delivery is None else delivery.key
         run = claim.take(run_id, event_id, key)
         if run is None:
@@ -115,7 +113,7 @@ class Arrivals:
         arrival.is_over = True
         return claim.release().changed(is_duplicate=True)
 
-    def _first(self, claim: Claim, arrival: Arrival) -> tuple[Event | None, Delivery | None]:
+    def _first(self, claim: Claim, arrival: Arrival) -> tuple[WaitResult | None, Delivery | None]:
         """Return what the turn of a claimed run begins with: an event that was sent before, or now.
 
         Only what was sent before the first claim counts as that: more may come all the time.
@@ -128,10 +126,10 @@ class Arrivals:
                 arrival.before -= 1
                 return self._turns.unread(claim)
         arrival.is_over = True
-        return arrival.event, arrival.delivery
+        return WaitResult(arrival.value, name=arrival.event_id), arrival.delivery
 
 
-def _delivery(event_id: str, event: Event, key: str) -> Delivery:
+def _delivery(event_id: str, value: Any, key: str) -> Delivery:
     from longterm._turns.deliveries import delivery_of  # only for those who name their deliveries
 
-    return delivery_of(event_id, event, key)
+    return delivery_of(event_id, value, key)

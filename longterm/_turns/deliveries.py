@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from longterm._codec import content_digests
-from longterm._flows.event import Event
 from longterm.errors import KeyReused
 from longterm.run import Run
 from longterm.store.base import Keys
@@ -53,6 +52,6 @@ def delivery_of_unread(event: UnreadEvent) -> Delivery | None:
     return Delivery(event.key, [event.digest]) if event.has_own_key else None
 
 
-def delivery_of(event_id: str, event: Event, key: str) -> Delivery:
+def delivery_of(event_id: str, value: Any, key: str) -> Delivery:
     """Return the delivery of an event that came with a key."""
-    return Delivery(key, content_digests(event_id, event.value))
+    return Delivery(key, content_digests(event_id, value))

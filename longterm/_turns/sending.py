@@ -9,7 +9,6 @@ from typing import Any
 
 from longterm._codec import encode
 from longterm._event_names import RESERVED
-from longterm._flows.event import Event
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
@@ -47,7 +46,7 @@ class Sending:
             # A step of the store whose answer was lost is taken again, and known by this.
             delivery = Delivery(f"{RESERVED}{new_claim():x}", [])
         else:
-            delivery = delivery_of(event_id, Event(value), key)
+            delivery = delivery_of(event_id, value, key)
         event = UnreadEvent(
             run_id=run_id,
             event_id=event_id,
@@ -79,7 +78,7 @@ class Sending:
         if event.has_own_key:
             return Receipt(run_id=event.run_id, number=None, is_duplicate=True)
         found = inbox.unread(event.run_id, events=[event.event_id], limit=self._max_unread)
-        number = next((each.number for each in found if each.key == event.key), None)
+        number = next((sent.number for sent in found if sent.key == event.key), None)
         return Receipt(run_id=event.run_id, number=number)
 
 

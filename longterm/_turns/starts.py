@@ -14,11 +14,11 @@ from types import FunctionType
 from typing import Any, Final
 
 from longterm._codec import encode
+from longterm._event_names import START
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm.errors import CannotRestart, CorruptData, NotAFlow, NotStorable, in_bytes
 from longterm.frame import Frame
 from longterm.run import Run, RunState
-from longterm.wait import START
 
 _MARKS: Final = 0xF << 76 | 0b11 << 62
 """The bits of a UUID that say of which version and variant it is."""

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import decode_frames
+from longterm._event_names import START
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
-from longterm._flows.event import Event
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import arun_turn, run_turn
+from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.starts import new_run, stored_call
@@ -44,7 +45,7 @@ from longterm.errors import (
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
-from longterm.wait import MISSING, START, value_of_first, value_without
+from longterm.wait import MISSING, value_of_first, value_without
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
@@ -65,7 +66,7 @@ reading: Final = Reading()
 class Attempt(LiveTurn):
     """One try at a turn: what there is to call, and what it is made of."""
 
-    __slots__ = ("entry", "event", "flow", "frames")
+    __slots__ = ("entry", "flow", "frames", "result")
 
     def __init__(
         self,
@@ -73,15 +74,15 @@ class Attempt(LiveTurn):
         flow: Flow,
         entry: Callable[[], Any],
         frames: list[Frame],
-        event: Event | None,
+        result: WaitResult | None,
         now: Callable[[], datetime],
     ) -> None:
-        """Begin a turn; the first one has no frames yet, and no event."""
+        """Begin a turn; the first one has no frames yet, and no wait that has ended."""
         LiveTurn.__init__(self, run, now)  # `super()` takes as long as all of this
         self.flow = flow
         self.entry = entry
         self.frames = frames
-        self.event = event
+        self.result = result
 
 
 class Turns:
@@ -121,16 +122,16 @@ class Turns:
             assert attempt is not None  # None: this coroutine was closed, and does not come here
             return await self._arun(attempt, claim.save)
 
-    def interrupt(self, run_id: str, event: Event | None) -> Run:
+    def interrupt(self, run_id: str, result: WaitResult | None) -> Run:
         """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
         with self._claims.open() as claim, claim:
             claim.take_waiting(run_id)
-            return self.advance(claim, event)
+            return self.advance(claim, result)
 
-    async def ainterrupt(self, run_id: str, event: Event | None) -> Run:
+    async def ainterrupt(self, run_id: str, result: WaitResult | None) -> Run:
         """Bring a run what it did not ask for, from asynchronous code."""
         async with self._claims.open() as claim, claim:
-            return await self.take_turn(claim, lambda: (event, None), claim.take_waiting, run_id)
+            return await self.take_turn(claim, lambda: (result, None), claim.take_waiting, run_id)
 
     def end(self, run_id: str) -> Run:
         """End a run as cancelled without the code of its flow, in the middle of a turn too.
@@ -169,7 +170,7 @@ class Turns:
                 claim, lambda: (None, None), self._take_failed, claim, run_id
             )
 
-    def unread(self, claim: Claim) -> tuple[Event | None, Delivery | None]:
+    def unread(self, claim: Claim) -> tuple[WaitResult | None, Delivery | None]:
         """Return the event of its inbox that a claimed run reads, and its delivery, if any."""
         unread = claim.read_next()
         if unread is None:
@@ -182,7 +183,7 @@ class Turns:
             reading.store = before
         from longterm._turns.deliveries import delivery_of_unread  # most runs are sent nothing
 
-        return Event(value, name=unread.event_id), delivery_of_unread(unread)
+        return WaitResult(value, name=unread.event_id), delivery_of_unread(unread)
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
         """Claim a failed run; return it if there is no turn to run, since it waits again.
@@ -194,10 +195,12 @@ class Turns:
             return None
         return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
 
-    def advance(self, claim: Claim, event: Event | None, delivery: Delivery | None = None) -> Run:
+    def advance(
+        self, claim: Claim, result: WaitResult | None, delivery: Delivery | None = None
+    ) -> Run:
         """Run one turn of a claimed run, and save it; None is the end of its wait."""
         assert claim.run is not None
-        attempt = self._attempt(claim.run, event, delivery)
+        attempt = self._attempt(claim.run, result, delivery)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
         return self._run(attempt, claim.save_turn)
@@ -219,19 +222,19 @@ class Turns:
     async def aadvance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run of an `async def` flow; see `advance_due`."""
         assert claim.run is not None
-        event, delivery = None, None
+        result, delivery = None, None
         if claim.run.unread:
             chosen = await claim.in_thread(self.unread, claim)
             assert chosen is not None  # None: this coroutine was closed, and does not come here
-            event, delivery = chosen
-        attempt = self._attempt(claim.run, event, delivery)
+            result, delivery = chosen
+        attempt = self._attempt(claim.run, result, delivery)
         attempt.responses += said
         return await self._arun(attempt, claim.save_turn)
 
     async def take_turn(
         self,
         claim: Claim,
-        choose: Callable[[], tuple[Event | None, Delivery | None]],
+        choose: Callable[[], tuple[WaitResult | None, Delivery | None]],
         take: Callable[P, Run | None] | Callable[P, None],
         *args: P.args,
         **kwargs: P.kwargs,
@@ -244,24 +247,24 @@ class Turns:
             take: claims the run; or returns one, of which no turn is to be run.
             args, kwargs: what `take` is called with.
         """
-        event: Event | None = None
+        result: WaitResult | None = None
         delivery: Delivery | None = None
 
         def step() -> Run | None:
-            nonlocal event, delivery
+            nonlocal result, delivery
             settled = take(*args, **kwargs)
             if settled is not None:
                 return settled
             assert claim.run is not None
-            event, delivery = choose()
+            result, delivery = choose()
             is_async = flow_named(claim.run.flow).is_async
-            return None if is_async else self.advance(claim, event, delivery)
+            return None if is_async else self.advance(claim, result, delivery)
 
         done = await claim.in_thread(step)
         if done is not None:
             return done
         assert claim.run is not None
-        return await self._arun(self._attempt(claim.run, event, delivery), claim.save_turn)
+        return await self._arun(self._attempt(claim.run, result, delivery), claim.save_turn)
 
     def _startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -290,7 +293,9 @@ class Turns:
         entry = partial(function, *args, **kwargs)
         return Attempt(claim.begin(run), flow, entry, [], None, self._clock.now)
 
-    def _attempt(self, run: Run, event: Event | None, delivery: Delivery | None = None) -> Attempt:
+    def _attempt(
+        self, run: Run, result: WaitResult | None, delivery: Delivery | None = None
+    ) -> Attempt:
         """Decode a claimed run's frames, and make of them what is to be called."""
         if run.stack is None:
             raise CannotRestart(run.id, "the call that began it could not be stored")
@@ -304,18 +309,18 @@ class Turns:
             reading.store = before
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
-            if event is not None:  # an exception, which comes before the first line
-                entry = event.outcome()
+            if result is not None:  # an exception, which comes before the first line
+                entry = result.as_callable()
         else:
-            event = _as_awaited(event, run, frames[-1].slots)
-            flow, entry = rebuild(frames, event)
+            result = _as_awaited(result, run, frames[-1].slots)
+            flow, entry = rebuild(frames, result)
         if delivery is not None:
             begun = delivery.begun(run)
         elif run.delivery is not None:
             begun = run.changed(delivery=None, delivery_digest=None)
         else:
             begun = run
-        return Attempt(begun, flow, entry, frames, event, self._clock.now)
+        return Attempt(begun, flow, entry, frames, result, self._clock.now)
 
     def _run(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
@@ -347,29 +352,29 @@ class Turns:
         return await in_thread(save, done)
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
-        asked = None if attempt.event is None else attempt.event.error
+        asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
         return after_error(run, error, asked, attempt.frames, self._clock.now())
 
 
-def _end_of_wait(run: Run, slots: dict[str, object]) -> Event:
+def _end_of_wait(run: Run, slots: dict[str, object]) -> WaitResult:
     """Return what a wait is worth that ends without its event."""
     default = slots.get(DEFAULT, MISSING)
     if default is MISSING:
-        return Event(error=Expired(run.waiting_for or ""))
-    return Event(value_without(slots.get(EVENTS), default))
+        return WaitResult(error=Expired(run.waiting_for or ""))
+    return WaitResult(value_without(slots.get(EVENTS), default))
 
 
-def _as_awaited(event: Event | None, run: Run, slots: dict[str, object]) -> Event:
+def _as_awaited(result: WaitResult | None, run: Run, slots: dict[str, object]) -> WaitResult:
     """Return what a wait is worth that an event ends, or None: its deadline."""
-    if event is None:
+    if result is None:
         return _end_of_wait(run, slots)
-    return _first_of_several(event, slots) if EVENTS in slots and event.error is None else event
+    return _first_of_several(result, slots) if EVENTS in slots and result.error is None else result
 
 
-def _first_of_several(event: Event, slots: dict[str, object]) -> Event:
+def _first_of_several(result: WaitResult, slots: dict[str, object]) -> WaitResult:
     """Return what a wait is worth for which one of several events has come."""
     try:
-        return Event(value_of_first(slots[EVENTS], event.name, event.value))
+        return WaitResult(value_of_first(slots[EVENTS], result.name, result.value))
     except ValueError as error:
         raise CorruptData(f"the stored bytes and the run wait for other events: {error}") from None

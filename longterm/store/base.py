@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
 
+from longterm._event_names import START
 from longterm.run import Fact, Run, RunState
-from longterm.wait import START
 
 __all__ = [
     "Confirms",
@@ -151,7 +151,7 @@ class Leases(Protocol):
         Each is then as `died_run` says: suspended again, as it was before the turn that died, with
         one attempt more; the one that reaches `max_attempts`, or that waits for no event, is
         failed at `now`, with an error that says so. One that died in its first turn waits for its
-        start then (`longterm.wait.START`), and is due. Of several callers exactly one lets go of
+        start then (`longterm.start`), and is due. Of several callers exactly one lets go of
         each.
         """
         ...

@@ -17,7 +17,7 @@ def given_to(frame: FrameType | None, value: Any) -> Any:
 
 
 def _awaits(frame: FrameType) -> bool:
-    steps = {each.offset: each for each in dis.get_instructions(frame.f_code)}
+    steps = {step.offset: step for step in dis.get_instructions(frame.f_code)}
     later = iter(sorted(offset for offset in steps if offset > frame.f_lasti))
     step = steps.get(next(later, -1))
     while step is not None and step.opname == "JUMP_FORWARD":  # to the end of an `if … else …`

@@ -11,12 +11,12 @@ from functools import partial
 
 import pytest
 
+from longterm._event_names import START
 from longterm.errors import ClaimLost, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import DIED, Leases, RunStore, takes
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, full_run, plain, suspended_run
-from longterm.wait import START
 
 _CALLERS = 8
 _ROUNDS = 10

@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from longterm import Engine, Run, RunState
-from longterm.wait import START
+from longterm._event_names import START
 from tests.chaos.deliverer import LEASE, PATIENCE, deliver
 from tests.chaos.faulty_store import CHANGING
 from tests.chaos.flows import EVENTS, EXPIRED, collect

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from longterm import Engine, LongtermError, Run, RunState
+from longterm._event_names import START
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
 from longterm.store import open_store
-from longterm.wait import START
 from tests.chaos.faulty_store import FaultyStore
 from tests.chaos.flows import collect
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from longterm import RunState
+from longterm._event_names import START
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
-from longterm.wait import START
 from tests.chaos.faulty_engine import HOW, LEASE, PATIENCE, FaultyEngine
 from tests.chaos.faulty_store import CHANGING
 from tests.chaos.flows import EVENTS, EXPIRED, collect

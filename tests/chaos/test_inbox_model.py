@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from longterm import Cancelled, RunState, deflow, suspend
+from longterm._event_names import START
 from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
-from longterm.wait import START
 from tests.chaos.faulty_engine import HOW, FaultyEngine
 from tests.chaos.faulty_store import CHANGING, OF_INBOX
 

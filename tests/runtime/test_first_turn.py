@@ -29,12 +29,12 @@ from longterm import (
     suspend,
 )
 from longterm._codec import decode_frames, encode
+from longterm._event_names import START
 from longterm._flows.flow import flow_of
 from longterm._turns.starts import new_run
 from longterm.frame import Frame
 from longterm.run import context_of
 from longterm.store.memory import MemoryStore
-from longterm.wait import START
 
 broken = []
 """While something is in it, the flows below fail before their first wait."""

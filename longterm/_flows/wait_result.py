@@ -1,4 +1,4 @@
-"""An event as a flow meets it where it waits: a value, or an exception that is raised there."""
+"""What a wait ends with: a value, or an exception that is raised where the flow waits."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from itertools import repeat
 from typing import Any
 
 
-class Event:
-    """What a wait ends with."""
+class WaitResult:
+    """A value or an exception: what an event brings, or the end of a wait without one."""
 
     __slots__ = ("error", "name", "value")
 
     def __init__(
         self, value: Any = None, error: BaseException | None = None, name: str = ""
     ) -> None:
-        """Bring a value, or an exception; a wait for several events asks for the name."""
+        """Take a value, or an exception; a wait for several events asks for the event's name."""
         self.name = name
         self.value = value
         self.error = error
 
-    def outcome(self) -> Callable[[], Any]:
+    def as_callable(self) -> Callable[[], Any]:
         """Return a callable that gives the value, or raises the exception.
 
         It is made of C functions, since a Python function would stand in the author's tracebacks.
