@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,9 +17,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgpack import ExtType, packb
 
 from longterm import CannotLoad, CorruptData, register_upgrade
-from longterm._codec import NotAllowed, decode, encode
+from longterm._codec import NotAllowed, decode, encode, wire
 from longterm.frame import Frame
 
 MODULE = "changing_shop"
@@ -590,3 +592,24 @@ def test_names_are_the_same_on_each_python() -> None:
     assert names_of(sys.modules[MODULE].C, {}, has_namespace=True) == (
         "one", "two", "three", "four", "five", "six", "seven", "_C__eight", "nine", "ten", "eleven",
     )  # fmt: skip
+
+
+def test_the_place_is_found_in_no_time_however_deep_it_is() -> None:
+    deep: list[Any] = [eval("C()", vars(shop(DATA)))]
+    for _ in range(50_000):
+        deep = [deep]
+    slots = {f"slot{number}": [deep] for number in range(500)}
+    data = encode([Frame(f"{MODULE}:sell", "v", 1, 7, {"one": deep, **slots})])
+    shop("")
+    begin = time.thread_time()
+    with pytest.raises(NotAllowed, match=r"\[one\[0\]\[0\].*…"):
+        decode(data)
+    assert time.thread_time() - begin < 2
+
+
+def test_a_place_of_damaged_frames_runs_no_code_of_values() -> None:
+    gone = ExtType(wire.CLASS, f"{MODULE}:Gone\0a".encode())
+    held = [ExtType(wire.TAG, bytes([20])), gone]
+    rows = [[ExtType(9, b"1"), "v", 1, ExtType(9, b"2"), {b"slot": held}]]
+    with pytest.raises(NotAllowed, match=r"not imported.*\[a value\]"):
+        decode(bytes([wire.VERSION, wire.FRAMES + wire.TAGGED]) + packb(rows, strict_types=True))

@@ -254,8 +254,9 @@ class Reader:
         decoding = self.decoding
         for frame in decoding.frames:
             check_names(frame)
-        for settle in list(decoding.late.values()):
-            settle()
+        if decoding.late:
+            for settle in list(decoding.late.values()):
+                settle()
         for check in decoding.checks:
             check()
         if decoding.placed_modules:

@@ -29,7 +29,7 @@ def place_of(name: str, layout: int, data: memoryview) -> str:
     """Return where a class or function is held that bytes name, or nothing if it is not found.
 
     Args:
-        name: the name, `module:qualname`; what is behind a dot after it does not matter.
+        name: the name, `module:qualname`, or that of a module alone.
         layout: the layout of the bytes.
         data: the bytes after the header.
     """
@@ -49,6 +49,8 @@ class _Search:
         """Look for a name among values."""
         self.name = name
         self.known: dict[bytes, bool] = {}
+        self.seen: set[int] = set()
+        """The numbers of the items that were looked through."""
         self.items: list[Any] = []
         self.contents: dict[int, list[Any]] = {}
         for value in values:
@@ -66,11 +68,12 @@ class _Search:
             return self.find(root, "the value")
         for row in rows:
             flow, _, _, line, *named = row[1:] if kind_code(row) == _FRAME else row
+            where = f" of {flow} at line {line}" if type(flow) is str and type(line) is int else ""
             for slots in named:
                 for local, value in self.pairs(slots):
-                    found = self.find(value, local)
+                    found = self.find(value, local if type(local) is str else "a value")
                     if found:
-                        return f"{found} of {flow} at line {line}"
+                        return found + where
         return ""
 
     def pairs(self, slots: Any) -> Any:
@@ -83,7 +86,7 @@ class _Search:
 
     def find(self, root: Any, start: str) -> str:
         """Return the path to what has the name, from a root on; nothing if it is not below it."""
-        seen: set[int] = set()
+        seen = self.seen
         pending: list[tuple[Any, str]] = [(root, start)]
         while pending:
             value, path = pending.pop()
@@ -102,10 +105,11 @@ class _Search:
         return ""
 
     def is_named(self, data: bytes) -> bool:
-        """Tell whether bytes name what is looked for, or where it was before it moved."""
+        """Tell whether bytes name what is looked for, by an old name too, or are of that module."""
         if data not in self.known:
             text = data.decode().partition("\0")[0]
-            self.known[data] = text == self.name or _name_now(text) == self.name
+            is_named = self.name in (text, text.partition(":")[0])
+            self.known[data] = is_named or _name_now(text) == self.name
         return self.known[data]
 
 
@@ -122,6 +126,9 @@ def _are_frames(root: Any) -> bool:
 
 def _held(value: Any, path: str) -> Iterator[tuple[Any, str]]:
     """Yield what a value holds, each with its path."""
+    if len(path) > _LONGEST:  # nobody reads on, and deep values would take long
+        yield from ((part, path) for pair in value for part in _parts(value, pair))
+        return
     if type(value) is Pairs:
         for key, part in value:
             yield key, path
@@ -142,6 +149,10 @@ def _held(value: Any, path: str) -> Iterator[tuple[Any, str]]:
             yield part, f"{path}[{number - 4}]"
         else:
             yield part, path
+
+
+def _parts(value: Any, part: Any) -> Any:
+    return part if type(value) is Pairs else (part,)
 
 
 def _shown(key: Any) -> str:

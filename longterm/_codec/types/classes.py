@@ -259,10 +259,12 @@ def plan_named(name: str) -> ClassPlan:
 
 
 def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
-    name, *declared = payload.decode().split("\0")
-    plan = plan_named(name)
-    if tuple(declared) != plan.declared and not plan.is_enum:
-        plan.change(tuple(declared) or None, decoding).check_base()
+    name, _, declared = payload.partition(b"\0")
+    plan = plan_named(name.decode())
+    if payload != plan.form.data and not plan.is_enum:
+        then = tuple(declared.decode().split("\0")) if declared else None
+        if then != plan.declared:
+            plan.change(then, decoding).check_base()
     return plan
 
 
