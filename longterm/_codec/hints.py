@@ -112,6 +112,8 @@ _BY_MODULE: Final[dict[str, tuple[str, str]]] = {
     "pandas": ("pandas' values are not known", _RECIPE),
     "pydantic_core": ("pydantic's own types are not known", _RECIPE),
     "sqlalchemy": ("it belongs to a session or a connection", _RECIPE),
+    "pytz": ("pytz makes the classes of its time zones while it runs", _RECIPE),
+    "dateutil": ("a time zone of dateutil holds functions of its own", _RECIPE),
     "msgspec": ("msgspec's types are not written in Python", _RECIPE),
 }
 _NEVER_PLAIN: Final = frozenset(
@@ -152,3 +154,9 @@ def hint_for(cls: type) -> tuple[str, str] | None:
         if known is not None:
             return known
     return None
+
+
+def recipe_for(cls: type) -> tuple[str, str] | None:
+    """Return why an instance cannot be stored, if there is a recipe for its library."""
+    known = hint_for(cls)
+    return known if known is not None and known[1] == _RECIPE else None

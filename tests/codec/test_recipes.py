@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from longterm._codec import NotStorable, decode, encode
+from longterm._codec import CorruptData, NotStorable, decode, encode
 from longterm._codec.types import registered
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
@@ -95,6 +96,54 @@ def test_pendulum(recipe: Any) -> None:
     assert held[0].timezone is moment.timezone
     assert held[1].in_minutes() == 60
     assert held[2].add(days=1).to_date_string() == "2026-01-02"
+
+
+@pytest.mark.parametrize("recipe", ["pytz"], indirect=True)
+def test_pytz(recipe: Any) -> None:
+    pytz: Any = importlib.import_module("pytz")
+
+    paris = pytz.timezone("Europe/Paris")
+    summer, winter = (paris.localize(datetime(2026, month, 1)) for month in (7, 1))
+    for value in (paris, pytz.utc, pytz.timezone("Etc/GMT+3"), summer):
+        refused(value)
+    recipe()
+    for value in (paris, pytz.utc, pytz.timezone("Etc/GMT+3"), pytz.FixedOffset(90)):
+        assert back(value) is value
+    for moment in (summer, winter, pytz.utc.localize(datetime(2026, 1, 1))):
+        held = back(moment)
+        assert (held, held.utcoffset(), held.tzname()) == (
+            moment, moment.utcoffset(), moment.tzname(),
+        )  # fmt: skip
+        assert held.tzinfo is moment.tzinfo
+    half_a_year = timedelta(days=183)
+    assert paris.normalize(back(summer) + half_a_year) == paris.normalize(summer + half_a_year)
+
+
+@pytest.mark.parametrize("recipe", ["dateutil"], indirect=True)
+def test_dateutil(recipe: Any) -> None:
+    tz: Any = importlib.import_module("dateutil.tz")
+    relative: Any = importlib.import_module("dateutil.relativedelta")
+    version = importlib.import_module("dateutil").__version__
+
+    paris = tz.gettz("Europe/Paris")
+    if not version.startswith("2."):  # whose zones are stored as they are, all their history
+        refused(paris)
+    recipe()
+    for zone in (paris, tz.gettz("Etc/GMT+3")):
+        assert back(zone) == zone
+        assert len(encode([zone])) < 60
+    for moment in (datetime(2026, 7, 1, tzinfo=paris), datetime(2026, 1, 1, tzinfo=paris)):
+        held = back(moment)
+        assert (held, held.utcoffset(), held.tzname()) == (
+            moment, moment.utcoffset(), moment.tzname(),
+        )  # fmt: skip
+    for value in (tz.UTC, tz.tzoffset("X", 3600), tz.tzlocal(), tz.tzstr("EST5EDT")):
+        assert back(value) == value
+    assert back(relative.relativedelta(months=1, weekday=relative.MO)) == relative.relativedelta(
+        months=1, weekday=relative.MO
+    )
+    with pytest.raises(CorruptData, match="load_zone raised ValueError"):
+        decode(encode([paris]).replace(b"Europe/Paris", b"Europe/Pariz"))
 
 
 @pytest.mark.parametrize("recipe", ["pydantic"], indirect=True)

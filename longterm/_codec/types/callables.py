@@ -24,6 +24,7 @@ from msgpack import ExtType
 
 from longterm._codec import names, standard, trust, wire
 from longterm._codec.decode.decoding import Decoding
+from longterm._codec.hints import recipe_for
 from longterm._codec.introspect import (
     is_a,
     is_exactly,
@@ -71,6 +72,9 @@ def _dump_method(method: MethodType) -> Parts:
     name = names.name_of(function)
     refusal = None if name is None else names.why_not_named(name)
     if refusal is not None:
+        known = recipe_for(type(method.__self__))
+        if known is not None:
+            raise NotEncodable(*known)
         raise NotEncodable(
             f"its function {name} {refusal[0]}",
             f"keep what it is a method of, and call {function.__name__} after the suspend",
