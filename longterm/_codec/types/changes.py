@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from longterm._codec.types.classes import ClassPlan
 
 _SCALARS: Final = (type(None), bool, int, float, str, bytes)
+_STEPS: Final = 10
+"""How many times a field is looked at."""
 _SAY: Final = "say what became of it by longterm.register_upgrade"
 _FILL: Final = "fill it by longterm.register_upgrade"
 KEEP: Final = (
@@ -81,6 +83,7 @@ class Change:
 
     def _settle(self, instance: object, attributes: Any, slots: Any, decoding: Decoding) -> None:
         attributes, slots = {} if attributes is None else attributes, slots or {}
+        decoding.spend(_STEPS * (len(attributes) + len(slots) + len(self.fields)))
         if not all(type(name) is str for name in (*attributes, *slots)):
             raise TypeError(f"the attributes of {self.plan.name} have names")
         state = {**slots, **attributes}
@@ -122,7 +125,6 @@ class Change:
     ) -> None:
         """Set all that an instance has."""
         plan = self.plan
-        decoding.spend(len(state))
         if state.pop(CACHED_HASH, None) is not None or CACHED_HASH in plan.slots:
             state[CACHED_HASH] = None
         places = {name: value for name, value in state.items() if name not in plan.slots}
@@ -180,7 +182,6 @@ class Change:
         ]
         if missing and upgrade is None:
             self._check_not_renamed(state, then, missing)
-        decoding.spend(len(missing))
         for field in missing:
             if field.has_default:
                 state[field.name] = self._value_of(field)
