@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from longterm._later import later
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from longterm._search import Conditions
     from longterm.unread import Receipt
+else:
+    UUID = later("uuid", "UUID")
+    Conditions = later("longterm._search", "Conditions")
+    Receipt = later("longterm.unread", "Receipt")
 
 P = ParamSpec("P")
 T = TypeVar("T")

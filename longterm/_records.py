@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
+from longterm._later import later
 from longterm._names import id_of_run
 from longterm._turns.threads import in_thread
 from longterm.clock import Clock
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from longterm._resealing import SealReport
     from longterm._search import Conditions
     from longterm.unread import UnreadEvent
+else:
+    UUID = later("uuid", "UUID")
+    SealReport = later("longterm._resealing", "SealReport")
+    Conditions = later("longterm._search", "Conditions")
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
 class Records:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from longterm._codec import check_keys
 from longterm._flows.wait_result import WaitResult
+from longterm._later import later
 from longterm._names import delivery_key, event_name, id_of_run
 from longterm._records import Records
 from longterm._turns.arrivals import Arrivals
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from longterm._turns.due import DueTurns
     from longterm._turns.sending import Sending
     from longterm.unread import Receipt
+else:
+    UUID = later("uuid", "UUID")
+    Receipt = later("longterm.unread", "Receipt")
 
 P = ParamSpec("P")
 T = TypeVar("T")

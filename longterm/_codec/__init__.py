@@ -25,12 +25,15 @@ from longterm._codec.envelope import (
 from longterm._codec.payload import PayloadCodec
 from longterm._codec.trust import allow
 from longterm._codec.types.registered import register_type, register_upgrade, storable
+from longterm._later import later
 from longterm._signals import is_of_signal
 from longterm.errors import CannotLoad, CorruptData, LongtermError, NotAllowed, NotStorable
 from longterm.frame import Frame
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
+else:
+    Context = later("longterm._codec.seal", "Context")
 
 __all__ = [
     "CannotLoad",

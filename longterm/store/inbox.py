@@ -9,10 +9,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from longterm._later import later
 from longterm.run import Run
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 __all__ = ["Inbox", "in_order_of_saves"]
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from longterm._fork import register_reset
+from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store._step_lock import StepLock
@@ -20,6 +21,8 @@ from longterm.store.inbox import in_order_of_saves
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 __all__ = ["MemoryStore"]
 

@@ -21,6 +21,7 @@ from longterm._codec import decode, encode
 from longterm._event_names import SLEEP, names_in, spoken
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
+from longterm._later import later
 from longterm.engine import Engine
 from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
@@ -30,6 +31,8 @@ from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 if TYPE_CHECKING:
     from uuid import UUID
+else:
+    UUID = later("uuid", "UUID")
 
 __all__ = [
     "EXPIRE",

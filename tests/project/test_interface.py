@@ -7,7 +7,9 @@ import importlib
 import inspect
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -77,6 +79,34 @@ def test_each_name_that_a_module_offers_is_there(module: str) -> None:
     loaded = importlib.import_module(module)
 
     assert not [name for name in offered()[module] if not hasattr(loaded, name)]
+
+
+@pytest.mark.parametrize("module", offered())
+def test_annotations_of_each_name_can_be_resolved(module: str) -> None:
+    """As FastAPI and pydantic do with those of what they are given."""
+    if module == "longterm.store.postgres":
+        pytest.importorskip("psycopg", reason="NOT CHECKED: its driver is missing")
+    loaded = importlib.import_module(module)
+
+    for name in offered()[module]:
+        for each in annotated(getattr(loaded, name)):
+            get_type_hints(each)
+
+
+def annotated(found: object) -> Iterator[Any]:
+    """Yield a function, or a class and its public methods and properties."""
+    if inspect.isfunction(found):
+        yield found
+    if not isinstance(found, type):
+        return
+    yield found
+    for name in dir(found):
+        if name in ("__init__", "__call__") or not name.startswith("_"):
+            member = inspect.getattr_static(found, name)
+            member = member.fget if isinstance(member, property) else member
+            member = getattr(member, "__func__", member)
+            if inspect.isfunction(member):
+                yield member
 
 
 def test_longterm_offers_every_error() -> None:

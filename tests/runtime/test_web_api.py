@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longterm import Run, RunState, set_runstore
+from longterm import Run, RunState, aget_run, deflow, set_runstore, start_flow, suspend
 from longterm._run_json import JSON_SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,3 +127,23 @@ def test_longterm_imports_neither_fastapi_nor_pydantic():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
 
     assert done.stdout == "set()\n"
+
+
+def test_functions_of_longterm_are_dependencies():
+    import fastapi
+
+    app = fastapi.FastAPI()
+
+    @app.get("/runs/{run_id}")
+    def show(run=fastapi.Depends(aget_run)) -> Run:  # noqa: B008
+        return run
+
+    set_runstore("memory://")
+    run = start_flow(asks)
+
+    assert ask(app, "GET", f"/runs/{run.id}")[1]["waiting_for"] == "answer"
+
+
+@deflow
+def asks():
+    return suspend("answer")

@@ -6,16 +6,19 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from longterm._later import later
 from longterm.run import Run
 from longterm.store._event_rows import checksum_of, event_of
+from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.postgres import _statements as sql
+from longterm.store.postgres._database import Database
 
 if TYPE_CHECKING:
-    from longterm.store._unreadable import Unreadable
-    from longterm.store.postgres._database import Database
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
 class PostgresInbox:

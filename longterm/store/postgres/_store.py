@@ -14,6 +14,7 @@ from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
+from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store._rows import (
@@ -47,6 +48,8 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 __all__ = ["PostgresStore", "schema_sql"]
 

@@ -9,18 +9,21 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from longterm._later import later
 from longterm.run import Run
 from longterm.store._event_rows import COLUMNS, checksum_of, event_of
 from longterm.store._rows import COLUMNS as RUN_COLUMNS
 from longterm.store._rows import json_text, moment_text, unread_after
+from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.sqlite._connection import Connection, whole
+from longterm.store.sqlite._writer import Writer
 
 if TYPE_CHECKING:
-    from longterm.store._unreadable import Unreadable
-    from longterm.store.sqlite._writer import Writer
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 _NAMES: Final = ", ".join(COLUMNS)
 _NOTE: Final = (

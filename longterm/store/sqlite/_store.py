@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store._rows import (
@@ -39,6 +40,8 @@ from longterm.store.sqlite._writer import Writer
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 _NAMES: Final = ", ".join(COLUMNS)
 _CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
