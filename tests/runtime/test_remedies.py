@@ -32,6 +32,9 @@ from longterm.testing import FakeClock, interpret
 from longterm.testing._sample_runs import suspended_run
 from longterm.worker import Worker
 from tests.advice import advice_of, is_told, printed, said_by_python, tried_in
+from tests.sealing import envelope, forget
+
+__all__ = ["envelope"]
 
 PACKAGE = Path(longterm.__file__).parent
 DAY = timedelta(days=1)
@@ -105,12 +108,11 @@ def plain() -> None:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(envelope: None, tmp_path: Path, monkeypatch: Any) -> Iterator[Engine]:
     monkeypatch.chdir(tmp_path)
     engine = Engine("memory://", clock=FakeClock())
     longterm.set_runstore(engine.store)
     yield engine
-    longterm.set_keys()
     longterm.set_runstore("memory://")
 
 
@@ -477,7 +479,7 @@ def test_runs_that_were_stored_before_there_was_a_key(engine: Engine, monkeypatc
     longterm.set_keys(key, accept_unsealed=True)
 
     assert engine.process_event(runs[0].id, "q", 1).result == 1
-    longterm.set_keys()
+    forget()  # as a new process has not heard of it
     monkeypatch.setenv("LONGTERM_KEY", key)
     monkeypatch.setenv("LONGTERM_ACCEPT_UNSEALED", "yes")
     assert engine.process_event(runs[1].id, "q", 1).result == 1

@@ -54,7 +54,9 @@ class Mended:
             os.replace(aside, place)
         except OSError as error:
             Path(aside).unlink(missing_ok=True)
-            raise BadTarget(f"cannot write {self.path}: {error.strerror}") from None
+            raise BadTarget(
+                f"cannot write {self.path}: {error.strerror} (let this user write to its folder)"
+            ) from None
 
 
 def mend(located: Located, *, with_unsafe: bool) -> Mended:

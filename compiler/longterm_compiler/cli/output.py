@@ -47,7 +47,9 @@ def write_output(located: Located, folder: Path) -> Output:
         else:
             _replace(path, text)
     except OSError as error:
-        raise BadTarget(f"cannot write {path}: {error.strerror or error}") from None
+        raise BadTarget(
+            f"cannot write {path}: {error.strerror or error} (name a folder that can be written)"
+        ) from None
     return Output(len(flows), path)
 
 

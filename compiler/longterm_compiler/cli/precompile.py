@@ -79,10 +79,11 @@ def precompile(located: Located) -> Written | None:
         text = names.source.text.encode("utf-8", "surrogatepass")
         write_cache(path, source_path, text, entries)
     except OSError as error:
-        raise CannotCache(
-            f"cannot write {path}: {error.strerror or error} "
-            "(make its folder writable, or set LONGTERM_CACHE to one that is)"
-        ) from error
+        why = str(error)  # of ours, with a remedy of its own
+        if error.strerror:
+            remedy = "make its folder writable, or set LONGTERM_CACHE to one that is"
+            why = f"{error.strerror} ({remedy})"
+        raise CannotCache(f"cannot write {path}: {why}") from error
     return Written(len(entries), sum(len(entry["resumes"]) for entry in entries.values()), path)
 
 

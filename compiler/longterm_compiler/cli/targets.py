@@ -99,9 +99,12 @@ def names_in(located: Located, path: str | None = None) -> ModuleNames:
     except SyntaxError as error:
         raise BadTarget("".join(traceback.format_exception_only(error)).rstrip()) from None
     except OSError as error:
-        raise BadTarget(f"cannot read {shown}: {error.strerror}") from None
+        raise BadTarget(f"cannot read {shown}: {error.strerror} (let this user read it)") from None
     except (RecursionError, MemoryError):
-        raise BadTarget(f"{shown} is nested too deeply for Python's own parser") from None
+        raise BadTarget(
+            f"{shown} is nested too deeply for Python's own parser "
+            "(give parts of its longest expression names)"
+        ) from None
     if WRITTEN in source.text and _is_written(source):
         raise BadTarget(
             f"{shown} was written by `longterm-compile --output` (name the file it was made of)"
@@ -152,7 +155,10 @@ def _no_module(place: str) -> str:
         return f"there is no module {place} (for the file, write {place}.py)"
     first = place.partition(".")[0]
     if place != first and locate(first, [os.getcwd(), *sys.path]) is not None:
-        return f"there is no module {place} written in Python, though there is a package {first}"
+        return (
+            f"there is no module {place} written in Python, though there is a package {first} "
+            "(check the name, or name its file)"
+        )
     return (
         f"there is no module {place} written in Python (run this where `import {place}` works, or "
         "name its file)"
