@@ -164,12 +164,9 @@ class Claim:
 
     def begin(self, run: Run) -> Run:
         """Create a run that is claimed for its first turn, and return it."""
-        claims = self._claims
         self._sought = run.id, run.claimed_until
-        self.run = run = claims.store.create(run)
-        self._sought = None
-        if claims.leases is not None:
-            claims.keeper.hold(self)
+        run = self._claims.store.create(run)
+        self._note_answer(run)
         return run
 
     def take(self, run_id: str, event_id: str, key: str | None = None) -> Run | None:
@@ -191,12 +188,10 @@ class Claim:
             run = claims.leases.claim(run_id, event_id, now=now, until=until)
         else:
             run = claims.keys.claim_for_key(run_id, event_id, key, now=now, until=until)
-        self.run, self._sought = run, None
-        if run is not None:
-            claims.keeper.hold(self)
-            if run.attempts >= claims.max_attempts:
-                self.save(worn_out_run(run, now))
-                raise TooManyAttempts(run_id, run.attempts)
+        self._note_answer(run)
+        if run is not None and run.attempts >= claims.max_attempts:
+            self.save(worn_out_run(run, now))
+            raise TooManyAttempts(run_id, run.attempts)
         return run
 
     def take_waiting(self, run_id: str) -> None:
@@ -236,11 +231,16 @@ class Claim:
         until = now + claims.lease
         self._sought, self._state_before = (run_id, until), RunState.FAILED
         run = claims.leases.revive(run_id, now=now, until=until)
-        self.run, self._sought = run, None
+        self._note_answer(run)
         if run is None:
             raise RunNotFailed(run_id, claims.store.get(run_id).state)
-        claims.keeper.hold(self)
         return run
+
+    def _note_answer(self, run: Run | None) -> None:
+        """Take the run that the store gave, if any, and keep the claim on it alive."""
+        self.run, self._sought = run, None
+        if run is not None and self._claims.leases is not None:
+            self._claims.keeper.hold(self)
 
     def read_next(self) -> UnreadEvent | None:
         """Return the unread event that the run's wait takes next, and have `save_turn` take it out.

@@ -19,6 +19,18 @@ from longterm.run import Fact, Run, RunState
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
 
+MIGRATIONS: Final = (
+    "0001_runs.sql",
+    "0002_checksum.sql",
+    "0003_saved_turn.sql",
+    "0004_several_events.sql",
+    "0005_deliveries.sql",
+    "0006_claim.sql",
+    "0007_inbox.sql",
+)
+"""The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
+counts those that its tables have had."""
+
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
     *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "waiting_for"),

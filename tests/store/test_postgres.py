@@ -19,6 +19,7 @@ import pytest
 from longterm.errors import StoreError, UnreadableRun
 from longterm.run import RunState
 from longterm.store import open_store
+from longterm.store._rows import MIGRATIONS
 from longterm.store.base import Query
 from longterm.testing._damage_contract import DamageContract
 from longterm.testing._races import race
@@ -246,7 +247,7 @@ def test_stores_that_start_at_once_migrate_once(url: str, isolation: str) -> Non
 
         assert outcomes == runs
     assert ask(url, "SELECT version, name FROM longterm.migrations ORDER BY version") == [
-        (number, name) for number, name in enumerate(_postgres_schema.MIGRATIONS, start=1)
+        (number, name) for number, name in enumerate(MIGRATIONS, start=1)
     ]
 
 
@@ -261,7 +262,7 @@ def test_a_migration_that_fails_leaves_nothing(url: str, monkeypatch: pytest.Mon
 
 
 def test_a_store_that_may_not_migrate_says_how_and_works_once_it_is_done(url: str) -> None:
-    needed = len(_postgres_schema.MIGRATIONS)
+    needed = len(MIGRATIONS)
     words = f"version 0, and this longterm needs {needed} (apply what"
     assert words in refusal(url, migrate=False)
 
@@ -312,7 +313,7 @@ def test_a_schema_of_another_application_is_left_alone(url: str) -> None:
 def test_the_schema_of_a_newer_longterm_is_left_alone(url: str) -> None:
     with PostgresStore(url) as store:
         store.create(suspended_run())
-    newest = len(_postgres_schema.MIGRATIONS)
+    newest = len(MIGRATIONS)
     ask(url, f"INSERT INTO longterm.migrations VALUES ({newest + 1}, 'later.sql', now())")
 
     assert (

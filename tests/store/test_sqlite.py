@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from longterm.errors import StoreError
+from longterm.store._rows import MIGRATIONS
 from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _file as _sqlite_file
 from longterm.testing._damage_contract import DamageContract
@@ -143,13 +144,13 @@ def test_the_file_says_whose_it_is_and_which_schema_it_has(path: Path, store: SQ
     store.create(suspended_run())
 
     assert rows(path, "PRAGMA application_id") == [(int.from_bytes(b"long", "big"),)]
-    assert rows(path, "PRAGMA user_version") == [(len(_sqlite_file.MIGRATIONS),)]
+    assert rows(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
 def test_every_migration_on_file_is_applied_in_order() -> None:
     folder = Path(_sqlite_file.__file__).parent / "sql"
 
-    assert [file.name for file in sorted(folder.iterdir())] == list(_sqlite_file.MIGRATIONS)
+    assert [file.name for file in sorted(folder.iterdir())] == list(MIGRATIONS)
 
 
 def test_the_settings_are_in_force_on_every_connection(path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from longterm.errors import StoreError
+from longterm.store._rows import MIGRATIONS
 from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _file as _sqlite_file
 from longterm.testing._sample_runs import suspended_run
@@ -88,10 +89,10 @@ def test_a_database_of_another_application_is_left_alone(path: Path, statement: 
 
 def test_the_schema_of_a_newer_longterm_is_left_alone(path: Path) -> None:
     make_store(path)
-    change(path, f"PRAGMA user_version = {len(_sqlite_file.MIGRATIONS) + 1}")
+    change(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     before = path.read_bytes()
 
-    newest = len(_sqlite_file.MIGRATIONS)
+    newest = len(MIGRATIONS)
     assert refusal(path) == (
         f"cannot open {path}: its schema has version {newest + 1}, and this longterm knows "
         f"versions up to {newest} (upgrade longterm; the file was left as it is)"

@@ -13,20 +13,10 @@ from typing import Final, NamedTuple
 from psycopg import IsolationLevel, errors
 
 from longterm.errors import StoreError
+from longterm.store._rows import MIGRATIONS
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import one_line
 from longterm.store.postgres._names import USUAL_SCHEMA, Schema
-
-MIGRATIONS: Final = (
-    "0001_runs.sql",
-    "0002_checksum.sql",
-    "0003_saved_turn.sql",
-    "0004_several_events.sql",
-    "0005_deliveries.sql",
-    "0006_claim.sql",
-    "0007_inbox.sql",
-)
-"""The steps that made the schema, oldest first; `longterm.migrations` lists those it has had."""
 
 _LOCK: Final = int.from_bytes(b"longterm", "big")
 """The advisory lock under which one process at a time migrates."""

@@ -13,22 +13,12 @@ from time import monotonic, sleep
 from typing import Final, TypeVar
 
 from longterm.errors import StoreError
+from longterm.store._rows import MIGRATIONS
 from longterm.store.sqlite._connection import Connection
 from longterm.store.sqlite._errors import as_store_error, is_busy
 
 APPLICATION_ID: Final = int.from_bytes(b"long", "big")
 """Marks the file as longterm's in its header, where `file` and SQLite find it."""
-
-MIGRATIONS: Final = (
-    "0001_runs.sql",
-    "0002_checksum.sql",
-    "0003_saved_turn.sql",
-    "0004_several_events.sql",
-    "0005_deliveries.sql",
-    "0006_claim.sql",
-    "0007_inbox.sql",
-)
-"""The steps that made the schema, oldest first; a file's `user_version` counts those it has had."""
 
 _OLDEST_SQLITE: Final = (3, 37)
 _RETRY_SECONDS: Final = 0.005
