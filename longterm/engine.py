@@ -143,7 +143,7 @@ class Engine(Records):
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
         run = self._arrivals.deliver(run_id, event_id, result, key)
-        return self._gone_on(run)
+        return self._gone_on(run) if run.unread else run
 
     def send(
         self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
@@ -359,10 +359,10 @@ class Engine(Records):
 
     def _gone_on(self, run: Run) -> Run:
         """Return a run once it has read, after a turn, what it was sent before."""
-        return self._due.go_on(run) if run.unread and not run.is_duplicate else run
+        return run if run.is_duplicate or not run.unread else self._due.go_on(run)
 
     async def _agone_on(self, run: Run) -> Run:
-        return await self._due.ago_on(run) if run.unread and not run.is_duplicate else run
+        return run if run.is_duplicate or not run.unread else await self._due.ago_on(run)
 
 
 def _check_limits(

@@ -21,22 +21,6 @@ if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
 
 
-class Arrival:
-    """An event that comes now, behind those that its run was sent before and has not read."""
-
-    before: int | None = None
-    """How many of those may be read first; None: that is not known yet."""
-    is_over = False
-    """Whether nothing comes after this turn: it is the event's own, or there is none."""
-
-    def __init__(self, run_id: str, event_id: str, value: Any, key: str | None) -> None:
-        """Bring an event to a run; None: without a key."""
-        self.run_id = run_id
-        self.event_id = event_id
-        self.value = value
-        self.delivery = None if key is None else _delivery(event_id, value, key)
-
-
 class Arrivals:
     """Brings events to the runs of one engine."""
 
@@ -51,15 +35,21 @@ class Arrivals:
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
-        arrival = Arrival(run_id, event_id, value, key)
+        delivery = None if key is None else _delivery(event_id, value, key)
+        before: int | None = None
         while True:
             claim = Claim(self._claims)
             try:
-                done = self._take(claim, arrival)
+                done = self._take(claim, run_id, event_id, value, delivery, before != 0)
                 if done is not None:
                     return done
-                first, delivery = self._first(claim, arrival)
-                saved = self._turns.advance(claim, first, delivery)
+                assert claim.run is not None
+                before = _older(claim.run, before) if claim.run.unread else 0
+                if not before:
+                    result = WaitResult(value, name=event_id)
+                    return self._turns.advance(claim, result, delivery)
+                before -= 1
+                self._turns.advance(claim, *self._turns.unread(claim))
             except BaseException as error:
                 try:
                     claim.close(error)
@@ -67,26 +57,45 @@ class Arrivals:
                     claim.close(error)
                     raise
                 raise
-            if arrival.is_over:
-                return saved
 
     async def adeliver(self, run_id: str, event_id: str, value: Any, key: str | None = None) -> Run:
         """Bring a run its event from asynchronous code."""
-        arrival = Arrival(run_id, event_id, value, key)
+        delivery = None if key is None else _delivery(event_id, value, key)
+        before: int | None = None
+        is_own = True
+
+        def choose() -> tuple[WaitResult | None, Delivery | None]:
+            nonlocal before, is_own
+            assert claim.run is not None
+            before = _older(claim.run, before)
+            is_own = before == 0
+            if is_own:
+                return WaitResult(value, name=event_id), delivery
+            before -= 1
+            return self._turns.unread(claim)
+
         while True:
+            is_own = True  # as what is settled without a turn
             async with self._claims.open() as claim, claim:
-                choose = partial(self._first, claim, arrival)
-                done = await self._turns.take_turn(claim, choose, self._take, claim, arrival)
-            if arrival.is_over:
+                take = partial(self._take, claim, run_id, event_id, value, delivery, before != 0)
+                done = await self._turns.take_turn(claim, choose, take)
+            if is_own:
                 return done
 
-    def _take(self, claim: Claim, arrival: Arrival) -> Run | None:
+    def _take(
+        self,
+        claim: Claim,
+        run_id: str,
+        event_id: str,
+        value: Any,
+        delivery: Delivery | None,
+        may_be_older: bool,
+    ) -> Run | None:
         """Claim a run for an event, or for one that it was sent before and reads first.
 
         Return what came of the event's delivery before, if this repeats it.
         """
-        run_id, event_id, delivery = arrival.run_id, arrival.event_id, arrival.delivery
-        check_event_size(event_id, arrival.value, self._max_event_bytes)
+        check_event_size(event_id, value, self._max_event_bytes)
         key = None if delivery is None else delivery.key
         run = claim.take(run_id, event_id, key)
         if run is None:
@@ -97,36 +106,29 @@ class Arrivals:
                 stored = self._claims.store.get(run_id)
             if run is None:
                 if delivery is None or not delivery.is_taken(stored, self._claims.keys):
-                    if arrival.before != 0 and claim.take_unread(stored):
+                    if may_be_older and claim.take_unread(stored):
                         return None
                     raise refusal(stored, event_id)
                 if stored.state is RunState.RUNNING:
                     raise RunNotSuspended(run_id, stored.state)
                 kept = self._claims.confirmed(stored)
                 if delivery.is_taken(kept, self._claims.keys):
-                    arrival.is_over = True
                     return kept.changed(is_duplicate=True)
                 # It was not safe yet when it was read, and a failover has undone it.
-                return self._take(claim, arrival)
-        if key is None or run.delivery != key:
-            return None
-        arrival.is_over = True
-        return claim.release().changed(is_duplicate=True)
+                return self._take(claim, run_id, event_id, value, delivery, may_be_older)
+        is_repeated = key is not None and run.delivery == key
+        return claim.release().changed(is_duplicate=True) if is_repeated else None
 
-    def _first(self, claim: Claim, arrival: Arrival) -> tuple[WaitResult | None, Delivery | None]:
-        """Return what the turn of a claimed run begins with: an event that was sent before, or now.
 
-        Only what was sent before the first claim counts as that: more may come all the time.
-        """
-        assert claim.run is not None
-        if claim.run.unread:
-            if arrival.before is None:
-                arrival.before = len(claim.run.unread)
-            if arrival.before and claim.run.next_unread is not None:
-                arrival.before -= 1
-                return self._turns.unread(claim)
-        arrival.is_over = True
-        return WaitResult(arrival.value, name=arrival.event_id), arrival.delivery
+def _older(run: Run, before: int | None) -> int:
+    """Return how many events of its inbox a claimed run may read before the one that comes now.
+
+    Those are what was there at the first claim, since more may come all the time. `before` is how
+    many of them are left; None: it is the first claim.
+    """
+    if run.next_unread is None:
+        return 0
+    return len(run.unread) if before is None else before
 
 
 def _delivery(event_id: str, value: Any, key: str) -> Delivery:

@@ -203,7 +203,7 @@ class Turns:
         attempt = self._attempt(claim.run, result, delivery)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
-        return self._run(attempt, claim.save_turn)
+        return self._run(attempt, claim.save if claim.read is None else claim.save_turn)
 
     def advance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run by an event of its inbox, else by the end of its wait.
