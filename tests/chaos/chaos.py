@@ -23,7 +23,7 @@ from pathlib import Path
 
 from longterm import Engine, Run, RunState
 from longterm._event_names import START
-from tests.chaos.deliverer import LEASE, PATIENCE, deliver
+from tests.chaos.deliverer import ATTEMPTS, LEASE, PATIENCE, deliver
 from tests.chaos.faulty_store import CHANGING
 from tests.chaos.flows import EVENTS, EXPIRED, collect
 from tests.store.postgres_server import PostgresServer, find_binaries
@@ -120,9 +120,9 @@ def _end(pid: int) -> None:
 
 def _judge(url: str, diary: Path, started: set[str]) -> dict[str, object]:
     """Let all runs come to their end, and compare them with the diaries."""
-    engine = Engine(url, lease=LEASE)
+    engine = Engine(url, lease=LEASE, max_attempts=ATTEMPTS)
     time.sleep(LEASE.total_seconds() + 0.2)
-    released = len(engine.release_stale(max_attempts=10**6))
+    released = len(engine.release_stale(max_attempts=ATTEMPTS))
     for run in _all_runs(engine):
         assert run.state in (RunState.SUSPENDED, RunState.COMPLETE), f"{run.id} is {run.state}"
         assert run.state is RunState.COMPLETE or run.waiting_for, f"{run.id} waits for nothing"

@@ -25,6 +25,8 @@ from tests.chaos.flows import collect
 
 LEASE = timedelta(seconds=1.5)
 PATIENCE = 2.0
+ATTEMPTS = 10**6
+"""How often a run's turns may die in a row: as often as chaos makes them."""
 _THREADS = 3
 """Of each process, so that saves come together and share what they wait for."""
 _IN_REACH = 50
@@ -40,7 +42,9 @@ def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None
     def write(*words: object) -> None:
         os.write(log, ("|".join(map(str, words)) + "\n").encode())
 
-    engine = Engine(FaultyStore(open_store(url), killing(fault)), lease=LEASE)
+    engine = Engine(
+        FaultyStore(open_store(url), killing(fault)), lease=LEASE, max_attempts=ATTEMPTS
+    )
     threads = [
         threading.Thread(target=_go_on, args=(engine, f"{name}.{number}", write))
         for number in range(_THREADS)
@@ -68,7 +72,7 @@ def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., 
     if chance < 0.03:
         write("started", engine.start_flow(collect, PATIENCE).id)
     elif chance < 0.08:
-        engine.release_stale(max_attempts=10**6)
+        engine.release_stale(max_attempts=ATTEMPTS)
         engine.expire_due(limit=5)
     else:
         state = "running" if chance < 0.1 else "suspended"
