@@ -25,7 +25,7 @@ from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
 _LONGEST_LINE: Final = 500
-_FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d+)")
+_FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d{1,9})\b")
 
 
 def add_commands(commands: Any) -> None:

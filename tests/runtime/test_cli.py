@@ -15,6 +15,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from longterm import Engine, RunState
@@ -221,6 +222,17 @@ def test_a_result_that_holds_a_run_of_elsewhere_is_shown(longterm, engine, clini
 
     assert status == 0
     assert elsewhere.id in json.loads(out)["result"]["$text"]
+
+
+@pytest.mark.parametrize("line", ["9" * 5000, 2**62, -1, None])
+def test_a_stack_with_a_line_that_is_none_is_shown(longterm, engine, clinic, line):
+    run = engine.start_flow(clinic.visit, 1)
+    stack = b"\x01\x01" + msgpack.packb([["clinic:visit", "v", 1, line, {"patient": 1}]])
+    engine.store.create(run.changed(id="forged", stack=stack))
+
+    status, out, _ = longterm("show", "forged", "--full")
+
+    assert (status, "patient = 1" in out) == (0, True)
 
 
 def test_long_lines_are_shortened_unless_somebody_wants_them_full(longterm, engine, clinic):
