@@ -40,6 +40,7 @@ from longterm.store.base import (
 from longterm.store.inbox import Inbox
 
 if TYPE_CHECKING:
+    from longterm._flows.context import LiveTurn
     from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
@@ -155,6 +156,8 @@ class Claim:
     """Whether the turn is over, and the store has been asked to save the run."""
     read: UnreadEvent | None = None
     """The event of its inbox that the turn reads."""
+    turn: LiveTurn | None = None
+    """What its flow has said and set so far, once a worker's turn has begun."""
 
     def __init__(self, claims: Claims, run: Run | None = None) -> None:
         """Hold a run that was claimed, or none yet."""

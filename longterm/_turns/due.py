@@ -20,7 +20,7 @@ from longterm._flows.flow import flow_named, known_names
 from longterm._signals import is_of_signal
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.threads import in_thread
-from longterm._turns.transitions import failed_run, parked_run
+from longterm._turns.transitions import failed_run, parked_run, with_facts
 from longterm._turns.turns import Turns
 from longterm.clock import Clock
 from longterm.errors import ClaimLost, LongtermError, TurnTimeout
@@ -256,7 +256,9 @@ class DueTurn:
         )
 
     def _save_failed(self, error: BaseException) -> None:
-        self.claim.save(failed_run(self.run, error, [], self._due.clock.now()))
+        turn = self.claim.turn
+        run = self.run if turn is None else with_facts(self.run, turn)
+        self.claim.save(failed_run(run, error, [], self._due.clock.now()))
 
     def _tell(self, error: BaseException, level: int | None = None) -> None:
         """Log what ended the turn; the words of an exception can hold what users said."""

@@ -215,7 +215,7 @@ class Turns:
             said: what the turns before have said to the same caller.
         """
         assert claim.run is not None
-        attempt = self._attempt(claim.run, *self.unread(claim))
+        claim.turn = attempt = self._attempt(claim.run, *self.unread(claim))
         attempt.responses += said
         return self._run(attempt, claim.save_turn)
 
@@ -227,7 +227,7 @@ class Turns:
             chosen = await claim.in_thread(self.unread, claim)
             assert chosen is not None  # None: this coroutine was closed, and does not come here
             result, delivery = chosen
-        attempt = self._attempt(claim.run, result, delivery)
+        claim.turn = attempt = self._attempt(claim.run, result, delivery)
         attempt.responses += said
         return await self._arun(attempt, claim.save_turn)
 

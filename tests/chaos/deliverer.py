@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ def _go_on(engine: Engine, name: str, write: Callable[..., None]) -> None:
 def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., None]) -> None:
     chance = draw.random()
     if chance < 0.03:
-        write("started", engine.start_flow(collect, PATIENCE).id)
+        with suppress(ClaimLost):  # it was so slow that another has taken it up
+            write("started", engine.start_flow(collect, PATIENCE).id)
     elif chance < 0.08:
         engine.release_stale(max_attempts=ATTEMPTS)
         engine.expire_due(limit=5)

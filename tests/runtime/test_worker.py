@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from longterm import ClaimLost, Engine, NotSupported, RunState, StoreError, deflow, suspend
+from longterm import (
+    ClaimLost,
+    Engine,
+    NotSupported,
+    RunState,
+    StoreError,
+    deflow,
+    set_index,
+    suspend,
+)
 from longterm._flows.flow import _flows as flows
 from longterm.errors import TurnTimeout
 from longterm.store.memory import MemoryStore
@@ -109,6 +118,27 @@ def wait_until_over():
     hanging.append(threading.current_thread())
     said.put("it hangs")
     over.wait()
+
+
+@deflow
+def sets_facts_and_hangs():
+    suspend("answer", expires=DAY, default=None)
+    set_index(customer="Ada")
+    wait_until_over()
+
+
+@deflow
+def sets_facts_and_exits():
+    suspend("answer", expires=DAY, default=None)
+    set_index(customer="Ada")
+    sys.exit(1)
+
+
+@deflow
+async def sets_facts_and_waits():
+    suspend("answer", expires=DAY, default=None)
+    set_index(customer="Ada")
+    await never()
 
 
 @deflow
@@ -489,6 +519,15 @@ def test_a_turn_that_takes_too_long_is_given_up(engine, clock, caplog):
     hanging[0].join(timeout=60)
     assert not hanging[0].is_alive()
     assert engine.get_run(run_id) == again
+
+
+def test_a_run_that_its_worker_fails_keeps_the_facts_of_that_turn(engine, clock):
+    runs = due(engine, clock, sets_facts_and_hangs, sets_facts_and_exits, sets_facts_and_waits)
+
+    assert Worker(engine, turn_seconds=0.05).run_once() == 3
+
+    found = engine.find_runs(index={"customer": "Ada"}, state=RunState.FAILED)
+    assert {run.id for run in found} == set(runs)
 
 
 def test_an_async_turn_that_takes_too_long_is_cancelled(engine, clock):
