@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import linecache
 import os
 import subprocess
 import sys
-from unittest.mock import patch
 
 import pytest
 
@@ -189,16 +187,6 @@ def test_function_without_source_is_refused():
 
     with pytest.raises(CompileError, match="its source is not to be found"):
         deflow(namespace["made"])
-
-
-def test_function_without_a_module_is_refused_and_the_remedy_works():
-    text = "from longterm import deflow, suspend\n@deflow\ndef made(): return suspend('a')\n"
-    lines = text.splitlines(keepends=True)
-    with patch.dict(linecache.cache, {"<a cell>": (len(text), None, lines, "<a cell>")}):
-        code = compile(text, "<a cell>", "exec")
-        with pytest.raises(CompileError, match=r"have no __name__.*exec\(code, {'__name__': 'sh"):
-            exec(code, {})
-        exec(code, {"__name__": "shop_in_a_cell"})
 
 
 def test_starting_what_is_no_flow_is_refused():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import linecache
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -29,6 +31,7 @@ from tests.advice import said_by_python as python
 
 PRELUDE = """\
 import asyncio, functools, operator, types
+from datetime import timedelta
 import longterm
 from longterm import astart_flow, call, deflow, suspend
 
@@ -101,6 +104,26 @@ STANDS_BETWEEN = """
     def main():
         return helper(ask)
 """
+IN_ASYNCIO = "await the flow itself; a limit of time is the wait's own: `suspend(name, expires=…)`"
+RUN_INSIDE = """
+    @deflow
+    def main():
+        return asyncio.run(ask_soon("a"))
+"""
+WRAPPED = (
+    "take the decorator away, or make of it a flow that takes the other one as an argument: "
+    "`@deflow def retried(flow, *args)`"
+)
+WRAPPER = """
+    @wrapping
+    @deflow
+    def wrapped(question):
+        return suspend(question)
+
+    @deflow
+    def main():
+        return wrapped("a") + 1
+"""
 SHARED = "pass it as an argument, or make the outer function a flow"
 OUTER = """
     def made():
@@ -139,6 +162,26 @@ CASES: list[tuple[str, str, str]] = [
             return [(await astart_flow(ask_soon, each)).waiting_for for each in "ab"]
     """),
     (LET_PASS, CAUGHT, CAUGHT.replace("def careful", "@deflow\n    def careful")),
+    (IN_ASYNCIO, RUN_INSIDE, """
+        @deflow
+        async def main():
+            return await ask_soon("a")
+    """),
+    (IN_ASYNCIO, RUN_INSIDE, """
+        @deflow
+        async def main():
+            return suspend("a", expires=timedelta(minutes=5), default=None)
+    """),
+    (WRAPPED, WRAPPER, WRAPPER.replace("@wrapping", "")),
+    (WRAPPED, WRAPPER, """
+        @deflow
+        def retried(flow, *args):
+            return flow(*args)
+
+        @deflow
+        def main():
+            return retried(ask, "a")
+    """),
     (PLAIN, STANDS_BETWEEN, STANDS_BETWEEN.replace("def helper", "@deflow\n    def helper")),
     (PLAIN, STANDS_BETWEEN, """
         def helper(answer):
@@ -459,6 +502,18 @@ def main():
     return suspend("q") + 1
 """
 START = "import one, longterm; print(longterm.start_flow(one.main).state)"
+
+
+def test_code_without_a_module() -> None:
+    code = compile(ONE, "one_in_a_cell.py", "exec")
+    lines = ONE.splitlines(keepends=True)
+    with patch.dict(linecache.cache, {code.co_filename: (len(ONE), None, lines, code.co_filename)}):
+        with printed("give them one: `exec(code, {'__name__': 'shop'})`"):
+            exec(code, {})
+        namespace = {"__name__": "shop"}
+        exec(code, namespace)
+        run = longterm.start_flow(namespace["main"])
+        assert longterm.process_event(run.id, "q", 1).result == 2
 
 
 def test_expression_that_the_parser_does_not_read_where_it_is_called(monkeypatch: Any) -> None:
