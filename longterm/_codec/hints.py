@@ -21,6 +21,8 @@ _ROW: Final = (
     "keep its primary key, and get it again after the suspend; or register the type by its key: "
     "see docs/recipes.md",
 )
+_PARSED: Final = "keep its text, and parse that again after the suspend"
+_FILE: Final = ("an open file belongs to a process", _OPENED)
 _RECIPE: Final = "keep plain values, or register the type: see docs/recipes.md"
 
 _BY_NAME: Final[dict[str, tuple[str, str]]] = {
@@ -52,6 +54,28 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "typing._GenericAlias": ("only classes with classes are stored of the types of typing", _AGAIN),
     "typing._SpecialForm": ("only classes with classes are stored of the types of typing", _AGAIN),
     "typing.TypeVar": ("only classes with classes are stored of the types of typing", _AGAIN),
+    "time.struct_time": ("it is written in C", "keep a tuple of it, or a datetime"),
+    "os.stat_result": ("it is written in C", "keep what you need of it, such as its st_size"),
+    "posix.DirEntry": ("it belongs to a process", "keep its path"),
+    "nt.DirEntry": ("it belongs to a process", "keep its path"),
+    "posix.ScandirIterator": ("where it stands cannot be read", "keep a list of the paths"),
+    "nt.ScandirIterator": ("where it stands cannot be read", "keep a list of the paths"),
+    "xml.etree.ElementTree.Element": ("it is written in C", _PARSED),
+    "xml.etree.ElementTree.ElementTree": ("its elements are written in C", _PARSED),
+    "email.message.Message": ("its policy is not plain data", _PARSED),
+    "zipfile.ZipFile": _FILE,
+    "tarfile.TarFile": _FILE,
+    "shelve.Shelf": _FILE,
+    "tempfile._TemporaryFileWrapper": _FILE,
+    "tempfile.SpooledTemporaryFile": _FILE,
+    "tempfile.TemporaryDirectory": (
+        "a folder that is removed with it belongs to a process",
+        "keep the path of a folder that stays",
+    ),
+    "threading.Thread": ("a thread belongs to a process", "join it and del it before the suspend"),
+    "threading.Event": ("it belongs to a process", "make it again after the suspend"),
+    "queue.Queue": ("it belongs to a process", "keep a list of what is in it"),
+    "concurrent.futures._base.Future": ("it belongs to a process", "keep its result()"),
     "re.Match": (
         "what it matched is not stored",
         "keep what you need of it, such as its groups() and its span()",
@@ -108,6 +132,9 @@ _BY_MODULE: Final[dict[str, tuple[str, str]]] = {
     "asyncio": ("it belongs to an event loop", "make it again after the suspend"),
     "_asyncio": ("it belongs to an event loop", "make it again after the suspend"),
     "subprocess": ("a child process belongs to a process", "wait for it before the suspend"),
+    "_hashlib": ("how far it has come cannot be read", "keep its digest(), or what it digests"),
+    "_sha2": ("how far it has come cannot be read", "keep its digest(), or what it digests"),
+    "_blake2": ("how far it has come cannot be read", "keep its digest(), or what it digests"),
     "numpy": ("numpy's values are not known", _RECIPE),
     "pandas": ("pandas' values are not known", _RECIPE),
     "pydantic_core": ("pydantic's own types are not known", _RECIPE),

@@ -89,6 +89,7 @@ PLAIN_CLASSES: Final = frozenset(
         "collections:OrderedDict", "collections:UserDict", "collections:UserList",
         "collections:UserString", "collections:defaultdict", "collections:deque",
         "contextlib:nullcontext", "contextlib:suppress", "string:Template",
+        "subprocess:CompletedProcess",
     }
 )  # fmt: skip
 """Classes whose instances are plain data, or only hold it."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import importlib
 import io
 import logging
 import math
 import operator
 import random
 import re
+import subprocess
+import sys
 import threading
 import typing
 from collections import OrderedDict, UserList, deque
@@ -288,3 +291,31 @@ def test_what_is_refused_has_a_way_out(make: Any, remedy: str) -> None:
         encode([make(len) if make is functools.partialmethod else make()])
     assert remedy in caught.value.hint
     assert "allow(" not in caught.value.hint
+
+
+STORED = [
+    "decimal.Decimal('1.50')", "pathlib.Path('/a')", "ipaddress.ip_network('10.0.0.0/8')",
+    "fractions.Fraction(1, 3)", "re.compile('a', re.I)", "zoneinfo.ZoneInfo('Europe/Paris')",
+    "array.array('i', [1])", "bytearray(b'a')", "memoryview(b'abc')",
+    "types.MappingProxyType({'a': 1})", "collections.OrderedDict(b=1, a=2)",
+    "collections.Counter('aab')", "collections.ChainMap({'a': 1}, {'b': 2})",
+    "collections.UserDict(a=1)", "types.SimpleNamespace(a=1)", "types.GenericAlias(list, int)",
+    "logging.getLogger('shop')", "uuid.UUID(int=1)", "urllib.parse.urlparse('http://a/b?c')",
+    "datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)", "http.HTTPStatus.OK",
+    "subprocess.run(['true'], capture_output=True)", "collections.deque([1], maxlen=3)",
+    "range(3)", "slice(1, 2)", "frozenset({1})", "1 + 2j", "typing.Any", "dict[str, int]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expression", STORED)
+def test_values_of_the_standard_library_come_back(expression: str) -> None:
+    named = sys.stdlib_module_names.intersection(re.findall(r"\b([a-z]+)\.", expression))
+    modules = {name: importlib.import_module(name) for name in named}
+    importlib.import_module("urllib.parse")
+    value = eval(expression, modules)
+    back = decode(encode([value]))[0]
+    assert type(back) is type(value)
+    if isinstance(value, subprocess.CompletedProcess):
+        assert vars(back) == vars(value)
+    else:
+        assert back == value

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from longterm._codec import names, trust
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_exactly
+from longterm._codec.types.classes import KEEP
 from longterm._codec.types.declared import (
     CACHED_HASH,
     MISSING,
@@ -32,10 +33,6 @@ _STEPS: Final = 10
 """How many times a field is looked at."""
 _SAY: Final = "say what became of it by longterm.register_upgrade"
 _FILL: Final = "fill it by longterm.register_upgrade"
-KEEP: Final = (
-    "keep the class under its name as it was, until no run holds an instance, and give the new one "
-    "another name"
-)
 
 
 class Change:

@@ -250,12 +250,21 @@ def plan_named(name: str) -> ClassPlan:
     """
     cls, _ = names.find(name)
     if not is_a(cls, type):
-        raise NotAllowed(name, "is not a class")
+        raise NotAllowed(name, f"is not a class (if it was one: {KEEP})")
     plan = plan_of(cls)
     if isinstance(plan, NoPlan):
         reason = plan.reason or "its class is not plain"
-        raise NotAllowed(name, f"cannot have stored instances: {reason}")
+        hint = KEEP
+        if has_finalizer(cls):
+            hint = f"if it is to run, longterm.allow({name.partition(':')[0]!r})"
+        raise NotAllowed(name, f"cannot have stored instances: {reason} ({hint})")
     return plan
+
+
+KEEP: Final = (
+    "keep the class under its name as it was, until no run holds an instance, and give the new one "
+    "another name"
+)
 
 
 def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
@@ -270,8 +279,6 @@ def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
 
 def became_another(plan: ClassPlan, then: str) -> CannotLoad:
     """Return the refusal of what was stored when the class was of another kind."""
-    from longterm._codec.types.changes import KEEP
-
     return CannotLoad(plan.name, f"it was {then} when it was stored, and is another now", KEEP)
 
 
@@ -366,8 +373,13 @@ def _is_declared(cls: type, name: str) -> bool:
     return False
 
 
+def has_finalizer(cls: type) -> bool:
+    """Return whether code of a class runs when an instance is freed."""
+    return any("__del__" in namespace_of(base) for base in mro_of(cls))
+
+
 def _why_no_instances(cls: type, name: str) -> NoPlan:
-    if any("__del__" in namespace_of(base) for base in mro_of(cls)):
+    if has_finalizer(cls):
         module_name = name.partition(":")[0]
         return NoPlan(
             "its class has a __del__, which forged bytes could make run",
