@@ -23,7 +23,6 @@ from longterm._api import (
     start_flow,
     throw,
 )
-from longterm._blind import blind
 from longterm._codec import (
     PayloadCodec,
     allow,
@@ -44,6 +43,7 @@ from longterm._flows.primitives import (
     sleep,
     suspend,
 )
+from longterm._records.blind import blind
 from longterm._version import __version__ as __version__
 from longterm._wiring import connect
 from longterm.engine import Engine

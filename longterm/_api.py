@@ -19,11 +19,11 @@ from longterm.store.base import RunStore
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from longterm._search import Conditions
+    from longterm._records.search import Conditions
     from longterm.unread import Receipt
 else:
     UUID = later("uuid", "UUID")
-    Conditions = later("longterm._search", "Conditions")
+    Conditions = later("longterm._records.search", "Conditions")
     Receipt = later("longterm.unread", "Receipt")
 
 P = ParamSpec("P")

@@ -199,7 +199,7 @@ def test_waiting_run_is_not_deleted_and_the_error_names_the_way(full):
 
 
 def test_all_runs_of_a_customer_are_deleted_or_none(full, monkeypatch):
-    monkeypatch.setattr("longterm._deletion._AT_ONCE", 2)
+    monkeypatch.setattr("longterm._records.deletion._AT_ONCE", 2)
     for _ in range(5):
         ended(full, 7)
     kept, waiting = ended(full, "7"), full.start_flow(serve, 7)

@@ -245,7 +245,7 @@ def test_store_that_cannot_do_it_says_so(tmp_path):
 
 
 def test_more_runs_than_a_page_are_sealed(monkeypatch):
-    monkeypatch.setattr("longterm._resealing._AT_ONCE", 2)
+    monkeypatch.setattr("longterm._records.resealing._AT_ONCE", 2)
     engine = Engine(MemoryStore())
     for _ in range(5):
         engine.start_flow(shop, "Ada")

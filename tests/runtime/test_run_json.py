@@ -196,7 +196,7 @@ def test_type_of_the_result_is_for_type_checkers_only():
 def test_conditions_are_those_that_find_runs_takes():
     from inspect import signature
 
-    from longterm._search import Conditions
+    from longterm._records.search import Conditions
 
     parameters = signature(Engine.find_runs).parameters
 

@@ -21,13 +21,13 @@ from longterm.store.inbox import Inbox
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from longterm._resealing import SealReport
-    from longterm._search import Conditions
+    from longterm._records.resealing import SealReport
+    from longterm._records.search import Conditions
     from longterm.unread import UnreadEvent
 else:
     UUID = later("uuid", "UUID")
-    SealReport = later("longterm._resealing", "SealReport")
-    Conditions = later("longterm._search", "Conditions")
+    SealReport = later("longterm._records.resealing", "SealReport")
+    Conditions = later("longterm._records.search", "Conditions")
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
@@ -76,7 +76,7 @@ class Records:
             NotSupported: the store cannot search.
             InvalidKey: blind facts are to be found, and there is no key.
         """
-        from longterm._search import find, moment_before, query_of
+        from longterm._records.search import find, moment_before, query_of
 
         query = query_of(
             state=state,
@@ -135,7 +135,7 @@ class Records:
             InvalidQuery: neither an id is given nor a fact, or both are.
             NotSupported: the store cannot delete one run, or cannot search.
         """
-        from longterm._deletion import delete_found, delete_run
+        from longterm._records.deletion import delete_found, delete_run
 
         if run_id is None:
             return delete_found(self.store, index or {}, blind or {})
@@ -158,7 +158,7 @@ class Records:
             InvalidKey: there is neither a key nor a payload codec.
             NotSupported: the store cannot do it.
         """
-        from longterm._resealing import seal_runs
+        from longterm._records.resealing import seal_runs
 
         return seal_runs(self.store)
 
@@ -170,8 +170,8 @@ class Records:
         Raises:
             NotSupported: the store cannot delete.
         """
-        from longterm._deletion import delete_ended, forget_keys
-        from longterm._search import moment_before
+        from longterm._records.deletion import delete_ended, forget_keys
+        from longterm._records.search import moment_before
 
         deleted = delete_ended(self.store, moment_before(self.clock, older_than))
         forget_keys(self.store, self.clock.now())

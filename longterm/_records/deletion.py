@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from longterm._search import find, query_of
+from longterm._records.search import find, query_of
 from longterm.errors import InvalidQuery, NotSupported, RunNotEnded, UnknownRun
 from longterm.run import ENDED, Fact, Run
 from longterm.store.base import Deletion, Erasure, Keys, RunStore

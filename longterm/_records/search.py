@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypedDict
 
-from longterm._blind import blinded
 from longterm._flows.flow import flow_of
 from longterm._names import check_fact, id_of_run, is_text
+from longterm._records.blind import blinded
 from longterm.clock import Clock
 from longterm.errors import InvalidQuery, NotSupported
 from longterm.run import Fact, Run, RunState
