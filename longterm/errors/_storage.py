@@ -87,7 +87,8 @@ class UnreadableRun(StoreError):
         self.reason = reason
         super().__init__(
             f"the row of run {run_id!r} cannot be read: {reason} (restore it from a backup; or, if "
-            "somebody changed it by hand and it is right, set its checksum to NULL; then retry it)"
+            "somebody changed it by hand and it is right, set its checksum to NULL, and retry it "
+            "if it is failed by now)"
         )
 
 

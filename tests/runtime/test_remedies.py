@@ -637,7 +637,7 @@ def test_a_flow_of_a_program_that_cannot_be_imported(run_python: Any, tmp_path: 
 
 ELSEWHERE = {
     "restore it from a backup; or, if somebody changed it by hand and it is right, set its "
-    "checksum to NULL; then retry it": "tests/store/test_remedies.py",
+    "checksum to NULL, and retry it if it is failed by now": "tests/store/test_remedies.py",
     "set the clocks of all machines by NTP; nothing need be restarted":
         "tests/store/test_remedies.py",
     "it tries again": "no advice",

@@ -184,7 +184,8 @@ def test_a_file_that_may_not_be_written_can_be_read_but_not_claimed_from(open_fo
     assert as_common_user("get", path) == "suspended"
     assert as_common_user("claim", path) == (
         f"StoreError: cannot claim run 'r1' in {path}: the file or its folder is read-only for "
-        "this user (give it permission to write both, or name a file elsewhere)"
+        "this user (give it permission to write both, and the -wal and -shm files beside it, or "
+        "name a file elsewhere)"
     )
 
 

@@ -17,7 +17,8 @@ _MEANINGS: Final = {
     ),
     sqlite3.SQLITE_READONLY: (
         "the file or its folder is read-only for this user",
-        "give it permission to write both, or name a file elsewhere",
+        "give it permission to write both, and the -wal and -shm files beside it, or name a file "
+        "elsewhere",
     ),
     sqlite3.SQLITE_IOERR: (
         "the disk failed to read or write",
