@@ -373,7 +373,7 @@ class Wakes(Protocol):
         until: datetime,
         is_stopped: Callable[[], bool],
     ) -> None:
-        """Wait until a run is due, at the latest until a moment, or until told to stop.
+        """Wait until a run is due or is sent what it waits for; at most until a moment, or a stop.
 
         Of the deadlines that are stored, only those after `looked_at` count: what was due then is
         known to the caller, who may be unable to carry it on. Of those that are saved meanwhile,

@@ -15,6 +15,7 @@ from longterm.run import Run, RunState
 from longterm.store.base import Query, died_run
 from longterm.store.memory import MemoryStore
 from longterm.testing.contract import StoreContract
+from longterm.unread import UnreadEvent
 
 
 class ClaimsInTwoSteps(MemoryStore):
@@ -254,6 +255,64 @@ class RewritesWhatHasGoneOn(MemoryStore):
     def rewrite(self, run: Run) -> bool:
         stored = self._stored(run.id)
         return super().rewrite(run.changed(turn=stored.turn, state=stored.state))
+
+
+class PostsKeysTwice(MemoryStore):
+    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+        self._keys.get(event.run_id, {}).pop(event.key, None)
+        return super().post(event, limit=limit)
+
+
+class PostsToRunsThatAreOver(MemoryStore):
+    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+        run = self.get(event.run_id)
+        if run.state in (RunState.COMPLETE, RunState.CANCELLED):
+            self._inbox.setdefault(run.id, {})[1] = event
+            return 1
+        return super().post(event, limit=limit)
+
+
+class ReturnsUnreadAsItWasGiven(MemoryStore):
+    def update(self, run: Run) -> Run:
+        return super().update(run).changed(unread=run.unread)
+
+
+class ReadsEventsOfDeadTurns(MemoryStore):
+    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+        self._inbox.get(run.id, {}).pop(event.number, None)
+        return super().update_read(run, event)
+
+
+class ReadsTheNewestFirst(MemoryStore):
+    def unread(self, run_id: str, **asked: Any) -> list[UnreadEvent]:
+        return super().unread(run_id, **asked)[::-1]
+
+
+class ClaimsParkedRunsForTheirEvents(MemoryStore):
+    def claim_unread(self, **asked: Any) -> list[Run]:
+        for run in list(self._runs.values()):
+            if run.state is RunState.SUSPENDED:
+                self._runs[run.id] = run.changed(encoded_error=None)
+        return super().claim_unread(**asked)
+
+
+class ForgetsKeysOfUnreadEvents(MemoryStore):
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        found = [
+            (kept, key)
+            for kept in self._keys.values()
+            for key, (_, taken_at) in kept.items()
+            if taken_at < taken_before
+        ]
+        for kept, key in found:
+            del kept[key]
+        return len(found)
+
+
+class LeavesEventsOfDeletedRuns(MemoryStore):
+    def _forget(self, run_id: str) -> None:
+        del self._runs[run_id]
+        self._keys.pop(run_id, None)
 
 
 BROKEN: list[Any] = [

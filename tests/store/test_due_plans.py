@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from longterm.store.sqlite import SQLiteStore
+from longterm.store.sqlite import _inbox as sqlite_inbox
 from longterm.store.sqlite import _store as sqlite_store
 from tests.store.postgres_server import PostgresServer
 
@@ -63,4 +64,50 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
 
     plan = [step for (step,) in steps]
     assert any("Index Scan using runs_due" in step for step in plan), plan
+    assert not any("Sort" in step or "Seq Scan" in step for step in plan), plan
+
+
+def test_sqlite_reads_the_runs_that_can_go_on_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    SQLiteStore(path).migrate()
+    names = sqlite_store.json_text(FLOWS)
+
+    with closing(sqlite3.connect(path)) as connection:
+        steps = connection.execute(
+            f"EXPLAIN QUERY PLAN {sqlite_inbox._CLAIM_OF_FLOWS}",
+            (1, "2026-01-01T01:00:00.000000Z", names, 8),
+        ).fetchall()
+
+    plan = [step[-1] for step in steps]
+    assert any("USING INDEX runs_unread" in step for step in plan), plan
+    assert not any("TEMP B-TREE FOR ORDER" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("unread", ["", "early\n", "answer\n"])
+def test_postgres_reads_the_runs_that_can_go_on_in_order(
+    server: PostgresServer, fresh_database: Callable[..., str], unread: str
+) -> None:
+    import psycopg
+
+    from longterm.store.postgres import PostgresStore, _statements
+
+    url = server.url(fresh_database())
+    with closing(PostgresStore(url)) as store:
+        store.migrate()
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO longterm.runs"
+                " (id, flow, turn, state, waiting_for, unread, updated_at, attempts, facts)"
+                " VALUES (%s, %s, 1, 'suspended', 'answer', %s,"
+                " '2026-06-01 00:00Z'::timestamptz + %s * interval '1 s', 0, '{}')",
+                [(run_id, flow, unread, number) for run_id, flow, number in ROWS],
+            )
+        connection.execute("ANALYZE longterm.runs")
+        steps = connection.execute(
+            f"EXPLAIN {_statements._ABLE_OF_FLOWS} {_statements._LOCK_ABLE}", (FLOWS, 8)
+        ).fetchall()
+
+    plan = [step for (step,) in steps]
+    assert any("Index Scan using runs_unread" in step for step in plan), plan
     assert not any("Sort" in step or "Seq Scan" in step for step in plan), plan

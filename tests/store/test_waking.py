@@ -73,6 +73,29 @@ def test_a_deadline_from_before_is_kept(engine, request):
     wait_until_complete(engine, run)
 
 
+def test_an_event_that_is_sent_while_it_rests_is_read(engine, worker):
+    runs = [engine.start_flow(impatient, 200) for _ in range(2)]
+    time.sleep(1)
+
+    for run in runs:
+        engine.send(run.id, "later", 1)
+        engine.send(run.id, "answer", "in time")
+
+        wait_until_complete(engine, run)
+        assert engine.get_run(run.id).result == "in time"
+
+
+def test_an_event_that_comes_before_its_wait_is_read_by_a_resting_worker(engine, worker):
+    run = engine.start_flow(impatient, 200)
+    time.sleep(1)
+    claimed = engine.store.unsuspend(run.id, "answer")
+
+    engine.send(run.id, "answer", "in time")
+    engine.store.update(claimed.changed(state=RunState.SUSPENDED))
+
+    wait_until_complete(engine, run)
+
+
 def test_a_deadline_that_is_saved_while_it_rests_is_kept(engine, worker):
     far = engine.start_flow(impatient, 200)
     time.sleep(1)

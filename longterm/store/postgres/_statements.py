@@ -26,10 +26,10 @@ CAN_GO_ON: Final[LiteralString] = (
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.
 _WAKE_WORKERS: Final[LiteralString] = (
-    "CASE WHEN state = 'suspended' AND"
+    f"CASE WHEN {CAN_GO_ON} THEN pg_notify('longterm', '0')"
+    " WHEN state = 'suspended' AND"
     " deadline < greatest(updated_at, now()) + interval '5 minutes'"
-    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text)"
-    f" WHEN {CAN_GO_ON} THEN pg_notify('longterm', '0') END"
+    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
 )
 CREATE: Final[LiteralString] = (
     f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
