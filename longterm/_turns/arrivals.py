@@ -116,8 +116,12 @@ class Arrivals:
                     return kept.changed(is_duplicate=True)
                 # It was not safe yet when it was read, and a failover has undone it.
                 return self._take(claim, run_id, event_id, value, delivery, may_be_older)
-        is_repeated = key is not None and run.delivery == key
-        return claim.release().changed(is_duplicate=True) if is_repeated else None
+        if key is None or run.delivery != key:
+            return None
+        if self._claims.keys is not None and run.encoded_error is not None:
+            # Its turn failed, and the retry that was to forget the key died: it was never taken.
+            return None
+        return claim.release().changed(is_duplicate=True)
 
 
 def _older(run: Run, before: int | None) -> int:

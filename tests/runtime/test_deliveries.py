@@ -131,6 +131,19 @@ def test_key_of_a_delivery_that_failed_is_taken_again_after_a_retry(engine):
         engine.process_event(run.id, "divisor", 0, key="a")
 
 
+def test_key_of_a_delivery_that_failed_is_taken_again_after_a_retry_that_died(engine):
+    run = engine.start_flow(divides)
+    with pytest.raises(ZeroDivisionError):
+        engine.process_event(run.id, "divisor", 0, key="a")
+    long_ago = engine.clock.now() - timedelta(hours=1)
+    engine.store.revive(run.id, now=long_ago, until=long_ago)  # and then the process dies
+    engine.release_stale()
+
+    done = engine.process_event(run.id, "divisor", 2, key="a")
+
+    assert (done.result, done.is_duplicate) == (0.5, False)
+
+
 def test_repeat_while_a_turn_is_under_way_comes_again(engine):
     run = engine.start_flow(collects, 4)
     engine.process_event(run.id, "more", 1, key="a")

@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
-from longterm.errors import RunExists, StoreError
-from longterm.run import RunState
+from longterm.errors import RunExists, StoreError, UnknownRun
+from longterm.run import Run, RunState
+from longterm.testing._inbox_contract import letter
 from longterm.testing._races import race
-from longterm.testing._sample_runs import claim, plain, suspended_run
+from longterm.testing._sample_runs import LATER, NOON, claim, plain, suspended_run
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
+from longterm.store.postgres import _statements as sql  # noqa: E402
+from longterm.store.postgres._database import Answer  # noqa: E402
 from tests.store.deaf_proxy import DeafProxy  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
 
@@ -200,6 +203,85 @@ def test_a_claim_whose_answer_is_lost_is_found_won(
     expected = plain(replace(suspended_run(), state=RunState.RUNNING, turn=2))
     assert plain(claimed) == plain(deaf_store.get("r1")) == expected
     deaf_store.update(replace(claimed, state=RunState.COMPLETE))
+
+
+@pytest.mark.parametrize("flows", [None, ["shop.orders:greet"]])
+def test_due_runs_whose_claim_was_not_answered_are_found_claimed(
+    deaf_store: PostgresStore, proxy: DeafProxy, flows: list[str] | None
+) -> None:
+    for number in range(3):
+        deaf_store.create(replace(suspended_run(f"due {number}"), deadline=NOON))
+    proxy.swallow_next_answer()
+
+    claimed = deaf_store.claim_due(now=LATER, until=LATER, limit=2, flows=flows)
+
+    assert proxy.swallowed == 1
+    # What was claimed when the answer was lost, and what then.
+    assert [run.id for run in claimed] == ["due 0", "due 1", "due 2"]
+    for run in claimed:
+        deaf_store.update(run.changed(state=RunState.COMPLETE))
+
+
+@pytest.mark.parametrize("flows", [None, ["shop.orders:greet"]])
+def test_runs_with_unread_events_whose_claim_was_not_answered_are_found_claimed(
+    deaf_store: PostgresStore, proxy: DeafProxy, flows: list[str] | None
+) -> None:
+    deaf_store.post(letter("number", "a"), limit=9)
+    proxy.swallow_next_answer()
+
+    claimed = deaf_store.claim_unread(now=NOON, until=LATER, limit=2, flows=flows)
+
+    assert (proxy.swallowed, [run.id for run in claimed]) == (1, ["r1"])
+
+
+class Lost:
+    """Has the first answer to some statements lost, and what they did undone by a failover."""
+
+    def __init__(self, store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.execute = store._database.execute
+        self.lost = [sql.CLAIM, sql.DELETE, sql.WRITE_SOMETHING]
+        monkeypatch.setattr(store._database, "execute", self.answer)
+
+    def answer(self, statement: Any, *arguments: Any) -> Answer:
+        if statement not in self.lost:
+            return self.execute(statement, *arguments)
+        self.lost.remove(statement)
+        return Answer([], is_repeated=True)
+
+
+def test_a_claim_that_a_failover_undid_is_taken_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PostgresStore(url) as store:
+        store.create(suspended_run())
+        Lost(store, monkeypatch)
+
+        claimed = store.claim("r1", "number", now=NOON, until=LATER)
+
+        assert claimed is not None
+        assert store.claim("r1", "other", now=NOON, until=LATER) is None
+        store.update(claimed.changed(state=RunState.COMPLETE))
+
+
+def test_a_deletion_that_a_failover_undid_is_done_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PostgresStore(url) as store:
+        store.create(replace(suspended_run(), state=RunState.COMPLETE))
+        lost = Lost(store, monkeypatch)
+        real = store.get
+
+        def get(run_id: str) -> Run:
+            if sql.WRITE_SOMETHING in lost.lost:  # on the server that was lost it is gone
+                raise UnknownRun(run_id)
+            return real(run_id)
+
+        monkeypatch.setattr(store, "get", get)
+
+        assert store.delete("r1")
+
+        with pytest.raises(UnknownRun):
+            store.get("r1")
 
 
 def test_a_look_whose_answer_is_lost_looks_again(

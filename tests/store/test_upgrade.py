@@ -26,6 +26,7 @@ RUN_OF_0_1 = replace(full_run(), saved_turn=None)
 
 
 BEFORE_INBOX_SQLITE = [
+    "DROP TRIGGER checksum_of_older_writer",
     "DROP TRIGGER inbox_of_deleted_run",
     "DROP INDEX runs_unread",
     "DROP TABLE inbox",
@@ -34,11 +35,12 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP FUNCTION longterm.forget_checksum CASCADE",
     "DROP TABLE longterm.inbox",
     "DROP FUNCTION longterm.forget_inbox CASCADE",
     "DROP INDEX longterm.runs_unread",
     "ALTER TABLE longterm.runs DROP COLUMN unread, DROP COLUMN posted",
-    "DELETE FROM longterm.migrations WHERE version = 7",
+    "DELETE FROM longterm.migrations WHERE version > 6",
 ]
 
 
@@ -142,3 +144,33 @@ def test_an_older_longterm_that_still_has_it_open_can_add_runs(
         ask(f"INSERT INTO {runs} ({COLUMNS_OF_0_1}) SELECT {values} FROM {runs}")
 
         assert plain(store.get("r2")) == plain(replace(RUN_OF_0_1, id="r2"))
+
+
+SAVE_OF_0_1 = (
+    "UPDATE {} SET state = 'suspended', attempts = 0, delivery = 'k', stack = {}, error = NULL,"
+    " claimed_until = NULL WHERE id = 'r1' AND turn = 8 AND state = 'running'"
+)
+RELEASE_OF_0_1 = (
+    "UPDATE {} SET claimed_until = NULL, attempts = attempts + 1, state = 'suspended'"
+    " WHERE id = 'r1' AND state = 'running'"
+)
+
+
+@pytest.mark.parametrize("statement", [SAVE_OF_0_1, RELEASE_OF_0_1])
+def test_an_older_longterm_that_still_has_it_open_can_go_on_with_runs_of_today(
+    old: tuple[str, Callable[[str], Any]], statement: str
+) -> None:
+    url, ask = old
+    runs, stack = ("runs", "X'01'") if url.startswith("sqlite") else ("longterm.runs", "'\\x01'")
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        store.update(claim(store).changed(state=RunState.SUSPENDED, saved_turn=8))
+        ask(f"UPDATE {runs} SET state = 'running' WHERE id = 'r1'")
+
+        ask(statement.format(runs, stack))
+
+        saved = store.get("r1")
+        assert (saved.state, saved.turn) == (RunState.SUSPENDED, 8)
+        made = claim(store).changed(state=RunState.COMPLETE, saved_turn=9)
+        store.update(made)
+        assert store.get("r1") == made
+        assert ask(f"SELECT checksum IS NOT NULL FROM {runs}") in ([[(1,)]], [[(True,)]])

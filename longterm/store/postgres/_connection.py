@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
 from psycopg.pq import Format
 
+from longterm.errors import StoreError
 from longterm.store._rows import NoMoment, RawRow
 from longterm.store.postgres._names import Schema
 
@@ -56,10 +57,20 @@ _BEGIN: Final[LiteralString] = (
 _FOR_THIS_COMMIT: Final[LiteralString] = (
     f", concat(set_config({_SYNCHRONOUS_COMMIT}, true), set_config({_WARNINGS}, true))"
 )
+_SETTINGS: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
 _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 """The function of Postgres's that warns of a commit that it waits for no more."""
 
 _T = TypeVar("_T")
+
+
+def check_synchronous_commit(given: str | None) -> None:
+    """Refuse what Postgres does not have for it."""
+    if given not in _SETTINGS:
+        raise StoreError(
+            f"synchronous_commit={given!r} is no setting of Postgres "
+            f"(choose from {', '.join(filter(None, _SETTINGS))})"
+        )
 
 
 class Unanswered(psycopg.OperationalError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from longterm._later import later
 from longterm.run import Run
@@ -30,6 +30,20 @@ class PostgresInbox:
     def _confirmed(self, run_id: str) -> Run:
         """Return a run, once what it says is safe; the store does it."""
         raise NotImplementedError
+
+    def _claim_many(
+        self,
+        statement: LiteralString,
+        parameters: tuple[object, ...],
+        number: int,
+        operation: str,
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of the runs that a statement claims under a number."""
+        answer = self._database.execute(statement, parameters, operation)
+        if not answer.is_repeated:
+            return answer.rows
+        # Those of the first try, whose answer was lost, have the number too.
+        return self._database.execute(sql.CLAIMED, (number,), operation).rows
 
     def get(self, run_id: str) -> Run:
         """Return a run; the store does it."""
@@ -73,15 +87,15 @@ class PostgresInbox:
         limit: int,
         flows: Collection[str] | None = None,
     ) -> list[Run]:
-        operation = "claim runs with unread events"
+        operation, number = "claim runs with unread events", new_claim()
         if flows is None:
-            answer = self._database.execute(
-                sql.CLAIM_UNREAD_OF_ANY, (limit, new_claim(), until), operation
+            rows = self._claim_many(
+                sql.CLAIM_UNREAD_OF_ANY, (limit, number, until), number, operation
             )
         else:
-            parameters = (list(flows), limit, new_claim(), until)
-            answer = self._database.execute(sql.CLAIM_UNREAD_OF_FLOWS, parameters, operation)
-        return in_order_of_saves(self._unreadable.claimed(answer.rows, now))
+            parameters = (list(flows), limit, number, until)
+            rows = self._claim_many(sql.CLAIM_UNREAD_OF_FLOWS, parameters, number, operation)
+        return in_order_of_saves(self._unreadable.claimed(rows, now))
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)

@@ -146,6 +146,10 @@ REWRITE_UNREAD: Final[LiteralString] = (
     "UPDATE longterm.inbox SET value = %b, checksum = %s WHERE run = %s AND number = %s"
     " RETURNING number"
 )
+# Those that a claim of many took when its answer was lost.
+CLAIMED: Final[LiteralString] = (
+    f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claim = %s"
+)
 _ABLE_OF_ANY: Final[LiteralString] = f"SELECT id FROM longterm.runs WHERE {CAN_GO_ON}"
 _ABLE_OF_FLOWS: Final[LiteralString] = f"{_ABLE_OF_ANY} AND flow = ANY (%s)"
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).

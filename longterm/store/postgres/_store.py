@@ -32,7 +32,7 @@ from longterm.store.base import Query, died_run, kept_key, new_claim
 try:
     from longterm.store.postgres import _statements as sql
     from longterm.store.postgres._clock import ServerClock
-    from longterm.store.postgres._connection import Reading
+    from longterm.store.postgres._connection import Reading, check_synchronous_commit
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._inbox import PostgresInbox
@@ -56,7 +56,6 @@ __all__ = ["PostgresStore", "schema_sql"]
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that heard nothing up to now soon looks again."""
 _ROWS: Final = Rows(has_types=True)
-_SYNCHRONOUS_COMMIT: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
 
 
 class PostgresStore(PostgresInbox):
@@ -91,7 +90,7 @@ class PostgresStore(PostgresInbox):
             schema: where the tables are: each is a store of its own.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
-        _check(synchronous_commit)
+        check_synchronous_commit(synchronous_commit)
         self._clock, self._schema = clock, named = ServerClock(), Schema(schema)
         server = Server(
             conninfo,
@@ -124,13 +123,11 @@ class PostgresStore(PostgresInbox):
                 `with pool.connection() as connection`.
             wait_seconds: as for a store of its own; the pool is asked for a connection with what is
                 left of it, if its `connection` takes a `timeout`.
-            synchronous_commit: as for a store of its own.
-            schema: as for a store of its own.
-            migrate: as for a store of its own.
+            synchronous_commit, schema, migrate: as for a store of its own.
         """
         from longterm.store.postgres._borrowed import BorrowedPool
 
-        _check(synchronous_commit)
+        check_synchronous_commit(synchronous_commit)
         store = cls.__new__(cls)
         store._clock, store._schema = ServerClock(), Schema(schema)
         borrowed = BorrowedPool(pool, store._schema, synchronous_commit)
@@ -251,14 +248,15 @@ class PostgresStore(PostgresInbox):
         limit: int,
         flows: Collection[str] | None = None,
     ) -> list[Run]:
+        number = new_claim()
         if flows is None:
-            answer = self._database.execute(
-                sql.CLAIM_DUE_OF_ANY, (now, limit, new_claim(), until), "claim due runs"
+            rows = self._claim_many(
+                sql.CLAIM_DUE_OF_ANY, (now, limit, number, until), number, "claim due runs"
             )
         else:
-            parameters = (now, list(flows), limit, new_claim(), until)
-            answer = self._database.execute(sql.CLAIM_DUE_OF_FLOWS, parameters, "claim due runs")
-        return in_order_of_deadlines(self._unreadable.claimed(answer.rows, now))
+            parameters = (now, list(flows), limit, number, until)
+            rows = self._claim_many(sql.CLAIM_DUE_OF_FLOWS, parameters, number, "claim due runs")
+        return in_order_of_deadlines(self._unreadable.claimed(rows, now))
 
     def find(self, query: Query) -> list[Run]:
         def ask(query: Query) -> list[tuple[Any, ...]]:
@@ -275,17 +273,23 @@ class PostgresStore(PostgresInbox):
         return len(self._database.execute(sql.DELETE_ENDED, parameters, "delete ended runs").rows)
 
     def delete(self, run_id: str) -> bool:
-        answer = self._database.execute(sql.DELETE, (run_id,), f"delete run {run_id!r}")
-        if answer.rows:
-            return True
-        try:
-            self.get(run_id)
-        except UnknownRun:
-            if answer.is_repeated:  # the first try had done it, and its answer was lost
-                self._database.execute(sql.WRITE_SOMETHING, (), f"delete run {run_id!r}")
+        operation, is_repeated = f"delete run {run_id!r}", False
+        while True:
+            answer = self._database.execute(sql.DELETE, (run_id,), operation)
+            if answer.rows:
                 return True
-            raise
-        return False
+            is_repeated = is_repeated or answer.is_repeated
+            try:
+                self.get(run_id)
+            except UnknownRun:
+                if not is_repeated:
+                    raise
+            else:
+                return False
+            # The first try had done it, and its answer was lost. If a standby takes over in the
+            # middle of this, it may have the run.
+            if not self._database.execute(sql.WRITE_SOMETHING, (), operation).is_repeated:
+                return True
 
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
@@ -357,16 +361,19 @@ class PostgresStore(PostgresInbox):
         now: datetime,
     ) -> Run | None:
         number = new_claim()
-        answer = self._database.execute(statement, (number, *parameters), f"claim run {run_id!r}")
-        if answer.rows:
-            return self._unreadable.claimed_one(answer.rows[0], now)
-        if not answer.is_repeated:
-            self.get(run_id)  # raises if there is no such run
-            return None
-        stored = self._confirmed(run_id)
-        # The first try may have claimed it, and its answer was lost.
-        is_own = stored.state is RunState.RUNNING and stored.claim == number
-        return stored if is_own else None
+        while True:
+            operation = f"claim run {run_id!r}"
+            answer = self._database.execute(statement, (number, *parameters), operation)
+            if answer.rows:
+                return self._unreadable.claimed_one(answer.rows[0], now)
+            if not answer.is_repeated:
+                self.get(run_id)  # raises if there is no such run
+                return None
+            stored = self._confirmed(run_id)
+            if stored.state is RunState.RUNNING:
+                # The first try may have claimed it, and its answer was lost.
+                return stored if stored.claim == number else None
+            # A standby that did not have the claim may have taken over in between.
 
     def _confirmed(self, run_id: str) -> Run:
         """Return a run as it is, once that can be undone no more."""
@@ -374,15 +381,6 @@ class PostgresStore(PostgresInbox):
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])
-
-
-def _check(synchronous_commit: str | None) -> None:
-    if synchronous_commit not in _SYNCHRONOUS_COMMIT:
-        choices = ", ".join(filter(None, _SYNCHRONOUS_COMMIT))
-        raise StoreError(
-            f"synchronous_commit={synchronous_commit!r} is no setting of Postgres "
-            f"(choose from {choices})"
-        )
 
 
 def _is_of_one_creation(stored: Run, run: Run) -> bool:
