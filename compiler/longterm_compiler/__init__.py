@@ -3,7 +3,7 @@
 It reads text and trees only; nothing of the author's is executed.
 """
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.names import ModuleNames, Resolver
 from longterm_compiler.compiled import flow_data, resume_data
 from longterm_compiler.diagnostics import (

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from opcode import opmap
 from typing import Any, TypeAlias
 
-from longterm._inner_code import InnerFunction, inner_places
+from longterm._abi.inner_code import InnerFunction, inner_places
 from longterm_compiler.emit.closures import inner_functions
 from longterm_compiler.pipeline import CompiledFlow
 

@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 from longterm._abi import mangle
-from longterm._inner_code import nested_codes
+from longterm._abi.inner_code import nested_codes
 
 
 @dataclass(slots=True, eq=False, repr=False)

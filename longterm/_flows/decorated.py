@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import CodeType, FrameType, FunctionType
 
+from longterm._abi.verdict import Verdict
 from longterm._flows.places import text_at
 from longterm._flows.resolve import flow_codes, function_behind
-from longterm._verdict import Verdict
 from longterm.errors import CompileError
 
 

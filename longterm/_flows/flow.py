@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
+from longterm._abi.inner_code import nested_codes
+from longterm._abi.verdict import Verdict
 from longterm._codec.trust import own
 from longterm._flows import primitives as ops
 from longterm._flows import rt
@@ -25,9 +27,7 @@ from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
 from longterm._fork import at_fork
-from longterm._inner_code import nested_codes
 from longterm._main import import_name, is_main
-from longterm._verdict import Verdict
 from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
+from longterm._abi.verdict import Verdict
 from longterm._codec import trust
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.names import look_up
 from longterm._flows.resolve import flow_codes
-from longterm._verdict import Verdict
 from longterm.errors import NotAllowed
 
 _Kept: TypeAlias = tuple[str, FunctionType]

@@ -15,10 +15,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from longterm._abi import WRITTEN
+from longterm._abi.verdict import Verdict
 from longterm._flows.cache import Entry, ImportedName, ModuleCache, add_resume, new_entry, resume_in
 from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.resolve import is_half_loaded, resolve, resolve_in
-from longterm._verdict import Verdict
 from longterm.errors import CompileError
 
 if TYPE_CHECKING:

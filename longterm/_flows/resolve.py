@@ -12,7 +12,7 @@ import types
 from functools import partial
 from typing import Any, Final
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 
 _NATIVE: Final = (
     type,

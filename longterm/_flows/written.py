@@ -13,8 +13,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from longterm._abi import ABI_VERSION, BODIES, FLOWS, WRITTEN
+from longterm._abi.inner_code import InnerFunction, inner_places, nested_codes
 from longterm._flows.compiled import FreshCode, ResumeCode
-from longterm._inner_code import InnerFunction, inner_places, nested_codes
 from longterm.errors import CompileError
 
 _Place = tuple[int, int]

@@ -652,4 +652,4 @@ def test_python_that_writes_no_byte_code() -> None:
 def test_no_remedy_is_forgotten() -> None:
     tried = tried_in(__file__) | {remedy for remedy, *_ in CASES}
 
-    assert tried | set(ELSEWHERE) == advice_of(FLOWS, PACKAGE / "_abi.py")
+    assert tried | set(ELSEWHERE) == advice_of(FLOWS, PACKAGE / "_abi")

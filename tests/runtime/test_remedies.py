@@ -648,7 +648,7 @@ ELSEWHERE = {
 
 def test_no_remedy_is_forgotten() -> None:
     tried = tried_in(__file__) | {remedy for remedy, *_ in CASES}
-    others = [PACKAGE / each for each in ("_codec", "_flows", "_abi.py", "store", "cli", "testing",
+    others = [PACKAGE / each for each in ("_codec", "_flows", "_abi", "store", "cli", "testing",
                                           "demo")]  # fmt: skip
 
     assert tried | set(ELSEWHERE) == advice_of(PACKAGE, but=others)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from longterm._verdict import Verdict, strongest
+from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import Binding, Def, Import, dotted
 from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.scope import Scope

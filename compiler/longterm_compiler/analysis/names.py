@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-from longterm._verdict import Verdict, strongest
+from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import (
     Alias,
     Binding,

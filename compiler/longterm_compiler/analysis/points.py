@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.scope import Comprehension, comprehension_variables

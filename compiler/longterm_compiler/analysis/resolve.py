@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from longterm._verdict import Verdict, strongest
+from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import Alias, Binding, Def, Import, Path, dotted
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
 from longterm_compiler.analysis.names import ModuleNames, form

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import AWAIT_OF_USED_SUSPEND

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias
 
-from longterm._inner_code import InnerFunction
+from longterm._abi.inner_code import InnerFunction
 from longterm_compiler.syntax.source import Definition
 from longterm_compiler.syntax.tree import walk
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from inspect import CO_NEWLOCALS
 
 from longterm._abi import NEXT
-from longterm._inner_code import nested_codes
+from longterm._abi.inner_code import nested_codes
 from longterm_compiler.syntax.build import assign, at, changed, header
 from longterm_compiler.syntax.source import Definition, FunctionNode
 

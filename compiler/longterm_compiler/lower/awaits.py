@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import ast
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 from longterm_compiler.lower.calls import lower_to_temporary
 from longterm_compiler.lower.context import ExpressionLowerer, Lowering, Out
 from longterm_compiler.syntax.build import at, load, store

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from functools import partial
 
-from longterm._verdict import Verdict
+from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.lower.context import (
     ExpressionLowerer,

@@ -1,6 +1,7 @@
 """What generated code and the runtime agree on: the version, the reserved names, the names in use.
 
-The compiler imports this module and nothing else of the runtime.
+The compiler imports this package and nothing else of the runtime: beside these names, what is said
+of a call (`verdict`), and how the functions inside flows are told apart (`inner_code`).
 """
 
 from __future__ import annotations
