@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -66,6 +67,7 @@ class Case:
     act: Any
     prepare: Any
     raises: type[BaseException] | None = None
+    keeps_run: bool = True
 
 
 def starts(engine):
@@ -95,6 +97,16 @@ def due(engine):
     return run
 
 
+def sent_ahead(engine):
+    run = engine.start_flow(asks)
+    engine.send(run.id, "second", 2)
+    return engine.get_run(run.id)
+
+
+def ended(engine):
+    return engine.process_event(delivered(engine).id, "second", 2)
+
+
 def delivered(engine):
     return engine.process_event(engine.start_flow(asks).id, "first", "x", key="k")
 
@@ -119,6 +131,15 @@ CASES = {
     "due": Case(lambda engine, run: engine.expire_due(), due),
     "retry": Case(lambda engine, run: engine.retry(run.id), fails),
     "retry of a start": Case(lambda engine, run: engine.retry(run.id), fails_at_first),
+    "send": Case(lambda engine, run: engine.send(run.id, "first", "x", key="k"), starts),
+    "send ahead": Case(lambda engine, run: engine.send(run.id, "second", 2), starts),
+    "event before a sent one": Case(
+        lambda engine, run: engine.process_event(run.id, "first", "x"), sent_ahead
+    ),
+    "delete": Case(lambda engine, run: engine.delete(run.id), ended, keeps_run=False),
+    "async event": Case(
+        lambda engine, run: asyncio.run(engine.aprocess_event(run.id, "first", "x")), starts
+    ),
 }
 
 
@@ -156,7 +177,8 @@ def test_signal_at_any_place_leaves_nothing_held(engine, name, monkeypatch):
             run = case.prepare(engine)
             signal = Signal(at, kind)
             signal.during(lambda: case.act(engine, run))  # noqa: B023
-            check(engine, run, signal.place, may_be_claimed=name == "due")
+            before = run if case.keeps_run else None
+            check(engine, before, signal.place, may_be_claimed=name == "due")
 
 
 def test_handler_that_uses_the_engine_is_served_or_refused(engine):
@@ -269,7 +291,11 @@ def check(engine, before, place, *, may_be_claimed):
         after = engine.get_run(before.id)
         if (after.state, after.waiting_for) == (before.state, before.waiting_for):
             assert (after.stack, after.delivery) == (before.stack, before.delivery), place
-        if after.state is RunState.SUSPENDED:
+        if after.next_unread is not None and after.state is RunState.SUSPENDED:
+            engine.clock.advance(timedelta(minutes=2))  # it may be parked for a minute
+            engine.expire_due()  # a worker takes it on, by what it was sent
+            assert engine.get_run(before.id).next_unread is None, place
+        elif after.state is RunState.SUSPENDED:
             try:
                 engine.process_event(after.id, after.waiting_for, 1)
             except BaseException as error:
