@@ -51,6 +51,14 @@ class Cart:
         self.total = 0
 
 
+class Field:
+    """A class that holds objects of another one."""
+
+    REQUIRED = Sentinel("required")
+    OPTIONAL = Sentinel("optional")
+
+
+OPTIONAL = Field.OPTIONAL
 NOT_GIVEN = object()
 MISSING = Sentinel("MISSING")
 PATIENT = Policy(9)
@@ -140,6 +148,13 @@ def test_by_itself_a_value_goes_by_the_module_of_its_class() -> None:
     assert decode(encode([MISSING, Unset()])) == [MISSING, Unset()]
     with pytest.raises(NotStorable, match="at the top of the flow's module"):
         encode([NOT_GIVEN])
+
+
+def test_what_another_class_holds_needs_a_name_in_the_module() -> None:
+    slots = back(x=Field.REQUIRED, y=Field.OPTIONAL)
+    assert slots["x"].name == "required"
+    assert slots["x"] is not Field.REQUIRED
+    assert slots["y"] is Field.OPTIONAL
 
 
 def test_what_can_be_changed_within_is_stored_as_it_is() -> None:
