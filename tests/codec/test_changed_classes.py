@@ -6,6 +6,7 @@ its remedy is followed literally. A class is exchanged by making its module anew
 
 from __future__ import annotations
 
+import random
 import re
 import sys
 import time
@@ -334,6 +335,10 @@ CASES = {
         "[(x := C(), x.twice), x][1]", "c.b == 2 and vars(c)['twice'] == 2"),
     "attrs: a converter of Python's": Case(
         ATTRS, ATTRS + "    b: int = attrs.field(default='4', converter=int)\n", "C()", "c.b == 4"),
+    "attrs: a converter that refuses the default": Case(
+        ATTRS, ATTRS + "    b: int = attrs.field(default='x', converter=int)\n", "C()",
+        field="b", reason=r"cannot be made \(ValueError\)", hint="a plain default, such as None",
+        mended=ATTRS + "    b: int = None\n", then="c.b is None"),
     "attrs: another converter": Case(
         ATTRS, ATTRS + "    b: int = attrs.field(default='4', converter=lambda x: x)\n", "C()",
         field="b", reason="passes a converter", hint="a plain default, such as None",
@@ -388,6 +393,9 @@ CASES = {
     "pydantic: a model made without all its fields": Case(
         MODEL + "    b: int\n", MODEL + "    b: int\n    d: int = 4\n", "C.model_construct(a=2)",
         "not hasattr(c, 'b') and (c.a, c.d) == (2, 4)"),
+    "pydantic: a class with a private attribute becomes a model": Case(
+        "class C:\n    def __init__(self):\n        self.a, self._p = 1, 2\n",
+        MODEL + "    _p: int = 0\n", "C()", "c._p == 2 and c.model_fields_set == {'a'}"),
     "named tuple: from namedtuple": Case(
         "C = namedtuple('C', 'a b')", "C = namedtuple('C', 'a b d', defaults=[3])", "C(1, 2)",
         "c == (1, 2, 3)"),
@@ -613,3 +621,43 @@ def test_a_place_of_damaged_frames_runs_no_code_of_values() -> None:
     rows = [[ExtType(9, b"1"), "v", 1, ExtType(9, b"2"), {b"slot": held}]]
     with pytest.raises(NotAllowed, match=r"not imported.*\[a value\]"):
         decode(bytes([wire.VERSION, wire.FRAMES + wire.TAGGED]) + packb(rows, strict_types=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_changes_are_filled_or_refused_by_name(seed: int) -> None:
+    chance = random.Random(seed)
+    kinds = list(KINDS)
+    for _ in range(20):
+        old, new = chance.choices(kinds, k=2)
+        need(KINDS[old][0] + KINDS[new][0])
+        names = chance.sample("abdefg", 6)
+        before = names[: chance.randrange(1, 4)]
+        after = [name for name in names if chance.random() < (0.9 if name in before else 0.3)]
+        after = after or before
+        chance.shuffle(after)
+        defaults = [""] if new in BY_HAND else ["", "=7"]
+        defaults += ["=list()", "=made()"] if new in WITH_FACTORIES else []
+        fields = sorted((name + chance.choice(defaults) for name in after), key=lambda f: "=" in f)
+        given = {name: 100 + number for number, name in enumerate(before)}
+        data = stored(written(old, *before), f"C(**{given})")
+
+        added = {name: default for name, _, default in (field.partition("=") for field in fields)
+                 if name not in given}  # fmt: skip
+        removed = given.keys() - set(after)
+        is_refused = (
+            (old != new and not {old, new} <= set(LIKE_EACH_OTHER))
+            or not {"", "made()"}.isdisjoint(added.values())
+            or (removed and (added or new in HAS_SLOTS_ALONE))
+        )
+        source = written(new, *fields)
+        if is_refused:
+            shop(source)
+            with pytest.raises(CannotLoad) as caught:
+                decode(data)
+            assert caught.value.place == PLACE
+            continue
+        found = loaded(source, data)
+        assert repr(found)
+        for name in after:
+            expected = {"7": 7, "list()": []}[added[name]] if name in added else given[name]
+            assert getattr(found, name) == expected

@@ -23,6 +23,7 @@ from longterm._codec.types.declared import (
 )
 from longterm._codec.types.fields import BOOKKEEPING, Field, fields_of
 from longterm._codec.types.registered import Upgrade, acts, upgrade_of
+from longterm._signals import is_of_signal
 from longterm.errors import CannotLoad, NotAllowed
 
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ class Change:
         state = self._brought_up(state, decoding, is_content=False)
         if BOOKKEEPING[0] in self.plan.slots:
             if type(set_names) is not set:
-                set_names = {name for name in self.fields if name in given}
+                set_names = {
+                    name
+                    for name, field in self.fields.items()
+                    if name in given and not field.is_private
+                }
             state = self._as_model(state, set_names, extra)
         self._put(instance, state, attributes, decoding)
 
@@ -233,7 +238,7 @@ class Change:
             value = _harmless(field.factory)
             if value is None:
                 self._refuse_default(field, "is made by a function that decoding does not call")
-            value = value()
+            value = self._called(value, field)
         else:
             value = field.default
             if field.is_copied and not is_exactly(value, *_SCALARS):
@@ -242,8 +247,16 @@ class Change:
             converter = _harmless(field.converter)
             if converter is None:
                 self._refuse_default(field, "passes a converter that decoding does not call")
-            value = converter(value)
+            value = self._called(converter, field, value)
         return value
+
+    def _called(self, function: Any, field: Field, *given: Any) -> Any:
+        try:
+            return function(*given)
+        except Exception as error:
+            if is_of_signal(error):
+                raise
+            self._refuse_default(field, f"cannot be made ({type(error).__name__})")
 
     def _copied(self, field: Field) -> Any:
         from longterm._codec import NotStorable, decode, encode
