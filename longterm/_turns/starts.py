@@ -51,14 +51,7 @@ def new_run(
         max_bytes: how many bytes the call may take.
     """
     run_id = _new_id(now)
-    stack, why_none = None, ""
-    try:
-        stack = encode([_frame(flow, function, args, kwargs)], ("stack", run_id, 1, START))
-    except NotStorable as error:
-        why_none = str(error)
-    if stack is not None and len(stack) > max_bytes:
-        why_none = f"it takes {in_bytes(len(stack))}, and {in_bytes(max_bytes)} are allowed"
-        stack = None
+    stack, refusal = _encoded_call(_frame(flow, function, args, kwargs), run_id, max_bytes)
     run = Run(
         id=run_id,
         flow=flow.name,
@@ -74,8 +67,19 @@ def new_run(
         return run
     return run.with_error(
         "its process died in its first turn, and it cannot be started again: the call that began "
-        f"it cannot be stored ({why_none})"
+        f"it cannot be stored ({refusal})"
     )
+
+
+def _encoded_call(frame: Frame, run_id: str, max_bytes: int) -> tuple[bytes | None, str]:
+    """Return the call that begins a run as a stack; or None, and why it cannot be stored."""
+    try:
+        stack = encode([frame], ("stack", run_id, 1, START))
+    except NotStorable as error:
+        return None, str(error)
+    if len(stack) > max_bytes:
+        return None, f"it takes {in_bytes(len(stack))}, and {in_bytes(max_bytes)} are allowed"
+    return stack, ""
 
 
 def _new_id(now: datetime) -> str:

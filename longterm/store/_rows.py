@@ -125,6 +125,7 @@ class Rows:
             reason = "a value in it is of a kind that is never written"
             raise UnreadableRun(_shown(row[ID]), reason) from error
 
+    # In one piece, since each claim and each save reads a row, and would pay for every call.
     def _read(self, row: Sequence[Any]) -> Run:
         if type(row) is RawRow:
             raise ValueError("a text in it is not valid UTF-8")

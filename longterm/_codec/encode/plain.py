@@ -133,7 +133,8 @@ def _look_over(
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
     holds = _HOLDS_SCALARS
-    # The list grows while it is gone through: it is the queue.
+    # The list grows while it is gone through: it is the queue. One loop, since each value that is
+    # stored comes by here, and a call for each would cost more than what is looked at.
     for node in nodes:
         if type(node) is dict:
             dicts.append(node)
