@@ -20,19 +20,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 _VERB = re.compile(
     "(add|allow|apply|await|begin|call|cancel|catch|change|check|choose|close|create|"
-    "define|del|free|get|give|grant|hold|if it|import|install|keep|leave|let|look|"
+    "define|del|end|free|get|give|grant|hold|if it|import|install|keep|leave|let|look|"
     "make|move|name|open|pass|process|put|raise|release|remove|rename|restore|retry|"
     "return|see|send|set|start|take|unset|upgrade|use|wait|write) "
 )
-_SQL = re.compile("SELECT|INSERT|FROM |ORDER BY|NOT NULL|%s|= [?]")
+_SQL = re.compile(r"SELECT\s|INSERT INTO|FROM |ORDER BY|NOT NULL|%s|= [?]")
 _NOT_PRINTED_WHEN_REFUSED = frozenset({"help", "description", "epilog", "metavar", "prog"})
 _SHORTEST = 2
 """Words that a remedy has at least."""
 
 
-def printed(remedy: str) -> AbstractContextManager[pytest.ExceptionInfo[Exception]]:
+def printed(remedy: str) -> AbstractContextManager[pytest.ExceptionInfo[BaseException]]:
     """Expect an error whose text holds the remedy."""
-    return pytest.raises(Exception, match=pattern_of(remedy))
+    return pytest.raises(BaseException, match=pattern_of(remedy))
 
 
 def pattern_of(remedy: str) -> str:
