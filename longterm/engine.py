@@ -230,7 +230,8 @@ class Engine(Records):
         """Give a failed run another try, with the frames that it had before it failed.
 
         A run that failed in its first turn is started again, by the code of today; any other waits
-        again for the event of the turn that failed, which must be sent once more.
+        again for the event of the turn that failed. What was sent by `send` it reads once more at
+        once; what came by `process_event` must come again.
 
         Raises:
             CannotRestart: it failed in its first turn, and what was called could not be stored.
@@ -243,9 +244,10 @@ class Engine(Records):
     def expire_due(
         self, *, limit: int = 100, is_stopped: Callable[[], bool] = lambda: False
     ) -> int:
-        """End the waits whose deadlines have passed, one after the other; return how many.
+        """End the waits that are over, one after the other; return how many.
 
-        What a worker does, in this thread. Only runs of flows that this process knows are taken. A
+        Those are the waits whose deadlines have passed, and those for an event that was sent. What
+        a worker does, in this thread. Only runs of flows that this process knows are taken. A
         flow that fails then is stored as failed, and no exception comes here. A run that cannot go
         on in this process (its flow has changed) is parked: it waits on, `error` says why, and it
         is looked at again after a minute, then after two, and so on up to an hour. An `async def`

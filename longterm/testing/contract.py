@@ -32,6 +32,7 @@ from longterm.testing._race_contract import RaceContract
 from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
+from longterm.testing._unread_contract import UnreadContract
 
 __all__ = ["StoreContract"]
 
@@ -47,6 +48,7 @@ class StoreContract(
     LeaseContract,
     KeyContract,
     InboxContract,
+    UnreadContract,
     DeadlineContract,
     SearchContract,
     DeletionContract,

@@ -12,7 +12,7 @@ from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 _PARTS = (
     *("exact", "race", "durable", "damage", "lease", "key", "deadline", "search", "deletion"),
-    *("rewrite", "inbox"),
+    *("rewrite", "inbox", "unread"),
 )
 for part in _PARTS:
     pytest.register_assert_rewrite(f"longterm.testing._{part}_contract")

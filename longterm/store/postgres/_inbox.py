@@ -97,6 +97,9 @@ class PostgresInbox:
             rows = self._claim_many(sql.CLAIM_UNREAD_OF_FLOWS, parameters, number, operation)
         return in_order_of_saves(self._unreadable.claimed(rows, now))
 
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        return len(self._database.execute(sql.FORGET_KEYS, (taken_before,), "forget old keys").rows)
+
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)
         operation = f"rewrite an event of run {event.run_id!r}"

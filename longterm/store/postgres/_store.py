@@ -216,9 +216,6 @@ class PostgresStore(PostgresInbox):
         rows = self._database.execute(sql.DIGEST, (run_id, key), operation).rows
         return rows[0][0] if rows else None
 
-    def forget_keys(self, *, taken_before: datetime) -> int:
-        return len(self._database.execute(sql.FORGET_KEYS, (taken_before,), "forget old keys").rows)
-
     def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
         return bool(self._database.execute(sql.RENEW, (until, run_id, turn, claim), operation).rows)

@@ -57,6 +57,10 @@ _CLAIM: Final = (
 )
 _CLAIM_OF_ANY: Final = _CLAIM.format(of_flows="")
 _CLAIM_OF_FLOWS: Final = _CLAIM.format(of_flows=" AND flow IN (SELECT value FROM json_each(?))")
+_FORGET_KEYS: Final = (
+    "DELETE FROM deliveries WHERE taken_at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM inbox WHERE inbox.run = deliveries.run AND inbox.key = deliveries.key)"
+)
 _REWRITE: Final = "UPDATE inbox SET value = ?, checksum = ? WHERE run = ? AND number = ?"
 
 
@@ -129,6 +133,14 @@ class SQLiteInbox:
 
         rows = self._writer.write(claim, "claim runs with unread events", is_durable=False)
         return in_order_of_saves(self._unreadable.claimed(rows, now))
+
+    def forget_keys(self, *, taken_before: datetime) -> int:
+        parameters = (moment_text(taken_before),)
+
+        def forget(connection: Connection) -> int:
+            return connection.execute(_FORGET_KEYS, parameters).rowcount
+
+        return self._writer.write(forget, "forget old keys")
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)

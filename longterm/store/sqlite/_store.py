@@ -87,10 +87,6 @@ _KEEP_KEY: Final = (
     " ON CONFLICT DO UPDATE SET taken_at = excluded.taken_at"
 )
 _DIGEST: Final = "SELECT digest FROM deliveries WHERE run = ? AND key = ?"
-_FORGET_KEYS: Final = (
-    "DELETE FROM deliveries WHERE taken_at < ? AND NOT EXISTS"
-    " (SELECT 1 FROM inbox WHERE inbox.run = deliveries.run AND inbox.key = deliveries.key)"
-)
 _RENEW: Final = (
     "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND claim IS coalesce(?, claim)"
     " AND state = 'running'"
@@ -247,9 +243,6 @@ class SQLiteStore(SQLiteInbox):
     def digest_for_key(self, run_id: str, key: str) -> str | None:
         rows = self._read(_DIGEST, (run_id, key), f"find a key of run {run_id!r}")
         return rows[0][0] if rows else None
-
-    def forget_keys(self, *, taken_before: datetime) -> int:
-        return self._change(_FORGET_KEYS, (moment_text(taken_before),), "forget old keys")
 
     def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
