@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
+from operator import call
 from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ def move(take: Callable[[], T], into: list[T] | deque[T]) -> None:
     All of it is one call of C, in the middle of which CPython handles no signal: so there is always
     somebody who has it. What `take` raises comes to the caller.
     """
-    into.extend(islice(iter(take, None), 1))
+    into.extend(map(call, (take,)))
 
 
 class Loan(Generic[T]):
