@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
-    from longterm._codec.types.changes import Change
     from longterm.frame import Frame
 
 STEPS_PER_BYTE = 20
@@ -73,8 +72,9 @@ class Decoding:
         self.entries = TRACEBACK_ENTRIES
         self.acts = False
         """Whether an iterator was made that calls a function when it is gone through."""
-        self.changes: dict[int, Change] = {}
-        """The classes that have changed since they were stored, by the ids of their plans."""
+        self.changes: dict[int, Any] = {}
+        """What became of classes since they were stored, a `Change` each, by the ids of their
+        plans. A decoding knows no types, so it does not name theirs."""
         self.late: dict[int, Callable[[], None]] = {}
         """What is still to be made of instances of such classes, when all is made, by their ids."""
         self.placeholders: set[int] = set()
