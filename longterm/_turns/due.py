@@ -1,6 +1,6 @@
-"""The turns of runs that are due or can read an event, as workers run them, and who saved a turn.
+"""The turns of runs that are due, or can read an event that they were sent, as workers run them.
 
-Nobody is there to take their exceptions.
+So does whoever has saved the turn before. Nobody is there to take their exceptions.
 
 Such a turn is saved; or its flow fails, and the run with it; or it is refused, and the run is
 parked; or its worker gives it up.
