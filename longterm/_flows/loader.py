@@ -32,15 +32,21 @@ _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__` imports
 class SourceModule:
     """A source file that holds flows: its text as it was when they were defined, and its cache."""
 
-    def __init__(self, path: str, text: bytes, name: str, package: str) -> None:
+    def __init__(
+        self, path: str, text: bytes, name: str, package: str, namespace: dict[str, Any] | None
+    ) -> None:
         """Read the cache of a text."""
         self.path = path
         self.name = name
         self.package = package
         self.cache = ModuleCache(path, text)
-        self.namespace: dict[str, Any] | None = None
+        self.namespace = namespace
         """What the module holds, if the text is no file but a part of it, as a notebook's cell."""
         self._source: SourceFile | None = None
+
+    def is_of(self, text: bytes, namespace: dict[str, Any] | None) -> bool:
+        """Tell whether it was made of the same text, for the same module."""
+        return self.namespace is namespace and self.cache.text == text
 
     @property
     def source(self) -> SourceFile:
@@ -243,7 +249,7 @@ def _module_of(function: types.FunctionType) -> SourceModule:
     path = function.__code__.co_filename
     stamp = _stamp(path)
     known = _modules.get(path)
-    if known is not None and known[0] == stamp:
+    if known is not None and known[0] == stamp != _NO_FILE:
         return known[1]
     text = _text(function)
     if function.__module__ is None:  # its globals have no `__name__`, as those of a bare `exec`
@@ -251,12 +257,13 @@ def _module_of(function: types.FunctionType) -> SourceModule:
             f"cannot make {function.__qualname__} a flow: its globals have no __name__, by which "
             "stores could know its module (give them one: `exec(code, {'__name__': 'shop'})`)"
         )
-    package = function.__globals__.get("__package__") or ""
-    module = SourceModule(path, text, function.__module__, package)
-    if stamp != _NO_FILE:
-        _modules[path] = (stamp, module)
+    namespace = function.__globals__ if stamp == _NO_FILE else None
+    if known is not None and known[1].is_of(text, namespace):
+        module = known[1]
     else:
-        module.namespace = function.__globals__
+        package = function.__globals__.get("__package__") or ""
+        module = SourceModule(path, text, function.__module__, package, namespace)
+    _modules[path] = (stamp, module)
     return module
 
 

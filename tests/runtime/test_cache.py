@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -170,6 +171,18 @@ def test_a_folder_of_its_own_is_written_where_byte_code_is_not(folder, tmp_path_
 
     assert start(folder, "-B", LONGTERM_CACHE=elsewhere) == f"{RIGHT} True"
     assert start(folder, "-B", LONGTERM_CACHE=elsewhere) == f"{RIGHT} False"
+
+
+def test_flows_in_a_zip_file_are_kept_in_a_folder_of_its_own(folder, tmp_path_factory):
+    elsewhere = str(tmp_path_factory.mktemp("cache"))
+    with zipfile.ZipFile(folder / "app.zip", "w") as archive:
+        for name in ("flows.py", "helpers.py"):
+            archive.write(folder / name, name)
+            (folder / name).unlink()
+    (folder / "driver.py").write_text('import sys; sys.path.insert(0, "app.zip")\n' + DRIVER)
+
+    assert start(folder, LONGTERM_CACHE=elsewhere) == f"{RIGHT} True"
+    assert start(folder, LONGTERM_CACHE=elsewhere) == f"{RIGHT} False"
 
 
 def test_assertions_are_kept_or_left_out_as_python_is_told(folder):
