@@ -202,7 +202,7 @@ def weigh(
             if cls is tuple:
                 cost, parts = 1, value
             elif parts_of is not None:
-                cost, parts = 1, parts_of(value)
+                cost, parts = _STEPS_OF_A_LOOK, parts_of(value)
             elif id(cls) in _CHEAP:
                 cost, parts = 1, ()
             else:

@@ -144,12 +144,20 @@ class Inputs:
         times = self.chance.choice((1, 2, 2, 3))
         length = self.chance.choice((30, 60, 60, 300, 3_000, 60_000)) if times == 1 else 60
         wraps = self.chance.choices(_WRAPS, k=self.chance.choice((1, 1, 2, 3)))
-        out = [pack(self.chance.choice(_CORES)(self))]
-        for number in range(1, length):
-            inner = wire.reference(number - 1)
-            out.append(pack(wraps[number % len(wraps)](inner, times)))
-        last = wire.reference(length - 1)
-        out.append(pack(self.chance.choice(_ENDS)(last)))
+        core = pack(self.chance.choice(_CORES)(self))
+        # Two chains that are alike are compared, if a set holds both.
+        chains = 2 if length == 60 and self.chance.random() < 0.3 else 1
+        out: list[bytes] = []
+        for _ in range(chains):
+            out.append(core)
+            for number in range(1, length):
+                inner = wire.reference(len(out) - 1)
+                out.append(pack(wraps[number % len(wraps)](inner, times)))
+        last = wire.reference(length * chains - 1)
+        if chains == 2:
+            out.append(pack(self.chance.choice(_PAIRS)(wire.reference(length - 1), last)))
+        else:
+            out.append(pack(self.chance.choice(_ENDS)(last)))
         return bytes([wire.VERSION, wire.ITEMS]) + b"".join(out)
 
     def frames(self) -> Any:
@@ -414,6 +422,7 @@ _WRAPS: list[Callable[[Any, int], Any]] = [
     lambda inner, times: [_tag(3), *[inner] * times],
     lambda inner, times: [_tag(5), *[inner] * times],
     lambda inner, times: [_tag(5), [_tag(3), *[inner] * times]],
+    lambda inner, times: [_tag(5), inner, [_tag(3), *[inner] * times]],
     lambda inner, times: [inner] * times,
     lambda inner, times: [_tag(6), None, *[inner] * times],
     lambda inner, times: [_tag(8), *[inner] * min(times, 3), *[None] * (3 - min(times, 3))],
@@ -434,8 +443,16 @@ _WRAPS: list[Callable[[Any, int], Any]] = [
     ],
     lambda inner, times: [_tag(100), "fuzz:Made", 1, [inner] * times],
 ]  # fmt: skip
+_PAIRS: list[Callable[[Any, Any], Any]] = [
+    lambda first, second: [_tag(4), first, second],
+    lambda first, second: [_tag(5), first, second],
+    lambda first, second: Pairs([(first, 1), (second, 2)]),
+    lambda first, second: [_tag(4), [_tag(3), first], [_tag(3), second]],
+]
 _ENDS: list[Callable[[Any], Any]] = [
     lambda last: last,
+    lambda last: [_tag(4), last, "another"],
+    lambda last: [_tag(4), [_tag(32), ExtType(wire.NAME, f"{HERE}:act".encode()), last], "another"],
     lambda last: [last, last],
     lambda last: [_tag(4), last],
     lambda last: [_tag(5), last],

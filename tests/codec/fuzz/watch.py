@@ -30,6 +30,7 @@ DEQUES_COMPARED = 10
 QUIET_EVENTS = {
     "import", "object.__getattr__", "sys._getframe", "exec", "code.__new__", "open", "os.listdir",
     "os.scandir", "object.__setattr__", "object.__delattr__", "gc.get_referents", "marshal.loads",
+    "marshal.dumps",
     "compile", "array.__new__", "cpython._PySys_ClearAuditHooks", "builtins.id", "sys.setprofile",
 }  # fmt: skip
 """Audit events that say nothing by themselves; `open`, `import` and `exec` are looked at closer."""
@@ -153,7 +154,7 @@ def _used(value: Any, data: bytes) -> list[str]:
     reached, is_small = _reached(value)
     found = [f"holds {each}" for each in dict.fromkeys(map(_acts, reached)) if each]
     if not is_small:
-        return found
+        return found + _encoded_again(value, data)
     with warnings.catch_warnings(), watching():
         warnings.simplefilter("ignore")
         try:
@@ -170,6 +171,19 @@ def _used(value: Any, data: bytes) -> list[str]:
                 _ = value == decode(data)
     ran = [each for each in victims.REPORTS if each.startswith("function")] + _events
     return found + [f"use: {each}" for each in dict.fromkeys(ran)]
+
+
+def _encoded_again(value: Any, data: bytes) -> list[str]:
+    """Return what is wrong with how a value is encoded that is long when it is written out."""
+    found = []
+    begin = time.thread_time()
+    with warnings.catch_warnings(), contextlib.suppress(NotStorable):
+        warnings.simplefilter("ignore")
+        encode(value)
+    seconds = time.thread_time() - begin
+    if seconds > 2 * SECONDS + len(data) * SECONDS_PER_BYTE:
+        found.append("encode took long")
+    return found
 
 
 def _reached(value: Any) -> tuple[list[Any], bool]:
