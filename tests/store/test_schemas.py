@@ -314,7 +314,9 @@ def test_a_schema_that_is_not_there_is_made_by_no_look(
 ) -> None:
     assert main(["--store", f"{url}?schema=shpo", *command.split()]) == 1
 
-    assert "there is no schema shpo of longterm in database" in capsys.readouterr().err
+    assert (
+        "there is no schema shpo with the tables of longterm in database" in capsys.readouterr().err
+    )
     assert ask(url, "SELECT to_regnamespace('shpo')") == [(None,)]
 
 

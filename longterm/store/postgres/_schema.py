@@ -59,7 +59,7 @@ def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
         )
     if version == 0 and connection.schema.must_exist:
         raise StoreError(
-            f"there is no schema {name} of longterm in {place} "
+            f"there is no schema {name} with the tables of longterm in {place} "
             "(check the URL, or run `longterm migrate` first)"
         )
     # Another process may be at it, and an index takes as long as there are runs.
