@@ -247,7 +247,8 @@ class ValueRaised(CorruptData):
     """Raised when code of the application's own raises while stored bytes are decoded.
 
     Such as the `__hash__` of a key, or the function that a type was registered with. The bytes may
-    be as they were written; `__cause__` is the exception.
+    be as they were written. `__cause__` is the exception, unless very many values had to be freed,
+    which its traceback would hold.
     """
 
     def __init__(self, where: str, error: BaseException) -> None:
@@ -255,5 +256,5 @@ class ValueRaised(CorruptData):
         self.where = where
         super().__init__(
             f"a stored value cannot be decoded: {where} raised {type(error).__qualname__} "
-            "(see the cause above; it must work on a value as it was stored)"
+            "(it must work on a value as it was stored)"
         )
