@@ -152,9 +152,14 @@ class MemoryStore:
             is_over = run.state in (RunState.COMPLETE, RunState.CANCELLED)
             if is_over or event.key in keys or len(run.unread) >= limit:
                 return None
-            number = self._posted[run.id] = self._posted.get(run.id, 0) + 1
-            self._inbox.setdefault(run.id, {})[number] = replace(event, number=number)
-            self._runs[run.id] = run.changed(unread=(*run.unread, event.event_id))
+            number = self._posted.get(run.id, 0) + 1
+            inbox = self._inbox.setdefault(run.id, {})
+            posted = replace(event, number=number)
+            run = run.changed(unread=(*run.unread, event.event_id))
+            # An exception of a signal comes at a call: all of this is done, or nothing.
+            self._posted[run.id] = number
+            inbox[number] = posted
+            self._runs[run.id] = run
             keys[event.key] = event.digest, event.sent_at
         return number
 
@@ -249,8 +254,10 @@ class MemoryStore:
             unread = list(stored.unread)
             if read is not None:
                 unread.remove(read.event_id)
-                del self._inbox[run.id][read.number]
             run = run.changed(unread=tuple(unread))
+        # An exception of a signal comes at a call: the event is read with the run, or not at all.
+        if read is not None:
+            del self._inbox[run.id][read.number]
         self._runs[run.id] = run
         if (kept := kept_key(run)) is not None:
             run_id, key, digest, taken_at = kept
