@@ -1,4 +1,4 @@
-"""What the store tests share: explained assertions in the contract, and a Postgres server."""
+"""What the store tests share: explained assertions in the contract, a Postgres server, a pooler."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.store.pooler import Pooler, find_pgbouncer
 from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 _PARTS = (
@@ -28,6 +29,19 @@ def server() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="module")
+def pooler(server: PostgresServer) -> Iterator[Pooler]:
+    """A PgBouncer in front of the server, for the tests of a file."""
+    program = find_pgbouncer()
+    if program is None:
+        pytest.skip("POOLER NOT TESTED: pgbouncer is not installed (apt-get install pgbouncer)")
+    pooler = Pooler(program, server)
+    try:
+        yield pooler
+    finally:
+        pooler.remove()
 
 
 @pytest.fixture

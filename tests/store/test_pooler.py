@@ -25,20 +25,8 @@ from longterm.worker import Worker
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
-from tests.store.pooler import Pooler, find_pgbouncer  # noqa: E402
+from tests.store.pooler import Pooler  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def pooler(server: PostgresServer) -> Iterator[Pooler]:
-    program = find_pgbouncer()
-    if program is None:
-        pytest.skip("POOLER NOT TESTED: pgbouncer is not installed (apt-get install pgbouncer)")
-    pooler = Pooler(program, server)
-    try:
-        yield pooler
-    finally:
-        pooler.remove()
 
 
 @pytest.fixture(scope="module")

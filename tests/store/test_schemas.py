@@ -27,7 +27,7 @@ from longterm.store.base import Query
 from longterm.testing._sample_runs import suspended_run
 from longterm.testing.contract import StoreContract
 from longterm.worker import Worker
-from tests.store.pooler import Pooler, find_pgbouncer
+from tests.store.pooler import Pooler
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
@@ -318,18 +318,6 @@ def test_a_schema_that_is_not_there_is_made_by_no_look(
         "there is no schema shpo with the tables of longterm in database" in capsys.readouterr().err
     )
     assert ask(url, "SELECT to_regnamespace('shpo')") == [(None,)]
-
-
-@pytest.fixture
-def pooler(server: PostgresServer) -> Iterator[Pooler]:
-    program = find_pgbouncer()
-    if program is None:
-        pytest.skip("POOLER NOT TESTED: pgbouncer is not installed (apt-get install pgbouncer)")
-    pooler = Pooler(program, server)
-    try:
-        yield pooler
-    finally:
-        pooler.remove()
 
 
 def test_two_schemas_share_the_sessions_of_a_pooler(pooler: Pooler, url: str) -> None:
