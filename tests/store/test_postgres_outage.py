@@ -125,9 +125,11 @@ def test_more_callers_than_connections_wait_for_a_server_that_is_away(
     with PostgresStore(url, max_connections=2, wait_seconds=20) as store:
         store.create(suspended_run())
         own_server.stop("fast")
-        threading.Timer(1, own_server.start).start()
+        starts = threading.Timer(1, own_server.start)
+        starts.start()
 
         runs = race([partial(store.get, "r1")] * 12)
+        starts.join()
 
     assert [getattr(run, "id", run) for run in runs] == ["r1"] * 12
 

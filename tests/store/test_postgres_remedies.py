@@ -268,13 +268,15 @@ def test_a_step_that_waits_for_somebody_elses_transaction(
         other.execute("SELECT * FROM longterm.runs FOR UPDATE")
         with PostgresStore(url) as store, printed(remedy):
             store.unsuspend("r1", "number")
+        ends = threading.Timer(0.5, other.rollback)
+        ends.start()
         if follow == "the transaction":
-            other.rollback()
+            ends.join()
         else:
             ask(url, f"ALTER DATABASE {database} SET {setting} = '20s'")
-            threading.Timer(0.5, other.rollback).start()
         with PostgresStore(url) as store:
             assert store.unsuspend("r1", "number") is not None
+        ends.join()  # its user has gone before the connection is closed
 
 
 def test_a_server_that_is_not_there(url: str, server: PostgresServer) -> None:
