@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar  # its `default` is in `typing` from 3.13 on (PEP 696)
 
     from longterm._codec.seal import Context
+    from longterm.message import Message
 
     T_co = TypeVar("T_co", covariant=True, default=Any)
 else:
     from typing import TypeVar
 
+    from longterm._later import later
+
     T_co = TypeVar("T_co", covariant=True)
+    Message = later("longterm.message", "Message")
 
 Fact: TypeAlias = str | int | float | bool | None
 """What a run's index may hold."""
@@ -103,6 +107,16 @@ class Run(Generic[T_co]):
     """The names of the events that were sent to it and that it has not read, oldest first."""
     index: Mapping[str, Fact] = field(default_factory=dict, repr=False)
     """The facts by which the run can be found, as its flow set them."""
+    parent: str | None = field(default=None, repr=False)
+    """The id of the run whose flow has spawned it; None: nobody's child."""
+    children: tuple[str, ...] = field(default=(), repr=False)
+    """The ids of the runs that it has spawned and whose ends it has not read, oldest first."""
+    wants: Mapping[str, Any] | None = field(default=None, repr=False)
+    """While it waits: what is asked, of whom, and the JSON Schema of each event with a type, as
+    JSON can hold it; None if its `suspend` says nothing of that."""
+    outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
+    """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
+    no part of the stored run."""
 
     def changed(self, **fields: Any) -> Self:
         """Return a copy with other values in some fields.

@@ -12,11 +12,12 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
+from longterm._engine.parts import MAX_BYTES
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
 from longterm.cli import change, look, schema, seal, talk, work
 from longterm.cli.arguments import WrongUsage, count
-from longterm.engine import MAX_BYTES, Engine
+from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
 from longterm.logs import RunFilter
 from longterm.store import open_store

@@ -169,6 +169,10 @@ class Rows:
             "claim": claim,
             "unread": unread_in(unread),
             "index": {} if facts == _NO_FACTS else _index(facts),
+            "parent": None,
+            "children": (),
+            "wants": None,
+            "outgoing": (),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
         run = object.__new__(Run)

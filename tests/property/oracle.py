@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 import longterm
-from longterm import engine as engines
+from longterm._engine import async_twins
 from longterm._event_names import SLEEP, names_in
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
@@ -204,7 +204,7 @@ class _Driven:
         with (
             patch.object(turns, "in_thread", _at_once),
             patch.object(claims, "in_thread", _at_once),
-            patch.object(engines, "in_thread", _at_once),
+            patch.object(async_twins, "in_thread", _at_once),
         ):
             run = driven(method(*args))
         assert isinstance(run, Run)

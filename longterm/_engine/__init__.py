@@ -1,0 +1,1 @@
+"""The methods of `longterm.engine.Engine`, by what they are for."""

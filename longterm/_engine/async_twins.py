@@ -1,0 +1,84 @@
+"""The methods of an engine for asynchronous code; each does what its namesake does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from longterm._engine.events import Events, exception_of
+from longterm._flows.wait_result import WaitResult
+from longterm._later import later
+from longterm._names import delivery_key, event_name, id_of_run
+from longterm._turns.threads import in_thread
+from longterm.errors import Cancelled
+from longterm.run import Run
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from longterm.unread import Receipt
+else:
+    UUID = later("uuid", "UUID")
+    Receipt = later("longterm.unread", "Receipt")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AsyncTwins(Events):
+    """The part of an engine that is awaited."""
+
+    @overload
+    async def astart_flow(
+        self, flow: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run[T]: ...
+
+    @overload
+    async def astart_flow(
+        self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run[T]: ...
+
+    async def astart_flow(
+        self, flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Run:
+        """Start a run of a flow, `async def` or not, from asynchronous code; see `start_flow`.
+
+        The store, and a flow that is no `async def`, run in a thread. A task that is cancelled
+        meanwhile waits for its end, so that no run is left claimed.
+        """
+        return await self._agone_on(await self._turns.astart(flow, args, kwargs))
+
+    async def aprocess_event(
+        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+    ) -> Run:
+        """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
+        return await self._agone_on(await self._arrivals.adeliver(run_id, event_id, result, key))
+
+    async def asend(
+        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    ) -> Receipt:
+        """Store an event for a run, from asynchronous code; see `send`."""
+        return await in_thread(self.send, run_id, event_id, value, key=key)
+
+    async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
+        """Raise an exception at the suspend where a run waits; see `throw`."""
+        result = WaitResult(error=exception_of(error))
+        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), result))
+
+    async def acancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
+        """Cancel a suspended run, from asynchronous code; see `cancel`."""
+        run_id = id_of_run(run_id)
+        if force:
+            return await in_thread(self._turns.end, run_id)
+        result = WaitResult(error=Cancelled(run_id))
+        return await self._agone_on(await self._turns.ainterrupt(run_id, result))
+
+    async def aexpire(self, run_id: str | UUID) -> Run:
+        """End a run's wait as if its deadline had come; see `expire`."""
+        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), None))
+
+    async def aretry(self, run_id: str | UUID) -> Run:
+        """Give a failed run another try, from asynchronous code; see `retry`."""
+        return await self._agone_on(await self._turns.aretry(id_of_run(run_id)))

@@ -1,0 +1,163 @@
+"""How an engine brings runs what they wait for, and what they do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from longterm._engine.parts import Parts
+from longterm._flows.wait_result import WaitResult
+from longterm._later import later
+from longterm._names import delivery_key, event_name, id_of_run
+from longterm.errors import Cancelled, NotAnException
+from longterm.run import Run
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from longterm.unread import Receipt
+else:
+    UUID = later("uuid", "UUID")
+    Receipt = later("longterm.unread", "Receipt")
+
+
+class Events(Parts):
+    """The part of an engine that carries a run on."""
+
+    def process_event(
+        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+    ) -> Run:
+        """Give a suspended run the event that it waits for, and carry it on by one turn.
+
+        Args:
+            run_id: the run's id; a `UUID` of it does too.
+            event_id: the event's name, as the flow's `suspend` gave it.
+            result: the event's value, which that `suspend` returns.
+            key: a name for this delivery, a string of 1 to 500 characters. The same key again
+                changes nothing and returns the run as it is, with `is_duplicate`. Keys are kept for
+                30 days at least; that of a delivery that failed the run, until a `retry`.
+
+        Raises:
+            InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
+            EventTooLarge: its value takes more bytes than the engine takes.
+            UnknownRun: the store has no such run.
+            KeyReused: the run has taken another event, or value, under the key.
+            WrongEvent: the run waits for another event.
+            RunComplete, RunNotSuspended: the run takes no events now.
+            TooManyAttempts: the process of this run's turn has died too often; the run is failed.
+            UnknownFlow, FlowChanged: this process cannot go on with the run's frames.
+            AsyncFlow: the flow is an `async def`; await `aprocess_event`.
+            CannotSuspend: the flow came to wait where it cannot be stored.
+            Exception: what the flow itself raised; the run is stored as failed, and keeps the
+                frames that it had before the turn.
+
+        After any of these but the last the run waits on as it was.
+        """
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
+        run = self._arrivals.deliver(run_id, event_id, result, key)
+        return self._gone_on(run) if run.unread else run
+
+    def send(
+        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    ) -> Receipt:
+        """Store an event for a run, which reads it when it waits for it; runs no code of its flow.
+
+        It may come early, or while a turn is under way: events are read in the order in which they
+        were sent, each once. A run that waits for it is taken on by a worker.
+
+        Args:
+            run_id: the run's id; a `UUID` of it does too.
+            event_id: the event's name, for which the run waits now, or will.
+            value: the event's value, which the flow's `suspend` returns. It must be storable.
+            key: a name for this delivery, as for `process_event`, which knows it too: the same key
+                again changes nothing.
+
+        Returns:
+            The receipt of the event: it is stored now, as durably as a turn.
+
+        Raises:
+            InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
+            CannotStore: the value cannot be stored.
+            EventTooLarge: it takes more bytes than the engine takes.
+            UnknownRun: the store has no such run.
+            KeyReused: the run has taken, or was sent, another event or value under the key.
+            RunComplete, RunNotSuspended: the run is complete, or cancelled.
+            InboxFull: it has not read as many events as the engine allows.
+            NotSupported: the store keeps no events.
+        """
+        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
+        return self._sending.send(run_id, event_id, value, key)
+
+    def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
+        """Raise an exception at the suspend where a run waits, and carry it on by one turn.
+
+        The flow's own `except`, `finally` and `with` see it as if the suspend had raised it.
+
+        Args:
+            run_id: the run's id.
+            error: the exception, or a class of which one is made without arguments.
+
+        Raises:
+            NotAnException: it is neither.
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run takes no events now.
+            BaseException: the exception itself, if the flow lets it out; the run is then failed.
+        """
+        result = WaitResult(error=exception_of(error))
+        return self._gone_on(self._turns.interrupt(id_of_run(run_id), result))
+
+    def cancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
+        """Cancel a suspended run: its flow is unwound from the suspend where it waits.
+
+        `Cancelled` is raised there, so `finally` and `with` clean up as always. A flow that catches
+        it may still go on, and even wait again.
+
+        Args:
+            run_id: the run's id.
+            force: end the run without running its code, which may be gone: nothing is cleaned up.
+                A turn that is under way is not saved (`ClaimLost`).
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run waits for nothing now.
+        """
+        run_id = id_of_run(run_id)
+        if force:
+            return self._turns.end(run_id)
+        return self._gone_on(self._turns.interrupt(run_id, WaitResult(error=Cancelled(run_id))))
+
+    def expire(self, run_id: str | UUID) -> Run:
+        """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
+
+        A worker does this for every run whose deadline has passed.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run waits for nothing now.
+        """
+        return self._gone_on(self._turns.interrupt(id_of_run(run_id), None))
+
+    def retry(self, run_id: str | UUID) -> Run:
+        """Give a failed run another try, with the frames that it had before it failed.
+
+        A run that failed in its first turn is started again, by the code of today; any other waits
+        again for the event of the turn that failed. What was sent by `send` it reads once more at
+        once; what came by `process_event` must come again.
+
+        Raises:
+            CannotRestart: it failed in its first turn, and what was called could not be stored.
+            UnknownRun: the store has no such run.
+            RunNotFailed: the run has not failed.
+            NotSupported: the store cannot take up a failed run.
+        """
+        return self._gone_on(self._turns.retry(id_of_run(run_id)))
+
+
+def exception_of(error: object) -> BaseException:
+    """Return what `raise error` would raise."""
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if not isinstance(error, BaseException):
+        raise NotAnException(error)
+    return error

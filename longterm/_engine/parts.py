@@ -1,0 +1,116 @@
+"""What the methods of an engine have in common: its store, and what runs turns on that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from longterm._codec import check_keys
+from longterm._records import Records
+from longterm._turns.arrivals import Arrivals
+from longterm._turns.claims import Claims
+from longterm._turns.turns import Turns
+from longterm.clock import Clock, SystemClock
+from longterm.run import Run
+from longterm.store import open_store
+from longterm.store.base import RunStore
+
+if TYPE_CHECKING:
+    from longterm._turns.due import DueTurns
+    from longterm._turns.sending import Sending
+
+MAX_ATTEMPTS: Final = 5
+"""How many turns of a run may die in a row, unless an engine is told otherwise."""
+MAX_BYTES: Final = 64 * 2**20
+"""What a stack, the responses or a result may take, unless an engine is told otherwise."""
+MAX_EVENT_BYTES: Final = 16 * 2**20
+"""What the value of an event may take, unless an engine is told otherwise."""
+MAX_UNREAD: Final = 1000
+"""How many events a run may have that it has not read, unless an engine is told otherwise."""
+
+
+class Parts(Records):
+    """An engine without its methods."""
+
+    def __init__(
+        self,
+        store: RunStore | str,
+        *,
+        clock: Clock | None = None,
+        lease: timedelta = timedelta(seconds=60),
+        max_attempts: int = MAX_ATTEMPTS,
+        max_bytes: int = MAX_BYTES,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        max_unread: int = MAX_UNREAD,
+    ) -> None:
+        """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
+
+        Args:
+            store: where the runs are.
+            clock: where all stored times come from; the machine's unless told otherwise.
+            lease: how long a claim holds when its process dies, on stores that have leases. While
+                the process lives it renews its claims, however long a turn takes.
+            max_attempts: after how many turns in a row that died with their process a run is
+                failed instead of taken up once more; a worker of this engine keeps to it too.
+            max_bytes: how many bytes the stack, the responses or the result of a run may take,
+                each. A turn that would leave more is refused; a stack that has more is not read.
+            max_event_bytes: how many bytes the value of an event may take, as it would be stored.
+            max_unread: how many events a run may have been sent that it has not read.
+
+        Raises:
+            ValueError: the lease is no time at all, or a number allows nothing.
+            StoreError: the URL names no store.
+            InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
+        """
+        check_keys()
+        _check_limits(lease, max_attempts, max_bytes, max_event_bytes, max_unread)
+        opened: RunStore = open_store(store) if isinstance(store, str) else store
+        super().__init__(opened, clock or SystemClock())
+        self._claims = Claims(self.store, self.clock, lease, max_attempts)
+        self._turns = Turns(self.store, self.clock, self._claims, max_bytes=max_bytes)
+        self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
+        self._max_event_bytes, self._max_unread = max_event_bytes, max_unread
+
+    @cached_property
+    def _due(self) -> DueTurns:
+        """What workers find due runs by."""
+        from longterm._turns.due import DueTurns
+
+        return DueTurns(self._turns, self._claims, self.clock)
+
+    @cached_property
+    def _sending(self) -> Sending:
+        """What sends events."""
+        from longterm._turns.sending import Sending
+
+        return Sending(
+            self._claims,
+            self.clock,
+            max_event_bytes=self._max_event_bytes,
+            max_unread=self._max_unread,
+        )
+
+    def _gone_on(self, run: Run) -> Run:
+        """Return a run once it has read, after a turn, what it was sent before."""
+        return run if run.is_duplicate or not run.unread else self._due.go_on(run)
+
+    async def _agone_on(self, run: Run) -> Run:
+        return run if run.is_duplicate or not run.unread else await self._due.ago_on(run)
+
+
+def _check_limits(
+    lease: timedelta, max_attempts: int, max_bytes: int, max_event_bytes: int, max_unread: int
+) -> None:
+    if lease <= timedelta(0):
+        raise ValueError(f"lease={lease!r} is no time (give timedelta(seconds=60))")
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts={max_attempts} allows nothing (give {MAX_ATTEMPTS})")
+    if max_bytes < 1:
+        raise ValueError(f"max_bytes={max_bytes} allows nothing (give {MAX_BYTES}, 64 MiB)")
+    if max_unread < 1:
+        raise ValueError(f"max_unread={max_unread} allows nothing (give {MAX_UNREAD})")
+    if max_event_bytes < 1:
+        raise ValueError(
+            f"max_event_bytes={max_event_bytes} allows nothing (give {MAX_EVENT_BYTES}, 16 MiB)"
+        )
