@@ -36,6 +36,7 @@ from longterm._codec import (
 from longterm._flows.flow import deflow
 from longterm._flows.primitives import (
     call,
+    checkpoint,
     current_run,
     now,
     respond,
@@ -171,6 +172,7 @@ __all__ = [
     "blind",
     "call",
     "cancel",
+    "checkpoint",
     "current_run",
     "deflow",
     "describe",

@@ -14,6 +14,8 @@ START: Final = "longterm.start"
 """What a run waits for until its first turn has ended; it is due at once."""
 SLEEP: Final = "longterm.sleep"
 """What a run waits for that sleeps: the end of that."""
+CHECKPOINT: Final = "longterm.checkpoint"
+"""What a run waits for whose turn has died after a checkpoint; it is due at once."""
 
 
 def joined(names: Iterable[str]) -> str:
@@ -42,4 +44,6 @@ def spoken(waiting_for: str | None) -> str:
     """Return what a run waits for as part of a sentence: `'approve' or 'reject'`."""
     if waiting_for == SLEEP:
         return "the end of a sleep"
+    if waiting_for == CHECKPOINT:
+        return "a checkpoint"
     return "nothing" if waiting_for is None else " or ".join(map(repr, waiting_for.split("\n")))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from longterm._event_names import SLEEP, spoken
+from longterm._event_names import CHECKPOINT, SLEEP, spoken
 from longterm.errors import InvalidDeadline
 
 
@@ -36,7 +36,7 @@ class Wait:
 
     def __str__(self) -> str:
         """Say what is waited for."""
-        return f"{'' if self.event_id == SLEEP else 'event '}{spoken(self.event_id)}"
+        return f"{'' if self.event_id in (SLEEP, CHECKPOINT) else 'event '}{spoken(self.event_id)}"
 
     def deadline(self, now: datetime) -> datetime | None:
         """Return when a wait that begins now ends by itself.

@@ -74,6 +74,10 @@ class LiveTurn:
         """Return the present moment by the engine's clock."""
         return self._now()
 
+    def go_on(self) -> None:
+        """Be ready for another wait, since the last one ended in this very turn."""
+        self.pending = None
+
     def suspend(self, wait: Wait) -> Any:
         """Unwind the stack to the loop.
 

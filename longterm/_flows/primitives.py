@@ -1,4 +1,4 @@
-"""What an author writes inside a flow: `suspend`, `sleep`, `respond`, `set_index` and the like."""
+"""What an author writes inside a flow: `suspend`, `sleep`, `checkpoint`, `respond` and the like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
-from longterm._event_names import SLEEP
+from longterm._event_names import CHECKPOINT, SLEEP
 from longterm._flows.context import current, current_turn
 from longterm._names import check_fact, event_name, event_names
 from longterm.errors import InvalidDeadline, NotInRun
@@ -87,6 +87,21 @@ def sleep(duration_or_moment: timedelta | datetime) -> Any:
     wait = Wait(SLEEP, expires, None)
     now = turn.now()
     return turn.suspend(wait) if (wait.deadline(now) or now) > now else None
+
+
+def checkpoint() -> Any:
+    """Save the run here, and go on in the same turn: what was done before is never done again.
+
+    Should the process die later in the turn, or the flow fail, the run goes on from here: by a
+    worker, or by `retry`. All that the flow holds here must be storable, as at a `suspend`.
+
+    Returns:
+        None, typed so that `await checkpoint()` passes too.
+
+    Raises:
+        NotInRun: no run is under way.
+    """
+    return current_turn("checkpoint").suspend(Wait(CHECKPOINT, timedelta(0), None))
 
 
 def now() -> datetime:

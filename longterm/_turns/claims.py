@@ -6,11 +6,12 @@ the turn, the run stays claimed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
+from longterm._event_names import START
 from longterm._turns.keeper import Keeper, warn
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import refusal, refused_start, released_run
@@ -154,8 +155,8 @@ class Claim:
     _is_closed = False
     is_saving = False
     """Whether the turn is over, and the store has been asked to save the run."""
-    read: UnreadEvent | None = None
-    """The event of its inbox that the turn reads."""
+    read: tuple[UnreadEvent, ...] = ()
+    """The events of its inbox that the turn has read and no save has taken out yet."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, once a worker's turn has begun."""
 
@@ -258,29 +259,56 @@ class Claim:
         found = inbox.unread(run.id, events=run.awaits, limit=1)
         if not found:
             raise CorruptData(f"the run names an unread event {name!r} that is not in its inbox")
-        self.read = found[0]
-        return self.read
+        self.read = (found[0],)
+        return found[0]
+
+    def read_now(self, names: Collection[str]) -> UnreadEvent | None:
+        """Return the oldest unread event of these names, in the middle of a turn; None: none.
+
+        It may have been sent since the claim. `save_turn` takes it out too.
+        """
+        run, inbox = self.run, self._claims.inbox
+        assert run is not None
+        if inbox is None:
+            return None
+        known = {event.number for event in self.read}
+        found = inbox.unread(run.id, events=names, limit=len(known) + 1)
+        event = next((event for event in found if event.number not in known), None)
+        if event is not None:
+            # Asked for after the event was found, so its name is among these.
+            self.run = run.changed(unread=self._claims.store.get(run.id).unread)
+            self.read = (*self.read, event)
+        return event
 
     def save_turn(self, run: Run) -> Run:
         """Save what a turn made of the run; one that failed has read nothing: `retry` brings it."""
-        read = self.read
-        return self.save(run, None if read is None or run.state is RunState.FAILED else read)
+        return self.save(run, () if run.state is RunState.FAILED else self.read)
 
-    def save(self, run: Run, read: UnreadEvent | None = None) -> Run:
-        """Save the run, and take an event out of its inbox; the claim is over."""
+    def save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
+        """Save the run, and take events out of its inbox; the claim is over."""
         self.is_saving = True
-        claims = self._claims
-        claims.keeper.drop(self)
+        self._claims.keeper.drop(self)
         try:
-            if read is None or claims.inbox is None:
-                saved = claims.store.update(run)
-            else:
-                saved = claims.inbox.update_read(run, read)
+            saved = self._update(run, read)
         except LongtermError:  # the store has said so itself: it is no use to ask it again
             self.run = None
             raise
         self.run = None
         return saved
+
+    def save_on(self, run: Run) -> Run:
+        """Save the run in the middle of its turn; it stays claimed."""
+        until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
+        self.run = self._update(run.changed(claimed_until=until), self.read)
+        self.read = ()
+        return self.run
+
+    def _update(self, run: Run, read: Sequence[UnreadEvent]) -> Run:
+        claims = self._claims
+        if not read or claims.inbox is None:
+            return claims.store.update(run)
+        assert self.run is not None
+        return claims.inbox.update_read(run.changed(unread=self.run.unread), read)
 
     def release(self) -> Run:
         """Give the run back as it was before its turn."""
@@ -323,7 +351,7 @@ class Claim:
 
     def _give_back(self, run: Run, error: BaseException | None) -> None:
         try:
-            if run.turn == 1:
+            if run.turn == 1 and run.waiting_for in (START, None):
                 self._take_back(run, error)
             else:
                 self.release()

@@ -6,12 +6,13 @@ import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import encode
 from longterm._codec.introspect import is_a
+from longterm._event_names import CHECKPOINT
 from longterm._flows.context import LiveTurn
 from longterm._flows.run_turn import Completed, Outcome
 from longterm._signals import is_of_signal
+from longterm._turns.waits import keep_wait
 from longterm.errors import (
     Cancelled,
     CannotStore,
@@ -24,7 +25,6 @@ from longterm.errors import (
 )
 from longterm.frame import Frame
 from longterm.run import Run, RunState
-from longterm.wait import MISSING
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
@@ -54,12 +54,9 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         ended = ended_run(run, RunState.COMPLETE, now)
         return ended.changed(encoded_response=response, encoded_result=result, saved_turn=run.turn)
     wait, frames = outcome.wait, outcome.frames
-    if wait.default is not MISSING:
-        frames[-1].slots[DEFAULT] = wait.default
-    if wait.events:
-        frames[-1].slots[EVENTS] = wait.events
+    keep_wait(frames, wait)
     return run.changed(
-        state=RunState.SUSPENDED,
+        state=RunState.SUSPENDED if wait.event_id != CHECKPOINT else RunState.RUNNING,
         waiting_for=wait.event_id,
         deadline=wait.deadline(now),
         stack=_encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes),

@@ -12,13 +12,12 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
-from longterm._abi import DEFAULT, EVENTS
 from longterm._codec import decode_frames
-from longterm._event_names import START
+from longterm._event_names import CHECKPOINT, START, names_in
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
-from longterm._flows.run_turn import arun_turn, run_turn
+from longterm._flows.run_turn import Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
@@ -31,13 +30,12 @@ from longterm._turns.transitions import (
     released_run,
     with_facts,
 )
+from longterm._turns.waits import end_of_wait, is_over, keep_wait, may_end_now
 from longterm.clock import Clock
 from longterm.errors import (
     AsyncFlow,
     CannotRestart,
     ClaimLost,
-    CorruptData,
-    Expired,
     NotImportable,
     RunNotSuspended,
     RunTooLarge,
@@ -45,10 +43,10 @@ from longterm.errors import (
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
-from longterm.wait import MISSING, value_of_first, value_without
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
+    from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
 
@@ -108,7 +106,7 @@ class Turns:
         if known.is_async:
             raise AsyncFlow(known.name, "start_flow")
         with self._claims.open() as claim, claim:
-            return self._run(self._begin(claim, known, flow, args, kwargs), claim.save)
+            return self._run(claim, self._begin(claim, known, flow, args, kwargs))
 
     async def astart(
         self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -120,7 +118,7 @@ class Turns:
         async with self._claims.open() as claim, claim:
             attempt = await claim.in_thread(self._begin, claim, known, flow, args, kwargs)
             assert attempt is not None  # None: this coroutine was closed, and does not come here
-            return await self._arun(attempt, claim.save)
+            return await self._arun(claim, attempt)
 
     def interrupt(self, run_id: str, result: WaitResult | None) -> Run:
         """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
@@ -175,15 +173,19 @@ class Turns:
         unread = claim.read_next()
         if unread is None:
             return None, None
-        before = reading.store
-        try:
-            reading.store = self._store
-            value = unread.value
-        finally:
-            reading.store = before
+        value = self._value_of(unread)
         from longterm._turns.deliveries import delivery_of_unread  # most runs are sent nothing
 
         return WaitResult(value, name=unread.event_id), delivery_of_unread(unread)
+
+    def _value_of(self, event: UnreadEvent) -> Any:
+        """Return the value of an event; a run in it is read from this store."""
+        before = reading.store
+        try:
+            reading.store = self._store
+            return event.value
+        finally:
+            reading.store = before
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
         """Claim a failed run; return it if there is no turn to run, since it waits again.
@@ -191,7 +193,7 @@ class Turns:
         The delivery that failed may then come again under its key, as a queue brings it.
         """
         run = claim.take_failed(run_id)
-        if run.waiting_for in (START, None):  # None: it is of a longterm before 0.2
+        if run.waiting_for in (START, CHECKPOINT, None):  # None: it is of a longterm before 0.2
             return None
         return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
 
@@ -203,7 +205,7 @@ class Turns:
         attempt = self._attempt(claim.run, result, delivery)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
-        return self._run(attempt, claim.save if claim.read is None else claim.save_turn)
+        return self._run(claim, attempt)
 
     def advance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run by an event of its inbox, else by the end of its wait.
@@ -217,7 +219,7 @@ class Turns:
         assert claim.run is not None
         claim.turn = attempt = self._attempt(claim.run, *self.unread(claim))
         attempt.responses += said
-        return self._run(attempt, claim.save_turn)
+        return self._run(claim, attempt)
 
     async def aadvance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run of an `async def` flow; see `advance_due`."""
@@ -229,7 +231,7 @@ class Turns:
             result, delivery = chosen
         claim.turn = attempt = self._attempt(claim.run, result, delivery)
         attempt.responses += said
-        return await self._arun(attempt, claim.save_turn)
+        return await self._arun(claim, attempt)
 
     async def take_turn(
         self,
@@ -264,7 +266,7 @@ class Turns:
         if done is not None:
             return done
         assert claim.run is not None
-        return await self._arun(self._attempt(claim.run, result, delivery), claim.save_turn)
+        return await self._arun(claim, self._attempt(claim.run, result, delivery))
 
     def _startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -312,7 +314,7 @@ class Turns:
             if result is not None:  # an exception, which comes before the first line
                 entry = result.as_callable()
         else:
-            result = _as_awaited(result, run, frames[-1].slots)
+            result = end_of_wait(result, run.waiting_for, frames[-1].slots)
             flow, entry = rebuild(frames, result)
         if delivery is not None:
             begun = delivery.begun(run)
@@ -322,59 +324,67 @@ class Turns:
             begun = run
         return Attempt(begun, flow, entry, frames, result, self._clock.now)
 
-    def _run(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
+    def _run(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
         try:
             outcome = run_turn(attempt, attempt.entry)
+            while may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
+                outcome = run_turn(attempt, attempt.entry)
         except BaseException as error:
             ended = self._ended_by(error, attempt)
             if ended is None:
                 raise
-            saved = save(ended)
+            saved = claim.save_turn(ended)
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
-        return save(after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes))
+        return claim.save_turn(self._after(attempt, outcome))
 
-    async def _arun(self, attempt: Attempt, save: Callable[[Run], Run]) -> Run:
+    async def _arun(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
         try:
             outcome = await arun_turn(attempt, attempt.entry)
+            while may_end_now(outcome) and await claim.in_thread(
+                self._ends_now, claim, attempt, outcome
+            ):
+                outcome = await arun_turn(attempt, attempt.entry)
         except BaseException as error:
             ended = self._ended_by(error, attempt)
             if ended is None:
                 raise
-            saved = await in_thread(save, ended)
+            saved = await in_thread(claim.save_turn, ended)
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
-        done = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
-        return await in_thread(save, done)
+        return await in_thread(claim.save_turn, self._after(attempt, outcome))
+
+    def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
+        return after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
+
+    def _ends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
+        """Go on in the same turn with a flow whose wait is over as soon as it has begun.
+
+        That is a checkpoint, at which the run is saved; or a wait for what may be there already,
+        with a deadline that is not in the future: for that no run is saved, and no worker comes.
+        """
+        wait, frames = outcome.wait, outcome.frames
+        result: WaitResult | None = None
+        if wait.event_id == CHECKPOINT:
+            attempt.run = claim.save_on(self._after(attempt, outcome))
+        elif is_over(wait, self._clock.now()):
+            keep_wait(frames, wait)
+            unread = claim.read_now(names_in(wait.event_id))
+            if unread is not None:
+                result = WaitResult(self._value_of(unread), name=unread.event_id)
+        else:
+            return False
+        attempt.frames = frames
+        attempt.go_on()
+        result = end_of_wait(result, wait.event_id, frames[-1].slots)
+        attempt.flow, attempt.entry = rebuild(frames, result)
+        return True
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
         asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
         return after_error(run, error, asked, attempt.frames, self._clock.now())
-
-
-def _end_of_wait(run: Run, slots: dict[str, object]) -> WaitResult:
-    """Return what a wait is worth that ends without its event."""
-    default = slots.get(DEFAULT, MISSING)
-    if default is MISSING:
-        return WaitResult(error=Expired(run.waiting_for or ""))
-    return WaitResult(value_without(slots.get(EVENTS), default))
-
-
-def _as_awaited(result: WaitResult | None, run: Run, slots: dict[str, object]) -> WaitResult:
-    """Return what a wait is worth that an event ends, or None: its deadline."""
-    if result is None:
-        return _end_of_wait(run, slots)
-    return _first_of_several(result, slots) if EVENTS in slots and result.error is None else result
-
-
-def _first_of_several(result: WaitResult, slots: dict[str, object]) -> WaitResult:
-    """Return what a wait is worth for which one of several events has come."""
-    try:
-        return WaitResult(value_of_first(slots[EVENTS], result.name, result.value))
-    except ValueError as error:
-        raise CorruptData(f"the stored bytes and the run wait for other events: {error}") from None

@@ -287,13 +287,14 @@ def with_unread(run: Run, written: str) -> Run:
     return run.changed(unread=unread_in(written)) if written or run.unread else run
 
 
-def unread_after(run: Run, event: UnreadEvent) -> tuple[str, int]:
-    """Return how the text of a claimed run's unread events begins once one is read.
+def unread_after(run: Run, read: Iterable[UnreadEvent]) -> tuple[str, int]:
+    """Return how the text of a claimed run's unread events begins once some are read.
 
-    And at which character goes on what was posted since the claim, which only adds to the text.
+    And at which character goes on what was posted since they were seen, which only adds to it.
     """
     left = list(run.unread)
-    left.remove(event.event_id)
+    for event in read:
+        left.remove(event.event_id)
     return written_unread(left), len(written_unread(run.unread)) + 1
 
 

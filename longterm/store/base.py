@@ -97,6 +97,9 @@ class RunStore(Protocol):
         gives a turn out twice; so a store whose database may be, draws a number for each claim,
         keeps it as `claim`, and compares that too.
 
+        A run that is saved as running stays claimed: its holder goes on with the same turn, and
+        can save it again.
+
         Raises:
             UnknownRun: no run has this id.
             ClaimLost: the stored run is not running, or its turn or claim is another; nothing was

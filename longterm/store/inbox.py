@@ -5,7 +5,7 @@ A part of `longterm.store.base` in a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -79,10 +79,11 @@ class Inbox(Protocol):
         """
         ...
 
-    def update_read(self, run: Run, event: UnreadEvent) -> Run:
-        """Save a run like `update`, and in the same step make an event read that its turn has read.
+    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+        """Save a run like `update`, and in the same step take out events that its turn has read.
 
-        `run.unread` is what it was when the run was claimed, and holds the event's name.
+        `run.unread` is what the claimant has last seen there, and holds the name of each. More may
+        have been posted since, which only adds to the end.
         """
         ...
 

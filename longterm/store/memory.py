@@ -5,7 +5,7 @@ Keeps the records it is given, subclasses and their fields included. Never touch
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -196,9 +196,9 @@ class MemoryStore:
             oldest = in_order_of_saves(able)[:limit]
             return [self._claimed(run, until, run.attempts) for run in oldest]
 
-    def update_read(self, run: Run, event: UnreadEvent) -> Run:
+    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
         with self._lock.alone():
-            return self._save(run, event)
+            return self._save(run, events)
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         with self._lock.alone():
@@ -245,19 +245,19 @@ class MemoryStore:
             )
         return True
 
-    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
+    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
         stored = self._stored(run.id)
         # No number of a claim is needed: nothing gives a turn of a dict out twice.
         if stored.state is not _RUNNING or stored.turn != run.turn:
             raise ClaimLost(run.id, run.turn)
         if stored.unread or run.unread:
             unread = list(stored.unread)
-            if read is not None:
-                unread.remove(read.event_id)
+            for event in read:
+                unread.remove(event.event_id)
             run = run.changed(unread=tuple(unread))
-        # An exception of a signal comes at a call: the event is read with the run, or not at all.
-        if read is not None:
-            del self._inbox[run.id][read.number]
+        # An exception of a signal comes at a call, and there is none: all of this, or nothing.
+        for event in read:
+            del self._inbox[run.id][event.number]
         self._runs[run.id] = run
         if (kept := kept_key(run)) is not None:
             run_id, key, digest, taken_at = kept

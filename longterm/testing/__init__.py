@@ -22,6 +22,7 @@ from longterm._event_names import SLEEP, names_in, spoken
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
 from longterm._later import later
+from longterm._turns.waits import is_over
 from longterm.engine import Engine
 from longterm.errors import Expired
 from longterm.run import Fact, Run, RunState
@@ -265,8 +266,9 @@ class _ScriptedTurn:
         return datetime.now(UTC)
 
     def suspend(self, wait: Wait) -> Any:
-        # The flow calls `suspend` or `sleep`, which calls this.
-        return given_to(sys._getframe(2), self._next(wait))
+        # The flow calls `suspend`, `sleep` or `checkpoint`, which calls this.
+        worth = _expired(wait) if is_over(wait, self.now()) else self._next(wait)
+        return given_to(sys._getframe(2), worth)
 
     def _next(self, wait: Wait) -> Any:
         self.finished.append(self.responses)

@@ -166,12 +166,47 @@ class InboxContract:
         inbox.post(letter("näme 2", "later"), limit=9)
         made = claimed.changed(state=RunState.SUSPENDED, waiting_for="näme 2", claimed_until=None)
 
-        saved = inbox.update_read(made, event)
+        saved = inbox.update_read(made, [event])
 
         assert saved.unread == store.get("r1").unread == ("name", "number", "näme 2")
         assert plain(saved) == plain(store.get("r1")) == plain(made)
         assert [event.number for event in inbox.unread("r1")] == [1, 3, 4]
         assert saved.next_unread == "näme 2"
+
+    def test_a_turn_reads_what_is_posted_meanwhile_too(self, store: RunStore, inbox: Inbox) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("number", "first"), limit=9)
+        claimed = claim_one(store)
+        for name, key in (("name", "between"), ("number", "second")):
+            inbox.post(letter(name, key), limit=9)
+        read = inbox.unread("r1", events=["number"])
+        seen = store.get("r1").unread
+        inbox.post(letter("number", "last"), limit=9)
+        made = claimed.changed(state=RunState.SUSPENDED, unread=seen, claimed_until=None)
+
+        saved = inbox.update_read(made, read)
+
+        assert [event.key for event in read] == ["first", "second"]
+        assert saved.unread == store.get("r1").unread == ("name", "number")
+        assert [event.key for event in inbox.unread("r1")] == ["between", "last"]
+
+    def test_a_save_in_the_middle_of_a_turn_reads_events_and_keeps_the_claim(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        for number in range(3):
+            inbox.post(letter("number", f"key {number}"), limit=9)
+        claimed = claim_one(store)
+        first, second, _ = inbox.unread("r1")
+
+        saved = inbox.update_read(claimed.changed(stack=b"further"), [first])
+        again = inbox.update_read(saved.changed(stack=b"still further"), [second])
+
+        assert saved.unread == ("number", "number")
+        assert again.unread == store.get("r1").unread == ("number",)
+        assert (again.state, again.turn) == (RunState.RUNNING, claimed.turn)
+        ended = store.update(again.changed(state=RunState.COMPLETE, claimed_until=None))
+        assert plain(ended) == plain(store.get("r1"))
 
     def test_every_event_can_be_read(self, store: RunStore, inbox: Inbox) -> None:
         store.create(suspended_run())
@@ -216,7 +251,7 @@ class InboxContract:
         store.update(claimed.changed(state=RunState.SUSPENDED))
 
         with pytest.raises(ClaimLost):
-            inbox.update_read(claimed.changed(state=RunState.COMPLETE), event)
+            inbox.update_read(claimed.changed(state=RunState.COMPLETE), [event])
 
         assert inbox.unread("r1") == [event]
         assert store.get("r1").unread == ("number",)
@@ -306,4 +341,4 @@ def _read(store: RunStore, inbox: Inbox, **changes: object) -> Run:
     claimed = claim_one(store)
     (event,) = inbox.unread("r1", events=["number"], limit=1)
     made = claimed.changed(state=RunState.SUSPENDED, claimed_until=None, **changes)
-    return inbox.update_read(made, event)
+    return inbox.update_read(made, [event])

@@ -279,6 +279,18 @@ class StoreContract(
         assert (refused.value.run_id, refused.value.turn) == ("r1", made.turn)
         assert plain(store.get("r1")) == plain(made)
 
+    def test_a_run_that_is_saved_running_stays_claimed(self, store: RunStore) -> None:
+        store.create(suspended_run())
+        claimed = store.unsuspend("r1", "number")
+        assert claimed is not None
+
+        saved = store.update(claimed.changed(stack=b"further", waiting_for=None))
+        assert store.unsuspend("r1", "number") is None
+        ended = store.update(saved.changed(state=RunState.COMPLETE))
+
+        assert (saved.state, saved.turn, saved.stack) == (RunState.RUNNING, 2, b"further")
+        assert plain(ended) == plain(store.get("r1")) == plain(saved.changed(state=ended.state))
+
     @pytest.mark.parametrize("turns_off", [-1, 1])
     def test_only_the_newest_claim_can_save(self, store: RunStore, turns_off: int) -> None:
         store.create(suspended_run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -278,9 +278,10 @@ class ReturnsUnreadAsItWasGiven(MemoryStore):
 
 
 class ReadsEventsOfDeadTurns(MemoryStore):
-    def update_read(self, run: Run, event: UnreadEvent) -> Run:
-        self._inbox.get(run.id, {}).pop(event.number, None)
-        return super().update_read(run, event)
+    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+        for event in events:
+            self._inbox.get(run.id, {}).pop(event.number, None)
+        return super().update_read(run, events)
 
 
 class ReadsTheNewestFirst(MemoryStore):

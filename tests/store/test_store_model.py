@@ -178,7 +178,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         changes = {"waiting_for": event_id, "state": state, "updated_at": NOON}
         ours, theirs = (run.changed(**changes) for run in pair)
-        self.both(lambda one: one.update_read(ours if one is self.model else theirs, found[0]))
+        self.both(lambda one: one.update_read(ours if one is self.model else theirs, found))
         self.compare_inboxes(pair[0].id)
 
     def compare_inboxes(self, run_id: str) -> None:

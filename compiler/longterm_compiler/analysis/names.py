@@ -36,6 +36,7 @@ _FORMS = {
     **dict.fromkeys(_PLAIN, Verdict.NEVER),
     "suspend": Verdict.WAITS,
     "sleep": Verdict.WAITS,
+    "checkpoint": Verdict.WAITS,
     "call": Verdict.SUSPENDS,
     "deflow": Verdict.DEFLOW,
 }

@@ -133,7 +133,7 @@ UNREAD_NAMED: Final[LiteralString] = f"{_UNREAD} AND event = ANY (%s) ORDER BY n
 SAVE_READ: Final[LiteralString] = (
     "WITH saved AS ("
     + SAVE.replace("SET ", "SET unread = %s || substr(unread, %s), ", 1)
-    + "), gone AS (DELETE FROM longterm.inbox USING saved WHERE run = %s AND number = %s)"
+    + "), gone AS (DELETE FROM longterm.inbox USING saved WHERE run = %s AND number = ANY (%s))"
     " SELECT * FROM saved"
 )
 SAVE_READ_WITH_KEY: Final[LiteralString] = SAVE_READ.replace(

@@ -8,7 +8,7 @@ runs are in the table `longterm.runs`, or `runs` of another schema.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, time
@@ -169,18 +169,19 @@ class PostgresStore(PostgresInbox):
     def update(self, run: Run) -> Run:
         return self._save(run)
 
-    def update_read(self, run: Run, event: UnreadEvent) -> Run:
-        return self._save(run, event)
+    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+        return self._save(run, events)
 
-    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
+    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
-        if read is None:
+        if not read:
             statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
         else:
             statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
-            parameters = (*unread_after(run, read), *parameters, run.id, read.number)
+            numbers = [event.number for event in read]
+            parameters = (*unread_after(run, read), *parameters, run.id, numbers)
         parameters = (*parameters, *(kept or ()))
         is_repeated = False
         while True:
@@ -190,7 +191,8 @@ class PostgresStore(PostgresInbox):
             is_repeated = is_repeated or answer.is_repeated
             stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
             is_own = (stored.turn, stored.claim) == (run.turn, run.claim)
-            if is_repeated and is_own and stored == run:
+            # A run that is saved running may have been renewed since.
+            if is_repeated and is_own and stored.changed(claimed_until=run.claimed_until) == run:
                 return run.changed(unread=stored.unread)
             # If it is still to be saved, a standby that did not have it took over in between.
             if not (is_repeated and is_own and stored.state is RunState.RUNNING):

@@ -5,7 +5,7 @@ SQLite has one writer at a time, so each step sees all that was posted before it
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -151,7 +151,8 @@ class SQLiteInbox:
         return bool(self._writer.write(rewrite, f"rewrite an event of run {event.run_id!r}"))
 
 
-def take_out(connection: Connection, run: Run, event: UnreadEvent) -> list[tuple[str]]:
-    """Take an event that was read out of a run's inbox; return the names that are left."""
-    connection.execute(_TAKE_OUT, (run.id, event.number))
-    return connection.execute(_UNNOTE, (*unread_after(run, event), run.id)).fetchall()
+def take_out(connection: Connection, run: Run, read: Sequence[UnreadEvent]) -> list[tuple[str]]:
+    """Take events that were read out of a run's inbox; return the names that are left."""
+    for event in read:
+        connection.execute(_TAKE_OUT, (run.id, event.number))
+    return connection.execute(_UNNOTE, (*unread_after(run, read), run.id)).fetchall()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -204,10 +204,10 @@ class SQLiteStore(SQLiteInbox):
     def update(self, run: Run) -> Run:
         return self._save(run)
 
-    def update_read(self, run: Run, event: UnreadEvent) -> Run:
-        return self._save(run, event)
+    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+        return self._save(run, events)
 
-    def _save(self, run: Run, read: UnreadEvent | None = None) -> Run:
+    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
         kept = kept_key(run)
 
@@ -221,9 +221,9 @@ class SQLiteStore(SQLiteInbox):
             if saved and kept is not None:
                 run_id, key, digest, taken_at = kept
                 connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
-            return (saved and read is not None and take_out(connection, run, read)) or saved
+            return take_out(connection, run, read) if saved and read else saved
 
-        step = save if kept is None and read is None else whole(save_with_more)
+        step = save if kept is None and not read else whole(save_with_more)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
             self.get(run.id)  # raises if there is no such run
