@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from longterm._engine.async_twins import AsyncTwins
 from longterm._engine.starting import Starting
-from longterm._engine.work import Work
 
 
-class Engine(Starting, AsyncTwins, Work):
+class Engine(Starting, AsyncTwins):
     """Starts and continues the runs of one store.
 
     The module-level functions such as `start_flow` use a default engine; make your own for several

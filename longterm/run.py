@@ -132,6 +132,12 @@ class Run(Generic[T_co]):
         return copy
 
     @property
+    def revision(self) -> int:
+        """The number of its last save: it goes up with each turn that is saved, and by nothing
+        else. 0 if the store does not keep it."""
+        return self.saved_turn or 0
+
+    @property
     def awaits(self) -> tuple[str, ...]:
         """The names of the events any of which a suspended run needs; none if it sleeps,
         or is to begin anew."""

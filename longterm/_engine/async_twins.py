@@ -6,9 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from longterm._engine.events import Events, exception_of
+from longterm._engine.work import Work
 from longterm._flows.wait_result import WaitResult
 from longterm._later import later
 from longterm._names import delivery_key, event_name, id_of_run
+from longterm._turns.rest import Looks, rests
 from longterm._turns.threads import in_thread
 from longterm.errors import Cancelled
 from longterm.run import Run
@@ -16,6 +18,7 @@ from longterm.run import Run
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from longterm._turns.due import DueTurn
     from longterm.unread import Receipt
 else:
     UUID = later("uuid", "UUID")
@@ -25,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AsyncTwins(Events):
+class AsyncTwins(Events, Work):
     """The part of an engine that is awaited."""
 
     @overload
@@ -82,3 +85,38 @@ class AsyncTwins(Events):
     async def aretry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, from asynchronous code; see `retry`."""
         return await self._agone_on(await self._turns.aretry(id_of_run(run_id)))
+
+    async def arun_pending(self, limit: int | None = None) -> int:
+        """Run the turns that are due, from asynchronous code; see `run_pending`.
+
+        Those of `async def` flows run in this event loop.
+        """
+        await in_thread(self._let_go)
+        done = 0
+        while limit is None or done < limit:
+            turns: list[DueTurn] = []
+            try:
+                await in_thread(self._claim_into, turns)
+            except BaseException:  # such as of a task that is cancelled
+                self._due.release(turns)
+                raise
+            if not turns:
+                break
+            (turn,) = turns
+            async with turn.claim, turn.claim:  # twice, as `Claim` says
+                if turn.is_async:
+                    await turn.aadvance()
+                else:
+                    await turn.claim.in_thread(turn.advance)
+            done += 1
+        return done
+
+    async def ajoin(self, run_id: str | UUID, timeout: float | None = None) -> Run:
+        """Wait until a run rests, or has ended, from asynchronous code; see `join`."""
+        import asyncio  # only for those who use it
+
+        run_id = id_of_run(run_id)
+        looks = Looks(run_id, timeout)
+        while not rests(run := await in_thread(self.store.get, run_id), self.clock.now()):
+            await asyncio.sleep(looks.next(run))
+        return run

@@ -14,7 +14,7 @@ from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import refusal
 from longterm._turns.turns import Turns
-from longterm.errors import RunNotSuspended
+from longterm.errors import RunBusy
 from longterm.run import Run, RunState
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Arrivals:
                         return None
                     raise refusal(stored, event_id)
                 if stored.state is RunState.RUNNING:
-                    raise RunNotSuspended(run_id, stored.state)
+                    raise RunBusy(run_id)
                 kept = self._claims.confirmed(stored)
                 if delivery.is_taken(kept, self._claims.keys):
                     return kept.changed(is_duplicate=True)

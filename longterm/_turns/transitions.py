@@ -18,6 +18,7 @@ from longterm.errors import (
     CannotStore,
     CannotSuspend,
     NotStorable,
+    RunBusy,
     RunComplete,
     RunNotSuspended,
     ValueTooLarge,
@@ -188,11 +189,13 @@ def refusal(run: Run, event_id: str) -> Exception:
     """Return why a run takes no such event now."""
     if run.state is RunState.COMPLETE:
         return RunComplete(run.id)
+    if run.state is RunState.RUNNING:
+        return RunBusy(run.id)
     if run.state is not RunState.SUSPENDED:
         return RunNotSuspended(run.id, run.state)
     if event_id == run.waiting_for or event_id in run.awaits:
         # Another turn was under way when it was asked for, and has ended since.
-        return RunNotSuspended(run.id, RunState.RUNNING)
+        return RunBusy(run.id)
     return WrongEvent(run.id, event_id, run.waiting_for)
 
 

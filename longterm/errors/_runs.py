@@ -56,7 +56,8 @@ class WrongEvent(LongtermError):
 
 
 class RunNotSuspended(LongtermError):
-    """Raised when an event comes for a run that is in the middle of a turn, or has failed."""
+    """Raised when an event comes for a run that does not wait: it has failed, was cancelled, or is
+    in the middle of a turn (`RunBusy`)."""
 
     def __init__(self, run_id: str, state: str) -> None:
         """Keep the run and the state it is in."""
@@ -68,6 +69,31 @@ class RunNotSuspended(LongtermError):
             "cancelled": "it was cancelled: start a new run",
         }.get(state, "see get_run")
         super().__init__(f"run {run_id!r} is {state} and takes no event now ({cause})")
+
+
+class RunBusy(RunNotSuspended):
+    """Raised when an event comes for a run that is in the middle of a turn."""
+
+    def __init__(self, run_id: str) -> None:
+        """Keep the run."""
+        super().__init__(run_id, "running")
+
+
+class JoinTimeout(LongtermError, TimeoutError):
+    """Raised when a run that is waited for does not come to rest in time."""
+
+    def __init__(self, run_id: str, seconds: float, state: str, waiting_for: str | None) -> None:
+        """Keep the run, the time, and how the run stands."""
+        self.run_id = run_id
+        self.seconds = seconds
+        self.state = state
+        what = "in the middle of a turn"
+        if state != "running":
+            what = f"still to be carried on: it waits for {spoken(waiting_for)}, which is there"
+        super().__init__(
+            f"run {run_id!r} did not come to rest within {seconds:g} seconds: it is {what} (see "
+            "that a worker runs which knows its flow, or call `run_pending`; or allow more time)"
+        )
 
 
 class RunComplete(RunNotSuspended):

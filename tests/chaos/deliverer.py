@@ -75,7 +75,7 @@ def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., 
             write("started", engine.start_flow(collect, PATIENCE).id)
     elif chance < 0.08:
         engine.release_stale(max_attempts=ATTEMPTS)
-        engine.expire_due(limit=5)
+        engine.run_pending(limit=5)
     else:
         state = "running" if chance < 0.1 else "suspended"
         runs = engine.find_runs(state=state, limit=_IN_REACH)

@@ -30,7 +30,7 @@ def main() -> None:
     fault = killing((method, when, int(number)))
     engine = Engine(FaultyStore(open_store(url), fault), lease=LEASE)  # type: ignore[arg-type]
     send_all(engine, run_id)
-    engine.expire_due()
+    engine.run_pending()
     print("the end")
 
 

@@ -116,7 +116,7 @@ def test_event_is_read_once_though_its_sender_or_reader_is_killed(store, method,
     send_all(engine, run.id)
     for _ in range(100):
         engine.release_stale(max_attempts=10**6)
-        engine.expire_due()
+        engine.run_pending()
         if engine.get_run(run.id).waiting_for == "event 3":
             break
         time.sleep(0.05)

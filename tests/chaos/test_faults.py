@@ -65,7 +65,7 @@ class FaultMachine(FaultyEngine):
     @rule(plan=FAULTS, limit=st.integers(1, 3))
     def work(self, plan: tuple[str, str] | None, limit: int) -> None:
         self.attempt(plan, lambda: self.engine.release_stale(max_attempts=10**6))
-        self.attempt(plan, lambda: self.engine.expire_due(limit=limit))
+        self.attempt(plan, lambda: self.engine.run_pending(limit=limit))
 
     @invariant()
     def no_run_has_failed(self) -> None:

@@ -100,7 +100,7 @@ class InboxMachine(FaultyEngine):
     @rule(plan=FAULTS, limit=st.integers(1, 3))
     def work(self, plan: tuple[str, str] | None, limit: int) -> None:
         self.attempt(plan, lambda: self.engine.release_stale(max_attempts=10**6))
-        self.attempt(plan, lambda: self.engine.expire_due(limit=limit))
+        self.attempt(plan, lambda: self.engine.run_pending(limit=limit))
 
     @precondition(lambda self: self.memory._runs)
     @rule(choose=st.data(), plan=FAULTS)
@@ -113,7 +113,7 @@ class InboxMachine(FaultyEngine):
         self.late.clear()
         self.clock.advance(LONGEST_PAUSE)
         self.engine.release_stale(max_attempts=10**6)
-        self.engine.expire_due(limit=10**6)
+        self.engine.run_pending(limit=10**6)
         for run_id in list(self.memory._runs):
             run = self.engine.get_run(run_id)
             if run.state is RunState.SUSPENDED:

@@ -156,7 +156,7 @@ def test_due_run_is_not_parked_by_a_signal_while_it_was_decoded(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Comes, "is_wanted", True)
         with pytest.raises(TimeIsUp):
-            engine.expire_due()
+            engine.run_pending()
 
     waiting = engine.get_run(run.id)
     assert (waiting.state, waiting.error, waiting.deadline) == (
@@ -164,5 +164,5 @@ def test_due_run_is_not_parked_by_a_signal_while_it_was_decoded(monkeypatch):
         None,
         run.deadline,
     )
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
     assert engine.get_run(run.id).state is RunState.COMPLETE

@@ -214,7 +214,7 @@ def test_an_interrupted_turn_is_given_back_as_it_was_saved_last(engine, monkeypa
     (run,) = engine.find_runs()
 
     assert (run.state, run.waiting_for) == (RunState.SUSPENDED, "longterm.checkpoint")
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
     assert engine.get_run(run.id).waiting_for == "received"
     assert done == ["charge tea", "ship tea", "ship tea"]
 
@@ -271,7 +271,7 @@ def test_a_process_that_dies_after_it_has_lost_nothing(tmp_path: Path) -> None:
     assert python(f"engine.process_event({run_id!r}, 'order', 'tea')").returncode == 7
 
     worked = python(
-        "import time; time.sleep(1.5); print(len(engine.release_stale()), engine.expire_due());"
+        "import time; time.sleep(1.5); print(len(engine.release_stale()), engine.run_pending());"
         f"print(engine.get_run({run_id!r}).result)"
     )
 

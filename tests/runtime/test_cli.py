@@ -150,7 +150,7 @@ def test_a_run_that_no_worker_takes_is_seen(longterm, engine, clinic, monkeypatc
     assert re.search(r"^state: +suspended, overdue$", longterm("show", run.id)[1], re.M)
     monkeypatch.setattr(flow_of(clinic.overdue), "version", "another")
 
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
 
     assert "  suspended, parked  " in longterm("runs")[1]
     out = longterm("show", run.id)[1]

@@ -322,10 +322,10 @@ def test_due_run_of_a_flow_that_is_not_here_is_left_alone(engine, clock, monkeyp
         here.delitem(registry._flows, run.flow)
         here.delitem(globals(), "until")
         here.setattr(registry, "_kept", ((0, 0), {}))
-        assert engine.expire_due() == 0
+        assert engine.run_pending() == 0
     assert engine.get_run(run.id) == run
 
-    assert engine.expire_due() == 1  # its module was imported meanwhile
+    assert engine.run_pending() == 1  # its module was imported meanwhile
 
     assert engine.get_run(run.id).result == "late"
 
@@ -338,7 +338,7 @@ def test_due_run_of_a_flow_inside_another_is_found_before_that_has_run(engine, c
     clock.advance(DAY)
     monkeypatch.delitem(registry._flows, run.flow)
 
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
 
     assert engine.get_run(run.id).result == "late inside"
 
@@ -347,7 +347,7 @@ def test_wait_of_an_async_flow_ends_by_itself(engine, clock):
     run = asyncio.run(engine.astart_flow(until_async, clock.now() + DAY))
     clock.advance(DAY)
 
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
 
     done = engine.get_run(run.id)
     assert (done.state, done.result) == (RunState.COMPLETE, ["late", "awaited"])
@@ -385,7 +385,7 @@ def test_worker_that_is_stopped_lets_go_of_the_rest(engine, clock):
     clock.advance(DAY)
     asked = iter([False, True, True])
 
-    engine.expire_due(is_stopped=lambda: next(asked))
+    engine.run_pending(is_stopped=lambda: next(asked))
 
     states = sorted(engine.get_run(each.id).state for each in runs)
     assert states == ["complete", "suspended", "suspended"]

@@ -189,7 +189,7 @@ def test_what_was_called_is_called_again(engine, function, args, kwargs, said, r
     else:
         run = died_start(engine, function, *args, **kwargs)
         assert (run.state, run.waiting_for, run.attempts) == (RunState.SUSPENDED, START, 1)
-        assert engine.expire_due() == 1
+        assert engine.run_pending() == 1
         run = engine.get_run(run.id)
 
     assert seen == [said]
@@ -222,7 +222,7 @@ def test_async_flow_is_started_again(engine):
     assert asyncio.run(engine.aretry(failed.id)).waiting_for == "answer"
 
     died = died_start(engine, greet_async, "Bob")
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
     assert engine.get_run(died.id).waiting_for == "answer"
     assert seen == [("Ada",), ("Ada",), ("Bob",)]
 
@@ -235,7 +235,7 @@ def test_start_is_done_again_by_the_code_of_today(engine):
     stack = encode(frames, context_of(run, "stack"))
     engine.store.update(claimed.changed(state=RunState.SUSPENDED, stack=stack))
 
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
 
     assert engine.get_run(run.id).waiting_for == "answer"
 
@@ -309,7 +309,7 @@ def test_run_that_is_to_be_started_can_be_cancelled(engine):
 
     assert engine.cancel(run.id).state is RunState.CANCELLED
 
-    assert (seen, engine.expire_due()) == ([], 0)
+    assert (seen, engine.run_pending()) == ([], 0)
 
 
 def test_run_that_is_to_be_started_can_be_ended_by_an_exception(engine):
@@ -364,7 +364,7 @@ def test_died_run_whose_arguments_cannot_be_stored_is_failed_and_says_so(engine)
     assert run.state is RunState.FAILED
     assert "its process died in its first turn, and it cannot be started again" in run.error
     assert "lock" in run.error
-    assert engine.expire_due() == 0
+    assert engine.run_pending() == 0
     with pytest.raises(CannotRestart):
         engine.retry(run.id)
 
@@ -474,7 +474,7 @@ def refused_later():
 def test_started_again_by_a_worker_and_refused_is_parked(engine):
     run = died_start(engine, keeps_lock)
 
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
 
     parked = engine.get_run(run.id)
     assert (parked.state, parked.waiting_for) == (RunState.SUSPENDED, START)

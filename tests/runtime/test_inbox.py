@@ -123,7 +123,7 @@ def unread(engine, run):
 
 
 def work(engine):
-    return engine.expire_due(limit=1000)
+    return engine.run_pending(limit=1000)
 
 
 # -- send ----------------------------------------------------------------------------------------

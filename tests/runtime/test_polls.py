@@ -188,7 +188,7 @@ def test_what_was_read_is_taken_out_by_the_one_save():
     engine.send(run.id, "begin")
     engine.store.steps.clear()
 
-    engine.expire_due()
+    engine.run_pending()
 
     assert engine.store.steps == ["look", "look", "look", "save, and take 3"]
     assert engine.get_run(run.id).unread == ("item",)

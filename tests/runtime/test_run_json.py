@@ -73,6 +73,7 @@ def test_run_is_all_that_is_known_of_it_but_its_stack(engine):
         "flow": f"{__name__}:order",
         "state": "suspended",
         "turn": 1,
+        "revision": 1,
         "waiting_for": "answer",
         "awaits": ["answer"],
         "unread": [],

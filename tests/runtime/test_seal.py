@@ -316,7 +316,7 @@ def test_waits_end_by_themselves_and_runs_are_cancelled_and_pruned(engine, clock
     assert engine.expire(expired.id).response == ["b buys nothing"]
     assert engine.cancel(cancelled.id).state is RunState.CANCELLED
     clock.advance(timedelta(hours=2))
-    assert engine.expire_due() == 1
+    assert engine.run_pending() == 1
     assert engine.get_run(due.id).response == ["a buys nothing"]
     assert engine.prune(timedelta(hours=1)) == 1
 
@@ -328,7 +328,7 @@ def test_a_due_run_with_a_wrong_seal_is_parked_with_the_reason(database, clock):
     write("UPDATE runs SET checksum = NULL, stack = ? WHERE id = ?", other.stack, run.id)
     clock.advance(timedelta(hours=2))
 
-    engine.expire_due()
+    engine.run_pending()
 
     assert "somebody moved the bytes" in engine.get_run(run.id).error
     assert engine.get_run(other.id).response == ["Bob buys nothing"]

@@ -102,7 +102,7 @@ def test_why_a_run_is_parked_is_encrypted_too(engine, path):
         connection.execute("UPDATE runs SET checksum = NULL, waiting_for = 'vote'")
 
     engine.clock.advance(timedelta(hours=2))
-    engine.expire_due()
+    engine.run_pending()
 
     assert "waiting for 'vote' has the seal of" in engine.get_run(run.id).error
     assert "has the seal of" not in all_that_is_stored(path)

@@ -111,9 +111,9 @@ def test_a_flow_sleeps_until_a_worker_finds_that_its_time_is_over(any_engine, cl
     run = any_engine.start_flow(remind)
 
     assert (run.state, run.deadline) == (RunState.SUSPENDED, START + DAY)
-    assert any_engine.expire_due() == 0
+    assert any_engine.run_pending() == 0
     clock.advance(DAY)
-    assert any_engine.expire_due() == 1
+    assert any_engine.run_pending() == 1
     assert any_engine.get_run(run.id).waiting_for == "answer"
     assert any_engine.process_event(run.id, "answer", "yes").result == (None, DAY, "yes")
 
@@ -124,7 +124,7 @@ def test_a_flow_sleeps_until_a_moment(any_engine, clock, moment):
 
     assert run.deadline == START + DAY
     clock.advance(DAY)
-    any_engine.expire_due()
+    any_engine.run_pending()
     assert any_engine.get_run(run.id).result == [None, START + DAY]
 
 
@@ -133,7 +133,7 @@ def test_an_async_flow_sleeps_with_and_without_await(engine, clock):
 
     for _ in range(2):
         clock.advance(DAY)
-        assert engine.expire_due() == 1
+        assert engine.run_pending() == 1
 
     assert engine.get_run(run.id).result == [None, None, START + 2 * DAY]
 
@@ -149,7 +149,7 @@ def test_a_comprehension_sleeps(engine, clock):
 
     while run.state is RunState.SUSPENDED:
         clock.advance(DAY)
-        engine.expire_due()
+        engine.run_pending()
         run = engine.get_run(run.id)
         said += run.response
 

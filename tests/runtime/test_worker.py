@@ -411,7 +411,7 @@ def test_an_exit_in_the_main_thread_may_be_a_signals_and_ends_no_run(engine, clo
     runs += due(engine, clock, ends)
 
     with pytest.raises(SystemExit):
-        engine.expire_due()
+        engine.run_pending()
 
     assert [engine.get_run(each).state for each in runs] == [RunState.SUSPENDED] * 2
 
@@ -420,13 +420,13 @@ def test_what_ends_the_process_is_not_hidden_by_a_store_that_is_away(engine, clo
     store.away.update(due(engine, clock, interrupted))
 
     with pytest.raises(SystemExit):
-        engine.expire_due()
+        engine.run_pending()
 
 
 def test_a_flow_whose_own_task_is_cancelled_ends_no_worker(engine, clock):
     first, other = due(engine, clock, awaits_a_cancelled_task, ends)
 
-    assert engine.expire_due() == 2
+    assert engine.run_pending() == 2
 
     assert "CancelledError" in engine.get_run(first).error
     assert engine.get_run(first).state is RunState.FAILED

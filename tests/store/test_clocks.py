@@ -107,7 +107,7 @@ def test_a_machine_far_from_the_database_claims_nothing(
                 lambda: wrong.process_event(live.id, "paid", 1),
                 lambda: wrong.process_event(waiting.id, "paid", 1),
                 lambda: wrong.retry(failed.id),
-                wrong.expire_due,
+                wrong.run_pending,
                 wrong.release_stale,
             ):
                 with pytest.raises(ClockSkew, match=r"(89|90)\.\d seconds (ahead|behind).* by NTP"):

@@ -128,7 +128,7 @@ CASES = {
     "expire": Case(lambda engine, run: engine.expire(run.id), starts),
     "throw": Case(lambda engine, run: engine.throw(run.id, LookupError()), starts),
     "cancel": Case(lambda engine, run: engine.cancel(run.id), starts),
-    "due": Case(lambda engine, run: engine.expire_due(), due),
+    "due": Case(lambda engine, run: engine.run_pending(), due),
     "retry": Case(lambda engine, run: engine.retry(run.id), fails),
     "retry of a start": Case(lambda engine, run: engine.retry(run.id), fails_at_first),
     "send": Case(lambda engine, run: engine.send(run.id, "first", "x", key="k"), starts),
@@ -293,7 +293,7 @@ def check(engine, before, place, *, may_be_claimed):
             assert (after.stack, after.delivery) == (before.stack, before.delivery), place
         if after.next_unread is not None and after.state is RunState.SUSPENDED:
             engine.clock.advance(timedelta(minutes=2))  # it may be parked for a minute
-            engine.expire_due()  # a worker takes it on, by what it was sent
+            engine.run_pending()  # a worker takes it on, by what it was sent
             assert engine.get_run(before.id).next_unread is None, place
         elif after.state is RunState.SUSPENDED:
             try:
