@@ -5,7 +5,7 @@ So a wait for several needs no more of a store than a wait for one, and can be r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 RESERVED: Final = "longterm."
@@ -16,6 +16,21 @@ SLEEP: Final = "longterm.sleep"
 """What a run waits for that sleeps: the end of that."""
 CHECKPOINT: Final = "longterm.checkpoint"
 """What a run waits for whose turn has died after a checkpoint; it is due at once."""
+CANCEL: Final = "longterm.cancel"
+"""The event in the inbox of a run that cancels it."""
+THROW: Final = "longterm.throw"
+"""The event in the inbox of a run that raises an exception where it waits: its value."""
+
+
+def is_control(name: str) -> bool:
+    """Whether an event is read before all others, whatever its run waits for."""
+    return name.startswith(RESERVED)
+
+
+def next_of(unread: Sequence[str], names: Collection[str]) -> str | None:
+    """Return the name of the unread event that a wait for some names takes; None: there is none."""
+    control = next(filter(is_control, unread), None)
+    return control or next((name for name in unread if name in names), None)
 
 
 def joined(names: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 from longterm._codec import decode, decode_list, decode_text, encode_text
-from longterm._event_names import names_in
+from longterm._event_names import names_in, next_of
 from longterm.errors import CorruptData
 
 if TYPE_CHECKING:
@@ -145,11 +145,12 @@ class Run(Generic[T_co]):
 
     @property
     def next_unread(self) -> str | None:
-        """The name of the unread event that its wait takes next; None if there is none."""
-        if not self.unread:
-            return None
-        awaits = self.awaits
-        return next((name for name in self.unread if name in awaits), None)
+        """The name of the unread event that its wait takes next; None if there is none.
+
+        A cancel (`longterm.cancel`), or an exception (`longterm.throw`), comes before all others,
+        and ends any wait.
+        """
+        return next_of(self.unread, self.awaits) if self.unread else None
 
     @property
     def result(self) -> T_co | Any:

@@ -67,16 +67,19 @@ class AsyncTwins(Events, Work):
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
-        result = WaitResult(error=exception_of(error))
-        return await self._agone_on(await self._turns.ainterrupt(id_of_run(run_id), result))
+        return await self._ainterrupt(id_of_run(run_id), exception_of(error))
 
     async def acancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
-        """Cancel a suspended run, from asynchronous code; see `cancel`."""
+        """Cancel a run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
         if force:
             return await in_thread(self._turns.end, run_id)
-        result = WaitResult(error=Cancelled(run_id))
-        return await self._agone_on(await self._turns.ainterrupt(run_id, result))
+        return await self._ainterrupt(run_id, Cancelled(run_id))
+
+    async def _ainterrupt(self, run_id: str, error: BaseException) -> Run:
+        send = self._sends_error(run_id, error)
+        done = await self._turns.ainterrupt(run_id, WaitResult(error=error), send)
+        return await self._agone_on(done)
 
     async def aexpire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come; see `expire`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from longterm._engine.parts import Parts
@@ -92,7 +93,9 @@ class Events(Parts):
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
 
-        The flow's own `except`, `finally` and `with` see it as if the suspend had raised it.
+        The flow's own `except`, `finally` and `with` see it as if the suspend had raised it. A run
+        in the middle of a turn is returned as it is: the exception is stored, and raised at its
+        next wait, before it reads any other event.
 
         Args:
             run_id: the run's id.
@@ -101,17 +104,20 @@ class Events(Parts):
         Raises:
             NotAnException: it is neither.
             UnknownRun: the store has no such run.
-            RunComplete, RunNotSuspended: the run takes no events now.
+            RunComplete, RunNotSuspended: the run has ended; or it is in the middle of a turn, and
+                the store has no inbox.
+            CannotStore: it is in the middle of a turn, and the exception cannot be stored.
             BaseException: the exception itself, if the flow lets it out; the run is then failed.
         """
-        result = WaitResult(error=exception_of(error))
-        return self._gone_on(self._turns.interrupt(id_of_run(run_id), result))
+        return self._interrupt(id_of_run(run_id), exception_of(error))
 
     def cancel(self, run_id: str | UUID, *, force: bool = False) -> Run:
-        """Cancel a suspended run: its flow is unwound from the suspend where it waits.
+        """Cancel a run: its flow is unwound from the suspend where it waits.
 
         `Cancelled` is raised there, so `finally` and `with` clean up as always. A flow that catches
-        it may still go on, and even wait again.
+        it may still go on, and even wait again. A run in the middle of a turn is returned as it is:
+        it is cancelled at its next wait, before it reads any event. To cancel it twice until then
+        is to cancel it once.
 
         Args:
             run_id: the run's id.
@@ -120,12 +126,23 @@ class Events(Parts):
 
         Raises:
             UnknownRun: the store has no such run.
-            RunComplete, RunNotSuspended: the run waits for nothing now.
+            RunComplete, RunNotSuspended: the run has ended; or it is in the middle of a turn, and
+                the store has no inbox.
         """
         run_id = id_of_run(run_id)
         if force:
             return self._turns.end(run_id)
-        return self._gone_on(self._turns.interrupt(run_id, WaitResult(error=Cancelled(run_id))))
+        return self._interrupt(run_id, Cancelled(run_id))
+
+    def _interrupt(self, run_id: str, error: BaseException) -> Run:
+        send = self._sends_error(run_id, error)
+        return self._gone_on(self._turns.interrupt(run_id, WaitResult(error=error), send))
+
+    def _sends_error(self, run_id: str, error: BaseException) -> Callable[[], Receipt] | None:
+        """Return what stores an exception for a run in the middle of a turn, if the store can."""
+        if self._claims.inbox is None:
+            return None
+        return lambda: self._sending.send_error(run_id, error)
 
     def expire(self, run_id: str | UUID) -> Run:
         """End a run's wait as if its deadline had come: with its default, or by raising `Expired`.
@@ -146,6 +163,7 @@ class Events(Parts):
         once; what came by `process_event` must come again.
 
         Raises:
+            Exception: what the flow raised this time; the run is stored as failed again.
             CannotRestart: it failed in its first turn, and what was called could not be stored.
             UnknownRun: the store has no such run.
             RunNotFailed: the run has not failed.

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
-from longterm._event_names import START
+from longterm._event_names import CANCEL, START, is_control, next_of
 from longterm._turns.keeper import Keeper, warn
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import refusal, refused_start, released_run
@@ -213,8 +213,11 @@ class Claim:
     def take_unread(self, run: Run) -> bool:
         """Claim a run, as it was found, if it can go on by an unread event."""
         name = run.next_unread if run.state is RunState.SUSPENDED else None
+        if name is not None and is_control(name):
+            name = run.waiting_for
         if name is None or self.take(run.id, name) is None:
             return False
+        self._state_before = RunState.SUSPENDED
         assert self.run is not None
         if self.run.next_unread is None:  # somebody else was faster, and it waits for more of them
             self.release()
@@ -247,42 +250,55 @@ class Claim:
             self._claims.keeper.hold(self)
 
     def read_next(self) -> UnreadEvent | None:
-        """Return the unread event that the run's wait takes next, and have `save_turn` take it out.
+        """Return the unread event that the run takes next, and have `save_turn` take it out."""
+        assert self.run is not None
+        return self._read(self.run.awaits) if self.run.unread else None
+
+    def read_now(self, names: Collection[str]) -> UnreadEvent | None:
+        """Return the unread event that a wait for these names takes, in the middle of a turn.
+
+        It may have been sent since the claim. `save_turn` takes it out too. None: there is none.
+        """
+        if self._claims.inbox is None:
+            return None
+        assert self.run is not None
+        self.run = self.run.changed(unread=self._claims.store.get(self.run.id).unread)
+        return self._read(names)
+
+    def _read(self, names: Collection[str]) -> UnreadEvent | None:
+        """Return the next event for some names; cancels that are unread together are one.
 
         Raises:
             CorruptData: the run names one that is not there.
         """
         run, inbox = self.run, self._claims.inbox
         assert run is not None
-        if inbox is None or (name := run.next_unread) is None:
+        left = list(run.unread)
+        for event in self.read:
+            left.remove(event.event_id)
+        name = next_of(left, names)
+        if inbox is None or name is None:
             return None
-        found = inbox.unread(run.id, events=run.awaits, limit=1)
-        if not found:
-            raise CorruptData(f"the run names an unread event {name!r} that is not in its inbox")
-        self.read = (found[0],)
-        return found[0]
-
-    def read_now(self, names: Collection[str]) -> UnreadEvent | None:
-        """Return the oldest unread event of these names, in the middle of a turn; None: none.
-
-        It may have been sent since the claim. `save_turn` takes it out too.
-        """
-        run, inbox = self.run, self._claims.inbox
-        assert run is not None
-        if inbox is None:
-            return None
+        events = [name] if is_control(name) else names
+        wanted = left.count(CANCEL) if name == CANCEL else 1
         known = {event.number for event in self.read}
-        found = inbox.unread(run.id, events=names, limit=len(known) + 1)
-        event = next((event for event in found if event.number not in known), None)
-        if event is not None:
-            # Asked for after the event was found, so its name is among these.
-            self.run = run.changed(unread=self._claims.store.get(run.id).unread)
-            self.read = (*self.read, event)
-        return event
+        found = inbox.unread(run.id, events=events, limit=len(known) + wanted)
+        read = [event for event in found if event.number not in known][:wanted]
+        if not read:
+            raise CorruptData(f"the run names an unread event {name!r} that is not in its inbox")
+        self.read = (*self.read, *read)
+        return read[0]
 
     def save_turn(self, run: Run) -> Run:
-        """Save what a turn made of the run; one that failed has read nothing: `retry` brings it."""
-        return self.save(run, () if run.state is RunState.FAILED else self.read)
+        """Save what a turn made of the run.
+
+        One that failed has not read its events: `retry` brings them. What was thrown it has, since
+        no try could ever succeed with that.
+        """
+        read = self.read
+        if run.state is RunState.FAILED and read:
+            read = tuple(event for event in read if is_control(event.event_id))
+        return self.save(run, read)
 
     def save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
         """Save the run, and take events out of its inbox; the claim is over."""

@@ -5,22 +5,24 @@ Runs no code of the flow, and needs none.
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Final
 
 from longterm._codec import encode
-from longterm._event_names import RESERVED
+from longterm._event_names import CANCEL, RESERVED, THROW
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import refusal
 from longterm.clock import Clock
-from longterm.errors import CannotStore, InboxFull, NotStorable, NotSupported
+from longterm.errors import Cancelled, CannotStore, InboxFull, NotStorable, NotSupported
 from longterm.run import Run, RunState
 from longterm.store.base import new_claim
 from longterm.store.inbox import Inbox
 from longterm.unread import Receipt, UnreadEvent, inbox_context
 
 _OVER = (RunState.COMPLETE, RunState.CANCELLED)
+_NO_LIMIT: Final = sys.maxsize
 
 
 class Sending:
@@ -37,17 +39,56 @@ class Sending:
 
     def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
         """Store an event for a run."""
-        claims = self._claims
-        inbox = claims.inbox
-        if inbox is None:
-            raise NotSupported(claims.store, "an inbox")
+        inbox = self._inbox()
         check_event_size(event_id, value, self._max_event_bytes)
-        if key is None:
-            # A step of the store whose answer was lost is taken again, and known by this.
-            delivery = Delivery(f"{RESERVED}{new_claim():x}", [])
-        else:
-            delivery = delivery_of(event_id, value, key)
-        event = UnreadEvent(
+        delivery = _unnamed() if key is None else delivery_of(event_id, value, key)
+        event = self._event(run_id, event_id, value, delivery)
+        return self._post(inbox, event, delivery, self._max_unread)
+
+    def send_cancel(self, run_id: str, key: str | None = None) -> Receipt:
+        """Cancel a run without running its code: whatever it does now, it reads this next.
+
+        A suspended run can go on then (`DueTurns.go_on`, or a worker).
+
+        Raises:
+            UnknownRun: the store has no such run.
+            RunComplete, RunNotSuspended: the run is complete, or cancelled.
+            NotSupported: the store keeps no events.
+        """
+        return self.send_error(run_id, Cancelled(run_id), key)
+
+    def send_error(self, run_id: str, error: BaseException, key: str | None = None) -> Receipt:
+        """Store an exception, which is raised at the next wait of a run, before any other event.
+
+        A second `Cancelled` is a duplicate of the one that is unread.
+
+        Raises:
+            CannotStore: the exception cannot be stored, or is neither an `Exception` nor a
+                `Cancelled`: nobody is there to take what ends a program (`SystemExit`).
+            Exception: what `send_cancel` raises too.
+        """
+        inbox = self._inbox()
+        is_cancel = isinstance(error, Cancelled)
+        if not is_cancel and not isinstance(error, Exception):
+            raise CannotStore(
+                f"cannot store {type(error).__name__} for run {run_id!r}, which is in the middle "
+                "of a turn (throw an Exception, or wait until the run is suspended)"
+            )
+        event_id = CANCEL if is_cancel else THROW
+        delivery = _unnamed() if key is None else Delivery(key, [])
+        event = self._event(run_id, event_id, error, delivery)
+        if is_cancel and CANCEL in self._claims.store.get(run_id).unread:
+            return Receipt(run_id=run_id, number=None, is_duplicate=True)
+        return self._post(inbox, event, delivery, _NO_LIMIT)
+
+    def _inbox(self) -> Inbox:
+        inbox = self._claims.inbox
+        if inbox is None:
+            raise NotSupported(self._claims.store, "an inbox")
+        return inbox
+
+    def _event(self, run_id: str, event_id: str, value: Any, delivery: Delivery) -> UnreadEvent:
+        return UnreadEvent(
             run_id=run_id,
             event_id=event_id,
             encoded_value=_encoded(run_id, event_id, value),
@@ -55,17 +96,19 @@ class Sending:
             digest=delivery.digests[0] if delivery.digests else "",
             sent_at=self._clock.now(),
         )
+
+    def _post(self, inbox: Inbox, event: UnreadEvent, delivery: Delivery, limit: int) -> Receipt:
         while True:
-            number = inbox.post(event, limit=self._max_unread)
+            number = inbox.post(event, limit=limit)
             if number is not None:
-                return Receipt(run_id=run_id, number=number)
-            run = claims.store.get(run_id)
+                return Receipt(run_id=event.run_id, number=number)
+            run = self._claims.store.get(event.run_id)
             if self._is_taken(run, delivery):
                 return self._receipt(inbox, event)
             if run.state in _OVER:
-                raise refusal(run, event_id)
-            if len(run.unread) >= self._max_unread:
-                raise InboxFull(run_id, self._max_unread)
+                raise refusal(run, event.event_id)
+            if len(run.unread) >= limit:
+                raise InboxFull(event.run_id, limit)
             # What was in the way is over: it is tried again.
 
     def _is_taken(self, run: Run, delivery: Delivery) -> bool:
@@ -80,6 +123,14 @@ class Sending:
         found = inbox.unread(event.run_id, events=[event.event_id], limit=self._max_unread)
         number = next((sent.number for sent in found if sent.key == event.key), None)
         return Receipt(run_id=event.run_id, number=number)
+
+
+def _unnamed() -> Delivery:
+    """Return a delivery without a key of its own.
+
+    A step of the store whose answer was lost is taken again, and known by the one that is drawn.
+    """
+    return Delivery(f"{RESERVED}{new_claim():x}", [])
 
 
 def _encoded(run_id: str, event_id: str, value: Any) -> bytes:

@@ -107,15 +107,21 @@ def after_error(
 ) -> Run | None:
     """Return a run as an exception that ended its turn leaves it; None if the turn is undone.
 
-    A run is cancelled if its flow lets out the `Cancelled` that was `asked` for, and failed if the
-    author's code raised. A turn that was refused or interrupted (Ctrl-C, a cancelled task) is
-    undone, since that is nobody's failure.
+    A run is cancelled if its flow lets out the `Cancelled` that was `asked` for, in this turn or in
+    one before, and failed if the author's code raised. A turn that was refused or interrupted
+    (Ctrl-C, a cancelled task) is undone, since that is nobody's failure.
     """
-    if error is asked and isinstance(error, Cancelled):
+    # A `finally` may wait, and the exception that it lets pass then is a copy of what was asked.
+    if isinstance(error, Cancelled) and (error is asked or _run_of(error) == run.id):
         return ended_run(run, RunState.CANCELLED, now)
     if not is_a(error, Exception) or is_a(error, CannotSuspend):
         return None
     return failed_run(run, error, frames, now)
+
+
+def _run_of(error: Cancelled) -> object:
+    """Return the id of the run that was cancelled, whatever class of the author's the error has."""
+    return _ATTRIBUTE(error, "__dict__").get("run_id")
 
 
 def parked_run(run: Run, error: BaseException) -> Run:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from longterm._codec import decode_frames
-from longterm._event_names import CHECKPOINT, START, names_in
+from longterm._event_names import CHECKPOINT, START, is_control, names_in
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
@@ -36,9 +36,11 @@ from longterm.errors import (
     AsyncFlow,
     CannotRestart,
     ClaimLost,
+    CorruptData,
     NotImportable,
     RunNotSuspended,
     RunTooLarge,
+    WrongEvent,
 )
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
@@ -120,16 +122,42 @@ class Turns:
             assert attempt is not None  # None: this coroutine was closed, and does not come here
             return await self._arun(claim, attempt)
 
-    def interrupt(self, run_id: str, result: WaitResult | None) -> Run:
-        """Bring a run what it did not ask for: an exception, or None, the end of its wait."""
-        with self._claims.open() as claim, claim:
-            claim.take_waiting(run_id)
-            return self.advance(claim, result)
+    def interrupt(
+        self, run_id: str, result: WaitResult | None, send: Callable[[], object] | None = None
+    ) -> Run:
+        """Bring a run what it did not ask for: an exception, or None, the end of its wait.
 
-    async def ainterrupt(self, run_id: str, result: WaitResult | None) -> Run:
+        Args:
+            run_id: the run's id.
+            result: what it is brought.
+            send: stores that for a run in the middle of a turn, which is returned as it is then;
+                None: such a run is refused.
+        """
+        with self._claims.open() as claim, claim:
+            return self._take_waiting(claim, run_id, send) or self.advance(claim, result)
+
+    async def ainterrupt(
+        self, run_id: str, result: WaitResult | None, send: Callable[[], object] | None = None
+    ) -> Run:
         """Bring a run what it did not ask for, from asynchronous code."""
         async with self._claims.open() as claim, claim:
-            return await self.take_turn(claim, lambda: (result, None), claim.take_waiting, run_id)
+            return await self.take_turn(
+                claim, lambda: (result, None), self._take_waiting, claim, run_id, send
+            )
+
+    def _take_waiting(
+        self, claim: Claim, run_id: str, send: Callable[[], object] | None
+    ) -> Run | None:
+        """Claim a suspended run, whatever it waits for; or send, and return the run as it is."""
+        try:
+            claim.take_waiting(run_id)
+        except (RunNotSuspended, WrongEvent) as error:
+            is_busy = isinstance(error, WrongEvent) or error.state is RunState.RUNNING
+            if send is None or not is_busy:
+                raise
+            send()
+            return self._store.get(run_id)
+        return None
 
     def end(self, run_id: str) -> Run:
         """End a run as cancelled without the code of its flow, in the middle of a turn too.
@@ -157,15 +185,18 @@ class Turns:
             return claim.save(ended_run(claim.run, RunState.CANCELLED, self._clock.now()))
 
     def retry(self, run_id: str) -> Run:
-        """Start a run anew that failed in its first turn; any other waits again, as it did."""
+        """Start a run anew that failed in its first turn; any other waits again, as it did.
+
+        Then it reads what it has been sent, as it would have.
+        """
         with self._claims.open() as claim, claim:
-            return self._take_failed(claim, run_id) or self.advance(claim, None)
+            return self._take_failed(claim, run_id) or self.advance(claim, *self.unread(claim))
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try from asynchronous code."""
         async with self._claims.open() as claim, claim:
             return await self.take_turn(
-                claim, lambda: (None, None), self._take_failed, claim, run_id
+                claim, lambda: self.unread(claim), self._take_failed, claim, run_id
             )
 
     def unread(self, claim: Claim) -> tuple[WaitResult | None, Delivery | None]:
@@ -173,29 +204,35 @@ class Turns:
         unread = claim.read_next()
         if unread is None:
             return None, None
-        value = self._value_of(unread)
         from longterm._turns.deliveries import delivery_of_unread  # most runs are sent nothing
 
-        return WaitResult(value, name=unread.event_id), delivery_of_unread(unread)
+        return self._result_of(unread), delivery_of_unread(unread)
 
-    def _value_of(self, event: UnreadEvent) -> Any:
-        """Return the value of an event; a run in it is read from this store."""
+    def _result_of(self, event: UnreadEvent) -> WaitResult:
+        """Return what a wait is worth that an event ends; a run in it is read from this store."""
         before = reading.store
         try:
             reading.store = self._store
-            return event.value
+            value = event.value
         finally:
             reading.store = before
+        if not is_control(event.event_id):
+            return WaitResult(value, name=event.event_id)
+        if not isinstance(value, BaseException):
+            raise CorruptData(f"event {event.event_id!r} in the inbox is no exception")
+        return WaitResult(error=value)
 
     def _take_failed(self, claim: Claim, run_id: str) -> Run | None:
-        """Claim a failed run; return it if there is no turn to run, since it waits again.
+        """Claim a failed run, and then for its next event; return it if it waits for one to come.
 
         The delivery that failed may then come again under its key, as a queue brings it.
         """
         run = claim.take_failed(run_id)
         if run.waiting_for in (START, CHECKPOINT, None):  # None: it is of a longterm before 0.2
             return None
-        return claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
+        # Saved as it waited: should the turn die, it is done again like any other.
+        run = claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
+        return None if claim.take_unread(run) else run
 
     def advance(
         self, claim: Claim, result: WaitResult | None, delivery: Delivery | None = None
@@ -368,18 +405,17 @@ class Turns:
         with a deadline that is not in the future: for that no run is saved, and no worker comes.
         """
         wait, frames = outcome.wait, outcome.frames
-        result: WaitResult | None = None
         if wait.event_id == CHECKPOINT:
             attempt.run = claim.save_on(self._after(attempt, outcome))
+            unread = claim.read_next()
         elif is_over(wait, self._clock.now()):
             keep_wait(frames, wait)
             unread = claim.read_now(names_in(wait.event_id))
-            if unread is not None:
-                result = WaitResult(self._value_of(unread), name=unread.event_id)
         else:
             return False
         attempt.frames = frames
         attempt.go_on()
+        result = None if unread is None else self._result_of(unread)
         result = end_of_wait(result, wait.event_id, frames[-1].slots)
         attempt.flow, attempt.entry = rebuild(frames, result)
         return True

@@ -28,6 +28,7 @@ MIGRATIONS: Final = (
     "0006_claim.sql",
     "0007_inbox.sql",
     "0008_older_writers.sql",
+    "0010_control.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

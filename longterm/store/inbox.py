@@ -30,7 +30,8 @@ class Inbox(Protocol):
     run, and a run keeps the key of an unread event however old it is.
 
     A run **can go on** by an event if it is suspended, waits for one that is unread, and has no
-    error: one that has waits for its deadline, since a worker could not carry it on.
+    error: one that has waits for its deadline, since a worker could not carry it on. An unread
+    event `longterm.cancel` or `longterm.throw` counts as waited for, whatever the run waits for.
     """
 
     def post(self, event: UnreadEvent, *, limit: int) -> int | None:

@@ -34,6 +34,11 @@ class UnreadContract:
             ("name\nnumber", ["other"], False),
             ("name\nnumber", ["name"], True),
             ("longterm.sleep", ["number"], False),
+            ("longterm.sleep", ["number", "longterm.cancel"], True),
+            ("longterm.start", ["longterm.throw"], True),
+            ("number", ["name", "longterm.cancel"], True),
+            ("name\nnumber", ["longterm.cancel"], True),
+            ("number", ["nolongterm.cancel"], False),
         ],
     )
     def test_runs_that_wait_for_an_unread_event_are_claimed(

@@ -43,7 +43,6 @@ from longterm.store.memory import MemoryStore
 from longterm.testing._races import race
 from longterm.worker import Worker
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
-from tests.store.postgres_server import binaries_or_skip
 
 LEASE = timedelta(seconds=60)
 
@@ -102,20 +101,9 @@ def holds_what_comes():
     return lock
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def engine(request, clock, tmp_path):
-    if request.param == "memory":
-        yield Engine("memory://", clock=clock)
-        return
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/runs.db?synchronous=NORMAL"
-    else:
-        binaries_or_skip()
-        server = request.getfixturevalue("server")
-        url = server.url(request.getfixturevalue("fresh_database")())
-    engine = Engine(url, clock=clock)
-    yield engine
-    engine.store.close()
+@pytest.fixture
+def engine(every_engine):
+    return every_engine
 
 
 def unread(engine, run):
@@ -359,8 +347,10 @@ def test_event_of_a_turn_that_failed_comes_again_by_retry(engine):
     assert engine.send(run.id, "divisor", 0, key="k").is_duplicate
     assert engine.send(run.id, "more", 5).number == 2  # a failed run takes events
 
-    again = engine.retry(run.id)
+    with pytest.raises(ZeroDivisionError):
+        engine.retry(run.id)
 
+    again = engine.get_run(run.id)
     assert (again.state, again.turn) == (RunState.FAILED, failed.turn + 2)
     assert unread(engine, run) == [("divisor", 0), ("more", 5)]
 

@@ -360,6 +360,19 @@ def test_a_run_in_the_middle_of_a_turn(engine: Engine) -> None:
     assert engine.process_event(run.id, "q", 1).result == 1
 
 
+def test_an_exception_that_cannot_wait_for_the_end_of_a_turn(engine: Engine) -> None:
+    run = engine.start_flow(asks)
+    claimed = engine.store.unsuspend(run.id, "q")
+    assert claimed is not None
+
+    with printed("throw an Exception, or wait until the run is suspended"):
+        engine.throw(run.id, GeneratorExit)
+
+    assert engine.throw(run.id, ValueError("no")).unread == ("longterm.throw",)
+    engine.store.update(claimed.changed(state=RunState.SUSPENDED))
+    raised(GeneratorExit, lambda: engine.throw(run.id, GeneratorExit))
+
+
 def test_a_run_that_has_failed(engine: Engine) -> None:
     Path("state").write_text("")
     run = engine.start_flow(fails_at_first)

@@ -21,7 +21,8 @@ _CHANGES: Final[LiteralString] = ", ".join(
 # As the condition of the index, word for word.
 CAN_GO_ON: Final[LiteralString] = (
     "unread <> '' AND state = 'suspended' AND error IS NULL"
-    " AND string_to_array(unread, E'\n') && string_to_array(waiting_for, E'\n')"
+    " AND string_to_array(unread, E'\n')"
+    " && string_to_array(waiting_for || E'\nlongterm.cancel\nlongterm.throw', E'\n')"
 )
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.

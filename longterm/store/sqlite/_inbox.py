@@ -46,8 +46,11 @@ _CAN_GO_ON: Final = (
     "SELECT id FROM runs INDEXED BY runs_unread"
     " WHERE unread <> '' AND state = 'suspended' AND error IS NULL"
     " AND (instr(waiting_for, char(10)) > 0"
-    " OR instr(char(10) || unread, char(10) || waiting_for || char(10)) > 0)"
-    " AND (instr(waiting_for, char(10)) = 0 OR EXISTS (SELECT 1 FROM inbox WHERE run = runs.id"
+    " OR instr(char(10) || unread, char(10) || waiting_for || char(10)) > 0"
+    " OR instr(char(10) || unread, char(10) || 'longterm.') > 0)"
+    " AND (instr(waiting_for, char(10)) = 0"
+    " OR instr(char(10) || unread, char(10) || 'longterm.') > 0"
+    " OR EXISTS (SELECT 1 FROM inbox WHERE run = runs.id"
     " AND instr(char(10) || waiting_for || char(10), char(10) || event || char(10)) > 0))"
 )
 _CLAIM: Final = (
