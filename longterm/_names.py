@@ -94,9 +94,27 @@ def delivery_key(value: object) -> str:
     Raises:
         InvalidDeliveryKey: it is none.
     """
-    if not is_text(value) or not 0 < len(str.__str__(value)) <= LONGEST:
+    key = str.__str__(value) if is_text(value) else ""
+    if not 0 < len(key) <= LONGEST or key.startswith(RESERVED):
         raise InvalidDeliveryKey(value)
-    return str.__str__(value)
+    return key
+
+
+def new_id_of_run(value: object) -> str:
+    """Return the id that a caller has chosen for a new run, as a plain string; a `UUID` is taken.
+
+    It stands in logs, in URLs and on command lines.
+
+    Raises:
+        InvalidRunId: it is no printable text of 1 to 500 characters.
+    """
+    uuid = sys.modules.get("uuid")
+    if uuid is not None and isinstance(value, uuid.UUID):
+        return str(value).replace("-", "")
+    run_id = str.__str__(value) if isinstance(value, str) else ""
+    if not 0 < len(run_id) <= LONGEST or not run_id.isprintable():
+        raise InvalidRunId(value, is_new=True)
+    return run_id
 
 
 def id_of_run(value: object) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from longterm._engine.events import Events, exception_of
+from longterm._engine.starting import Starting, moment_of
 from longterm._engine.work import Work
 from longterm._flows.wait_result import WaitResult
 from longterm._later import later
 from longterm._names import delivery_key, event_name, id_of_run
 from longterm._turns.rest import Looks, rests
+from longterm._turns.starts import Start
 from longterm._turns.threads import in_thread
 from longterm.errors import Cancelled
-from longterm.run import Run
+from longterm.run import Fact, Run
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,7 +31,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AsyncTwins(Events, Work):
+class AsyncTwins(Starting, Events, Work):
     """The part of an engine that is awaited."""
 
     @overload
@@ -49,7 +52,49 @@ class AsyncTwins(Events, Work):
         The store, and a flow that is no `async def`, run in a thread. A task that is cancelled
         meanwhile waits for its end, so that no run is left claimed.
         """
-        return await self._agone_on(await self._turns.astart(flow, args, kwargs))
+        start = Start(self._turns.startable(flow), flow, args, kwargs)
+        return await self._agone_on(await self._turns.astart(start))
+
+    @overload
+    async def astart(
+        self,
+        flow: Callable[..., Coroutine[Any, Any, T]],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run[T]: ...
+
+    @overload
+    async def astart(
+        self,
+        flow: Callable[..., T],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run[T]: ...
+
+    async def astart(
+        self,
+        flow: Callable[..., Any],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run:
+        """Start a run under an id of your own, or later, from asynchronous code; see `start`."""
+        start = self._start_of(flow, args, kwargs, id, index)
+        if at is not None:
+            due = moment_of(at, self.clock.now())
+            return await in_thread(self._turns.start_later, start, due)
+        return await self._agone_on(await self._turns.astart(start))
 
     async def aprocess_event(
         self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from longterm._engine.parts import Parts
-from longterm.run import Run
+from longterm._later import later
+from longterm._names import check_fact, new_id_of_run
+from longterm._turns.starts import Start
+from longterm.errors import InvalidDeadline, InvalidFact
+from longterm.run import Fact, Run
+
+if TYPE_CHECKING:
+    from uuid import UUID
+else:
+    UUID = later("uuid", "UUID")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,4 +40,118 @@ class Starting(Parts):
         The run is created before the flow's first line runs. If this process dies then, a worker
         starts it again, provided that the function and the arguments could be stored.
         """
-        return self._gone_on(self._turns.start(flow, args, kwargs))
+        start = Start(self._turns.startable(flow), flow, args, kwargs)
+        return self._gone_on(self._turns.start(start))
+
+    @overload
+    def start(
+        self,
+        flow: Callable[..., Coroutine[Any, Any, T]],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run[T]: ...
+
+    @overload
+    def start(
+        self,
+        flow: Callable[..., T],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run[T]: ...
+
+    def start(
+        self,
+        flow: Callable[..., Any],
+        args: tuple[Any, ...] | list[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        id: str | UUID | None = None,
+        at: datetime | timedelta | None = None,
+        index: Mapping[str, Fact] | None = None,
+    ) -> Run:
+        """Start a run of a flow as `start_flow` does, under an id of your own, or later.
+
+        Args:
+            flow: the flow.
+            args, kwargs: what it is called with.
+            id: the run's id: printable text of 1 to 500 characters, or a `UUID`. The same call
+                again runs nothing and returns the run as it is, with `is_duplicate`. On a store
+                that keeps no keys, or if the arguments cannot be stored, the flows alone are
+                compared. A start that is refused leaves its id free.
+            at: when the run is to begin: an aware moment, or how long from now. A worker begins it.
+            index: facts by which the run is found from its begin on, as by `set_index`.
+
+        Raises:
+            KeyReused: another flow, or other arguments, were started under the id.
+            InvalidRunId, InvalidDeadline, InvalidFact: an argument is not what it should be.
+            CannotStore: the run is to begin later, and what is called cannot be stored.
+            Exception: what `start_flow` raises.
+        """
+        start = self._start_of(flow, args, kwargs, id, index)
+        if at is not None:
+            return self._turns.start_later(start, moment_of(at, self.clock.now()))
+        return self._gone_on(self._turns.start(start))
+
+    def _start_of(
+        self,
+        flow: Callable[..., Any],
+        args: tuple[Any, ...] | list[Any],
+        kwargs: Mapping[str, Any] | None,
+        run_id: str | UUID | None,
+        index: Mapping[str, Fact] | None,
+    ) -> Start:
+        if not isinstance(args, (tuple, list)):
+            raise TypeError(
+                f"args is a tuple of the arguments, not a {type(args).__name__} "
+                "(write start(flow, (item,)), or start_flow(flow, item))"
+            )
+        return Start(
+            self._turns.startable(flow),
+            flow,
+            tuple(args),
+            dict(kwargs or {}),
+            None if run_id is None else new_id_of_run(run_id),
+            facts_of(index),
+        )
+
+
+def facts_of(index: Mapping[str, Fact] | None) -> dict[str, Fact]:
+    """Return a copy of some facts, by which a run can be found.
+
+    Raises:
+        InvalidFact: one is not what a fact can be.
+    """
+    facts = dict(index or {})
+    for name, value in facts.items():
+        if not isinstance(name, str):
+            raise InvalidFact(repr(name), value, "give it a string as its name")
+        check_fact(name, value)
+    return facts
+
+
+def moment_of(at: object, now: datetime) -> datetime:
+    """Return when a run is to begin, in UTC.
+
+    Raises:
+        InvalidDeadline: it is no aware moment and no length of time, or beyond all calendars.
+    """
+    try:
+        if isinstance(at, timedelta):
+            return now + at
+        if not isinstance(at, datetime):
+            cause = "it is neither a moment nor a length of time"
+        elif at.utcoffset() is None:
+            cause = "the moment has no time zone"
+        else:
+            return at.astimezone(UTC)
+    except OverflowError:
+        cause = "it would not be in the years 1 to 9999"
+    raise InvalidDeadline(cause, at, is_start=True)

@@ -7,18 +7,26 @@ frame, at point 0. So a start that dies with its process, or fails, can be done 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import FunctionType
 from typing import Any, Final
 
-from longterm._codec import encode
+from longterm._codec import content_digests, encode
 from longterm._event_names import START
 from longterm._flows.flow import Flow, flow_named, flow_of
-from longterm.errors import CannotRestart, CorruptData, NotAFlow, NotStorable, in_bytes
+from longterm.errors import (
+    CannotRestart,
+    CannotStore,
+    CorruptData,
+    NotAFlow,
+    NotStorable,
+    in_bytes,
+)
 from longterm.frame import Frame
-from longterm.run import Run, RunState
+from longterm.run import Fact, Run, RunState
 
 _MARKS: Final = 0xF << 76 | 0b11 << 62
 """The bits of a UUID that say of which version and variant it is."""
@@ -27,48 +35,84 @@ _LOCAL: Final = ".<locals>."
 """Stands in the name of a flow that is defined inside another function."""
 
 
-def new_run(
-    flow: Flow,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    now: datetime,
-    until: datetime | None,
-    max_bytes: int,
-) -> Run:
+@dataclass(slots=True)
+class Start:
+    """What a run is to begin with."""
+
+    flow: Flow
+    """The flow that calling the function runs."""
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    run_id: str | None = None
+    """The id that its caller has chosen."""
+    index: Mapping[str, Fact] = field(default_factory=dict)
+    """The facts by which it is found from its begin on."""
+
+    def digests(self) -> list[str]:
+        """Return what tells this call from others, as `content_digests` does."""
+        call = _frame(self.flow, self.function, self.args, dict(sorted(self.kwargs.items())))
+        return content_digests(self.flow.name, call.slots)
+
+
+def new_run(start: Start, *, now: datetime, until: datetime | None, max_bytes: int) -> Run:
     """Return a run that is claimed for its first turn; should that die, it is due at once.
 
     A call that cannot be stored is no error: the flow may be done with its arguments before it
     waits. Such a run has no stack, and its error says why it could not be started again.
 
     Args:
-        flow: the flow that calling the function runs.
-        function: what is called.
-        args, kwargs: what it is called with.
+        start: what it begins with.
         now: when it begins.
         until: how long the claim holds.
         max_bytes: how many bytes the call may take.
     """
-    run_id = _new_id(now)
-    stack, refusal = _encoded_call(_frame(flow, function, args, kwargs), run_id, max_bytes)
-    run = Run(
-        id=run_id,
-        flow=flow.name,
-        state=RunState.RUNNING,
-        saved_turn=1,
-        waiting_for=START,
-        stack=stack,
-        created_at=now,
-        deadline=now,
-        claimed_until=until,
-    )
-    if stack is not None:
+    run, refusal = _run_of(start, now, max_bytes, RunState.RUNNING, now, until)
+    if run.stack is not None:
         return run
     return run.with_error(
         "its process died in its first turn, and it cannot be started again: the call that began "
         f"it cannot be stored ({refusal})"
     )
+
+
+def later_run(start: Start, *, now: datetime, due: datetime, max_bytes: int) -> Run:
+    """Return a run that waits for its start until a moment.
+
+    Raises:
+        CannotStore: the call that begins it cannot be stored.
+    """
+    run, refusal = _run_of(start, now, max_bytes, RunState.SUSPENDED, due, None)
+    if run.stack is None:
+        raise CannotStore(f"cannot store the call that begins {start.flow.name}: {refusal}")
+    return run
+
+
+def _run_of(
+    start: Start,
+    now: datetime,
+    max_bytes: int,
+    state: RunState,
+    due: datetime,
+    until: datetime | None,
+) -> tuple[Run, str]:
+    """Return a run with the call that begins it as its stack; or without, and why there is none."""
+    run_id = start.run_id or _new_id(now)
+    frame = _frame(start.flow, start.function, start.args, start.kwargs)
+    stack, refusal = _encoded_call(frame, run_id, max_bytes)
+    run = Run(
+        id=run_id,
+        flow=start.flow.name,
+        state=state,
+        saved_turn=1,
+        waiting_for=START,
+        stack=stack,
+        created_at=now,
+        deadline=due,
+        claimed_until=until,
+        index=start.index,
+    )
+    return run, refusal
 
 
 def _encoded_call(frame: Frame, run_id: str, max_bytes: int) -> tuple[bytes | None, str]:

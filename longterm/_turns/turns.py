@@ -21,7 +21,7 @@ from longterm._flows.run_turn import Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._turns.claims import Claim, Claims
-from longterm._turns.starts import new_run, stored_call
+from longterm._turns.starts import Start, later_run, new_run, stored_call
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import (
     after_error,
@@ -102,25 +102,27 @@ class Turns:
         self._claims = claims
         self._max_bytes = max_bytes
 
-    def start(self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
-        """Create a run of a flow, and run its first turn."""
-        known = self._startable(flow)
-        if known.is_async:
-            raise AsyncFlow(known.name, "start_flow")
+    def start(self, start: Start) -> Run:
+        """Create a run of a flow, and run its first turn; not if it was created before."""
+        if start.flow.is_async:
+            raise AsyncFlow(start.flow.name, "start_flow")
         with self._claims.open() as claim, claim:
-            return self._run(claim, self._begin(claim, known, flow, args, kwargs))
+            begun = self._begin(claim, start)
+            return self._run(claim, begun) if isinstance(begun, Attempt) else begun
 
-    async def astart(
-        self, flow: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Run:
+    async def astart(self, start: Start) -> Run:
         """Run the first turn of a flow from asynchronous code."""
-        known = self._startable(flow)
-        if not known.is_async:
-            return await in_thread(self.start, flow, args, kwargs)
+        if not start.flow.is_async:
+            return await in_thread(self.start, start)
         async with self._claims.open() as claim, claim:
-            attempt = await claim.in_thread(self._begin, claim, known, flow, args, kwargs)
-            assert attempt is not None  # None: this coroutine was closed, and does not come here
-            return await self._arun(claim, attempt)
+            begun = await claim.in_thread(self._begin, claim, start)
+            assert begun is not None  # None: this coroutine was closed, and does not come here
+            return await self._arun(claim, begun) if isinstance(begun, Attempt) else begun
+
+    def start_later(self, start: Start, due: datetime) -> Run:
+        """Create a run of a flow that waits for its start; return it if it was created before."""
+        run = later_run(start, now=self._clock.now(), due=due, max_bytes=self._max_bytes)
+        return self._created(start, run, self._store.create)
 
     def interrupt(
         self, run_id: str, result: WaitResult | None, send: Callable[[], object] | None = None
@@ -305,7 +307,7 @@ class Turns:
         assert claim.run is not None
         return await self._arun(claim, self._attempt(claim.run, result, delivery))
 
-    def _startable(self, function: Callable[..., Any]) -> Flow:
+    def startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
         flow = flow_of(function)
         if is_main(flow.name.partition(":")[0]):
@@ -315,22 +317,26 @@ class Turns:
                 raise NotImportable(flow.name)
         return flow
 
-    def _begin(
-        self,
-        claim: Claim,
-        flow: Flow,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Attempt:
-        """Create a run, claimed for its first turn."""
+    def _begin(self, claim: Claim, start: Start) -> Attempt | Run:
+        """Create a run, claimed for its first turn; return it if it was created before."""
         now = self._claims.now()
         until = None if self._claims.leases is None else now + self._claims.lease
-        run = new_run(
-            *(flow, function, args, kwargs), now=now, until=until, max_bytes=self._max_bytes
-        )
-        entry = partial(function, *args, **kwargs)
-        return Attempt(claim.begin(run), flow, entry, [], None, self._clock.now)
+        run = new_run(start, now=now, until=until, max_bytes=self._max_bytes)
+        run = self._created(start, run, claim.begin)
+        if run.is_duplicate:
+            return run
+        if run.delivery is not None:  # it is kept by now, and no later save is to keep it again
+            run = run.changed(delivery=None, delivery_digest=None)
+        entry = partial(start.function, *start.args, **start.kwargs)
+        return Attempt(run, start.flow, entry, [], None, self._clock.now)
+
+    def _created(self, start: Start, run: Run, create: Callable[[Run], Run]) -> Run:
+        """Create a run; under an id of its caller's, only once."""
+        if start.run_id is None:
+            return create(run)
+        from longterm._turns.once import created  # only for those who choose ids
+
+        return created(self._claims, start, run, create)
 
     def _attempt(
         self, run: Run, result: WaitResult | None, delivery: Delivery | None = None

@@ -112,18 +112,20 @@ class NotInRun(LongtermError):
 
 
 class InvalidDeadline(LongtermError):
-    """Raised when a suspend or a sleep is told to end at something that is no moment."""
+    """Raised when a suspend or a sleep is told to end at something that is no moment, or a run to
+    begin then."""
 
-    def __init__(self, cause: str, expires: object, *, is_sleep: bool = False) -> None:
+    def __init__(
+        self, cause: str, expires: object, *, is_sleep: bool = False, is_start: bool = False
+    ) -> None:
         """Say what is wrong with what was given."""
-        what, example = (
-            (f"sleep({expires!r}) cannot end", "sleep(timedelta(days=3))")
-            if is_sleep
-            else (
-                f"expires={expires!r} cannot end a wait",
-                "suspend(event_id, expires=timedelta(days=3), default=None)",
-            )
-        )
+        if is_sleep:
+            what, example = f"sleep({expires!r}) cannot end", "sleep(timedelta(days=3))"
+        elif is_start:
+            what, example = f"at={expires!r} cannot begin a run", "at=timedelta(days=3)"
+        else:
+            what = f"expires={expires!r} cannot end a wait"
+            example = "suspend(event_id, expires=timedelta(days=3), default=None)"
         super().__init__(f"{what}: {cause} (write {example}, or give an aware datetime)")
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from longterm._event_names import spoken
+from longterm._event_names import START, spoken
 from longterm.errors._base import LongtermError, in_bytes, shown
 
 
 class InvalidRunId(LongtermError):
-    """Raised when what is given as a run's id is no string and no `UUID`."""
+    """Raised when what is given as a run's id is no string and no `UUID`, or no good one."""
 
-    def __init__(self, run_id: object) -> None:
-        """Say what was given."""
-        super().__init__(f"a run's id is a string or a UUID, not {shown(run_id)} (give `run.id`)")
+    def __init__(self, run_id: object, *, is_new: bool = False) -> None:
+        """Say what was given, for a run that is there or for a new one."""
+        super().__init__(
+            "the id of a new run is printable text of 1 to 500 characters, or a UUID, not "
+            f"{shown(run_id)} (give what it is about, such as id='order 4711')"
+            if is_new
+            else f"a run's id is a string or a UUID, not {shown(run_id)} (give `run.id`)"
+        )
 
 
 class UnknownRun(LongtermError):
@@ -114,21 +119,28 @@ class InvalidDeliveryKey(LongtermError):
     def __init__(self, key: object) -> None:
         """Say what was given."""
         super().__init__(
-            f"the key of a delivery is a string of 1 to 500 characters without NUL, not "
-            f"{shown(key)} (give the message's id in the queue, as text)"
+            "the key of a delivery is a string of 1 to 500 characters without NUL that does not "
+            f"begin with 'longterm.', not {shown(key)} (give the message's id in the queue, as "
+            "text)"
         )
 
 
 class KeyReused(LongtermError):
-    """Raised when a run has taken another event, or another value, under the key of a delivery."""
+    """Raised when a run has taken another event, or another value, under the key of a delivery.
+
+    Also when another flow, or other arguments, were started under the id of a run.
+    """
 
     def __init__(self, run_id: str, key: str) -> None:
-        """Keep the run and the key."""
+        """Keep the run and the key; that of a start is `longterm.start`."""
         self.run_id = run_id
         self.key = key
         super().__init__(
-            f"run {run_id!r} has taken a delivery of key {key!r} with other content (give each "
-            "delivery a key of its own, such as the message's id in the queue)"
+            f"run {run_id!r} was started before, with another flow or other arguments (give each "
+            "run an id of its own, such as the order's number)"
+            if key == START
+            else f"run {run_id!r} has taken a delivery of key {key!r} with other content (give "
+            "each delivery a key of its own, such as the message's id in the queue)"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
 
 from longterm._event_names import START
@@ -56,6 +56,8 @@ class RunStore(Protocol):
 
     def create(self, run: Run) -> Run:
         """Insert a new run, in any state, and return it as stored.
+
+        A store with `Keys` also keeps what `kept_key` says of the run, in the same step.
 
         Raises:
             RunExists: the id is taken.
@@ -252,8 +254,9 @@ class Keys(Protocol):
     """A store with leases that keeps the keys of deliveries, so that a run takes none twice.
 
     `update` keeps what `kept_key` says of the run, in the same step: the key and the digest of the
-    delivery that began the turn. A key that is kept already stays as it is. Keys are deleted with
-    their run.
+    delivery that began the turn. So does `create`, for a run that was started under an id of the
+    caller's; where it does not, only the flow is compared when such a run is started again. A key
+    that is kept already stays as it is. Keys are deleted with their run.
     """
 
     def claim_for_key(
@@ -275,10 +278,19 @@ class Keys(Protocol):
         ...
 
 
+_NEVER_OVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
 def kept_key(run: Run) -> tuple[str, str, str, datetime] | None:
-    """Return what a save of a run keeps of its delivery: run, key, digest and moment; or None."""
+    """Return what a save or a creation of a run keeps: run, key, digest and moment; or None.
+
+    That is the delivery that began its turn; or, under the key `longterm.start`, the call that
+    began the run. The latter is kept for the run's whole life, so its moment is the last there is.
+    """
     if run.delivery is None or run.delivery_digest is None or run.state is RunState.FAILED:
         return None
+    if run.delivery == START:
+        return run.id, START, run.delivery_digest, _NEVER_OVER
     assert run.updated_at is not None  # each turn that ends sets it
     return run.id, run.delivery, run.delivery_digest, run.updated_at
 

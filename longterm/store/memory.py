@@ -53,6 +53,10 @@ class MemoryStore:
         with self._lock.alone():
             if run.id in self._runs:
                 raise RunExists(run.id)
+            kept = kept_key(run)
+            keys = {} if kept is None else {kept[1]: kept[2:]}
+            # An exception of a signal comes at a call: both are there, or neither.
+            self._keys[run.id] = keys
             self._runs[run.id] = run
         return run
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from longterm.errors import UnknownRun
+from longterm._event_names import START
+from longterm.errors import RunExists, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import Deletion, Erasure, Keys, RunStore
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
@@ -112,6 +113,27 @@ class KeyContract:
 
         assert keys.digest_for_key("r1", "a") is None
         assert keys.forget_keys(taken_before=LATER) == 0
+
+    def test_the_call_that_begins_a_run_is_kept_as_long_as_the_run(
+        self, store: RunStore, keys: Keys
+    ) -> None:
+        run = replace(suspended_run(), delivery=START, delivery_digest="of the call")
+
+        store.create(run)
+
+        assert plain(store.get("r1")) == plain(run)
+        assert keys.digest_for_key("r1", START) == "of the call"
+        with pytest.raises(RunExists):
+            store.create(replace(run, delivery_digest="of another"))
+        assert keys.digest_for_key("r1", START) == "of the call"
+        _take(store, keys, "a", "digest")
+        far_off = NOON + timedelta(days=365_000)
+        assert keys.forget_keys(taken_before=far_off) == 1
+        assert keys.digest_for_key("r1", START) == "of the call"
+        if isinstance(store, Erasure):
+            _take(store, keys, "b", "digest", state=RunState.COMPLETE)
+            store.delete("r1")
+            assert keys.digest_for_key("r1", START) is None
 
     def test_keys_are_deleted_with_their_run(self, store: RunStore, keys: Keys) -> None:
         if not isinstance(store, Erasure) or not isinstance(store, Deletion):

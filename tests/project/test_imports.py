@@ -54,6 +54,7 @@ NOT_AT_IMPORT = {
     "longterm.testing",
     "longterm._turns.deliveries",
     "longterm._turns.due",
+    "longterm._turns.once",
     "longterm._turns.unstorable",
     "longterm._worker",
     "longterm.worker",

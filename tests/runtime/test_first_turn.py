@@ -31,7 +31,7 @@ from longterm import (
 from longterm._codec import decode_frames, encode
 from longterm._event_names import START
 from longterm._flows.flow import flow_of
-from longterm._turns.starts import new_run
+from longterm._turns.starts import Start, new_run
 from longterm.frame import Frame
 from longterm.run import context_of
 from longterm.store.memory import MemoryStore
@@ -134,7 +134,8 @@ def failed_start(engine, function, *args, **kwargs):
 
 def died_start(engine, function, *args, **kwargs):
     """Leave a run as a process leaves it that dies in the run's first turn."""
-    engine._turns._begin(engine._claims.open(), flow_of(function), function, args, kwargs)
+    start = Start(flow_of(function), function, args, kwargs)
+    engine._turns._begin(engine._claims.open(), start)
     engine.clock.advance(timedelta(minutes=2))
     (run,) = engine.release_stale()
     return run
@@ -560,7 +561,7 @@ def stored(engine, slots, flow=greet):
     """Create a failed run with a call of these slots, as other hands or other versions write it."""
     known = flow_of(flow)
     now = engine.clock.now()
-    run = new_run(known, greet, (), {}, now=now, until=None, max_bytes=10**6)
+    run = new_run(Start(known, greet, (), {}), now=now, until=None, max_bytes=10**6)
     stack = encode([Frame(known.name, known.version, 0, 0, slots)], ("stack", run.id, 1, ""))
     return engine.store.create(run.changed(state=RunState.FAILED, stack=stack, waiting_for=None))
 

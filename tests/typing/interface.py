@@ -52,6 +52,8 @@ async def _awaited() -> None:
     assert_type(await astart_flow(chat, "Ann"), Run[list[str]])
     assert_type(await astart_flow(approve, 1), Run[str])
     assert_type(await Engine("memory://").astart_flow(chat, "Ann"), Run[list[str]])
+    assert_type(await Engine("memory://").astart(chat, ("Ann",), id="a"), Run[list[str]])
+    assert_type(await Engine("memory://").astart(approve, (1,)), Run[str])
     assert_type(await afind_runs(flow=chat, older_than=timedelta(days=1)), list[Run])
     await afind_runs(older_than=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await astart_flow(chat, 1)  # type: ignore[call-overload]  # pyright: ignore
@@ -69,6 +71,9 @@ assert_type(Shop().sell("tea"), float)
 assert_type(call(approve, 1, urgent=True), str)
 assert_type(start_flow(approve, 1, urgent=True), Run[str])
 assert_type(Engine("memory://").start_flow(Shop().sell, "tea"), Run[float])
+assert_type(Engine("memory://").start(approve, (1,), {"urgent": True}, id="order 1"), Run[str])
+assert_type(Engine("memory://").start(chat, ("Ann",), at=timedelta(days=1)), Run[list[str]])
+assert_type(Engine("memory://").join("id", timeout=1).revision, int)
 assert_type(start_flow(approve, 1).result, str | Any)
 start_flow(approve, 1).result.upper()
 assert_type(process_event("id", "approval", "yes", key="click"), Run[Any])

@@ -36,6 +36,11 @@ CREATE: Final[LiteralString] = (
     f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
     f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
 )
+CREATE_WITH_KEY: Final[LiteralString] = (
+    f"WITH created AS ({CREATE}), kept AS ("
+    "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
+    " SELECT %s, %s, %s, %s FROM created) SELECT * FROM created"
+)
 GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
 # Of a run that waits for several events, their names are lines of one text.
 _AWAITS: Final[LiteralString] = (

@@ -143,8 +143,11 @@ class PostgresStore(PostgresInbox):
     def create(self, run: Run) -> Run:
         if run.state is RunState.RUNNING:
             run = run.changed(claim=new_claim())
+        kept = kept_key(run)
+        statement = sql.CREATE if kept is None else sql.CREATE_WITH_KEY
+        parameters = (*_ROWS.row_of(run), *(kept or ()))
         while True:
-            answer = self._database.execute(sql.CREATE, _ROWS.row_of(run), f"create run {run.id!r}")
+            answer = self._database.execute(statement, parameters, f"create run {run.id!r}")
             if answer.rows:
                 return run
             try:

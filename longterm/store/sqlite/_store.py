@@ -177,8 +177,16 @@ class SQLiteStore(SQLiteInbox):
         is_durable = run.state is not RunState.RUNNING
         if not is_durable:
             run = run.changed(claim=new_claim())
-        operation = f"create run {run.id!r}"
-        if not self._change(_CREATE, _ROWS.row_of(run), operation, is_durable=is_durable):
+        row, kept = _ROWS.row_of(run), kept_key(run)
+
+        def create(connection: Connection) -> int:
+            created = connection.execute(_CREATE, row).rowcount
+            if created and kept is not None:
+                _keep_key(connection, kept)
+            return created
+
+        step = create if kept is None else whole(create)
+        if not self._writer.write(step, f"create run {run.id!r}", is_durable=is_durable):
             raise RunExists(run.id)
         return run
 
@@ -219,8 +227,7 @@ class SQLiteStore(SQLiteInbox):
         def save_with_more(connection: Connection) -> list[tuple[str]]:
             saved = save(connection)
             if saved and kept is not None:
-                run_id, key, digest, taken_at = kept
-                connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
+                _keep_key(connection, kept)
             return take_out(connection, run, read) if saved and read else saved
 
         step = save if kept is None and not read else whole(save_with_more)
@@ -389,6 +396,11 @@ class SQLiteStore(SQLiteInbox):
             operation,
             is_durable=is_durable,
         )
+
+
+def _keep_key(connection: Connection, kept: tuple[str, str, str, datetime]) -> None:
+    run_id, key, digest, taken_at = kept
+    connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
 
 
 def _fail(writer: Writer, run_id: str, turn: int, error: str, now: datetime) -> None:
