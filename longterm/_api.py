@@ -62,17 +62,27 @@ def start_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Ru
 
 
 def process_event(
-    run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+    run_id: str | UUID,
+    event_id: str,
+    result: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
 ) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
-    return default_engine().process_event(run_id, event_id, result, key=key)
+    return default_engine().process_event(run_id, event_id, result, key=key, revision=revision)
 
 
 def send(
-    run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    run_id: str | UUID,
+    event_id: str,
+    value: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
 ) -> Receipt:
     """Store an event for a run of the default store; see `Engine.send`."""
-    return default_engine().send(run_id, event_id, value, key=key)
+    return default_engine().send(run_id, event_id, value, key=key, revision=revision)
 
 
 def throw(run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
@@ -116,17 +126,29 @@ async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwar
 
 
 async def aprocess_event(
-    run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+    run_id: str | UUID,
+    event_id: str,
+    result: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
 ) -> Run:
     """Give a run of the default store its event; see `Engine.aprocess_event`."""
-    return await default_engine().aprocess_event(run_id, event_id, result, key=key)
+    return await default_engine().aprocess_event(
+        run_id, event_id, result, key=key, revision=revision
+    )
 
 
 async def asend(
-    run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+    run_id: str | UUID,
+    event_id: str,
+    value: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
 ) -> Receipt:
     """Store an event for a run of the default store; see `Engine.asend`."""
-    return await default_engine().asend(run_id, event_id, value, key=key)
+    return await default_engine().asend(run_id, event_id, value, key=key, revision=revision)
 
 
 async def aget_run(run_id: str | UUID) -> Run:

@@ -100,6 +100,17 @@ def delivery_key(value: object) -> str:
     return key
 
 
+def revision_of(value: object) -> int:
+    """Return the number of a save.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if type(value) is not int:
+        raise TypeError(f"revision={value!r} is no number of a save (give `run.revision`)")
+    return value
+
+
 def new_id_of_run(value: object) -> str:
     """Return the id that a caller has chosen for a new run, as a plain string; a `UUID` is taken.
 

@@ -11,7 +11,7 @@ from longterm._engine.starting import Starting, moment_of
 from longterm._engine.work import Work
 from longterm._flows.wait_result import WaitResult
 from longterm._later import later
-from longterm._names import delivery_key, event_name, id_of_run
+from longterm._names import delivery_key, event_name, id_of_run, revision_of
 from longterm._turns.rest import Looks, rests
 from longterm._turns.starts import Start
 from longterm._turns.threads import in_thread
@@ -97,18 +97,33 @@ class AsyncTwins(Starting, Events, Work):
         return await self._agone_on(await self._turns.astart(start))
 
     async def aprocess_event(
-        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+        self,
+        run_id: str | UUID,
+        event_id: str,
+        result: Any = None,
+        *,
+        key: str | None = None,
+        revision: int | None = None,
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return await self._agone_on(await self._arrivals.adeliver(run_id, event_id, result, key))
+        if revision is not None:
+            revision_of(revision)
+        arrived = await self._arrivals.adeliver(run_id, event_id, result, key, revision)
+        return await self._agone_on(arrived)
 
     async def asend(
-        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+        self,
+        run_id: str | UUID,
+        event_id: str,
+        value: Any = None,
+        *,
+        key: str | None = None,
+        revision: int | None = None,
     ) -> Receipt:
         """Store an event for a run, from asynchronous code; see `send`."""
-        return await in_thread(self.send, run_id, event_id, value, key=key)
+        return await in_thread(self.send, run_id, event_id, value, key=key, revision=revision)
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from longterm._engine.parts import Parts
 from longterm._flows.wait_result import WaitResult
 from longterm._later import later
-from longterm._names import delivery_key, event_name, id_of_run
+from longterm._names import delivery_key, event_name, id_of_run, revision_of
 from longterm.errors import Cancelled, NotAnException
 from longterm.run import Run
 
@@ -25,7 +25,13 @@ class Events(Parts):
     """The part of an engine that carries a run on."""
 
     def process_event(
-        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+        self,
+        run_id: str | UUID,
+        event_id: str,
+        result: Any = None,
+        *,
+        key: str | None = None,
+        revision: int | None = None,
     ) -> Run:
         """Give a suspended run the event that it waits for, and carry it on by one turn.
 
@@ -36,14 +42,17 @@ class Events(Parts):
             key: a name for this delivery, a string of 1 to 500 characters. The same key again
                 changes nothing and returns the run as it is, with `is_duplicate`. Keys are kept for
                 30 days at least; that of a delivery that failed the run, until a `retry`.
+            revision: the event is for the wait of this save only, such as the `run.revision` of the
+                page on which somebody has answered.
 
         Raises:
             InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
             EventTooLarge: its value takes more bytes than the engine takes.
             UnknownRun: the store has no such run.
             KeyReused: the run has taken another event, or value, under the key.
+            StaleEvent: it waits at another revision.
             WrongEvent: the run waits for another event.
-            RunComplete, RunNotSuspended: the run takes no events now.
+            RunComplete, RunNotSuspended: the run takes no events now; `RunBusy`: try again.
             TooManyAttempts: the process of this run's turn has died too often; the run is failed.
             UnknownFlow, FlowChanged: this process cannot go on with the run's frames.
             AsyncFlow: the flow is an `async def`; await `aprocess_event`.
@@ -55,11 +64,19 @@ class Events(Parts):
         """
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        run = self._arrivals.deliver(run_id, event_id, result, key)
+        if revision is not None:
+            revision_of(revision)
+        run = self._arrivals.deliver(run_id, event_id, result, key, revision)
         return self._gone_on(run) if run.unread else run
 
     def send(
-        self, run_id: str | UUID, event_id: str, value: Any = None, *, key: str | None = None
+        self,
+        run_id: str | UUID,
+        event_id: str,
+        value: Any = None,
+        *,
+        key: str | None = None,
+        revision: int | None = None,
     ) -> Receipt:
         """Store an event for a run, which reads it when it waits for it; runs no code of its flow.
 
@@ -72,6 +89,8 @@ class Events(Parts):
             value: the event's value, which the flow's `suspend` returns. It must be storable.
             key: a name for this delivery, as for `process_event`, which knows it too: the same key
                 again changes nothing.
+            revision: store it only while the run rests at this save, and was sent nothing else that
+                it waits for.
 
         Returns:
             The receipt of the event: it is stored now, as durably as a turn.
@@ -82,13 +101,16 @@ class Events(Parts):
             EventTooLarge: it takes more bytes than the engine takes.
             UnknownRun: the store has no such run.
             KeyReused: the run has taken, or was sent, another event or value under the key.
+            StaleEvent, RunBusy: a revision is given, and the run does not rest there.
             RunComplete, RunNotSuspended: the run is complete, or cancelled.
             InboxFull: it has not read as many events as the engine allows.
             NotSupported: the store keeps no events.
         """
         run_id, event_id = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
-        return self._sending.send(run_id, event_id, value, key)
+        if revision is not None:
+            revision_of(revision)
+        return self._sending.send(run_id, event_id, value, key, revision)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
-from longterm._turns.transitions import refusal
+from longterm._turns.transitions import check_revision, refusal
 from longterm._turns.turns import Turns
 from longterm.errors import RunBusy
 from longterm.run import Run, RunState
@@ -30,7 +30,14 @@ class Arrivals:
         self._claims = claims
         self._max_event_bytes = max_event_bytes
 
-    def deliver(self, run_id: str, event_id: str, value: Any, key: str | None = None) -> Run:
+    def deliver(
+        self,
+        run_id: str,
+        event_id: str,
+        value: Any,
+        key: str | None = None,
+        revision: int | None = None,
+    ) -> Run:
         """Bring a run the event that it waits for; a delivery that is repeated changes nothing.
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
@@ -40,7 +47,7 @@ class Arrivals:
         while True:
             claim = Claim(self._claims)
             try:
-                done = self._take(claim, run_id, event_id, value, delivery, before != 0)
+                done = self._take(claim, run_id, event_id, value, delivery, revision, before != 0)
                 if done is not None:
                     return done
                 assert claim.run is not None
@@ -58,7 +65,14 @@ class Arrivals:
                     raise
                 raise
 
-    async def adeliver(self, run_id: str, event_id: str, value: Any, key: str | None = None) -> Run:
+    async def adeliver(
+        self,
+        run_id: str,
+        event_id: str,
+        value: Any,
+        key: str | None = None,
+        revision: int | None = None,
+    ) -> Run:
         """Bring a run its event from asynchronous code."""
         delivery = None if key is None else _delivery(event_id, value, key)
         before: int | None = None
@@ -77,7 +91,8 @@ class Arrivals:
         while True:
             is_own = True  # as what is settled without a turn
             async with self._claims.open() as claim, claim:
-                take = partial(self._take, claim, run_id, event_id, value, delivery, before != 0)
+                arrival = (run_id, event_id, value, delivery, revision)
+                take = partial(self._take, claim, *arrival, before != 0)
                 done = await self._turns.take_turn(claim, choose, take)
             if is_own:
                 return done
@@ -89,23 +104,27 @@ class Arrivals:
         event_id: str,
         value: Any,
         delivery: Delivery | None,
+        revision: int | None,
         may_be_older: bool,
     ) -> Run | None:
         """Claim a run for an event, or for one that it was sent before and reads first.
 
         Return what came of the event's delivery before, if this repeats it.
         """
+        store = self._claims.store
         check_event_size(event_id, value, self._max_event_bytes)
         key = None if delivery is None else delivery.key
         run = claim.take(run_id, event_id, key)
         if run is None:
-            stored = self._claims.store.get(run_id)
+            stored = store.get(run_id)
             if event_id != stored.waiting_for and event_id in stored.awaits:
                 # One of several, and perhaps the store compares the whole text only.
                 run = claim.take(run_id, stored.waiting_for or "", key)
-                stored = self._claims.store.get(run_id)
+                stored = store.get(run_id)
             if run is None:
                 if delivery is None or not delivery.is_taken(stored, self._claims.keys):
+                    if stored.state is RunState.SUSPENDED:
+                        check_revision(stored, revision, store)
                     if may_be_older and claim.take_unread(stored):
                         return None
                     raise refusal(stored, event_id)
@@ -115,13 +134,14 @@ class Arrivals:
                 if delivery.is_taken(kept, self._claims.keys):
                     return kept.changed(is_duplicate=True)
                 # It was not safe yet when it was read, and a failover has undone it.
-                return self._take(claim, run_id, event_id, value, delivery, may_be_older)
-        if key is None or run.delivery != key:
-            return None
-        if self._claims.keys is not None and run.encoded_error is not None:
-            # Its turn failed, and the retry that was to forget the key died: it was never taken.
-            return None
-        return claim.release().changed(is_duplicate=True)
+                arrival = (run_id, event_id, value, delivery, revision)
+                return self._take(claim, *arrival, may_be_older)
+        # If its turn failed, and the retry that was to forget the key died, it was never taken.
+        is_failed = self._claims.keys is not None and run.encoded_error is not None
+        if key is not None and run.delivery == key and not is_failed:
+            return claim.release().changed(is_duplicate=True)
+        check_revision(run, revision, store)
+        return None
 
 
 def _older(run: Run, before: int | None) -> int:

@@ -13,11 +13,18 @@ from longterm._event_names import CANCEL, RESERVED, THROW
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
-from longterm._turns.transitions import refusal
+from longterm._turns.transitions import check_revision, refusal
 from longterm.clock import Clock
-from longterm.errors import Cancelled, CannotStore, InboxFull, NotStorable, NotSupported
+from longterm.errors import (
+    Cancelled,
+    CannotStore,
+    InboxFull,
+    NotStorable,
+    NotSupported,
+    StaleEvent,
+)
 from longterm.run import Run, RunState
-from longterm.store.base import new_claim
+from longterm.store.base import new_claim, takes
 from longterm.store.inbox import Inbox
 from longterm.unread import Receipt, UnreadEvent, inbox_context
 
@@ -37,13 +44,22 @@ class Sending:
         self._max_event_bytes = max_event_bytes
         self._max_unread = max_unread
 
-    def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
-        """Store an event for a run."""
+    def send(
+        self,
+        run_id: str,
+        event_id: str,
+        value: Any,
+        key: str | None = None,
+        revision: int | None = None,
+    ) -> Receipt:
+        """Store an event for a run; with a revision, only while it rests there."""
         inbox = self._inbox()
+        if revision is not None and not takes(inbox.post, "revision"):
+            raise NotSupported(inbox, "posts to a revision of a run")
         check_event_size(event_id, value, self._max_event_bytes)
         delivery = _unnamed() if key is None else delivery_of(event_id, value, key)
         event = self._event(run_id, event_id, value, delivery)
-        return self._post(inbox, event, delivery, self._max_unread)
+        return self._post(inbox, event, delivery, self._max_unread, revision)
 
     def send_cancel(self, run_id: str, key: str | None = None) -> Receipt:
         """Cancel a run without running its code: whatever it does now, it reads this next.
@@ -97,9 +113,19 @@ class Sending:
             sent_at=self._clock.now(),
         )
 
-    def _post(self, inbox: Inbox, event: UnreadEvent, delivery: Delivery, limit: int) -> Receipt:
+    def _post(
+        self,
+        inbox: Inbox,
+        event: UnreadEvent,
+        delivery: Delivery,
+        limit: int,
+        revision: int | None = None,
+    ) -> Receipt:
         while True:
-            number = inbox.post(event, limit=limit)
+            if revision is None:
+                number = inbox.post(event, limit=limit)
+            else:
+                number = inbox.post(event, limit=limit, revision=revision)
             if number is not None:
                 return Receipt(run_id=event.run_id, number=number)
             run = self._claims.store.get(event.run_id)
@@ -107,9 +133,18 @@ class Sending:
                 return self._receipt(inbox, event)
             if run.state in _OVER:
                 raise refusal(run, event.event_id)
+            if revision is not None:
+                self._check_rest(run, event.event_id, revision)
             if len(run.unread) >= limit:
                 raise InboxFull(event.run_id, limit)
             # What was in the way is over: it is tried again.
+
+    def _check_rest(self, run: Run, event_id: str, revision: int) -> None:
+        if run.state is not RunState.SUSPENDED:
+            raise refusal(run, event_id)
+        check_revision(run, revision, self._claims.store)
+        if run.next_unread is not None:
+            raise StaleEvent(run.id, revision, revision)
 
     def _is_taken(self, run: Run, delivery: Delivery) -> bool:
         """Tell whether a run has a delivery, and no failover can undo that."""

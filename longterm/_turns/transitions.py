@@ -18,9 +18,11 @@ from longterm.errors import (
     CannotStore,
     CannotSuspend,
     NotStorable,
+    NotSupported,
     RunBusy,
     RunComplete,
     RunNotSuspended,
+    StaleEvent,
     ValueTooLarge,
     WrongEvent,
 )
@@ -203,6 +205,21 @@ def refusal(run: Run, event_id: str) -> Exception:
         # Another turn was under way when it was asked for, and has ended since.
         return RunBusy(run.id)
     return WrongEvent(run.id, event_id, run.waiting_for)
+
+
+def check_revision(run: Run, revision: int | None, store: object) -> None:
+    """Make sure that a run is at a revision, if one is meant.
+
+    Raises:
+        StaleEvent: it is at another.
+        NotSupported: the store does not keep the revisions of runs.
+    """
+    if revision is None:
+        return
+    if run.saved_turn is None:
+        raise NotSupported(store, "revisions of runs (`saved_turn`)")
+    if run.saved_turn != revision:
+        raise StaleEvent(run.id, revision, run.saved_turn)
 
 
 def _encoded(value: Any, context: Context, what: str, max_bytes: int) -> bytes:

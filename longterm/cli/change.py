@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from longterm._escapes import escaped
-from longterm.cli.arguments import WrongUsage, days, fact, facts
+from longterm.cli.arguments import WrongUsage, count, days, fact, facts
 from longterm.cli.look import error_of, shortened, what_is_awaited
 from longterm.engine import Engine
 from longterm.errors import CorruptData, FlowChanged, LongtermError, UnknownFlow
@@ -29,6 +29,12 @@ def add_commands(commands: Any) -> None:
     send.add_argument("event")
     send.add_argument("value", nargs="?", default="null", help="the event's value as JSON")
     send.add_argument("--key", help="a name for this delivery: the same key again changes nothing")
+    send.add_argument(
+        "--revision",
+        metavar="N",
+        type=count,
+        help="only while the run rests at this save, as `show --json` has it",
+    )
     send.add_argument(
         "--later", action="store_true", help="only store it: the run reads it when it waits for it"
     )
@@ -69,11 +75,16 @@ def send_event(engine: Engine, options: argparse.Namespace) -> int:
             f"the value {options.value!r} is not JSON: {error} (quote a string twice: '\"yes\"')"
         ) from None
     if options.later:
-        return _stored(engine.send(options.run, options.event, value, key=options.key), options)
+        receipt = engine.send(
+            options.run, options.event, value, key=options.key, revision=options.revision
+        )
+        return _stored(receipt, options)
     return _outcome(
         engine,
         options,
-        engine.aprocess_event(options.run, options.event, value, key=options.key),
+        engine.aprocess_event(
+            options.run, options.event, value, key=options.key, revision=options.revision
+        ),
     )
 
 

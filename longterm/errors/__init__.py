@@ -42,6 +42,7 @@ from longterm.errors._runs import (
     RunNotEnded as RunNotEnded,
     RunNotFailed as RunNotFailed,
     RunNotSuspended as RunNotSuspended,
+    StaleEvent as StaleEvent,
     TooManyAttempts as TooManyAttempts,
     UnknownRun as UnknownRun,
     WrongEvent as WrongEvent,

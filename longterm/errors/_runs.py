@@ -203,6 +203,23 @@ class CannotRestart(LongtermError):
         super().__init__(f"run {run_id!r} cannot be started again: {cause} (start a new run)")
 
 
+class StaleEvent(LongtermError):
+    """Raised when an event is for a wait of a run that is over: a page that was shown before."""
+
+    def __init__(self, run_id: str, revision: int, current: int) -> None:
+        """Keep the run, the revision that was meant, and that at which the run is."""
+        self.run_id = run_id
+        self.revision = revision
+        self.current = current
+        why = f"it is at revision {current}"
+        if current == revision:
+            why = "it was sent an event, which it is about to read"
+        super().__init__(
+            f"run {run_id!r} does not rest at revision {revision}: {why} (read the run again, and "
+            "see whether the event is still meant)"
+        )
+
+
 class TooManyAttempts(LongtermError):
     """Raised when a run is not taken up again, since its turns have died too often."""
 

@@ -34,7 +34,7 @@ class Inbox(Protocol):
     event `longterm.cancel` or `longterm.throw` counts as waited for, whatever the run waits for.
     """
 
-    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+    def post(self, event: UnreadEvent, *, limit: int, revision: int | None = None) -> int | None:
         """Store an event for a run, whatever the run does now, and return the number it got.
 
         In one atomic step, as durable as a save: the run keeps the event's key, as `Keys` says,
@@ -42,7 +42,9 @@ class Inbox(Protocol):
         its name goes to the end of `unread`. Never waits for a turn to end.
 
         None, and nothing has changed, if the run is complete or cancelled, keeps the key already,
-        or has `limit` unread events.
+        or has `limit` unread events. With a revision, also unless the run is suspended, has this
+        `saved_turn`, and no unread event that it waits for. A store that does not take `revision`
+        works too, but for those who give one.
 
         Raises:
             UnknownRun: no run has this id.

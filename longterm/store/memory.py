@@ -149,12 +149,14 @@ class MemoryStore:
             due.sort(key=lambda run: (run.deadline, run.id))
             return [self._claimed(run, until, run.attempts) for run in due[:limit]]
 
-    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+    def post(self, event: UnreadEvent, *, limit: int, revision: int | None = None) -> int | None:
         with self._lock.alone():
             run = self._stored(event.run_id)
             keys = self._keys.setdefault(run.id, {})
             is_over = run.state in (RunState.COMPLETE, RunState.CANCELLED)
             if is_over or event.key in keys or len(run.unread) >= limit:
+                return None
+            if revision is not None and not _rests(run, revision):
                 return None
             number = self._posted.get(run.id, 0) + 1
             inbox = self._inbox.setdefault(run.id, {})
@@ -305,6 +307,11 @@ class MemoryStore:
 
 def _awaits(run: Run, event_id: str) -> bool:
     return run.waiting_for == event_id or event_id in run.awaits
+
+
+def _rests(run: Run, revision: int) -> bool:
+    is_there = run.state is _SUSPENDED and run.saved_turn == revision
+    return is_there and run.next_unread is None
 
 
 def _can_go_on(run: Run) -> bool:

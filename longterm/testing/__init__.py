@@ -226,9 +226,16 @@ class _InLoops(Engine):
         return asyncio.run(self.astart_flow(flow, *args, **kwargs))
 
     def process_event(
-        self, run_id: str | UUID, event_id: str, result: Any = None, *, key: str | None = None
+        self,
+        run_id: str | UUID,
+        event_id: str,
+        result: Any = None,
+        *,
+        key: str | None = None,
+        revision: int | None = None,
     ) -> Run:
-        return asyncio.run(self.aprocess_event(run_id, event_id, result, key=key))
+        arrived = self.aprocess_event(run_id, event_id, result, key=key, revision=revision)
+        return asyncio.run(arrived)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         return asyncio.run(self.athrow(run_id, error))

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from longterm._event_names import CANCEL, THROW
 from longterm.errors import ClaimLost, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import Deadlines, Deletion, Erasure, Keys, Leases, RunStore
@@ -109,6 +110,44 @@ class InboxContract:
 
         _read(store, inbox)
         assert inbox.post(letter("name", "c"), limit=2) == 3
+
+    def test_an_event_for_a_revision_is_kept_while_the_run_rests_there(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(replace(suspended_run(), turn=7, saved_turn=5, waiting_for="name\nnumber"))
+
+        assert inbox.post(letter("number", "a"), limit=9, revision=4) is None
+        assert inbox.post(letter("number", "a"), limit=9, revision=7) is None
+        assert keys(store).digest_for_key("r1", "a") is None
+        assert inbox.post(letter("other", "b"), limit=9, revision=5) == 1
+        assert inbox.post(letter("number", "a"), limit=1, revision=5) is None
+        assert inbox.post(letter("number", "a"), limit=9, revision=5) == 2
+        assert inbox.post(letter("name", "c"), limit=9, revision=5) is None
+
+        assert store.get("r1").unread == ("other", "number")
+        assert inbox.post(letter("name", "c"), limit=9) == 3
+
+    @pytest.mark.parametrize("state", [RunState.RUNNING, RunState.FAILED, RunState.COMPLETE])
+    def test_a_run_that_does_not_wait_rests_at_no_revision(
+        self, store: RunStore, inbox: Inbox, state: RunState
+    ) -> None:
+        store.create(replace(suspended_run(), state=state, saved_turn=1))
+        store.create(suspended_run("r2"))
+
+        assert inbox.post(letter("number", "a"), limit=9, revision=1) is None
+        assert inbox.post(letter("number", "a", "r2"), limit=9, revision=0) is None
+        assert store.get("r1").unread == store.get("r2").unread == ()
+        with pytest.raises(UnknownRun):
+            inbox.post(letter("number", "a", "r3"), limit=9, revision=1)
+
+    @pytest.mark.parametrize("name", [CANCEL, THROW])
+    def test_a_run_that_is_interrupted_does_not_rest(
+        self, store: RunStore, inbox: Inbox, name: str
+    ) -> None:
+        store.create(replace(suspended_run(), saved_turn=1))
+        inbox.post(letter(name, "a"), limit=9)
+
+        assert inbox.post(letter("number", "b"), limit=9, revision=1) is None
 
     # -- keys ------------------------------------------------------------------------------------
 

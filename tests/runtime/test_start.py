@@ -1,7 +1,6 @@
 """`engine.start`: a run under an id of the caller's is started once; or later; with facts."""
 
 import asyncio
-import itertools
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -24,30 +23,15 @@ from longterm import (
     set_keys,
     suspend,
 )
-from longterm.testing import FakeClock
 from tests.runtime.test_first_turn import FourMethods
 
 HOUR = timedelta(hours=1)
 calls = []
-_numbers = itertools.count()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def engine(request, tmp_path):
-    if request.param == "postgres":
-        from longterm.store.postgres import PostgresStore
-
-        server = request.getfixturevalue("server")
-        with PostgresStore(server.url(), schema=f"start_{next(_numbers)}") as store:
-            yield Engine(store, clock=FakeClock())
-        return
-    is_memory = request.param == "memory"
-    engine = Engine(
-        "memory://" if is_memory else f"sqlite:///{tmp_path}/runs.db", clock=FakeClock()
-    )
-    yield engine
-    if not is_memory:
-        engine.store.close()
+@pytest.fixture
+def engine(each_engine):
+    return each_engine
 
 
 @pytest.fixture(autouse=True)

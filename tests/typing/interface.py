@@ -94,7 +94,7 @@ assert_type(suspend("vote"), Any)
 assert_type(suspend("vote", expires=later, default=None), Any)
 assert_type(suspend(vote, "nudge", expires=later, default=None), Any)
 assert_type(suspend(*["a", "b"]), Any)
-process_event("id", vote, 1)
+process_event("id", vote, 1, revision=3)
 suspend(vote, 7)  # type: ignore[call-overload]  # pyright: ignore
 
 assert_type(now(), datetime)

@@ -49,15 +49,17 @@ class PostgresInbox:
         """Return a run; the store does it."""
         raise NotImplementedError
 
-    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+    def post(self, event: UnreadEvent, *, limit: int, revision: int | None = None) -> int | None:
         operation = f"send an event to run {event.run_id!r}"
         kept = (event.key, event.digest, event.sent_at)
         parameters = (
             *(event.event_id, event.run_id, limit, event.key),
+            *(() if revision is None else (revision,)),
             *(event.event_id, event.encoded_value, *kept, checksum_of(event)),
             *kept,
         )
-        answer = self._database.execute(sql.POST, parameters, operation)
+        statement = sql.POST if revision is None else sql.POST_AT
+        answer = self._database.execute(statement, parameters, operation)
         if answer.rows:
             return int(answer.rows[0][0])
         self.get(event.run_id)  # raises if there is no such run

@@ -19,10 +19,12 @@ _CHANGES: Final[LiteralString] = ", ".join(
 )
 
 # As the condition of the index, word for word.
-CAN_GO_ON: Final[LiteralString] = (
-    "unread <> '' AND state = 'suspended' AND error IS NULL"
-    " AND string_to_array(unread, E'\n')"
+_HAS_NEXT: Final[LiteralString] = (
+    "string_to_array(unread, E'\n')"
     " && string_to_array(waiting_for || E'\nlongterm.cancel\nlongterm.throw', E'\n')"
+)
+CAN_GO_ON: Final[LiteralString] = (
+    f"unread <> '' AND state = 'suspended' AND error IS NULL AND {_HAS_NEXT}"
 )
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.
@@ -130,6 +132,10 @@ POST: Final[LiteralString] = (
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT id, %s, %s, %s FROM noted)"
     " SELECT * FROM noted"
+)
+POST_AT: Final[LiteralString] = POST.replace(
+    " RETURNING posted",
+    f" AND state = 'suspended' AND saved_turn = %s AND NOT ({_HAS_NEXT}) RETURNING posted",
 )
 _UNREAD: Final[LiteralString] = (
     f"SELECT {_EVENT_NAMES} FROM longterm.inbox WHERE run = %s AND number > %s"

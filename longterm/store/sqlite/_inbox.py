@@ -32,6 +32,13 @@ _NOTE: Final = (
     " AND length(unread) - length(replace(unread, char(10), '')) < ?"
     " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = runs.id AND key = ?) RETURNING posted"
 )
+_NOTE_AT: Final = _NOTE.replace(
+    " RETURNING",
+    " AND state = 'suspended' AND saved_turn = ? AND NOT EXISTS (SELECT 1 FROM inbox"
+    " WHERE run = runs.id AND (substr(event, 1, 9) = 'longterm.'"
+    " OR instr(char(10) || waiting_for || char(10), char(10) || event || char(10)) > 0))"
+    " RETURNING",
+)
 _PUT: Final = f"INSERT INTO inbox ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
 _KEEP_KEY: Final = "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
 _UNREAD: Final = (
@@ -82,12 +89,14 @@ class SQLiteInbox:
     ) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
-    def post(self, event: UnreadEvent, *, limit: int) -> int | None:
+    def post(self, event: UnreadEvent, *, limit: int, revision: int | None = None) -> int | None:
         sent_at = moment_text(event.sent_at)
+        note = _NOTE if revision is None else _NOTE_AT
+        at = () if revision is None else (revision,)
 
         def put(connection: Connection) -> int | None:
             noted = connection.execute(
-                _NOTE, (event.event_id, event.run_id, limit, event.key)
+                note, (event.event_id, event.run_id, limit, event.key, *at)
             ).fetchall()
             if not noted:
                 return None
