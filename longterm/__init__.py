@@ -51,6 +51,7 @@ from longterm.engine import Engine
 from longterm.errors import (
     AsyncFlow,
     Cancelled,
+    CannotCheck,
     CannotLoad,
     CannotRestart,
     CannotStore,
@@ -70,6 +71,8 @@ from longterm.errors import (
     InvalidKey,
     InvalidQuery,
     InvalidRunId,
+    InvalidValue,
+    InvalidWait,
     JoinTimeout,
     KeyReused,
     LongtermError,
@@ -110,6 +113,7 @@ connect()
 __all__ = [
     "AsyncFlow",
     "Cancelled",
+    "CannotCheck",
     "CannotLoad",
     "CannotRestart",
     "CannotStore",
@@ -132,6 +136,8 @@ __all__ = [
     "InvalidKey",
     "InvalidQuery",
     "InvalidRunId",
+    "InvalidValue",
+    "InvalidWait",
     "JoinTimeout",
     "KeyReused",
     "LongtermError",

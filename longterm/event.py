@@ -11,6 +11,7 @@ import sys
 from typing import Any, Generic, TypeVar, overload
 
 from longterm._names import event_name
+from longterm._type_shapes import shape_of, type_of
 
 T = TypeVar("T")
 
@@ -18,9 +19,10 @@ T = TypeVar("T")
 class Event(str, Generic[T]):
     """An event's name, of which type checkers know what `suspend` returns for it.
 
-    It is a `str`: equal to its name, and as good wherever a name is wanted. The values themselves
-    are not checked. Declare events at the top of a module: what a run holds of one is then the one
-    that is declared there, also after its type has changed.
+    It is a `str`: equal to its name, and as good wherever a name is wanted. Where pydantic is
+    installed the values are checked, by those who send them and before the flow sees them. Declare
+    events at the top of a module: what a run holds of one is then the one that is declared there,
+    also after its type has changed.
     """
 
     __slots__ = ("_module", "value_type")
@@ -63,7 +65,7 @@ def as_stored(event: Event[Any]) -> list[Any]:
     return [
         str(event),
         event._module if is_declared else None,
-        None if is_declared else event.value_type,
+        None if is_declared else shape_of(event.value_type),
     ]
 
 
@@ -71,7 +73,7 @@ def as_declared(stored: list[Any]) -> Event[Any]:
     """Return the event that was stored; one that is declared no more has any value."""
     name, module, value_type = stored
     if module is None:
-        return Event(name, value_type)
+        return Event(name, type_of(value_type))
     return declared(module, name) or Event(name)
 
 

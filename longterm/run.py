@@ -111,9 +111,10 @@ class Run(Generic[T_co]):
     """The id of the run whose flow has spawned it; None: nobody's child."""
     children: tuple[str, ...] = field(default=(), repr=False)
     """The ids of the runs that it has spawned and whose ends it has not read, oldest first."""
-    wants: Mapping[str, Any] | None = field(default=None, repr=False)
-    """While it waits: what is asked, of whom, and the JSON Schema of each event with a type, as
-    JSON can hold it; None if its `suspend` says nothing of that."""
+    wants: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """While it waits: what is asked (`ask`), of whom (`to`, a list), and in `events` the `title`
+    and JSON Schema (`schema`) of each that is checked, as JSON can hold it. None if its `suspend`
+    says nothing of that, or the store does not keep it."""
     outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""

@@ -33,6 +33,11 @@ class Wait:
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
     events: tuple[str, ...] = ()
     """Where there are several, what the author gave for each: a name, an `Event`, a `StrEnum`."""
+    check: Any = MISSING
+    """What an event's value is checked against: a type, as it is stored; the `Event` that is waited
+    for; True: that of `events` which has come. If missing, any value does."""
+    wants: dict[str, Any] | None = None
+    """What is asked, of whom, and the JSON Schema of each event that is checked."""
 
     def __str__(self) -> str:
         """Say what is waited for."""

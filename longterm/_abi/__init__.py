@@ -30,6 +30,9 @@ DEFAULT: Final = "_lt_default"
 EVENTS: Final = "_lt_events"
 """The slot of a frame that waits for several events: what the author gave for each of them."""
 
+TYPE: Final = "_lt_type"
+"""The slot of a waiting frame that holds what the event's value is checked against, if anything."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

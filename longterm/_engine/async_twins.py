@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from longterm._engine.events import Events, exception_of
+from longterm._engine.events import Events, check_sent, exception_of
 from longterm._engine.starting import Starting, moment_of
 from longterm._engine.work import Work
 from longterm._flows.wait_result import WaitResult
@@ -106,11 +106,13 @@ class AsyncTwins(Starting, Events, Work):
         revision: int | None = None,
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        run_id, name = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
+        if type(event_id) is not str:
+            check_sent(event_id, result)
         if revision is not None:
             revision_of(revision)
-        arrived = await self._arrivals.adeliver(run_id, event_id, result, key, revision)
+        arrived = await self._arrivals.adeliver(run_id, name, result, key, revision)
         return await self._agone_on(arrived)
 
     async def asend(

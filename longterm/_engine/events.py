@@ -48,6 +48,8 @@ class Events(Parts):
         Raises:
             InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
             EventTooLarge: its value takes more bytes than the engine takes.
+            InvalidValue: its value is not what the run, or a given `Event`, wants.
+            CannotCheck: that cannot be told, for want of pydantic.
             UnknownRun: the store has no such run.
             KeyReused: the run has taken another event, or value, under the key.
             StaleEvent: it waits at another revision.
@@ -62,11 +64,13 @@ class Events(Parts):
 
         After any of these but the last the run waits on as it was.
         """
-        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        run_id, name = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
+        if type(event_id) is not str:
+            check_sent(event_id, result)
         if revision is not None:
             revision_of(revision)
-        run = self._arrivals.deliver(run_id, event_id, result, key, revision)
+        run = self._arrivals.deliver(run_id, name, result, key, revision)
         return self._gone_on(run) if run.unread else run
 
     def send(
@@ -99,6 +103,8 @@ class Events(Parts):
             InvalidRunId, InvalidEventId, InvalidDeliveryKey: an argument is not what it should be.
             CannotStore: the value cannot be stored.
             EventTooLarge: it takes more bytes than the engine takes.
+            InvalidValue: it is not what a given `Event` wants; or not what the run waits for now,
+                where that can be told without the flow's code.
             UnknownRun: the store has no such run.
             KeyReused: the run has taken, or was sent, another event or value under the key.
             StaleEvent, RunBusy: a revision is given, and the run does not rest there.
@@ -106,11 +112,13 @@ class Events(Parts):
             InboxFull: it has not read as many events as the engine allows.
             NotSupported: the store keeps no events.
         """
-        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        run_id, name = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
+        if type(event_id) is not str:
+            check_sent(event_id, value)
         if revision is not None:
             revision_of(revision)
-        return self._sending.send(run_id, event_id, value, key, revision)
+        return self._sending.send(run_id, name, value, key, revision)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.
@@ -192,6 +200,13 @@ class Events(Parts):
             NotSupported: the store cannot take up a failed run.
         """
         return self._gone_on(self._turns.retry(id_of_run(run_id)))
+
+
+def check_sent(event_id: str, value: Any) -> None:
+    """Check the value of an event that is sent by its declaration; see `checks.check_sent`."""
+    from longterm._turns.checks import check_sent as check
+
+    check(event_id, value)
 
 
 def exception_of(error: object) -> BaseException:

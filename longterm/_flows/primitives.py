@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 from longterm._event_names import CHECKPOINT, SLEEP
 from longterm._flows.context import current, current_turn
@@ -18,23 +18,54 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 D = TypeVar("D")
+Audience: TypeAlias = str | list[str] | tuple[str, ...] | None
+Expires: TypeAlias = datetime | timedelta | None
 
 
 @overload
-def suspend(event_id: Event[T], *, expires: datetime | timedelta | None = None) -> T: ...
+def suspend(
+    event_id: Event[T], *, to: Audience = ..., ask: Any = ..., expires: Expires = ...
+) -> T: ...
 @overload
-def suspend(event_id: Event[T], *, expires: datetime | timedelta, default: D) -> T | D: ...
+def suspend(
+    event_id: Event[T],
+    *,
+    to: Audience = ...,
+    ask: Any = ...,
+    expires: datetime | timedelta,
+    default: D,
+) -> T | D: ...
+@overload
+def suspend(
+    event_id: str, *, type: type[T], to: Audience = ..., ask: Any = ..., expires: Expires = ...
+) -> T: ...
+@overload
+def suspend(
+    event_id: str,
+    *,
+    type: type[T],
+    to: Audience = ...,
+    ask: Any = ...,
+    expires: datetime | timedelta,
+    default: D,
+) -> T | D: ...
 @overload
 def suspend(
     event_id: str,
     *others: str,
-    expires: datetime | timedelta | None = None,
-    default: Any = MISSING,
+    type: Any = ...,
+    to: Audience = ...,
+    ask: Any = ...,
+    expires: Expires = ...,
+    default: Any = ...,
 ) -> Any: ...
 def suspend(
     event_id: str,
     *others: str,
-    expires: datetime | timedelta | None = None,
+    type: Any = None,
+    to: Audience = None,
+    ask: Any = None,
+    expires: Expires = None,
     default: Any = MISSING,
 ) -> Any:
     """Wait for an event from outside, days or months if need be; return its value.
@@ -47,12 +78,18 @@ def suspend(
     Args:
         event_id: the name of the event, a string of 1 to 500 characters, or an `Event`.
         others: more of them; the names may take 2,000 bytes together.
+        type: what the value must be: a model, a dataclass, a class such as `int`, a type such as
+            `list[int]` or `Literal["yes", "no"]`. Pydantic checks it, and makes it of plain data;
+            the flow never sees another value. An `Event` brings its own.
+        to: whom it is for, a text or a list of texts; and `ask`: what is asked, a text or plain
+            data. Both stand in `run.wants` as long as the run waits.
         expires: when to give up waiting: an aware moment, or how long from now.
         default: what the wait is worth then; without it `Expired` is raised here.
 
     Raises:
         Expired: the moment came before the event, and there is no default.
-        InvalidEventId, InvalidDeadline: an argument is not what it should be.
+        InvalidEventId, InvalidDeadline, InvalidWait: an argument is not what it should be.
+        CannotCheck: pydantic is not installed, or does not know the type.
         NotInRun: no run is under way.
     """
     events = (event_id, *others) if others else ()
@@ -64,7 +101,13 @@ def suspend(
     turn = current.get()
     if turn is None:
         raise NotInRun("suspend")
-    return turn.suspend(Wait(name, expires, default, events))
+    wait = Wait(name, expires, default, events)
+    asks = type is not None or to is not None or ask is not None
+    if asks or others or isinstance(event_id, Event):
+        from longterm._flows.wants import add_wants  # most waits ask for nothing in particular
+
+        add_wants(wait, events or (event_id,), type, to, ask)
+    return turn.suspend(wait)
 
 
 def sleep(duration_or_moment: timedelta | datetime) -> Any:

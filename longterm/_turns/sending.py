@@ -10,15 +10,20 @@ from typing import Any, Final
 
 from longterm._codec import encode
 from longterm._event_names import CANCEL, RESERVED, THROW
+from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
+from longterm._turns.turns import frames_of
+from longterm._turns.waits import end_of_wait
 from longterm.clock import Clock
 from longterm.errors import (
     Cancelled,
     CannotStore,
     InboxFull,
+    InvalidValue,
+    LongtermError,
     NotStorable,
     NotSupported,
     StaleEvent,
@@ -57,6 +62,8 @@ class Sending:
         if revision is not None and not takes(inbox.post, "revision"):
             raise NotSupported(inbox, "posts to a revision of a run")
         check_event_size(event_id, value, self._max_event_bytes)
+        if "pydantic" in sys.modules:  # else this process has no use for types
+            self._check(run_id, event_id, value)
         delivery = _unnamed() if key is None else delivery_of(event_id, value, key)
         event = self._event(run_id, event_id, value, delivery)
         return self._post(inbox, event, delivery, self._max_unread, revision)
@@ -145,6 +152,25 @@ class Sending:
         check_revision(run, revision, self._claims.store)
         if run.next_unread is not None:
             raise StaleEvent(run.id, revision, revision)
+
+    def _check(self, run_id: str, event_id: str, value: Any) -> None:
+        """Check what a run reads at once, if it says a type and all that its frames hold is here.
+
+        Raises:
+            InvalidValue: the run waits for something else.
+        """
+        run = self._claims.store.get(run_id)
+        forms = {} if run.wants is None else run.wants.get("events", {})
+        if run.state is not RunState.SUSPENDED or event_id not in forms or run.next_unread:
+            return
+        assert run.stack is not None
+        try:
+            slots = frames_of(run.stack, run, self._claims.store)[-1].slots
+            end_of_wait(WaitResult(value, name=event_id), run.waiting_for, slots)
+        except InvalidValue:
+            raise
+        except LongtermError:  # the turn itself says so, where the flow's code is
+            return
 
     def _is_taken(self, run: Run, delivery: Delivery) -> bool:
         """Tell whether a run has a delivery, and no failover can undo that."""

@@ -37,6 +37,7 @@ from longterm.errors import (
     CannotRestart,
     ClaimLost,
     CorruptData,
+    InvalidValue,
     NotImportable,
     RunNotSuspended,
     RunTooLarge,
@@ -237,14 +238,55 @@ class Turns:
         return None if claim.take_unread(run) else run
 
     def advance(
-        self, claim: Claim, result: WaitResult | None, delivery: Delivery | None = None
+        self,
+        claim: Claim,
+        result: WaitResult | None,
+        delivery: Delivery | None = None,
+        said: Sequence[Any] = (),
     ) -> Run:
-        """Run one turn of a claimed run, and save it; None is the end of its wait."""
+        """Run one turn of a claimed run, and save it; None is the end of its wait.
+
+        If an event of its inbox does not fit, that is taken out, and the run waits on.
+        """
         assert claim.run is not None
-        attempt = self._attempt(claim.run, result, delivery)
+        try:
+            claim.turn = attempt = self._attempt(claim.run, result, delivery)
+        except InvalidValue as error:
+            return self._refuse_read(claim, error)
         if attempt.flow.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
+        attempt.responses += said
         return self._run(claim, attempt)
+
+    async def _aadvance(
+        self,
+        claim: Claim,
+        result: WaitResult | None,
+        delivery: Delivery | None,
+        said: Sequence[Any] = (),
+    ) -> Run:
+        """Run one turn of a claimed run of an `async def` flow; see `advance`."""
+        assert claim.run is not None
+        try:
+            claim.turn = attempt = self._attempt(claim.run, result, delivery)
+        except InvalidValue as error:
+            return await in_thread(self._refuse_read, claim, error)
+        attempt.responses += said
+        return await self._arun(claim, attempt)
+
+    def _refuse_read(self, claim: Claim, error: InvalidValue) -> Run:
+        """Let a run wait on that has read a value of its inbox which it cannot take.
+
+        Raises:
+            InvalidValue: it has read nothing; whoever brought the value is told.
+        """
+        if not claim.read:
+            raise error
+        assert claim.run is not None
+        from longterm._turns.checks import log_refused
+
+        log_refused(claim.read[-1], error)
+        return claim.save(released_run(claim.run), claim.read)
 
     def advance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run by an event of its inbox, else by the end of its wait.
@@ -255,10 +297,7 @@ class Turns:
             claim: the claim on the run.
             said: what the turns before have said to the same caller.
         """
-        assert claim.run is not None
-        claim.turn = attempt = self._attempt(claim.run, *self.unread(claim))
-        attempt.responses += said
-        return self._run(claim, attempt)
+        return self.advance(claim, *self.unread(claim), said)
 
     async def aadvance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run of an `async def` flow; see `advance_due`."""
@@ -268,9 +307,7 @@ class Turns:
             chosen = await claim.in_thread(self.unread, claim)
             assert chosen is not None  # None: this coroutine was closed, and does not come here
             result, delivery = chosen
-        claim.turn = attempt = self._attempt(claim.run, result, delivery)
-        attempt.responses += said
-        return await self._arun(claim, attempt)
+        return await self._aadvance(claim, result, delivery, said)
 
     async def take_turn(
         self,
@@ -305,7 +342,7 @@ class Turns:
         if done is not None:
             return done
         assert claim.run is not None
-        return await self._arun(claim, self._attempt(claim.run, result, delivery))
+        return await self._aadvance(claim, result, delivery)
 
     def startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -346,12 +383,7 @@ class Turns:
             raise CannotRestart(run.id, "the call that began it could not be stored")
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
-        before = reading.store
-        try:
-            reading.store = self._store
-            frames = decode_frames(run.stack, context_of(run, "stack"))
-        finally:
-            reading.store = before
+        frames = frames_of(run.stack, run, self._store)
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
             if result is not None:  # an exception, which comes before the first line
@@ -414,19 +446,41 @@ class Turns:
         if wait.event_id == CHECKPOINT:
             attempt.run = claim.save_on(self._after(attempt, outcome))
             unread = claim.read_next()
+            result = None if unread is None else self._result_of(unread)
+            result = end_of_wait(result, wait.event_id, frames[-1].slots)
         elif is_over(wait, self._clock.now()):
             keep_wait(frames, wait)
-            unread = claim.read_now(names_in(wait.event_id))
+            result = self._polled(claim, wait.event_id, frames[-1].slots)
         else:
             return False
         attempt.frames = frames
         attempt.go_on()
-        result = None if unread is None else self._result_of(unread)
-        result = end_of_wait(result, wait.event_id, frames[-1].slots)
         attempt.flow, attempt.entry = rebuild(frames, result)
         return True
+
+    def _polled(self, claim: Claim, waiting_for: str, slots: dict[str, object]) -> WaitResult:
+        """Return what a wait is worth that takes what is in the inbox now, and fits."""
+        while (unread := claim.read_now(names_in(waiting_for))) is not None:
+            result = self._result_of(unread)
+            try:
+                return end_of_wait(result, waiting_for, slots)
+            except InvalidValue as error:
+                from longterm._turns.checks import log_refused
+
+                log_refused(unread, error)
+        return end_of_wait(None, waiting_for, slots)
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
         asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
         return after_error(run, error, asked, attempt.frames, self._clock.now())
+
+
+def frames_of(stack: bytes, run: Run, store: RunStore) -> list[Frame]:
+    """Return the frames of a run's stack; a run in them is read from the store."""
+    before = reading.store
+    try:
+        reading.store = store
+        return decode_frames(stack, context_of(run, "stack"))
+    finally:
+        reading.store = before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from longterm._abi import RESERVED_PREFIX
+from longterm._abi import RESERVED_PREFIX, TYPE
 from longterm._codec import encode
 from longterm._flows.flow import flow_named
 from longterm.errors import CannotStore, NotStorable, ValueTooLarge, in_bytes
@@ -19,6 +19,7 @@ _TEMPORARIES: Final = {
     "leaving": "the pending exception or result",
     "callee": "the function about to be called",
     "events": "an event that is waited for",
+    "type": "the type of the event that is waited for",
 }
 
 
@@ -72,6 +73,8 @@ def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
         return what, f"an inner function shares it; {error.hint}"
     line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
     if slot.startswith(RESERVED_PREFIX):
+        if slot == TYPE:
+            return what, f"{error.hint}, or declare it: name = Event('name', the type)"
         needing = f"line {line}" if line and line > 0 else "the rest of the flow"
         return what, f"{needing} still needs it; {error.hint}"
     because = f"live because line {line} reads it; {error.hint}, or del {slot} before the suspend"

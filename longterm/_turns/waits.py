@@ -6,9 +6,9 @@ What its author gave for that stands beside the innermost frame's own slots.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-from longterm._abi import DEFAULT, EVENTS
+from longterm._abi import DEFAULT, EVENTS, TYPE
 from longterm._flows.run_turn import Outcome, Suspended
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, Expired
@@ -23,6 +23,8 @@ def keep_wait(frames: list[Frame], wait: Wait) -> None:
         slots[DEFAULT] = wait.default
     if wait.events:
         slots[EVENTS] = wait.events
+    if wait.check is not MISSING:
+        slots[TYPE] = wait.check
 
 
 def may_end_now(outcome: Outcome) -> TypeGuard[Suspended]:
@@ -45,10 +47,24 @@ def end_of_wait(
         result: what has come; None: nothing has, until the deadline.
         waiting_for: the name of the event that was waited for, or the names.
         slots: those of the frame that waits.
+
+    Raises:
+        InvalidValue: the value that has come does not fit the type that is waited for.
+        CannotCheck: that cannot be told here.
+        CorruptData: the stored bytes are not of this wait.
     """
     if result is None:
         return _without_event(waiting_for, slots)
-    return _first_of_several(result, slots) if EVENTS in slots and result.error is None else result
+    if result.error is not None or not (EVENTS in slots or TYPE in slots):
+        return result
+    what, value = result.name, result.value
+    if EVENTS in slots:
+        what, value = _first_of_several(slots[EVENTS], what, value)
+    if TYPE in slots:
+        from longterm._turns.checks import checked_value  # most values can be anything
+
+        value = checked_value(what, value, slots[TYPE])
+    return WaitResult((what, value) if EVENTS in slots else value)
 
 
 def _without_event(waiting_for: str | None, slots: dict[str, object]) -> WaitResult:
@@ -58,8 +74,8 @@ def _without_event(waiting_for: str | None, slots: dict[str, object]) -> WaitRes
     return WaitResult(value_without(slots.get(EVENTS), default))
 
 
-def _first_of_several(result: WaitResult, slots: dict[str, object]) -> WaitResult:
+def _first_of_several(events: object, name: str, value: Any) -> tuple[str, Any]:
     try:
-        return WaitResult(value_of_first(slots[EVENTS], result.name, result.value))
+        return value_of_first(events, name, value)
     except ValueError as error:
         raise CorruptData(f"the stored bytes and the run wait for other events: {error}") from None

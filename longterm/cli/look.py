@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from longterm._abi import DEFAULT, EVENTS
+from longterm._abi import DEFAULT, EVENTS, TYPE
 from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
@@ -107,6 +107,7 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         "started": _moment(run.created_at),
         "saved": _moment(run.updated_at),
         "waiting for": what_is_awaited(run),
+        **_wants(run),
         "deadline": _moment(run.deadline),
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
@@ -125,6 +126,17 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         yield ""
         yield "Suspended stack (outermost call first):"
         yield from _with_source(stack).splitlines()
+
+
+def _wants(run: Run) -> dict[str, str]:
+    """Return what a run's wait asks, of whom, and which values it takes."""
+    wants = run.wants or {}
+    ask, forms = wants.get("ask"), wants.get("events", {})
+    return {
+        "for": ", ".join(wants.get("to", [])),
+        "asks": ask if isinstance(ask, str) else "" if ask is None else json.dumps(ask),
+        "takes": ", ".join(f"{name}: {form['title']}" for name, form in forms.items()),
+    }
 
 
 def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
@@ -197,6 +209,7 @@ def _with_source(text: str) -> str:
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         line = line.replace(DEFAULT, "(default of this wait)", 1)
+        line = line.replace(TYPE, "(type of this wait)", 1)
         lines.append(line.replace(EVENTS, "(events of this wait)", 1))
         found = _FRAME.match(line)
         source = found and _source_line(found["module"], int(found["line"]))

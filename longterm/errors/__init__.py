@@ -65,6 +65,11 @@ from longterm.errors._storage import (
     WrongSeal as WrongSeal,
     closed_store as closed_store,
 )
+from longterm.errors._waits import (
+    CannotCheck as CannotCheck,
+    InvalidValue as InvalidValue,
+    InvalidWait as InvalidWait,
+)
 
 
 def _name_as_imported(values: list[object]) -> None:

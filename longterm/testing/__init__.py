@@ -22,9 +22,10 @@ from longterm._event_names import SLEEP, names_in, spoken
 from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
 from longterm._later import later
+from longterm._turns.checks import checked_value
 from longterm._turns.waits import is_over
 from longterm.engine import Engine
-from longterm.errors import Expired
+from longterm.errors import Expired, InvalidValue
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.testing._awaited import given_to
@@ -145,8 +146,8 @@ def interpret(
         kwargs: its keyword arguments.
 
     Raises:
-        WrongScript: a sleep is given an event, an `Answer` names another event, or several events
-            are waited for, and there is no `Answer`.
+        WrongScript: a sleep is given an event, a value does not fit its type, an `Answer` names
+            another event, or several events are waited for, and there is no `Answer`.
     """
     turn = _ScriptedTurn(flow, iter(events))
     transcript = Transcript(responses=turn.finished, asked=turn.asked)
@@ -216,7 +217,10 @@ def _deliver(engine: Engine, run_id: str, waiting_for: str, value: Any) -> Run:
         return engine.throw(run_id, value.error)
     if _is_end(value, waiting_for):
         return engine.expire(run_id)
-    return engine.process_event(run_id, *_named(value, waiting_for))
+    try:
+        return engine.process_event(run_id, *_named(value, waiting_for))
+    except InvalidValue as error:
+        raise WrongScript(str(error)) from None
 
 
 class _InLoops(Engine):
@@ -287,8 +291,19 @@ class _ScriptedTurn:
             if _is_end(value, wait.event_id):
                 return _expired(wait)
             name, value = _named(value, wait.event_id)
-            return value_of_first(wait.events, name, value) if wait.events else value
+            return _checked(wait, name, value)
         raise _ScriptEnded(wait.event_id)
+
+
+def _checked(wait: Wait, name: str, value: Any) -> Any:
+    """Return what a wait is worth that an event ends."""
+    what, value = value_of_first(wait.events, name, value) if wait.events else (name, value)
+    if wait.check is not MISSING:
+        try:
+            value = checked_value(what, value, wait.check)
+        except InvalidValue as error:
+            raise WrongScript(str(error)) from None
+    return (what, value) if wait.events else value
 
 
 def _is_end(value: object, event_id: str) -> bool:

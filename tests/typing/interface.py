@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from longterm import (
     CurrentRun,
@@ -91,6 +91,12 @@ assert_type(suspend(vote, expires=later, default=None), int | None)
 assert_type(suspend(Event("nothing", None)), None)
 assert_type(suspend(anything), Any)
 assert_type(suspend("vote"), Any)
+assert_type(suspend("vote", type=int), int)
+assert_type(suspend("vote", type=int, expires=later, default=None), int | None)
+assert_type(suspend("vote", type=list[int], to="all", ask={"n": 1}), list[int])
+assert_type(suspend("vote", type=Literal["yes", "no"]), Any)
+assert_type(suspend(vote, to=["Ada"], ask="How many?"), int)
+suspend("vote", to=7)  # type: ignore[call-overload]  # pyright: ignore
 assert_type(suspend("vote", expires=later, default=None), Any)
 assert_type(suspend(vote, "nudge", expires=later, default=None), Any)
 assert_type(suspend(*["a", "b"]), Any)
