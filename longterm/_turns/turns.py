@@ -39,6 +39,7 @@ from longterm.errors import (
     CorruptData,
     InvalidValue,
     NotImportable,
+    RunBusy,
     RunNotSuspended,
     RunTooLarge,
     WrongEvent,
@@ -154,9 +155,8 @@ class Turns:
         """Claim a suspended run, whatever it waits for; or send, and return the run as it is."""
         try:
             claim.take_waiting(run_id)
-        except (RunNotSuspended, WrongEvent) as error:
-            is_busy = isinstance(error, WrongEvent) or error.state is RunState.RUNNING
-            if send is None or not is_busy:
+        except (RunBusy, WrongEvent):  # the second: it has gone on in this very moment
+            if send is None:
                 raise
             send()
             return self._store.get(run_id)
