@@ -33,7 +33,8 @@ class UnreadEvent:
     sent_at: datetime
     """When it was sent (aware, UTC)."""
     number: int = 0
-    """Its place among all events that were sent to the run, from 1 on. The store gives it."""
+    """Its place among all events that were sent to the run, from 1 on. The store gives it. One that
+    has failed the run by `process_event` comes before these: 0, or less."""
 
     @property
     def value(self) -> Any:

@@ -50,8 +50,9 @@ __all__ = [
     "decode_text",
     "describe",
     "encode",
+    "encode_bare",
     "encode_text",
-    "encoded_size",
+    "enveloped",
     "hash_text",
     "register_type",
     "register_upgrade",
@@ -77,17 +78,21 @@ def encode(value: object, context: Context | None = None) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
-    data = _encoded(value)
-    return data if Envelope.is_bare else wrap(data, context)
+    return enveloped(encode_bare(value), context)
 
 
-def encoded_size(value: object) -> int:
-    """Return how many bytes a value takes, without what a payload codec or a seal makes of them.
+def encode_bare(value: object) -> bytes:
+    """Return the bytes of a value without what a payload codec or a seal makes of them.
 
     Raises:
         NotStorable: a part of it is of a type that cannot be stored.
     """
-    return len(_encoded(value))
+    return _encoded(value)
+
+
+def enveloped(data: bytes, context: Context | None = None) -> bytes:
+    """Return what `encode` makes of the bare bytes of a value."""
+    return data if Envelope.is_bare else wrap(data, context)
 
 
 def content_digests(name: str, value: object) -> list[str]:

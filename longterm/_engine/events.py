@@ -41,7 +41,7 @@ class Events(Parts):
             result: the event's value, which that `suspend` returns.
             key: a name for this delivery, a string of 1 to 500 characters. The same key again
                 changes nothing and returns the run as it is, with `is_duplicate`. Keys are kept for
-                30 days at least; that of a delivery that failed the run, until a `retry`.
+                30 days at least.
             revision: the event is for the wait of this save only, such as the `run.revision` of the
                 page on which somebody has answered.
 
@@ -60,7 +60,7 @@ class Events(Parts):
             AsyncFlow: the flow is an `async def`; await `aprocess_event`.
             CannotSuspend: the flow came to wait where it cannot be stored.
             Exception: what the flow itself raised; the run is stored as failed, and keeps the
-                frames that it had before the turn.
+                frames that it had before the turn, and the event, for a `retry`.
 
         After any of these but the last the run waits on as it was.
         """
@@ -188,9 +188,9 @@ class Events(Parts):
     def retry(self, run_id: str | UUID) -> Run:
         """Give a failed run another try, with the frames that it had before it failed.
 
-        A run that failed in its first turn is started again, by the code of today; any other waits
-        again for the event of the turn that failed. What was sent by `send` it reads once more at
-        once; what came by `process_event` must come again.
+        A run that failed in its first turn is started again, by the code of today; any other reads
+        the event of the turn that failed once more. If that could not be kept, it must come again:
+        its value cannot be stored, or the store has no inbox.
 
         Raises:
             Exception: what the flow raised this time; the run is stored as failed again.

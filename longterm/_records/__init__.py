@@ -16,7 +16,7 @@ from longterm.clock import Clock
 from longterm.errors import InvalidQuery, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
-from longterm.store.inbox import Inbox
+from longterm.store.inbox import BEFORE_ALL, Inbox
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -90,7 +90,7 @@ class Records:
         return find(self.store, query, blind or {})
 
     def unread_events(
-        self, run_id: str | UUID, *, after: int = 0, limit: int = 100
+        self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
     ) -> list[UnreadEvent]:
         """Return the events that a run was sent and has not read, oldest first.
 
@@ -98,7 +98,7 @@ class Records:
 
         Args:
             run_id: the run's id.
-            after: the number of the last event of the page before.
+            after: the number of the last event of the page before; None: from the first on.
             limit: how many to return at most.
 
         Raises:
@@ -108,7 +108,8 @@ class Records:
         run = self.get_run(run_id)
         if not isinstance(self.store, Inbox):
             raise NotSupported(self.store, "an inbox")
-        return self.store.unread(run.id, after=after, limit=limit)
+        begin = BEFORE_ALL if after is None else after
+        return self.store.unread(run.id, after=begin, limit=limit)
 
     def delete(
         self,
@@ -182,7 +183,7 @@ class Records:
         return await in_thread(self.get_run, run_id)
 
     async def aunread_events(
-        self, run_id: str | UUID, *, after: int = 0, limit: int = 100
+        self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
     ) -> list[UnreadEvent]:
         """Return the events that a run was sent and has not read; see `unread_events`."""
         return await in_thread(self.unread_events, run_id, after=after, limit=limit)

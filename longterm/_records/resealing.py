@@ -13,7 +13,7 @@ from longterm._codec import check_sealing, decode_text, encode_text, rewrap
 from longterm.errors import CorruptData, NotSupported, UnknownRun
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import Query, Rewriting, RunStore, Search
-from longterm.store.inbox import Inbox
+from longterm.store.inbox import BEFORE_ALL, Inbox
 from longterm.unread import inbox_context
 
 _AT_ONCE: Final = 100
@@ -90,7 +90,7 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
 
 def _seal_unread(store: Inbox, run_id: str) -> bool:
     """Seal the events that a run has not read; return whether any was sealed otherwise."""
-    has_sealed, last = False, 0
+    has_sealed, last = False, BEFORE_ALL
     while page := store.unread(run_id, after=last, limit=_AT_ONCE):
         for event in page:
             context = inbox_context(run_id, event.event_id)

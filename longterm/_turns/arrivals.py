@@ -6,19 +6,61 @@ event, if the run still waits for it.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from longterm._codec import encode_bare, enveloped
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
 from longterm._turns.turns import Turns
-from longterm.errors import RunBusy
+from longterm.errors import NotStorable, RunBusy
 from longterm.run import Run, RunState
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
+    from longterm.unread import UnreadEvent
+
+
+class Arrival:
+    """An event that comes now."""
+
+    __slots__ = ("_bare", "_is_measured", "_value", "delivery", "event_id", "revision", "run_id")
+
+    def __init__(
+        self, run_id: str, event_id: str, value: Any, key: str | None, revision: int | None
+    ) -> None:
+        """Take an event for a run, or for a revision of it; with a key, it has effect once."""
+        self.run_id = run_id
+        self.event_id = event_id
+        self.revision = revision
+        self.delivery = None if key is None else _delivery(event_id, value, key)
+        self._value = value
+        self._bare: bytes | None = None
+        self._is_measured = False
+
+    def measure(self, max_bytes: int) -> None:
+        """Make sure that the value is not too large, and keep what a flow could change of it."""
+        if not self._is_measured:
+            self._bare = check_event_size(self.event_id, self._value, max_bytes)
+            self._is_measured = True
+
+    def as_unread(self, now: datetime) -> UnreadEvent | None:
+        """Return it as an inbox keeps it, as it was when it came; None if it cannot be stored."""
+        # Only if its turn fails.
+        from longterm._turns.deliveries import kept_event
+        from longterm.unread import inbox_context
+
+        bare = self._bare
+        try:
+            if bare is None:
+                bare = encode_bare(self._value)
+            value = enveloped(bare, inbox_context(self.run_id, self.event_id))
+        except NotStorable:
+            return None
+        return kept_event(self.run_id, self.event_id, value, self.delivery, now)
 
 
 class Arrivals:
@@ -42,19 +84,20 @@ class Arrivals:
 
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
-        delivery = None if key is None else _delivery(event_id, value, key)
+        arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
         while True:
             claim = Claim(self._claims)
             try:
-                done = self._take(claim, run_id, event_id, value, delivery, revision, before != 0)
+                done = self._take(claim, arrival, before != 0)
                 if done is not None:
                     return done
                 assert claim.run is not None
                 before = _older(claim.run, before) if claim.run.unread else 0
                 if not before:
+                    claim.brought = arrival.as_unread
                     result = WaitResult(value, name=event_id)
-                    return self._turns.advance(claim, result, delivery)
+                    return self._turns.advance(claim, result, arrival.delivery)
                 before -= 1
                 self._turns.advance(claim, *self._turns.unread(claim))
             except BaseException as error:
@@ -74,7 +117,7 @@ class Arrivals:
         revision: int | None = None,
     ) -> Run:
         """Bring a run its event from asynchronous code."""
-        delivery = None if key is None else _delivery(event_id, value, key)
+        arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
         is_own = True
 
@@ -84,35 +127,27 @@ class Arrivals:
             before = _older(claim.run, before)
             is_own = before == 0
             if is_own:
-                return WaitResult(value, name=event_id), delivery
+                claim.brought = arrival.as_unread
+                return WaitResult(value, name=event_id), arrival.delivery
             before -= 1
             return self._turns.unread(claim)
 
         while True:
             is_own = True  # as what is settled without a turn
             async with self._claims.open() as claim, claim:
-                arrival = (run_id, event_id, value, delivery, revision)
-                take = partial(self._take, claim, *arrival, before != 0)
+                take = partial(self._take, claim, arrival, before != 0)
                 done = await self._turns.take_turn(claim, choose, take)
             if is_own:
                 return done
 
-    def _take(
-        self,
-        claim: Claim,
-        run_id: str,
-        event_id: str,
-        value: Any,
-        delivery: Delivery | None,
-        revision: int | None,
-        may_be_older: bool,
-    ) -> Run | None:
+    def _take(self, claim: Claim, arrival: Arrival, may_be_older: bool) -> Run | None:
         """Claim a run for an event, or for one that it was sent before and reads first.
 
         Return what came of the event's delivery before, if this repeats it.
         """
         store = self._claims.store
-        check_event_size(event_id, value, self._max_event_bytes)
+        arrival.measure(self._max_event_bytes)
+        run_id, event_id, delivery = arrival.run_id, arrival.event_id, arrival.delivery
         key = None if delivery is None else delivery.key
         run = claim.take(run_id, event_id, key)
         if run is None:
@@ -124,7 +159,7 @@ class Arrivals:
             if run is None:
                 if delivery is None or not delivery.is_taken(stored, self._claims.keys):
                     if stored.state is RunState.SUSPENDED:
-                        check_revision(stored, revision, store)
+                        check_revision(stored, arrival.revision, store)
                     if may_be_older and claim.take_unread(stored):
                         return None
                     raise refusal(stored, event_id)
@@ -134,13 +169,12 @@ class Arrivals:
                 if delivery.is_taken(kept, self._claims.keys):
                     return kept.changed(is_duplicate=True)
                 # It was not safe yet when it was read, and a failover has undone it.
-                arrival = (run_id, event_id, value, delivery, revision)
-                return self._take(claim, *arrival, may_be_older)
+                return self._take(claim, arrival, may_be_older)
         # If its turn failed, and the retry that was to forget the key died, it was never taken.
         is_failed = self._claims.keys is not None and run.encoded_error is not None
         if key is not None and run.delivery == key and not is_failed:
             return claim.release().changed(is_duplicate=True)
-        check_revision(run, revision, store)
+        check_revision(run, arrival.revision, store)
         return None
 
 

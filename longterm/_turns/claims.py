@@ -157,6 +157,9 @@ class Claim:
     """Whether the turn is over, and the store has been asked to save the run."""
     read: tuple[UnreadEvent, ...] = ()
     """The events of its inbox that the turn has read and no save has taken out yet."""
+    brought: Callable[[datetime], UnreadEvent | None] | None = None
+    """What returns the event that the turn is brought from outside of the inbox; None of it if it
+    cannot be stored."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, once a worker's turn has begun."""
 
@@ -292,20 +295,26 @@ class Claim:
     def save_turn(self, run: Run) -> Run:
         """Save what a turn made of the run.
 
-        One that failed has not read its events: `retry` brings them. What was thrown it has, since
-        no try could ever succeed with that.
+        One that failed has not read its events: `retry` brings them, also the one that was brought
+        to it. What was thrown it has read, since no try could ever succeed with that.
         """
-        read = self.read
-        if run.state is RunState.FAILED and read:
-            read = tuple(event for event in read if is_control(event.event_id))
-        return self.save(run, read)
+        if run.state is not RunState.FAILED:
+            return self.save(run, self.read)
+        read = tuple(event for event in self.read if is_control(event.event_id))
+        kept = None
+        if self.brought is not None and self._claims.inbox is not None:
+            assert run.updated_at is not None  # each turn that ends sets it
+            kept = self.brought(run.updated_at)
+        return self.save(run, read, kept)
 
-    def save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
-        """Save the run, and take events out of its inbox; the claim is over."""
+    def save(
+        self, run: Run, read: Sequence[UnreadEvent] = (), kept: UnreadEvent | None = None
+    ) -> Run:
+        """Save the run, and take events out of its inbox, or put one in; the claim is over."""
         self.is_saving = True
         self._claims.keeper.drop(self)
         try:
-            saved = self._update(run, read)
+            saved = self._update(run, read, kept)
         except LongtermError:  # the store has said so itself: it is no use to ask it again
             self.run = None
             raise
@@ -316,15 +325,20 @@ class Claim:
         """Save the run in the middle of its turn; it stays claimed."""
         until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
         self.run = self._update(run.changed(claimed_until=until), self.read)
-        self.read = ()
+        self.read, self.brought = (), None
         return self.run
 
-    def _update(self, run: Run, read: Sequence[UnreadEvent]) -> Run:
+    def _update(
+        self, run: Run, read: Sequence[UnreadEvent], kept: UnreadEvent | None = None
+    ) -> Run:
         claims = self._claims
-        if not read or claims.inbox is None:
+        if claims.inbox is None or not (read or kept):
             return claims.store.update(run)
         assert self.run is not None
-        return claims.inbox.update_read(run.changed(unread=self.run.unread), read)
+        run = run.changed(unread=self.run.unread)
+        if kept is None:
+            return claims.inbox.update_read(run, read)
+        return claims.inbox.update_read(run, read, kept=kept)
 
     def release(self) -> Run:
         """Give the run back as it was before its turn."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from longterm._codec import content_digests
+from longterm._event_names import RESERVED
 from longterm.errors import KeyReused
 from longterm.run import Run
-from longterm.store.base import Keys
+from longterm.store.base import Keys, new_claim
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
@@ -50,6 +52,31 @@ def _key_of(digest: str) -> str:
 def delivery_of_unread(event: UnreadEvent) -> Delivery | None:
     """Return the delivery of an event that was sent before, if its sender gave it a key."""
     return Delivery(event.key, [event.digest]) if event.has_own_key else None
+
+
+def unnamed_delivery() -> Delivery:
+    """Return a delivery without a key of its own.
+
+    A step of the store whose answer was lost is taken again, and known by the one that is drawn.
+    """
+    return Delivery(f"{RESERVED}{new_claim():x}", [])
+
+
+def kept_event(
+    run_id: str, event_id: str, encoded: bytes, delivery: Delivery | None, now: datetime
+) -> UnreadEvent:
+    """Return an event as the inbox keeps it."""
+    from longterm.unread import UnreadEvent
+
+    delivery = delivery or unnamed_delivery()
+    return UnreadEvent(
+        run_id=run_id,
+        event_id=event_id,
+        encoded_value=encoded,
+        key=delivery.key,
+        digest=delivery.digests[0] if delivery.digests else "",
+        sent_at=now,
+    )
 
 
 def delivery_of(event_id: str, value: Any, key: str) -> Delivery:

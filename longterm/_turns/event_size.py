@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from longterm._codec import encoded_size
+from longterm._codec import encode_bare
 from longterm.errors import EventTooLarge, NotStorable
 
 _MOST_BYTES_OF_A_CHARACTER: Final = 4
 
 
-def check_event_size(event_id: str, value: object, max_bytes: int) -> None:
+def check_event_size(event_id: str, value: object, max_bytes: int) -> bytes | None:
     """Make sure that the value of an event takes no more bytes than it may, as it would be stored.
 
     What cannot be stored has no such size, and is taken: a flow may use it up before it waits.
+
+    Returns:
+        The bare bytes of a value that a flow could change; None of any other, and of one that
+        cannot be stored.
 
     Raises:
         EventTooLarge: it takes more.
@@ -23,15 +27,16 @@ def check_event_size(event_id: str, value: object, max_bytes: int) -> None:
     cls = type(value)
     if cls is str:
         if len(value) * _MOST_BYTES_OF_A_CHARACTER <= max_bytes:  # type: ignore[arg-type]
-            return
+            return None
     elif cls is int:
         if value.bit_length() <= max_bytes:  # type: ignore[attr-defined]
-            return
+            return None
     elif value is None or cls is bool or cls is float:
-        return
+        return None
     try:
-        size = encoded_size(value)
+        data = encode_bare(value)
     except NotStorable:
-        return
-    if size > max_bytes:
-        raise EventTooLarge(event_id, size, max_bytes)
+        return None
+    if len(data) > max_bytes:
+        raise EventTooLarge(event_id, len(data), max_bytes)
+    return data

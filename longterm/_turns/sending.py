@@ -9,10 +9,10 @@ import sys
 from typing import Any, Final
 
 from longterm._codec import encode
-from longterm._event_names import CANCEL, RESERVED, THROW
+from longterm._event_names import CANCEL, THROW
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claims
-from longterm._turns.deliveries import Delivery, delivery_of
+from longterm._turns.deliveries import Delivery, delivery_of, kept_event, unnamed_delivery
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
 from longterm._turns.turns import frames_of
@@ -29,7 +29,7 @@ from longterm.errors import (
     StaleEvent,
 )
 from longterm.run import Run, RunState
-from longterm.store.base import new_claim, takes
+from longterm.store.base import takes
 from longterm.store.inbox import Inbox
 from longterm.unread import Receipt, UnreadEvent, inbox_context
 
@@ -64,8 +64,9 @@ class Sending:
         check_event_size(event_id, value, self._max_event_bytes)
         if "pydantic" in sys.modules:  # else this process has no use for types
             self._check(run_id, event_id, value)
-        delivery = _unnamed() if key is None else delivery_of(event_id, value, key)
-        event = self._event(run_id, event_id, value, delivery)
+        delivery = unnamed_delivery() if key is None else delivery_of(event_id, value, key)
+        encoded = _encoded(run_id, event_id, value)
+        event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
         return self._post(inbox, event, delivery, self._max_unread, revision)
 
     def send_cancel(self, run_id: str, key: str | None = None) -> Receipt:
@@ -98,8 +99,9 @@ class Sending:
                 "of a turn (throw an Exception, or wait until the run is suspended)"
             )
         event_id = CANCEL if is_cancel else THROW
-        delivery = _unnamed() if key is None else Delivery(key, [])
-        event = self._event(run_id, event_id, error, delivery)
+        delivery = unnamed_delivery() if key is None else Delivery(key, [])
+        encoded = _encoded(run_id, event_id, error)
+        event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
         if is_cancel and CANCEL in self._claims.store.get(run_id).unread:
             return Receipt(run_id=run_id, number=None, is_duplicate=True)
         return self._post(inbox, event, delivery, _NO_LIMIT)
@@ -109,16 +111,6 @@ class Sending:
         if inbox is None:
             raise NotSupported(self._claims.store, "an inbox")
         return inbox
-
-    def _event(self, run_id: str, event_id: str, value: Any, delivery: Delivery) -> UnreadEvent:
-        return UnreadEvent(
-            run_id=run_id,
-            event_id=event_id,
-            encoded_value=_encoded(run_id, event_id, value),
-            key=delivery.key,
-            digest=delivery.digests[0] if delivery.digests else "",
-            sent_at=self._clock.now(),
-        )
 
     def _post(
         self,
@@ -184,14 +176,6 @@ class Sending:
         found = inbox.unread(event.run_id, events=[event.event_id], limit=self._max_unread)
         number = next((sent.number for sent in found if sent.key == event.key), None)
         return Receipt(run_id=event.run_id, number=number)
-
-
-def _unnamed() -> Delivery:
-    """Return a delivery without a key of its own.
-
-    A step of the store whose answer was lost is taken again, and known by the one that is drawn.
-    """
-    return Delivery(f"{RESERVED}{new_claim():x}", [])
 
 
 def _encoded(run_id: str, event_id: str, value: Any) -> bytes:

@@ -141,7 +141,7 @@ def _wants(run: Run) -> dict[str, str]:
 
 def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
     """Return the events that a run was sent and has not read."""
-    last = 0
+    last = None
     while run.unread and (page := engine.unread_events(run.id, after=last)):
         yield from page
         last = page[-1].number

@@ -288,14 +288,19 @@ def with_unread(run: Run, written: str) -> Run:
     return run.changed(unread=unread_in(written)) if written or run.unread else run
 
 
-def unread_after(run: Run, read: Iterable[UnreadEvent]) -> tuple[str, int]:
+def unread_after(
+    run: Run, read: Iterable[UnreadEvent], kept: UnreadEvent | None = None
+) -> tuple[str, int]:
     """Return how the text of a claimed run's unread events begins once some are read.
 
     And at which character goes on what was posted since they were seen, which only adds to it.
+    One that is kept after its turn has failed comes first.
     """
     left = list(run.unread)
     for event in read:
         left.remove(event.event_id)
+    if kept is not None:
+        left.insert(0, kept.event_id)
     return written_unread(left), len(written_unread(run.unread)) + 1
 
 

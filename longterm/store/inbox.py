@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from longterm._later import later
 from longterm.run import Run
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 else:
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
-__all__ = ["Inbox", "in_order_of_saves"]
+__all__ = ["BEFORE_ALL", "Inbox", "in_order_of_saves"]
+
+BEFORE_ALL: Final = -(2**62)
+"""A number below those of all events."""
 
 
 @runtime_checkable
@@ -30,7 +33,8 @@ class Inbox(Protocol):
     run, and a run keeps the key of an unread event however old it is.
 
     A run **can go on** by an event if it is suspended, waits for one that is unread, and has no
-    error: one that has waits for its deadline, since a worker could not carry it on. An unread
+    error, or no deadline: one that has both could not be carried on by a worker, and waits for its
+    deadline. An unread
     event `longterm.cancel` or `longterm.throw` counts as waited for, whatever the run waits for.
     """
 
@@ -56,7 +60,7 @@ class Inbox(Protocol):
         run_id: str,
         *,
         events: Collection[str] | None = None,
-        after: int = 0,
+        after: int = BEFORE_ALL,
         limit: int = 100,
     ) -> list[UnreadEvent]:
         """Return unread events of a run with a number above `after`, the oldest first.
@@ -82,8 +86,14 @@ class Inbox(Protocol):
         """
         ...
 
-    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
         """Save a run like `update`, and in the same step take out events that its turn has read.
+
+        An event that is `kept`, since the turn that it began has failed, is put into the inbox in
+        the same step, before all others: its number is 0, or below the lowest. The run keeps its
+        key as `post` does.
 
         `run.unread` is what the claimant has last seen there, and holds the name of each. More may
         have been posted since, which only adds to the end.

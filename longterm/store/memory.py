@@ -17,7 +17,7 @@ from longterm.run import ENDED, Run, RunState
 from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import write_facts
-from longterm.store.inbox import in_order_of_saves
+from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
@@ -174,7 +174,7 @@ class MemoryStore:
         run_id: str,
         *,
         events: Collection[str] | None = None,
-        after: int = 0,
+        after: int = BEFORE_ALL,
         limit: int = 100,
     ) -> list[UnreadEvent]:
         with self._lock.alone():
@@ -202,9 +202,11 @@ class MemoryStore:
             oldest = in_order_of_saves(able)[:limit]
             return [self._claimed(run, until, run.attempts) for run in oldest]
 
-    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
         with self._lock.alone():
-            return self._save(run, events)
+            return self._save(run, events, kept)
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         with self._lock.alone():
@@ -251,7 +253,9 @@ class MemoryStore:
             )
         return True
 
-    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
+    def _save(
+        self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
+    ) -> Run:
         stored = self._stored(run.id)
         # No number of a claim is needed: nothing gives a turn of a dict out twice.
         if stored.state is not _RUNNING or stored.turn != run.turn:
@@ -261,6 +265,8 @@ class MemoryStore:
             for event in read:
                 unread.remove(event.event_id)
             run = run.changed(unread=tuple(unread))
+        if failed is not None:
+            run = self._keep(run, failed)
         # An exception of a signal comes at a call, and there is none: all of this, or nothing.
         for event in read:
             del self._inbox[run.id][event.number]
@@ -269,6 +275,19 @@ class MemoryStore:
             run_id, key, digest, taken_at = kept
             keys = self._keys.setdefault(run_id, {})
             keys[key] = keys.get(key, (digest, taken_at))[0], taken_at
+        return run
+
+    def _keep(self, run: Run, event: UnreadEvent) -> Run:
+        """Put an event before all others of a run, whose record names it then."""
+        inbox = self._inbox.get(run.id, {})
+        number = min(1, *inbox) - 1 if inbox else 0
+        inbox = {number: replace(event, number=number)} | inbox
+        keys = self._keys.get(run.id, {}) | {event.key: (event.digest, event.sent_at)}
+        run = run.changed(unread=(event.event_id, *run.unread))
+        # As in `post`: nothing is called from here on.
+        self._inbox[run.id] = inbox
+        self._keys[run.id] = keys
+        self._runs[run.id] = run
         return run
 
     def _is_unread(self, run_id: str, key: str) -> bool:
@@ -316,7 +335,7 @@ def _rests(run: Run, revision: int) -> bool:
 
 def _can_go_on(run: Run) -> bool:
     """Tell whether a run waits for an event that is unread, and no error holds it up."""
-    is_free = run.state is _SUSPENDED and run.encoded_error is None
+    is_free = run.state is _SUSPENDED and (run.encoded_error is None or run.deadline is None)
     return is_free and run.next_unread is not None
 
 

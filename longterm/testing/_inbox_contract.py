@@ -282,6 +282,53 @@ class InboxContract:
 
         assert saved.unread == store.get("r1").unread == ("name",)
 
+    def test_the_event_of_a_turn_that_failed_comes_before_all_others(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        for name, key in (("name", "a"), ("number", "b")):
+            inbox.post(letter(name, key), limit=9)
+        claimed = claim_one(store)
+        inbox.post(letter("number", "c"), limit=9)
+        read = inbox.unread("r1", events=["name"])
+        failed = claimed.changed(state=RunState.FAILED, claimed_until=None, updated_at=NOON)
+
+        saved = inbox.update_read(failed, read, kept=letter("number", "d"))
+
+        assert saved.unread == store.get("r1").unread == ("number", "number", "number")
+        assert plain(saved) == plain(store.get("r1")) == plain(failed)
+        assert [(event.number, event.key) for event in inbox.unread("r1")] == [
+            *((0, "d"), (2, "b"), (3, "c")),
+        ]
+        assert keys(store).digest_for_key("r1", "d") == "digest of d"
+        assert keys(store).forget_keys(taken_before=LATER) == 1  # that of the event that was read
+        assert inbox.post(letter("number", "d"), limit=9) is None
+        assert inbox.post(letter("number", "e"), limit=9) == 4
+
+    def test_the_event_of_a_second_turn_that_failed_comes_first(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        assert isinstance(store, Leases)
+        store.create(suspended_run())
+        for key in ("a", "b"):
+            claimed = claim_one(store)
+            inbox.update_read(
+                claimed.changed(state=RunState.FAILED), (), kept=letter("number", key)
+            )
+            revived = store.revive("r1", now=NOON, until=LATER)
+            assert revived is not None
+            store.update(revived.changed(state=RunState.SUSPENDED))
+
+        assert [(event.number, event.key) for event in inbox.unread("r1")] == [(-1, "b"), (0, "a")]
+        claimed = claim_one(store)
+        saved = inbox.update_read(
+            claimed.changed(state=RunState.COMPLETE), inbox.unread("r1", limit=1)
+        )
+        assert saved.unread == ("number",)
+        if isinstance(store, Erasure):
+            store.delete("r1")
+            assert inbox.unread("r1") == []
+
     def test_a_turn_that_is_not_saved_has_read_nothing(self, store: RunStore, inbox: Inbox) -> None:
         store.create(suspended_run())
         inbox.post(letter("number", "a"), limit=9)

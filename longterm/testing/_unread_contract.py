@@ -84,6 +84,14 @@ class UnreadContract:
         assert able(inbox) == []
         assert plain(store.get("r1")) == plain(run)
 
+    def test_an_error_without_a_deadline_holds_up_nobody(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run().with_error("its retry has died"))
+        inbox.post(letter("number", "a"), limit=9)
+
+        assert [run.id for run in able(inbox)] == ["r1"]
+
     def test_the_longest_unsaved_of_some_flows_come_first(
         self, store: RunStore, inbox: Inbox
     ) -> None:

@@ -269,6 +269,10 @@ def test_an_event_is_sent(longterm, engine, clinic):
     assert (status, out) == (0, f"run {run.id} is complete\n")
 
 
+def unread_values(engine, run):
+    return [event.value for event in engine.unread_events(run.id)]
+
+
 def test_a_flow_that_fails_is_shown_and_can_be_retried(longterm, engine, clinic):
     run = engine.start_flow(clinic.visit, 7)
 
@@ -278,8 +282,10 @@ def test_a_flow_that_fails_is_shown_and_can_be_retried(longterm, engine, clinic)
     assert "longterm: the flow raised ZeroDivisionError" in err
     assert 'respond({"dose": 100 / dose})' in err
 
-    assert longterm("retry", run.id)[:2] == (0, f"run {run.id} is suspended, waiting for dose\n")
-    assert longterm("send", run.id, "dose", "5")[0] == 0
+    assert unread_values(engine, run) == [0]
+    status, out, err = longterm("retry", run.id)
+    assert (status, out) == (1, f"run {run.id} is failed, waiting for dose\n")
+    assert "longterm: the flow raised ZeroDivisionError" in err
 
 
 def test_runs_of_async_flows_are_sent_events_and_cancelled(longterm, engine, clinic):
@@ -291,8 +297,8 @@ def test_runs_of_async_flows_are_sent_events_and_cancelled(longterm, engine, cli
 
     run = asyncio.run(engine.astart_flow(clinic.call_back, "Bob"))
     assert longterm("send", run.id, "answer", '"no"')[0] == 1
-    assert longterm("retry", run.id)[:2] == (0, f"run {run.id} is suspended, waiting for answer\n")
-    assert longterm("cancel", run.id)[:2] == (0, f"run {run.id} is cancelled\n")
+    assert longterm("retry", run.id)[:2] == (1, f"run {run.id} is failed, waiting for answer\n")
+    assert longterm("delete", run.id, "--yes")[:2] == (0, "deleted 1 run\n")
 
 
 def test_a_run_is_cancelled_and_pruned(longterm, engine, clinic):

@@ -287,16 +287,6 @@ def test_run_that_dies_again_and_again_is_parked_and_can_be_retried(engine, cloc
     assert engine.process_event(run.id, "number", 5).response == [5]
 
 
-def test_failed_turn_can_be_retried_with_another_value(engine):
-    run = engine.start_flow(divides)
-    with pytest.raises(ZeroDivisionError):
-        engine.process_event(run.id, "divisor", 0)
-
-    engine.retry(run.id)
-
-    assert engine.process_event(run.id, "divisor", 2).result == 0.5
-
-
 def test_failed_start_is_started_again(engine, monkeypatch):
     with pytest.raises(ValueError, match="at first"):
         engine.start_flow(fails_once, True)

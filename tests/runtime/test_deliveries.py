@@ -117,7 +117,39 @@ def test_content_that_cannot_be_stored_is_not_compared(engine):
     assert engine.process_event(run.id, "lock", threading.Lock(), key="a").is_duplicate
 
 
-def test_key_of_a_delivery_that_failed_is_taken_again_after_a_retry(engine):
+class KeepsNoEvents(MemoryStore):
+    post = None  # type: ignore[assignment]
+
+
+def test_key_of_a_delivery_that_failed_is_taken(engine):
+    run = engine.start_flow(divides)
+    with pytest.raises(ZeroDivisionError):
+        engine.process_event(run.id, "divisor", 0, key="a")
+
+    assert engine.process_event(run.id, "divisor", 0, key="a").is_duplicate
+    with pytest.raises(KeyReused):
+        engine.process_event(run.id, "divisor", 2, key="a")
+    with pytest.raises(ZeroDivisionError):
+        engine.retry(run.id)
+    assert engine.process_event(run.id, "divisor", 0, key="a").is_duplicate
+
+
+def test_event_of_a_failed_turn_comes_by_a_worker_after_a_retry_that_died(engine):
+    run = engine.start_flow(divides)
+    with pytest.raises(ZeroDivisionError):
+        engine.process_event(run.id, "divisor", 0, key="a")
+    long_ago = engine.clock.now() - timedelta(hours=1)
+    engine.store.revive(run.id, now=long_ago, until=long_ago)  # and then the process dies
+    engine.release_stale()
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+
+    assert engine.run_pending() == 1
+
+    assert engine.get_run(run.id).state is RunState.FAILED
+
+
+def test_without_an_inbox_a_delivery_that_failed_is_taken_again_after_a_retry():
+    engine = Engine(KeepsNoEvents())
     run = engine.start_flow(divides)
     with pytest.raises(ZeroDivisionError):
         engine.process_event(run.id, "divisor", 0, key="a")
@@ -131,7 +163,8 @@ def test_key_of_a_delivery_that_failed_is_taken_again_after_a_retry(engine):
         engine.process_event(run.id, "divisor", 0, key="a")
 
 
-def test_key_of_a_delivery_that_failed_is_taken_again_after_a_retry_that_died(engine):
+def test_without_an_inbox_a_failed_delivery_is_taken_again_after_a_retry_that_died():
+    engine = Engine(KeepsNoEvents())
     run = engine.start_flow(divides)
     with pytest.raises(ZeroDivisionError):
         engine.process_event(run.id, "divisor", 0, key="a")

@@ -91,7 +91,8 @@ def test_words_stand_in_the_store_in_clear_only_without_encryption(codec, engine
 
     assert main(["--store", f"sqlite:///{path}", "show", run.id]) == 0
     assert "ValueError: Ada Lovelace has no illness" in capsys.readouterr().out
-    assert engine.retry(run.id).error is None
+    with pytest.raises(ValueError, match="no illness"):
+        engine.retry(run.id)
 
 
 def test_why_a_run_is_parked_is_encrypted_too(engine, path):

@@ -278,10 +278,20 @@ class ReturnsUnreadAsItWasGiven(MemoryStore):
 
 
 class ReadsEventsOfDeadTurns(MemoryStore):
-    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
+    def update_read(self, run: Run, events: Sequence[UnreadEvent], **kept: Any) -> Run:
         for event in events:
             self._inbox.get(run.id, {}).pop(event.number, None)
-        return super().update_read(run, events)
+        return super().update_read(run, events, **kept)
+
+
+class PutsFailedEventsAtTheEnd(MemoryStore):
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
+        saved = super().update_read(run, events)
+        if kept is not None:
+            self.post(kept, limit=99)
+        return saved
 
 
 class ReadsTheNewestFirst(MemoryStore):

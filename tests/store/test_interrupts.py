@@ -129,7 +129,7 @@ CASES = {
     "throw": Case(lambda engine, run: engine.throw(run.id, LookupError()), starts),
     "cancel": Case(lambda engine, run: engine.cancel(run.id), starts),
     "due": Case(lambda engine, run: engine.run_pending(), due),
-    "retry": Case(lambda engine, run: engine.retry(run.id), fails),
+    "retry": Case(lambda engine, run: engine.retry(run.id), fails, LookupError),
     "retry of a start": Case(lambda engine, run: engine.retry(run.id), fails_at_first),
     "send": Case(lambda engine, run: engine.send(run.id, "first", "x", key="k"), starts),
     "send ahead": Case(lambda engine, run: engine.send(run.id, "second", 2), starts),

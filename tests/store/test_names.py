@@ -16,6 +16,7 @@ from longterm import (
     InvalidFact,
     InvalidQuery,
     InvalidRunId,
+    KeyReused,
     LongtermError,
     NotAnException,
     RunState,
@@ -274,14 +275,12 @@ def test_every_refusal_is_a_longterm_error():
     assert all(issubclass(kind, LongtermError) for kind in refusals)
 
 
-def test_delivery_that_failed_is_taken_again_under_its_key_after_a_retry(engine):
+def test_delivery_that_failed_is_taken_under_its_key(engine):
     run = engine.start_flow(divides)
     with pytest.raises(ZeroDivisionError):
         engine.process_event(run.id, "divisor", 0, key="click")
-    assert engine.process_event(run.id, "divisor", 2, key="click").state is RunState.FAILED
 
-    assert engine.retry(run.id).delivery is None
-
-    done = engine.process_event(run.id, "divisor", 2, key="click")
-    assert (done.result, done.delivery) == (0.5, "click")
-    assert engine.process_event(run.id, "divisor", 2, key="click").result == 0.5
+    again = engine.process_event(run.id, "divisor", 0, key="click")
+    assert (again.state, again.is_duplicate) == (RunState.FAILED, True)
+    with pytest.raises(KeyReused):
+        engine.process_event(run.id, "divisor", 2, key="click")

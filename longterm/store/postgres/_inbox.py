@@ -11,7 +11,7 @@ from longterm.run import Run
 from longterm.store._event_rows import checksum_of, event_of
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
-from longterm.store.inbox import in_order_of_saves
+from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
 
@@ -70,7 +70,7 @@ class PostgresInbox:
         run_id: str,
         *,
         events: Collection[str] | None = None,
-        after: int = 0,
+        after: int = BEFORE_ALL,
         limit: int = 100,
     ) -> list[UnreadEvent]:
         operation = f"read the inbox of run {run_id!r}"

@@ -24,7 +24,7 @@ _HAS_NEXT: Final[LiteralString] = (
     " && string_to_array(waiting_for || E'\nlongterm.cancel\nlongterm.throw', E'\n')"
 )
 CAN_GO_ON: Final[LiteralString] = (
-    f"unread <> '' AND state = 'suspended' AND error IS NULL AND {_HAS_NEXT}"
+    f"unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL) AND {_HAS_NEXT}"
 )
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.
@@ -153,6 +153,14 @@ SAVE_READ_WITH_KEY: Final[LiteralString] = SAVE_READ.replace(
     ", kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved"
     " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved",
+)
+SAVE_AND_KEEP: Final[LiteralString] = SAVE_READ.replace(
+    " SELECT * FROM saved",
+    f", put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES}) SELECT %s,"
+    " (SELECT least(1, min(number)) - 1 FROM longterm.inbox WHERE run = %s),"
+    " %s, %b, %s, %s, %s, %s FROM saved),"
+    " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
+    " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
 REWRITE_UNREAD: Final[LiteralString] = (
     "UPDATE longterm.inbox SET value = %b, checksum = %s WHERE run = %s AND number = %s"

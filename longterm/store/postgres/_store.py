@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
+from longterm.store._event_rows import checksum_of
 from longterm.store._rows import (
     Rows,
     changing,
@@ -172,14 +173,27 @@ class PostgresStore(PostgresInbox):
     def update(self, run: Run) -> Run:
         return self._save(run)
 
-    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
-        return self._save(run, events)
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
+        return self._save(run, events, kept)
 
-    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
+    def _save(
+        self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
+    ) -> Run:
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
-        if not read:
+        if failed is not None:
+            statement, kept = sql.SAVE_AND_KEEP, None
+            numbers = [event.number for event in read]
+            key = (failed.key, failed.digest, failed.sent_at)
+            parameters = (
+                *(*unread_after(run, read, failed), *parameters, run.id, numbers),
+                *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
+                *(run.id, *key),
+            )
+        elif not read:
             statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
         else:
             statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY

@@ -16,7 +16,7 @@ from longterm.store._rows import COLUMNS as RUN_COLUMNS
 from longterm.store._rows import json_text, moment_text, unread_after
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
-from longterm.store.inbox import in_order_of_saves
+from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 from longterm.store.sqlite._connection import Connection, whole
 from longterm.store.sqlite._writer import Writer
 
@@ -40,6 +40,10 @@ _NOTE_AT: Final = _NOTE.replace(
     " RETURNING",
 )
 _PUT: Final = f"INSERT INTO inbox ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
+_PUT_FIRST: Final = _PUT.replace(
+    "VALUES (?, ?",
+    "VALUES (?, (SELECT min(1, coalesce(min(number), 1)) - 1 FROM inbox WHERE run = ?)",
+)
 _KEEP_KEY: Final = "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
 _UNREAD: Final = (
     f"SELECT {_NAMES} FROM inbox WHERE run = ? AND number > ?{{named}} ORDER BY number LIMIT ?"
@@ -51,7 +55,7 @@ _UNNOTE: Final = "UPDATE runs SET unread = ? || substr(unread, ?) WHERE id = ? R
 # As the condition of the index, word for word; then for those that wait for several events.
 _CAN_GO_ON: Final = (
     "SELECT id FROM runs INDEXED BY runs_unread"
-    " WHERE unread <> '' AND state = 'suspended' AND error IS NULL"
+    " WHERE unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL)"
     " AND (instr(waiting_for, char(10)) > 0"
     " OR instr(char(10) || unread, char(10) || waiting_for || char(10)) > 0"
     " OR instr(char(10) || unread, char(10) || 'longterm.') > 0)"
@@ -117,7 +121,7 @@ class SQLiteInbox:
         run_id: str,
         *,
         events: Collection[str] | None = None,
-        after: int = 0,
+        after: int = BEFORE_ALL,
         limit: int = 100,
     ) -> list[UnreadEvent]:
         named = [] if events is None else [json_text(list(events))]
@@ -163,8 +167,18 @@ class SQLiteInbox:
         return bool(self._writer.write(rewrite, f"rewrite an event of run {event.run_id!r}"))
 
 
-def take_out(connection: Connection, run: Run, read: Sequence[UnreadEvent]) -> list[tuple[str]]:
-    """Take events that were read out of a run's inbox; return the names that are left."""
+def take_out(
+    connection: Connection, run: Run, read: Sequence[UnreadEvent], kept: UnreadEvent | None
+) -> list[tuple[str]]:
+    """Take events that were read out of a run's inbox; return the names that are there then.
+
+    One that is kept after its turn has failed is put before all others.
+    """
     for event in read:
         connection.execute(_TAKE_OUT, (run.id, event.number))
-    return connection.execute(_UNNOTE, (*unread_after(run, read), run.id)).fetchall()
+    if kept is not None:
+        key = (kept.key, kept.digest, moment_text(kept.sent_at))
+        value = (kept.event_id, kept.encoded_value)
+        connection.execute(_PUT_FIRST, (run.id, run.id, *value, *key, checksum_of(kept)))
+        connection.execute(f"{_KEEP_KEY} ON CONFLICT DO NOTHING", (run.id, *key))
+    return connection.execute(_UNNOTE, (*unread_after(run, read, kept), run.id)).fetchall()

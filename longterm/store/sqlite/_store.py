@@ -212,10 +212,14 @@ class SQLiteStore(SQLiteInbox):
     def update(self, run: Run) -> Run:
         return self._save(run)
 
-    def update_read(self, run: Run, events: Sequence[UnreadEvent]) -> Run:
-        return self._save(run, events)
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
+        return self._save(run, events, kept)
 
-    def _save(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
+    def _save(
+        self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
+    ) -> Run:
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
         kept = kept_key(run)
 
@@ -228,9 +232,11 @@ class SQLiteStore(SQLiteInbox):
             saved = save(connection)
             if saved and kept is not None:
                 _keep_key(connection, kept)
-            return take_out(connection, run, read) if saved and read else saved
+            if not saved or not (read or failed):
+                return saved
+            return take_out(connection, run, read, failed)
 
-        step = save if kept is None and not read else whole(save_with_more)
+        step = save if kept is None and not read and failed is None else whole(save_with_more)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
             self.get(run.id)  # raises if there is no such run
