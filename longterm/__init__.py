@@ -101,6 +101,7 @@ from longterm.errors import (
     UnreadableRun,
     ValueRaised,
     ValueTooLarge,
+    WrongConnection,
     WrongEvent,
     WrongSeal,
 )
@@ -170,6 +171,7 @@ __all__ = [
     "UnreadableRun",
     "ValueRaised",
     "ValueTooLarge",
+    "WrongConnection",
     "WrongEvent",
     "WrongSeal",
     "acancel",

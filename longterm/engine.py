@@ -7,9 +7,10 @@ before the save, the run stays as it was, and the caller is told.
 from __future__ import annotations
 
 from longterm._engine.async_twins import AsyncTwins
+from longterm._engine.within import WithinTransactions
 
 
-class Engine(AsyncTwins):
+class Engine(AsyncTwins, WithinTransactions):
     """Starts and continues the runs of one store.
 
     The module-level functions such as `start_flow` use a default engine; make your own for several

@@ -70,6 +70,7 @@ class Parts(Records):
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
         self._turns = Turns(self.store, self.clock, self._claims, max_bytes=max_bytes)
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
+        self._max_bytes = max_bytes
         self._max_event_bytes, self._max_unread = max_event_bytes, max_unread
 
     @cached_property

@@ -62,6 +62,7 @@ from longterm.errors._storage import (
     StoreError as StoreError,
     UnreadableRun as UnreadableRun,
     ValueRaised as ValueRaised,
+    WrongConnection as WrongConnection,
     WrongSeal as WrongSeal,
     closed_store as closed_store,
 )

@@ -17,6 +17,10 @@ def closed_store() -> StoreError:
     return StoreError("the store is closed (open it again with `open_store`)")
 
 
+class WrongConnection(StoreError):
+    """Raised when a run is to be part of a transaction in which it cannot be."""
+
+
 class ClockSkew(StoreError):
     """Raised when runs cannot be claimed because this machine's clock is far from the store's.
 

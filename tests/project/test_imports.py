@@ -45,6 +45,7 @@ NOT_AT_IMPORT = {
     "importlib.metadata",
     "libcst",
     "hypothesis",
+    "longterm._engine.transaction",
     "longterm._records.deletion",
     "longterm._records.resealing",
     "longterm._records.search",

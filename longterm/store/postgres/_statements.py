@@ -202,6 +202,10 @@ NEXT_DEADLINE: Final[LiteralString] = (
     " WHERE state = 'suspended' AND deadline > %s"
 )
 
+# Two databases that were made for themselves have another moment here.
+IDENTITY: Final[LiteralString] = (
+    "SELECT current_database()::text, min(applied_at), count(*) FROM longterm.migrations"
+)
 CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
 
 DELETE_ENDED: Final[LiteralString] = (

@@ -138,7 +138,7 @@ class PostgresStore(PostgresInbox):
 
     def _use(self, database: Database, listener: Listener) -> None:
         self._database, self._listener = database, listener
-        self._unreadable = Unreadable(_ROWS, partial(_fail, database))
+        self._unreadable = Unreadable(_ROWS, partial(fail, database))
         self._at_exit = weakref.finalize(self, _close, database, listener)
 
     def create(self, run: Run) -> Run:
@@ -344,6 +344,11 @@ class PostgresStore(PostgresInbox):
             self._clock.note(Reading(asked_at, server, time()))
         return self._clock.ahead
 
+    def within(self, connection: object) -> PostgresStore:
+        from longterm.store.postgres._within import PostgresWithin  # for few
+
+        return PostgresWithin(self, connection)
+
     def migrate(self) -> int:
         return self._database.on_connection(
             partial(ensure_schema, migrate=True), "migrate the schema"
@@ -411,5 +416,6 @@ def _close(database: Database, listener: Listener) -> None:
     database.close()
 
 
-def _fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
+def fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
+    """Fail a run that cannot be read."""
     database.execute(sql.FAIL, (error, now, run_id, turn), f"fail run {run_id!r}")

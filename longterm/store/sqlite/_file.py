@@ -90,7 +90,9 @@ class SQLiteFile:
         except sqlite3.Error as error:
             raise self.error(error, operation) from error
         with closing(connection):
-            return self.take(lambda opened: _version(opened, self.path), connection, operation)
+            return self.take(
+                lambda opened: schema_version(opened, self.path), connection, operation
+            )
 
     def take(
         self,
@@ -155,7 +157,7 @@ class SQLiteFile:
 
 def _ensure_schema(connection: Connection, path: str) -> None:
     """Make the schema in a new file, bring an older one up to date, refuse any other."""
-    is_old = _version(connection, path) < len(MIGRATIONS)
+    is_old = schema_version(connection, path) < len(MIGRATIONS)
     # A copy made by `VACUUM INTO` has another journal.
     _use_write_ahead_log(connection, path)
     if is_old:
@@ -168,7 +170,7 @@ def _set_up(connection: Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _version(connection: Connection, path: str) -> int:
+def schema_version(connection: Connection, path: str) -> int:
     """Return how many migrations the file has had, 0 if it is new.
 
     One statement, so that a file that another process is just creating is seen whole.
@@ -206,7 +208,7 @@ def _migrate(connection: Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the file.
-        for statement in _steps(_version(connection, path)):
+        for statement in _steps(schema_version(connection, path)):
             connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:

@@ -169,7 +169,7 @@ class SQLiteStore(SQLiteInbox):
         self._file = SQLiteFile(self.path, synchronous.upper(), busy_seconds)
         self._pool = ConnectionPool(self._file.connect)
         self._writer = Writer(self._file, self._pool)
-        self._unreadable = Unreadable(_ROWS, partial(_fail, self._writer))
+        self._unreadable = Unreadable(_ROWS, partial(fail, self._writer))
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
@@ -329,6 +329,11 @@ class SQLiteStore(SQLiteInbox):
         self.get(run.id)  # raises if there is no such run
         return False
 
+    def within(self, connection: object) -> SQLiteStore:
+        from longterm.store.sqlite._within import SQLiteWithin  # for few
+
+        return SQLiteWithin(self, connection)
+
     def migrate(self) -> int:
         before = self._file.version()
         with self._pool.loan() as loan, loan:
@@ -409,7 +414,8 @@ def _keep_key(connection: Connection, kept: tuple[str, str, str, datetime]) -> N
     connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
 
 
-def _fail(writer: Writer, run_id: str, turn: int, error: str, now: datetime) -> None:
+def fail(writer: Writer, run_id: str, turn: int, error: str, now: datetime) -> None:
+    """Fail a run that cannot be read."""
     parameters = (error, moment_text(now), run_id, turn)
     writer.write(
         lambda connection: connection.execute(_FAIL, parameters).rowcount, f"fail run {run_id!r}"
