@@ -12,6 +12,7 @@ from longterm._api import (
     aretry,
     asend,
     astart_flow,
+    astream_event,
     athrow,
     cancel,
     find_runs,
@@ -21,6 +22,7 @@ from longterm._api import (
     send,
     set_runstore,
     start_flow,
+    stream_event,
     throw,
 )
 from longterm._codec import (
@@ -182,6 +184,7 @@ __all__ = [
     "aretry",
     "asend",
     "astart_flow",
+    "astream_event",
     "athrow",
     "blind",
     "call",
@@ -206,6 +209,7 @@ __all__ = [
     "sleep",
     "start_flow",
     "storable",
+    "stream_event",
     "suspend",
     "throw",
 ]

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._records.search import Conditions
+    from longterm.streams import AsyncResponseStream, ResponseStream
     from longterm.unread import Receipt
 else:
     UUID = later("uuid", "UUID")
     Conditions = later("longterm._records.search", "Conditions")
     Receipt = later("longterm.unread", "Receipt")
+    ResponseStream = later("longterm.streams", "ResponseStream")
+    AsyncResponseStream = later("longterm.streams", "AsyncResponseStream")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +74,20 @@ def process_event(
 ) -> Run:
     """Give a run of the default store the event that it waits for; see `Engine.process_event`."""
     return default_engine().process_event(run_id, event_id, result, key=key, revision=revision)
+
+
+def stream_event(
+    run_id: str | UUID,
+    event_id: str,
+    result: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
+) -> ResponseStream:
+    """Give a run of the default store its event, and return what the turn says as it says it; see
+    `Engine.stream_event`.
+    """
+    return default_engine().stream_event(run_id, event_id, result, key=key, revision=revision)
 
 
 def send(
@@ -137,6 +154,21 @@ async def aprocess_event(
     return await default_engine().aprocess_event(
         run_id, event_id, result, key=key, revision=revision
     )
+
+
+async def astream_event(
+    run_id: str | UUID,
+    event_id: str,
+    result: Any = None,
+    *,
+    key: str | None = None,
+    revision: int | None = None,
+) -> AsyncResponseStream:
+    """Give a run of the default store its event, from asynchronous code; see
+    `Engine.astream_event`.
+    """
+    engine = default_engine()
+    return await engine.astream_event(run_id, event_id, result, key=key, revision=revision)
 
 
 async def asend(

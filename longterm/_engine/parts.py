@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from longterm._codec import check_keys
+from longterm._flows.flow import IS_COROUTINE
 from longterm._records import Records
 from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
@@ -43,6 +45,7 @@ class Parts(Records):
         max_bytes: int = MAX_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
         max_unread: int = MAX_UNREAD,
+        on_turn: Callable[[Run], object] | None = None,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -57,18 +60,25 @@ class Parts(Records):
                 each. A turn that would leave more is refused; a stack that has more is not read.
             max_event_bytes: how many bytes the value of an event may take, as it would be stored.
             max_unread: how many events a run may have been sent that it has not read.
+            on_turn: called with the saved run after each turn that ends in a wait or an end, in
+                the thread of the turn, a worker's too. What it raises is logged, and changes
+                nothing. It is not called if the process dies just then.
 
         Raises:
-            ValueError: the lease is no time at all, or a number allows nothing.
+            ValueError: the lease is no time at all, a number allows nothing, or `on_turn` is no
+                plain function.
             StoreError: the URL names no store.
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
         check_keys()
+        _check_callback(on_turn)
         _check_limits(lease, max_attempts, max_bytes, max_event_bytes, max_unread)
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
-        self._turns = Turns(self.store, self.clock, self._claims, max_bytes=max_bytes)
+        self._turns = Turns(
+            self.store, self.clock, self._claims, max_bytes=max_bytes, on_turn=on_turn
+        )
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
         self._max_bytes = max_bytes
         self._max_event_bytes, self._max_unread = max_event_bytes, max_unread
@@ -98,6 +108,12 @@ class Parts(Records):
 
     async def _agone_on(self, run: Run) -> Run:
         return run if run.is_duplicate or not run.unread else await self._due.ago_on(run)
+
+
+def _check_callback(on_turn: object) -> None:
+    code = getattr(on_turn, "__code__", None)
+    if on_turn is not None and (not callable(on_turn) or (code and code.co_flags & IS_COROUTINE)):
+        raise ValueError(f"on_turn={on_turn!r} is no plain function (give a `def`, no `async def`)")
 
 
 def _check_limits(

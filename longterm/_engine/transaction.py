@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from longterm._engine.starting import Starting, moment_of
 from longterm._later import later
 from longterm._names import delivery_key, event_name, id_of_run, revision_of
+from longterm._turns.checks import check_sent
 from longterm._turns.claims import Claims
 from longterm._turns.sending import Sending
 from longterm._turns.turns import Turns
@@ -91,7 +92,8 @@ class Transaction:
         revision: int | None = None,
     ) -> Receipt:
         """Store an event for a run, which reads it after the commit; like `Engine.send`."""
-        run_id, event_id = id_of_run(run_id), event_name(event_id)
+        run_id, name = id_of_run(run_id), event_name(event_id)
         key = None if key is None else delivery_key(key)
         revision = None if revision is None else revision_of(revision)
-        return self._sending.send(run_id, event_id, value, key, revision)
+        check_sent(event_id, value)
+        return self._sending.send(run_id, name, value, key, revision)

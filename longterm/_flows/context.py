@@ -35,9 +35,43 @@ class Turn(Protocol):
         """Return the present moment by the engine's clock, aware, in UTC."""
         ...
 
+    def respond(self, values: tuple[Any, ...]) -> None:
+        """Add to what the flow has said."""
+        ...
+
     def suspend(self, wait: Wait) -> Any:
         """Wait for an event: return its value, or unwind the stack until it comes."""
         ...
+
+
+class Listener(Protocol):
+    """Whoever is told what a run says while its turn goes on."""
+
+    def open(self, run_id: str) -> None:
+        """Listen from now on, if it is to this run."""
+        ...
+
+    def hears(self, run_id: str) -> bool:
+        """Return whether it listens to a run now."""
+        ...
+
+    def begin(self) -> object:
+        """Be told that a turn begins."""
+        ...
+
+    def hear(self, values: tuple[Any, ...]) -> None:
+        """Be told what the run says."""
+        ...
+
+
+listening: ContextVar[Listener | None] = ContextVar("longterm._flows.listening", default=None)
+
+
+def listen_from_here(run_id: str) -> None:
+    """Let whoever listens to a run, if somebody does, hear its next turn."""
+    listener = listening.get()
+    if listener is not None:
+        listener.open(run_id)
 
 
 current: ContextVar[Turn | None] = ContextVar("longterm._flows.context", default=None)
@@ -58,12 +92,13 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("_now", "index", "pending", "responses", "run", "task")
+    __slots__ = ("_listener", "_now", "index", "pending", "responses", "run", "task")
 
     def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         """Begin with nothing said and nothing waited for."""
         self.run = run
         self._now = now
+        self._listener: Listener | None = None
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
         self.pending: Suspend | None = None
@@ -73,6 +108,19 @@ class LiveTurn:
     def now(self) -> datetime:
         """Return the present moment by the engine's clock."""
         return self._now()
+
+    def begin(self) -> None:
+        """Tell whoever listens that the turn begins, and from then on what it says."""
+        listener = listening.get()
+        if listener is not None and listener.hears(self.run.id):
+            self._listener = listener
+            listener.begin()
+
+    def respond(self, values: tuple[Any, ...]) -> None:
+        """Add to what the flow has said."""
+        self.responses.extend(values)
+        if self._listener is not None:
+            self._listener.hear(values)
 
     def go_on(self) -> None:
         """Be ready for another wait, since the last one ended in this very turn."""

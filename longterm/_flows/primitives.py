@@ -208,7 +208,7 @@ def respond(*values: Any) -> None:
     Raises:
         NotInRun: no run is under way.
     """
-    current_turn("respond").responses.extend(values)
+    current_turn("respond").respond(values)
 
 
 def call(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from longterm._codec import encode_bare, enveloped
+from longterm._flows.context import listen_from_here
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.event_size import check_event_size
@@ -95,6 +96,7 @@ class Arrivals:
                 assert claim.run is not None
                 before = _older(claim.run, before) if claim.run.unread else 0
                 if not before:
+                    listen_from_here(run_id)
                     claim.brought = arrival.as_unread
                     result = WaitResult(value, name=event_id)
                     return self._turns.advance(claim, result, arrival.delivery)
@@ -127,6 +129,7 @@ class Arrivals:
             before = _older(claim.run, before)
             is_own = before == 0
             if is_own:
+                listen_from_here(run_id)
                 claim.brought = arrival.as_unread
                 return WaitResult(value, name=event_id), arrival.delivery
             before -= 1

@@ -258,7 +258,8 @@ class DueTurn:
     def _save_failed(self, error: BaseException) -> None:
         turn = self.claim.turn
         run = self.run if turn is None else with_facts(self.run, turn)
-        self.claim.save(failed_run(run, error, [], self._due.clock.now()))
+        failed = failed_run(run, error, [], self._due.clock.now())
+        self._due.turns.tell(self.claim.save(failed))
 
     def _tell(self, error: BaseException, level: int | None = None) -> None:
         """Log what ended the turn; the words of an exception can hold what users said."""

@@ -6,6 +6,7 @@ the same steps, each in a method of its own.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
+from longterm._signals import is_of_signal
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.starts import Start, later_run, new_run, stored_call
 from longterm._turns.threads import in_thread
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
+
+_log = logging.getLogger("longterm")
 
 
 class Reading(threading.local):
@@ -97,12 +101,17 @@ class Turns:
         claims: Claims,
         *,
         max_bytes: int,
+        on_turn: Callable[[Run], object] | None = None,
     ) -> None:
-        """Run turns on a store, under claims; none reads or leaves more than some bytes."""
+        """Run turns on a store, under claims; none reads or leaves more than some bytes.
+
+        `on_turn` is told of each that is saved.
+        """
         self._store = store
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
+        self._on_turn = on_turn
 
     def start(self, start: Start) -> Run:
         """Create a run of a flow, and run its first turn; not if it was created before."""
@@ -401,6 +410,7 @@ class Turns:
 
     def _run(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
+        attempt.begin()
         try:
             outcome = run_turn(attempt, attempt.entry)
             while may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
@@ -409,14 +419,15 @@ class Turns:
             ended = self._ended_by(error, attempt)
             if ended is None:
                 raise
-            saved = claim.save_turn(ended)
+            saved = self.tell(claim.save_turn(ended))
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
-        return claim.save_turn(self._after(attempt, outcome))
+        return self.tell(claim.save_turn(self._after(attempt, outcome)))
 
     async def _arun(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
+        attempt.begin()
         try:
             outcome = await arun_turn(attempt, attempt.entry)
             while may_end_now(outcome) and await claim.in_thread(
@@ -427,11 +438,22 @@ class Turns:
             ended = self._ended_by(error, attempt)
             if ended is None:
                 raise
-            saved = await in_thread(claim.save_turn, ended)
+            saved = self.tell(await in_thread(claim.save_turn, ended))
             if ended.state is not RunState.CANCELLED:
                 raise
             return saved
-        return await in_thread(claim.save_turn, self._after(attempt, outcome))
+        return self.tell(await in_thread(claim.save_turn, self._after(attempt, outcome)))
+
+    def tell(self, run: Run) -> Run:
+        """Tell the application of a turn that is saved; what goes wrong there changes nothing."""
+        if self._on_turn is not None:
+            try:
+                self._on_turn(run)
+            except Exception as error:
+                if is_of_signal(error):
+                    raise
+                _log.exception("run %s: on_turn failed after turn %d", run.id, run.turn)
+        return run
 
     def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
         return after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)

@@ -276,6 +276,9 @@ class _ScriptedTurn:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def respond(self, values: tuple[Any, ...]) -> None:
+        self.responses.extend(values)
+
     def suspend(self, wait: Wait) -> Any:
         # The flow calls `suspend`, `sleep` or `checkpoint`, which calls this.
         worth = _expired(wait) if is_over(wait, self.now()) else self._next(wait)

@@ -54,6 +54,7 @@ NOT_AT_IMPORT = {
     "longterm._terminal",
     "longterm.cli",
     "longterm.demo",
+    "longterm.streams",
     "longterm.testing",
     "longterm._turns.checks",
     "longterm._turns.deliveries",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -280,6 +282,20 @@ def test_declared_event_is_checked_where_it_is_sent(engine):
     engine.send(run.id, approve, {"by": "Ada"})
     # The flow waits for a name without a type: it gets what was sent.
     assert engine.process_event(run.id, "first", 1).result == (1, {"by": "Ada"})
+
+
+def test_declared_event_is_checked_within_a_transaction(tmp_path):
+    engine = Engine(f"sqlite:///{tmp_path / 'runs.db'}")
+    run = engine.start_flow(two, "first", "approve")
+
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InvalidValue):
+            engine.within(connection).send(run.id, approve, {"no": 1})
+        engine.within(connection).send(run.id, approve, {"by": "Ada"})
+        connection.execute("COMMIT")
+
+    assert engine.get_run(run.id).unread == ("approve",)
 
 
 def test_what_is_sent_to_a_waiting_run_is_checked_by_its_wait():
