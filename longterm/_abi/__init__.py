@@ -27,6 +27,10 @@ CELLS: Final = "_lt_cells"
 DEFAULT: Final = "_lt_default"
 """The slot of a waiting frame that holds the default of its wait, if there is one."""
 
+UNTIL: Final = "_lt_until"
+"""The slot of a waiting frame that holds the deadline of its wait, if there is one: that of a run
+which a worker has parked is the time of its next try."""
+
 EVENTS: Final = "_lt_events"
 """The slot of a frame that waits for several events: what the author gave for each of them."""
 

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from longterm._turns.due import DueTurn
-    from longterm.unread import Receipt
+    from longterm.unread import Receipt, UnreadEvent
 else:
     UUID = later("uuid", "UUID")
     Receipt = later("longterm.unread", "Receipt")
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,6 +127,10 @@ class AsyncTwins(Starting, Events, Work):
     ) -> Receipt:
         """Store an event for a run, from asynchronous code; see `send`."""
         return await in_thread(self.send, run_id, event_id, value, key=key, revision=revision)
+
+    async def adiscard_event(self, run_id: str | UUID, number: int) -> UnreadEvent:
+        """Take an event out of the inbox of a run, from asynchronous code; see `discard_event`."""
+        return await in_thread(self.discard_event, run_id, number)
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""

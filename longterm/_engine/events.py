@@ -15,10 +15,11 @@ from longterm.run import Run
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from longterm.unread import Receipt
+    from longterm.unread import Receipt, UnreadEvent
 else:
     UUID = later("uuid", "UUID")
     Receipt = later("longterm.unread", "Receipt")
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
 class Events(Parts):
@@ -119,6 +120,30 @@ class Events(Parts):
         if revision is not None:
             revision_of(revision)
         return self._sending.send(run_id, name, value, key, revision)
+
+    def discard_event(self, run_id: str | UUID, number: int) -> UnreadEvent:
+        """Take an event out of the inbox of a run that waits, or has failed; nobody reads it then.
+
+        For one that can never be read: it fails the run each time, or its turn is always refused. A
+        run that was parked for it goes on with the events after it. Runs no code of the flow.
+
+        Args:
+            run_id: the run's id.
+            number: the event's, as `unread_events` shows it.
+
+        Returns:
+            The event that was taken out.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            UnknownEvent: the run has no such event unread.
+            RunBusy: it is in the middle of a turn.
+            RunComplete, RunNotSuspended: it has ended.
+            NotSupported: the store keeps no events.
+        """
+        from longterm._turns.discarding import discard  # seldom used
+
+        return discard(self._claims, id_of_run(run_id), number)
 
     def throw(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits, and carry it on by one turn.

@@ -57,11 +57,12 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         ended = ended_run(run, RunState.COMPLETE, now)
         return ended.changed(encoded_response=response, encoded_result=result, saved_turn=run.turn)
     wait, frames = outcome.wait, outcome.frames
-    keep_wait(frames, wait)
+    deadline = wait.deadline(now)
+    keep_wait(frames, wait, deadline)
     return run.changed(
         state=RunState.SUSPENDED if wait.event_id != CHECKPOINT else RunState.RUNNING,
         waiting_for=wait.event_id,
-        deadline=wait.deadline(now),
+        deadline=deadline,
         wants=wait.wants,
         stack=_encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes),
         encoded_response=response,

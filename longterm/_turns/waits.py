@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from longterm._abi import DEFAULT, EVENTS, TYPE
+from longterm._abi import DEFAULT, EVENTS, TYPE, UNTIL
 from longterm._flows.run_turn import Outcome, Suspended
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, Expired
@@ -16,15 +16,23 @@ from longterm.frame import Frame
 from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 
-def keep_wait(frames: list[Frame], wait: Wait) -> None:
+def keep_wait(frames: list[Frame], wait: Wait, deadline: datetime | None = None) -> None:
     """Put what a wait needs for its end beside the slots of the frame that waits."""
     slots = frames[-1].slots
     if wait.default is not MISSING:
         slots[DEFAULT] = wait.default
+    if deadline is not None:
+        slots[UNTIL] = deadline
     if wait.events:
         slots[EVENTS] = wait.events
     if wait.check is not MISSING:
         slots[TYPE] = wait.check
+
+
+def deadline_of(frames: list[Frame]) -> datetime | None:
+    """Return when the wait of stored frames ends by itself; None: never."""
+    until = frames[-1].slots.get(UNTIL)
+    return until if isinstance(until, datetime) else None
 
 
 def may_end_now(outcome: Outcome) -> TypeGuard[Suspended]:

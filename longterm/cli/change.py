@@ -1,4 +1,4 @@
-"""Commands that change runs: `longterm send`, `cancel`, `retry`, `delete` and `prune`."""
+"""Commands that change runs: `send`, `discard`, `cancel`, `retry`, `delete` and `prune`."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def add_commands(commands: Any) -> None:
     cancel.add_argument("--force", action="store_true", help="end it without running its code")
     cancel.add_argument("--json", action="store_true")
     cancel.set_defaults(command=cancel_run)
+    discard = commands.add_parser("discard", help="take an unread event out of a run's inbox")
+    discard.add_argument("run")
+    discard.add_argument("number", type=int, help="the event's number, as `longterm show` has it")
+    discard.add_argument("--json", action="store_true")
+    discard.set_defaults(command=discard_event)
     retry = commands.add_parser("retry", help="give a failed run another try")
     retry.add_argument("run")
     retry.add_argument("--json", action="store_true")
@@ -95,6 +100,18 @@ def _stored(receipt: Receipt, options: argparse.Namespace) -> int:
         print(f"run {escaped(receipt.run_id)} had it before, by its key")
     else:
         print(f"stored as event {receipt.number} of run {escaped(receipt.run_id)}")
+    return 0
+
+
+def discard_event(engine: Engine, options: argparse.Namespace) -> int:
+    """Take an unread event out of an inbox."""
+    event = engine.discard_event(options.run, options.number)
+    facts = {"run_id": event.run_id, "number": event.number, "event": event.event_id}
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        name, run = escaped(repr(event.event_id)), escaped(event.run_id)
+        print(f"event {event.number} of run {run}, {name}, is discarded")
     return 0
 
 

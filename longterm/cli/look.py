@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from longterm._abi import DEFAULT, EVENTS, TYPE
+from longterm._abi import DEFAULT, EVENTS, TYPE, UNTIL
 from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
@@ -209,6 +209,7 @@ def _with_source(text: str) -> str:
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         line = line.replace(DEFAULT, "(default of this wait)", 1)
+        line = line.replace(UNTIL, "(deadline of this wait)", 1)
         line = line.replace(TYPE, "(type of this wait)", 1)
         lines.append(line.replace(EVENTS, "(events of this wait)", 1))
         found = _FRAME.match(line)

@@ -44,6 +44,7 @@ from longterm.errors._runs import (
     RunNotSuspended as RunNotSuspended,
     StaleEvent as StaleEvent,
     TooManyAttempts as TooManyAttempts,
+    UnknownEvent as UnknownEvent,
     UnknownRun as UnknownRun,
     WrongEvent as WrongEvent,
 )

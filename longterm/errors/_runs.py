@@ -173,6 +173,18 @@ class InboxFull(LongtermError):
         )
 
 
+class UnknownEvent(LongtermError):
+    """Raised when an event is to be discarded that a run has not unread."""
+
+    def __init__(self, run_id: str, number: int) -> None:
+        """Keep the run and the number."""
+        self.run_id = run_id
+        self.number = number
+        super().__init__(
+            f"run {run_id!r} has no unread event {number} (see unread_events for those that it has)"
+        )
+
+
 class NotAnException(LongtermError):
     """Raised when what is to be thrown into a run could not be raised."""
 

@@ -194,6 +194,7 @@ def test_a_worker_that_knows_no_flows() -> None:
 ELSEWHERE = dict.fromkeys(
     [
         "at most 300",
+        "deadline of this wait",
         "default of this wait",
         "events of this wait",
         "oldest first",

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 
 import pytest
 
-from longterm import RunNotSuspended, RunState, checkpoint, deflow, suspend, throw  # noqa: F401
-from tests.runtime.test_inbox import unread
+from longterm import (
+    Engine,
+    NotSupported,
+    RunBusy,
+    RunComplete,
+    RunNotSuspended,
+    RunState,
+    UnknownEvent,
+    checkpoint,
+    deflow,
+    suspend,
+)
+from longterm.cli import main
+from longterm.store.memory import MemoryStore
+from tests.runtime.test_inbox import holds_what_comes, unread, work
 
 is_mended = False
 seen = []
@@ -139,3 +153,102 @@ def test_turn_that_fails_after_a_checkpoint_has_read_its_event(engine, monkeypat
 
     mend(monkeypatch)
     assert engine.retry(run.id).result == 6.0
+
+
+# -- discard -------------------------------------------------------------------------------------
+
+
+@deflow
+def waits(expires):
+    lock = None if suspend("go", expires=expires) else threading.Lock()
+    suspend("more")
+    return lock
+
+
+def test_discarded_event_of_a_failed_run_is_not_read_again(engine):
+    run = engine.start_flow(divides)
+    with pytest.raises(ZeroDivisionError):
+        engine.process_event(run.id, "numbers", [6])
+    engine.send(run.id, "later", 1)
+
+    event = engine.discard_event(run.id, 0)
+
+    assert (event.event_id, event.value) == ("numbers", [6])
+    assert engine.get_run(run.id).state is RunState.FAILED
+    assert "ZeroDivisionError" in engine.get_run(run.id).error
+    assert unread(engine, run) == [("later", 1)]
+    assert engine.retry(run.id).waiting_for == "numbers\nmore"
+
+
+@pytest.mark.parametrize("expires", [None, timedelta(days=2)])
+def test_parked_run_goes_on_with_the_next_event_when_one_is_discarded(engine, clock, expires):
+    run = engine.start_flow(waits, expires)
+    engine.send(run.id, "go", False)
+    engine.send(run.id, "go", True)
+    assert (work(engine), work(engine)) == (1, 0)
+    assert engine.get_run(run.id).error is not None
+
+    assert engine.discard_event(run.id, 1).value is False
+
+    waiting = engine.get_run(run.id)
+    assert (waiting.deadline, waiting.error) == (run.deadline, None)
+    assert work(engine) == 1
+    assert engine.get_run(run.id).waiting_for == "more"
+
+
+@pytest.mark.parametrize("expires", [None, timedelta(days=2)])
+def test_wait_of_a_parked_run_ends_when_it_would_have(engine, clock, expires):
+    run = engine.start_flow(waits, expires)
+    engine.send(run.id, "go", False)
+    work(engine)
+    engine.discard_event(run.id, 1)
+
+    clock.advance(timedelta(hours=1))
+    assert work(engine) == 0
+    clock.advance(timedelta(days=3))
+    assert work(engine) == (expires is not None)
+
+
+def test_what_cannot_be_discarded_is_refused(engine):
+    run = engine.start_flow(holds_what_comes)
+    engine.send(run.id, "other", 1)
+
+    for number in (0, 2):
+        with pytest.raises(UnknownEvent, match=f"no unread event {number}"):
+            engine.discard_event(run.id, number)
+    with engine._claims.open() as claim:
+        claim.take(run.id, "go")
+        with pytest.raises(RunBusy):
+            engine.discard_event(run.id, 1)
+        claim.release()
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
+    engine.process_event(run.id, "go", True)
+    engine.process_event(run.id, "more")
+    with pytest.raises(RunComplete):
+        engine.discard_event(run.id, 1)
+    assert unread(engine, run) == [("other", 1)]
+
+
+def test_store_without_an_inbox_says_so():
+    class Plain(MemoryStore):
+        post = None  # type: ignore[assignment]
+
+    engine = Engine(Plain())
+    run = engine.start_flow(holds_what_comes)
+
+    with pytest.raises(NotSupported, match="an inbox"):
+        engine.discard_event(run.id, 1)
+
+
+def test_twin_and_command(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/runs.db"
+    engine = Engine(url)
+    run = engine.start_flow(holds_what_comes)
+    engine.send(run.id, "a", 1)
+    engine.send(run.id, "b", 2)
+
+    assert asyncio.run(engine.adiscard_event(run.id, 1)).value == 1
+    assert main(["--store", url, "discard", run.id, "2"]) == 0
+    assert capsys.readouterr().out == f"event 2 of run {run.id}, 'b', is discarded\n"
+    assert main(["--store", url, "discard", run.id, "2"]) == 1
+    engine.store.close()

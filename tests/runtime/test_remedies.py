@@ -360,6 +360,17 @@ def test_a_run_in_the_middle_of_a_turn(engine: Engine) -> None:
     assert engine.process_event(run.id, "q", 1).result == 1
 
 
+def test_an_event_that_is_not_unread(engine: Engine) -> None:
+    run = engine.start_flow(asks)
+    engine.send(run.id, "later", 1)
+
+    with printed("see unread_events for those that it has"):
+        engine.discard_event(run.id, 7)
+
+    (event,) = engine.unread_events(run.id)
+    assert engine.discard_event(run.id, event.number) == event
+
+
 def test_an_exception_that_cannot_wait_for_the_end_of_a_turn(engine: Engine) -> None:
     run = engine.start_flow(asks)
     claimed = engine.store.unsuspend(run.id, "q")

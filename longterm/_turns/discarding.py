@@ -1,0 +1,55 @@
+"""How an event is taken out of an inbox that nobody is to read; runs no code of the flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from longterm._turns.claims import Claims
+from longterm._turns.transitions import refusal, released_run
+from longterm._turns.turns import frames_of
+from longterm._turns.waits import deadline_of
+from longterm.errors import NotSupported, UnknownEvent
+from longterm.run import Run, RunState
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
+
+
+def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
+    """Take an unread event out of the inbox of a run that waits, or has failed; return it.
+
+    Raises:
+        UnknownEvent: no such event is unread.
+        RunBusy: the run is in the middle of a turn.
+        RunComplete, RunNotSuspended: it has ended, and its events are kept with it.
+        NotSupported: the store keeps no events.
+    """
+    inbox = claims.inbox
+    if inbox is None:
+        raise NotSupported(claims.store, "an inbox")
+    with claims.open() as claim, claim:
+        state = claims.store.get(run_id).state
+        if state is RunState.FAILED:
+            claim.take_failed(run_id)
+        elif state in (RunState.SUSPENDED, RunState.RUNNING):
+            claim.take_waiting(run_id)
+        else:
+            raise refusal(claims.store.get(run_id), "")
+        # Only now: a turn in between may have read it.
+        found = inbox.unread(run_id, after=number - 1, limit=1)
+        if not found or found[0].number != number:
+            raise UnknownEvent(run_id, number)
+        assert claim.run is not None
+        run = released_run(claim.run, state)
+        if state is RunState.SUSPENDED and run.encoded_error is not None:
+            run = _as_before_it_was_parked(run, claims)
+        claim.save(run, found)
+        return found[0]
+
+
+def _as_before_it_was_parked(run: Run, claims: Claims) -> Run:
+    """Return a parked run with the deadline of its wait, not the time of its next try."""
+    if run.stack is None:
+        return run
+    until = deadline_of(frames_of(run.stack, run, claims.store))
+    return run.changed(encoded_error=None, deadline=until)
