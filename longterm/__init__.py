@@ -40,17 +40,21 @@ from longterm._flows.primitives import (
     call,
     checkpoint,
     current_run,
+    gather,
     now,
     respond,
     set_index,
     sleep,
+    spawn,
     suspend,
 )
 from longterm._records.blind import blind
 from longterm._version import __version__ as __version__
 from longterm._wiring import connect
+from longterm.child import Child
 from longterm.engine import Engine
 from longterm.errors import (
+    AlreadyTaken,
     AsyncFlow,
     Cancelled,
     CannotCheck,
@@ -58,6 +62,8 @@ from longterm.errors import (
     CannotRestart,
     CannotStore,
     CannotSuspend,
+    ChildCancelled,
+    ChildFailed,
     ClaimLost,
     ClockSkew,
     CompileError,
@@ -97,6 +103,7 @@ from longterm.errors import (
     StaleEvent,
     StoreError,
     TooManyAttempts,
+    TooManyChildren,
     TurnTimeout,
     UnknownEvent,
     UnknownFlow,
@@ -115,6 +122,7 @@ from longterm.store.base import RunStore
 connect()
 
 __all__ = [
+    "AlreadyTaken",
     "AsyncFlow",
     "Cancelled",
     "CannotCheck",
@@ -122,6 +130,9 @@ __all__ = [
     "CannotRestart",
     "CannotStore",
     "CannotSuspend",
+    "Child",
+    "ChildCancelled",
+    "ChildFailed",
     "ClaimLost",
     "ClockSkew",
     "CompileError",
@@ -168,6 +179,7 @@ __all__ = [
     "StaleEvent",
     "StoreError",
     "TooManyAttempts",
+    "TooManyChildren",
     "TurnTimeout",
     "UnknownEvent",
     "UnknownFlow",
@@ -196,6 +208,7 @@ __all__ = [
     "deflow",
     "describe",
     "find_runs",
+    "gather",
     "get_run",
     "now",
     "process_event",
@@ -209,6 +222,7 @@ __all__ = [
     "set_payload_codec",
     "set_runstore",
     "sleep",
+    "spawn",
     "start_flow",
     "storable",
     "stream_event",

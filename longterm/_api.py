@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from longterm._flows.context import current
 from longterm._later import later
+from longterm._names import delivery_key, event_name, id_of_run
 from longterm.engine import Engine
 from longterm.run import Run
 from longterm.store.base import RunStore
@@ -60,7 +62,14 @@ def default_engine() -> Engine:
 
 
 def start_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
-    """Start a run of a flow on the default store; see `Engine.start_flow`."""
+    """Start a run of a flow on the default store; see `Engine.start_flow`.
+
+    In a flow, the run is begun once the turn is saved, by the engine of the flow's own run: what is
+    returned is the run as it will be. It is no child; see `spawn`.
+    """
+    turn = current.get()
+    if turn is not None:
+        return turn.outbox.start(flow, args, kwargs)
     return default_engine().start_flow(flow, *args, **kwargs)
 
 
@@ -98,7 +107,22 @@ def send(
     key: str | None = None,
     revision: int | None = None,
 ) -> Receipt:
-    """Store an event for a run of the default store; see `Engine.send`."""
+    """Store an event for a run of the default store; see `Engine.send`.
+
+    In a flow, it is sent once the turn is saved, by the engine of the flow's own run. Nobody knows
+    the receiver's revision then, so none can be given: `TypeError`.
+    """
+    turn = current.get()
+    if turn is not None:
+        if revision is not None:
+            raise TypeError("what a flow sends has no revision (leave `revision` out)")
+        run_id, name = id_of_run(run_id), event_name(event_id)
+        key = None if key is None else delivery_key(key)
+        if type(event_id) is not str:
+            from longterm._turns.checks import check_sent  # most events have no type
+
+            check_sent(event_id, value)
+        return turn.outbox.send(run_id, name, value, key)
     return default_engine().send(run_id, event_id, value, key=key, revision=revision)
 
 
@@ -139,6 +163,8 @@ async def astart_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
 
 async def astart_flow(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Run:
     """Start a run on the default store from asynchronous code; see `Engine.astart_flow`."""
+    if current.get() is not None:
+        return start_flow(flow, *args, **kwargs)
     return await default_engine().astart_flow(flow, *args, **kwargs)
 
 
@@ -180,6 +206,8 @@ async def asend(
     revision: int | None = None,
 ) -> Receipt:
     """Store an event for a run of the default store; see `Engine.asend`."""
+    if current.get() is not None:
+        return send(run_id, event_id, value, key=key, revision=revision)
     return await default_engine().asend(run_id, event_id, value, key=key, revision=revision)
 
 

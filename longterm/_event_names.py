@@ -33,6 +33,21 @@ def next_of(unread: Sequence[str], names: Collection[str]) -> str | None:
     return control or next((name for name in unread if name in names), None)
 
 
+CHILD: Final = "run:"
+"""How the name of the event begins that a run is sent when its child has ended; then comes the id.
+Nobody else can send it."""
+
+
+def event_of_child(run_id: str) -> str:
+    """Return the name of the event that the end of a child is."""
+    return CHILD + run_id
+
+
+def child_of(event_id: str) -> str | None:
+    """Return the id of the child whose end an event is; None: it is another event."""
+    return event_id[len(CHILD) :] if event_id.startswith(CHILD) else None
+
+
 def joined(names: Iterable[str]) -> str:
     """Return names, none of which has a line break, as one text."""
     return "\n".join(names)
@@ -61,4 +76,11 @@ def spoken(waiting_for: str | None) -> str:
         return "the end of a sleep"
     if waiting_for == CHECKPOINT:
         return "a checkpoint"
-    return "nothing" if waiting_for is None else " or ".join(map(repr, waiting_for.split("\n")))
+    if waiting_for is None:
+        return "nothing"
+    return " or ".join(map(_spoken, waiting_for.split("\n")))
+
+
+def _spoken(name: str) -> str:
+    child = child_of(name)
+    return repr(name) if child is None else f"the end of run {child}"

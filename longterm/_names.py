@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, TypeGuard
 
-from longterm._event_names import RESERVED, joined
+from longterm._event_names import CHILD, RESERVED, joined
+from longterm.child import Child
 from longterm.errors import (
     InvalidDeliveryKey,
     InvalidEventId,
@@ -25,7 +26,7 @@ LONGEST: Final = 500
 
 _KNOWN_NAMES: Final = 1_000
 """How many names of events are remembered as good ones."""
-_NAMES_BYTES: Final = 2_000
+_NAMES_BYTES: Final = 100_000
 """Of several names together, for the same index; it grows with them."""
 _FACT_NAME_BYTES: Final = 100
 _FACT_TEXT_BYTES: Final = 2_000
@@ -58,7 +59,7 @@ def _name_of(value: object) -> str:
     if not is_text(value) or "\n" in value:
         raise InvalidEventId(value)
     name = str.__str__(value)
-    if not 0 < len(name) <= LONGEST or name.startswith(RESERVED):
+    if not 0 < len(name) <= LONGEST or name.startswith((RESERVED, CHILD)):
         raise InvalidEventId(value)
     return name
 
@@ -67,13 +68,22 @@ _checked_name: Final = lru_cache(_KNOWN_NAMES)(_name_of)
 """The same for plain strings, most of which come again and again."""
 
 
+def awaited_name(value: object) -> str:
+    """Return the name of the event that a flow waits for, given as a name, or as a child.
+
+    Raises:
+        InvalidEventId: it is no name.
+    """
+    return value.event_id if type(value) is Child else event_name(value)
+
+
 def event_names(values: Iterable[object]) -> str:
     """Return the names of several events, all of which a run waits for, as one text.
 
     Raises:
         InvalidEventId: one is no name, or stands twice, or they take too much room together.
     """
-    names = [event_name(value) for value in values]
+    names = [awaited_name(value) for value in values]
     for number, name in enumerate(names):
         if name in names[:number]:
             raise InvalidEventId(name, f"event {name!r} is waited for twice (give each name once)")

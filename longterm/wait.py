@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from longterm._event_names import CHECKPOINT, SLEEP, spoken
+from longterm.child import Child
 from longterm.errors import InvalidDeadline
 
 
@@ -31,13 +32,16 @@ class Wait:
     """The moment, aware, or how long from now."""
     default: Any = MISSING
     """The value of the wait when it ends without its event; if missing, it raises `Expired`."""
-    events: tuple[str, ...] = ()
-    """Where there are several, what the author gave for each: a name, an `Event`, a `StrEnum`."""
+    events: tuple[object, ...] = ()
+    """Where there are several, what the author gave for each: a name, an `Event`, a `StrEnum`, or
+    a `Child`."""
     check: Any = MISSING
     """What an event's value is checked against: a type, as it is stored; the `Event` that is waited
     for; True: that of `events` which has come. If missing, any value does."""
     wants: dict[str, Any] | None = None
     """What is asked, of whom, and the JSON Schema of each event that is checked."""
+    is_for_all: bool = False
+    """Whether it ends when all of them have come, which are children; else when one has."""
 
     def __str__(self) -> str:
         """Say what is waited for."""
@@ -58,14 +62,18 @@ class Wait:
             raise InvalidDeadline(cause, self.expires, is_sleep=self.event_id == SLEEP) from None
 
 
-def value_of_first(events: object, name: str, value: Any) -> tuple[str, Any]:
+def value_of_first(events: object, name: str, value: Any) -> tuple[object, Any]:
     """Return what a wait for several events is worth when one of them comes.
 
     Raises:
         ValueError: it is none of these.
     """
     for what in events if type(events) is tuple else ():
-        if isinstance(what, str) and str.__str__(what) == name:
+        if type(what) is Child:
+            is_it = what.event_id == name
+        else:
+            is_it = isinstance(what, str) and str.__str__(what) == name
+        if is_it:
             return what, value
     raise ValueError(f"event {name!r} is not among those that are waited for")
 

@@ -117,6 +117,7 @@ class Worker:
         their turns have ended.
         """
         released = self._release_stale()
+        self._engine._going_on.deliver_due()
         ended = 0
         while ended < self._batch and not self._is_stopping:
             self._wait(lambda: self._is_stopping or self._executor.free > 0)
@@ -150,6 +151,7 @@ class Worker:
         self._executor.give_up_overdue()
         if monotonic() >= self._next_release:
             self._release_stale()
+            self._engine._going_on.deliver_due()
             self._next_release = monotonic() + self._poll
         asked = min(self._executor.free, self._batch)
         looked_at = self._engine.clock.now()

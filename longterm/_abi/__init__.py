@@ -37,6 +37,10 @@ EVENTS: Final = "_lt_events"
 TYPE: Final = "_lt_type"
 """The slot of a waiting frame that holds what the event's value is checked against, if anything."""
 
+GATHERED: Final = "_lt_gathered"
+"""The slot of a frame that waits for all of several children: the results that have come, by the
+names of their events."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

@@ -140,7 +140,7 @@ class AsyncTwins(Starting, Events, Work):
         """Cancel a run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
         if force:
-            return await in_thread(self._turns.end, run_id)
+            return await self._agone_on(await in_thread(self._turns.end, run_id))
         return await self._ainterrupt(run_id, Cancelled(run_id))
 
     async def _ainterrupt(self, run_id: str, error: BaseException) -> Run:
@@ -162,6 +162,7 @@ class AsyncTwins(Starting, Events, Work):
         Those of `async def` flows run in this event loop.
         """
         await in_thread(self._let_go)
+        await in_thread(self._going_on.deliver_due)
         done = 0
         while limit is None or done < limit:
             turns: list[DueTurn] = []

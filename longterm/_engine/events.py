@@ -71,8 +71,7 @@ class Events(Parts):
             check_sent(event_id, result)
         if revision is not None:
             revision_of(revision)
-        run = self._arrivals.deliver(run_id, name, result, key, revision)
-        return self._gone_on(run) if run.unread else run
+        return self._gone_on(self._arrivals.deliver(run_id, name, result, key, revision))
 
     def send(
         self,
@@ -186,7 +185,7 @@ class Events(Parts):
         """
         run_id = id_of_run(run_id)
         if force:
-            return self._turns.end(run_id)
+            return self._gone_on(self._turns.end(run_id))
         return self._interrupt(run_id, Cancelled(run_id))
 
     def _interrupt(self, run_id: str, error: BaseException) -> Run:

@@ -20,6 +20,7 @@ from longterm.store.base import RunStore
 
 if TYPE_CHECKING:
     from longterm._turns.due import DueTurns
+    from longterm._turns.going_on import GoingOn
     from longterm._turns.sending import Sending
 
 MAX_ATTEMPTS: Final = 5
@@ -46,6 +47,7 @@ class Parts(Records):
         max_event_bytes: int = MAX_EVENT_BYTES,
         max_unread: int = MAX_UNREAD,
         on_turn: Callable[[Run], object] | None = None,
+        inline: bool = True,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -63,6 +65,9 @@ class Parts(Records):
             on_turn: called with the saved run after each turn that ends in a wait or an end, in
                 the thread of the turn, a worker's too. What it raises is logged, and changes
                 nothing. It is not called if the process dies just then.
+            inline: whether a call runs what its turn causes before it returns: the first turns of
+                the runs that it begins, and the turns of those that it sends events. If not,
+                workers do.
 
         Raises:
             ValueError: the lease is no time at all, a number allows nothing, or `on_turn` is no
@@ -77,8 +82,13 @@ class Parts(Records):
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
         self._turns = Turns(
-            self.store, self.clock, self._claims, max_bytes=max_bytes, on_turn=on_turn
+            *(self.store, self.clock, self._claims),
+            max_bytes=max_bytes,
+            max_event_bytes=max_event_bytes,
+            on_turn=on_turn,
         )
+        self._turns.on_failure, self._turns.aon_failure = self._gone_on, self._agone_on
+        self._inline = inline
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
         self._max_bytes = max_bytes
         self._max_event_bytes, self._max_unread = max_event_bytes, max_unread
@@ -88,7 +98,9 @@ class Parts(Records):
         """What workers find due runs by."""
         from longterm._turns.due import DueTurns
 
-        return DueTurns(self._turns, self._claims, self.clock)
+        due = DueTurns(self._turns, self._claims, self.clock)
+        due.on_end = lambda run: self._going_on.deliver(run)
+        return due
 
     @cached_property
     def _sending(self) -> Sending:
@@ -102,12 +114,23 @@ class Parts(Records):
             max_unread=self._max_unread,
         )
 
+    @cached_property
+    def _going_on(self) -> GoingOn:
+        """What does what turns have caused."""
+        from longterm._turns.going_on import GoingOn
+
+        return GoingOn(self._due, self._sending, is_inline=self._inline)
+
     def _gone_on(self, run: Run) -> Run:
-        """Return a run once it has read, after a turn, what it was sent before."""
-        return run if run.is_duplicate or not run.unread else self._due.go_on(run)
+        """Return a run once all is done that its turn has caused, and can be done now."""
+        if run.is_duplicate or not (run.unread or run.outgoing):
+            return run
+        return self._going_on.go_on(run)
 
     async def _agone_on(self, run: Run) -> Run:
-        return run if run.is_duplicate or not run.unread else await self._due.ago_on(run)
+        if run.is_duplicate or not (run.unread or run.outgoing):
+            return run
+        return await self._going_on.ago_on(run)
 
 
 def _check_callback(on_turn: object) -> None:

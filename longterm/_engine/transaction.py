@@ -32,7 +32,11 @@ class Transaction:
         """Start and send by a view of the engine's store."""
         self._engine = engine
         claims = Claims(view, engine.clock, engine._claims.lease, engine._claims.max_attempts)
-        self._turns = Turns(view, engine.clock, claims, max_bytes=engine._max_bytes)
+        self._turns = Turns(
+            *(view, engine.clock, claims),
+            max_bytes=engine._max_bytes,
+            max_event_bytes=engine._max_event_bytes,
+        )
         self._sending = Sending(
             claims,
             engine.clock,

@@ -46,6 +46,7 @@ class Work(Parts):
             NotSupported: the store has no deadlines.
         """
         self._let_go()
+        self._going_on.deliver_due()
         done = 0
         while (limit is None or done < limit) and not is_stopped():
             turns = self._due.claim(1)

@@ -7,15 +7,46 @@ each thread and task has its own.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from longterm import _current
 from longterm._flows.rt import Suspend
+from longterm.child import Child
 from longterm.errors import CannotSuspend, NotInRun
 from longterm.run import Fact, Run
 from longterm.wait import Wait
+
+if TYPE_CHECKING:
+    from longterm.unread import Receipt
+
+
+class Sends(Protocol):
+    """What a flow sends to other runs; it reaches them once the turn is saved."""
+
+    def spawn(
+        self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Child[Any]:
+        """Begin a child of the run."""
+        ...
+
+    def start(self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Run:
+        """Begin a run of its own, and return it as it will be created."""
+        ...
+
+    def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
+        """Send a run an event."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run."""
+        ...
+
+    def check_open(self, child: Child[Any]) -> None:
+        """Make sure that the run can wait for a child's end."""
+        ...
 
 
 class Turn(Protocol):
@@ -29,6 +60,11 @@ class Turn(Protocol):
     @property
     def run(self) -> Run:
         """The run as it was when the turn began."""
+        ...
+
+    @property
+    def outbox(self) -> Sends:
+        """What the flow sends to other runs in this turn."""
         ...
 
     def now(self) -> datetime:
@@ -74,7 +110,7 @@ def listen_from_here(run_id: str) -> None:
         listener.open(run_id)
 
 
-current: ContextVar[Turn | None] = ContextVar("longterm._flows.context", default=None)
+current: ContextVar[Turn | None] = _current.current
 
 
 def current_turn(form: str) -> Turn:
@@ -121,6 +157,11 @@ class LiveTurn:
         self.responses.extend(values)
         if self._listener is not None:
             self._listener.hear(values)
+
+    @property
+    def outbox(self) -> Sends:
+        """What the flow sends to other runs; the engine has it."""
+        raise NotImplementedError
 
     def go_on(self) -> None:
         """Be ready for another wait, since the last one ended in this very turn."""

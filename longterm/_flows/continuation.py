@@ -42,6 +42,7 @@ from longterm.frame import Frame
 _SUSPEND = ops.suspend.__code__
 _SLEEP = ops.sleep.__code__
 _CHECKPOINT = ops.checkpoint.__code__
+_GATHER = ops.gather.__code__
 _CALL = ops.call.__code__
 
 _FEW: Final = 100
@@ -69,7 +70,7 @@ def capture(suspension: Suspend) -> list[Frame]:
     frames: list[Frame] = []
     while entry is not None and (below := entry.tb_next) is not None:
         code = entry.tb_frame.f_code
-        if code is _SUSPEND or code is _SLEEP or code is _CHECKPOINT:
+        if code is _SUSPEND or code is _SLEEP or code is _CHECKPOINT or code is _GATHER:
             return frames
         if code is not _CALL:
             frames.append(_frame(entry, below, above))

@@ -131,6 +131,7 @@ run the same code."""
 
 flow_codes[id(ops.suspend.__code__)] = Verdict.WAITS
 flow_codes[id(ops.sleep.__code__)] = Verdict.WAITS
+flow_codes[id(ops.gather.__code__)] = Verdict.WAITS
 flow_codes[id(ops.checkpoint.__code__)] = Verdict.WAITS
 flow_codes[id(ops.call.__code__)] = Verdict.SUSPENDS
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
-from longterm._event_names import CHECKPOINT, SLEEP
-from longterm._flows.context import current, current_turn
-from longterm._names import check_fact, event_name, event_names
-from longterm.errors import InvalidDeadline, NotInRun
+from longterm._event_names import CHECKPOINT, CHILD, SLEEP
+from longterm._flows.context import Turn, current, current_turn
+from longterm._names import awaited_name, check_fact, event_names
+from longterm.child import Child
+from longterm.errors import InvalidDeadline, InvalidEventId, NotInRun
 from longterm.event import Event
 from longterm.run import CurrentRun, Fact
 from longterm.wait import MISSING, Wait
@@ -50,9 +51,13 @@ def suspend(
     default: D,
 ) -> T | D: ...
 @overload
+def suspend(event_id: Child[T], *, expires: datetime | timedelta | None = None) -> T: ...
+@overload
+def suspend(event_id: Child[T], *, expires: datetime | timedelta, default: D) -> T | D: ...
+@overload
 def suspend(
-    event_id: str,
-    *others: str,
+    event_id: str | Child[Any],
+    *others: str | Child[Any],
     type: Any = ...,
     to: Audience = ...,
     ask: Any = ...,
@@ -60,8 +65,8 @@ def suspend(
     default: Any = ...,
 ) -> Any: ...
 def suspend(
-    event_id: str,
-    *others: str,
+    event_id: str | Child[Any],
+    *others: str | Child[Any],
     type: Any = None,
     to: Audience = None,
     ask: Any = None,
@@ -76,8 +81,9 @@ def suspend(
     and its value; at the moment of `expires`, None and the default.
 
     Args:
-        event_id: the name of the event, a string of 1 to 500 characters, or an `Event`.
-        others: more of them; the names may take 2,000 bytes together.
+        event_id: the name of the event, a string of 1 to 500 characters; or an `Event`; or a
+            `Child`, for its end: its result is returned, or its exception raised.
+        others: more of them.
         type: what the value must be: a model, a dataclass, a class such as `int`, a type such as
             `list[int]` or `Literal["yes", "no"]`. Pydantic checks it, and makes it of plain data;
             the flow never sees another value. An `Event` brings its own.
@@ -90,10 +96,11 @@ def suspend(
         Expired: the moment came before the event, and there is no default.
         InvalidEventId, InvalidDeadline, InvalidWait: an argument is not what it should be.
         CannotCheck: pydantic is not installed, or does not know the type.
+        AlreadyTaken: it is no open child of this run.
         NotInRun: no run is under way.
     """
     events = (event_id, *others) if others else ()
-    name = event_names(events) if others else event_name(event_id)
+    name = event_names(events) if others else awaited_name(event_id)
     if expires is not None:
         expires = _checked(expires)
     elif default is not MISSING:
@@ -101,6 +108,8 @@ def suspend(
     turn = current.get()
     if turn is None:
         raise NotInRun("suspend")
+    if CHILD in name:
+        _check_children(turn, events or (event_id,))
     wait = Wait(name, expires, default, events)
     asks = type is not None or to is not None or ask is not None
     if asks or others or isinstance(event_id, Event):
@@ -108,6 +117,60 @@ def suspend(
 
         add_wants(wait, events or (event_id,), type, to, ask)
     return turn.suspend(wait)
+
+
+def _check_children(turn: Turn, events: Iterable[object]) -> None:
+    for what in events:
+        if type(what) is Child:
+            turn.outbox.check_open(what)
+
+
+@overload
+def spawn(
+    flow: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+) -> Child[T]: ...
+@overload
+def spawn(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Child[T]: ...
+def spawn(flow: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Child[Any]:
+    """Begin a run of a flow as a child of this one: `suspend` of it waits for its result.
+
+    It begins once this turn is saved. When this run ends, the children that are still open are
+    cancelled; when it fails, they go on, since it can be retried.
+
+    Args:
+        flow: the flow, `async def` or not.
+        args, kwargs: what it is called with; they must be storable.
+
+    Raises:
+        NotAFlow: it is none.
+        CannotStore: what it is called with cannot be stored.
+        TooManyChildren: the run has 1,000 open ones.
+        NotSupported: the store keeps no messages.
+        NotInRun: no run is under way.
+    """
+    return current_turn("spawn").outbox.spawn(flow, args, kwargs)
+
+
+def gather(*children: Child[T]) -> list[T]:
+    """Wait until all of some children have ended; return their results, in the order given.
+
+    The first exception of one is raised here at once. The others go on then.
+
+    Raises:
+        InvalidEventId: one is no child, or stands twice.
+        AlreadyTaken: one is no open child of this run.
+        NotInRun: no run is under way.
+    """
+    turn = current_turn("gather")
+    for child in children:
+        if type(child) is not Child:
+            raise InvalidEventId(
+                child, f"gather waits for children, not {child!r} (give what `spawn` returned)"
+            )
+    _check_children(turn, children)
+    wait = Wait(event_names(children), events=children, is_for_all=True)
+    found: list[T] = turn.suspend(wait) if children else []
+    return found
 
 
 def sleep(duration_or_moment: timedelta | datetime) -> Any:

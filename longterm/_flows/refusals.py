@@ -14,7 +14,9 @@ from longterm._flows.places import text_at
 from longterm._flows.resolve import computed_part, function_behind, runs, value_at
 from longterm.errors import CannotSuspend
 
-_FORMS = tuple(form.__code__ for form in (ops.suspend, ops.sleep, ops.checkpoint, ops.call))
+_FORMS = tuple(
+    form.__code__ for form in (ops.suspend, ops.sleep, ops.checkpoint, ops.gather, ops.call)
+)
 _IS_GENERATOR = 0x20 | 0x200  # the flags of a generator's code and of an asynchronous one's
 _COMPREHENSION = (
     "a comprehension that is not known to call a flow, so its frame cannot be stored",

@@ -27,7 +27,7 @@ _ASK: Final = (
 )
 
 
-def add_wants(wait: Wait, events: tuple[str, ...], wanted: Any, to: Any, ask: Any) -> None:
+def add_wants(wait: Wait, events: tuple[object, ...], wanted: Any, to: Any, ask: Any) -> None:
     """Note in a wait what it asks for.
 
     Args:

@@ -43,7 +43,7 @@ def log_refused(event: UnreadEvent, error: InvalidValue) -> None:
     _log.debug("run %s: event %d: %s", event.run_id, event.number, error)
 
 
-def checked_value(event: str, value: Any, kept: Any) -> Any:
+def checked_value(event: object, value: Any, kept: Any) -> Any:
     """Return the value of an event as the wait for it wants that.
 
     Args:
@@ -66,4 +66,4 @@ def checked_value(event: str, value: Any, kept: Any) -> Any:
             wanted = type_of(kept)
         except ValueError as error:
             raise CorruptData(f"the stored bytes hold no type of a value: {error}") from None
-    return value if wanted is object else _validation.checked(str.__str__(event), wanted, value)
+    return value if wanted is object else _validation.checked(str(event), wanted, value)

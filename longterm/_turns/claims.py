@@ -42,6 +42,7 @@ from longterm.store.inbox import Inbox
 
 if TYPE_CHECKING:
     from longterm._flows.context import LiveTurn
+    from longterm.message import Message
     from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
@@ -160,6 +161,10 @@ class Claim:
     brought: Callable[[datetime], UnreadEvent | None] | None = None
     """What returns the event that the turn is brought from outside of the inbox; None of it if it
     cannot be stored."""
+    saved: Run | None = None
+    """The run as it was saved at the end of its turn, with what that has sent to others."""
+    sent: tuple[Message, ...] = ()
+    """What the turn has sent to others before its last checkpoint."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, once a worker's turn has begun."""
 
@@ -319,13 +324,17 @@ class Claim:
             self.run = None
             raise
         self.run = None
+        if self.sent:
+            saved = saved.changed(outgoing=(*self.sent, *saved.outgoing))
+        self.saved = saved
         return saved
 
     def save_on(self, run: Run) -> Run:
         """Save the run in the middle of its turn; it stays claimed."""
         until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
-        self.run = self._update(run.changed(claimed_until=until), self.read)
-        self.read, self.brought = (), None
+        saved = self._update(run.changed(claimed_until=until), self.read)
+        self.run, self.read, self.brought = saved.changed(outgoing=()), (), None
+        self.sent = (*self.sent, *saved.outgoing)
         return self.run
 
     def _update(
@@ -333,12 +342,16 @@ class Claim:
     ) -> Run:
         claims = self._claims
         if claims.inbox is None or not (read or kept):
-            return claims.store.update(run)
-        assert self.run is not None
-        run = run.changed(unread=self.run.unread)
-        if kept is None:
-            return claims.inbox.update_read(run, read)
-        return claims.inbox.update_read(run, read, kept=kept)
+            saved = claims.store.update(run)
+        else:
+            assert self.run is not None
+            run = run.changed(unread=self.run.unread)
+            if kept is None:
+                saved = claims.inbox.update_read(run, read)
+            else:
+                saved = claims.inbox.update_read(run, read, kept=kept)
+        # For whoever delivers it; no store returns it.
+        return saved.changed(outgoing=run.outgoing) if run.outgoing else saved
 
     def release(self) -> Run:
         """Give the run back as it was before its turn."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final
@@ -23,8 +23,8 @@ from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run, with_facts
 from longterm._turns.turns import Turns
 from longterm.clock import Clock
-from longterm.errors import ClaimLost, LongtermError, TurnTimeout
-from longterm.run import Run, RunState
+from longterm.errors import ClaimLost, TurnTimeout
+from longterm.run import Run
 
 _log = logging.getLogger("longterm")
 
@@ -68,55 +68,15 @@ class DueTurns:
         self.claims = claims
         self.clock = clock
         self.pauses = Pauses()
+        self.on_end: Callable[[Run], None] | None = None
+        """Called with each run that a worker's turn has saved with something for others."""
         self.has_left = False
-        """Whether a run has ended its turn here and can go on at once."""
+        """Whether a run can go on at once by what a turn here has left."""
 
     def claim(self, limit: int) -> list[DueTurn]:
         """Claim due runs of the flows that this process knows now, the longest overdue first."""
-        return [DueTurn(self, claim) for claim in self.claims.take_due(limit, known_names())]
-
-    def go_on(self, run: Run) -> Run:
-        """Have a run read what it was sent before, once its turn is saved; return it as it is then.
-
-        So does whoever has saved the turn, as a worker would. As many events are read as were
-        there by then. The responses of all these turns are those of the last.
-        """
-        for _ in range(len(run.unread)):
-            said = _said(run)
-            with self.claims.open() as claim, claim:
-                if said is None or not self._take_unread(claim, run):
-                    break
-                turn = DueTurn(self, claim, said)
-                done = turn.advance()
-            if done is None:
-                return self.claims.store.get(run.id)
-            run = done
-        return run
-
-    async def ago_on(self, run: Run) -> Run:
-        """Have a run of any flow read what it was sent before; see `go_on`."""
-        for _ in range(len(run.unread)):
-            said = _said(run)
-            async with self.claims.open() as claim, claim:
-                if said is None or not await claim.in_thread(self._take_unread, claim, run):
-                    break
-                turn = DueTurn(self, claim, said)
-                if turn.is_async:
-                    done = await turn.aadvance()
-                else:
-                    done = await claim.in_thread(turn.advance)
-            if done is None:
-                return await in_thread(self.claims.store.get, run.id)
-            run = done
-        return run
-
-    def _take_unread(self, claim: Claim, run: Run) -> bool:
-        """Claim a run that can go on; the turn before is saved, so nothing is raised for this."""
-        try:
-            return claim.take_unread(run)
-        except LongtermError as error:
-            _log.warning("run %s could not go on at once (%s)", run.id, type(error).__name__)
-            return False
+        claims = self.claims.take_due(limit, known_names())
+        return [DueTurn(self, claim, on_end=self.on_end) for claim in claims]
 
     def release(self, turns: list[DueTurn]) -> None:
         """Give back runs whose turns did not begin."""
@@ -126,14 +86,28 @@ class DueTurns:
 class DueTurn:
     """The turn of a claimed run that reads an unread event, or whose wait ends by itself."""
 
-    def __init__(self, due: DueTurns, claim: Claim, said: Sequence[Any] = ()) -> None:
-        """Take over the claim on a run; `said` is what its caller was told by the turns before."""
+    def __init__(
+        self,
+        due: DueTurns,
+        claim: Claim,
+        said: Sequence[Any] = (),
+        on_end: Callable[[Run], None] | None = None,
+    ) -> None:
+        """Take over the claim on a run.
+
+        Args:
+            due: where it was found.
+            claim: the claim.
+            said: what the run's caller was told by the turns before.
+            on_end: called with the run, if its turn has left something for others.
+        """
         assert claim.run is not None
         self.claim = claim
         self.said = said
         self.run = claim.run
         self.is_given_up = False
         self._due = due
+        self._on_end = on_end
 
     @property
     def is_saving(self) -> bool:
@@ -164,8 +138,10 @@ class DueTurn:
             self._settle(error, is_interruption)
             if is_interruption:
                 raise
+            self._note_end()
             return None
         self._end(done, begin)
+        self._note_end()
         return done
 
     def advance_alone(self) -> None:
@@ -195,9 +171,17 @@ class DueTurn:
             await in_thread(self._settle, error, is_interruption)
             if is_interruption:
                 raise
+            await in_thread(self._note_end)
             return None
         self._end(done, begin)
+        await in_thread(self._note_end)
         return done
+
+    def _note_end(self) -> None:
+        """See to what the turn has left for others, if it is a worker's."""
+        saved = self.claim.saved
+        if self._on_end is not None and saved is not None and saved.outgoing:
+            self._on_end(saved)
 
     def give_up(self, error: TurnTimeout) -> None:
         """Fail the run while its turn still goes on; what that saves later is refused."""
@@ -272,16 +256,6 @@ class DueTurn:
     def _facts(self) -> dict[str, object]:
         """Return what `RunFilter` shows of a run, for a record from outside of its turn."""
         return {"run_id": self.run.id, "flow": self.run.flow, "turn": self.run.turn}
-
-
-def _said(run: Run) -> list[Any] | None:
-    """Return what a run has said, if it can go on at once; else None."""
-    if run.state is not RunState.SUSPENDED or run.next_unread is None:
-        return None
-    try:
-        return run.response
-    except LongtermError:  # nobody here can read it, so it is left as it is, and a worker goes on
-        return None
 
 
 def _is_signal(error: BaseException) -> bool:

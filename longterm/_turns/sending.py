@@ -9,7 +9,7 @@ import sys
 from typing import Any, Final
 
 from longterm._codec import encode
-from longterm._event_names import CANCEL, THROW
+from longterm._event_names import CANCEL, THROW, child_of
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of, kept_event, unnamed_delivery
@@ -112,6 +112,20 @@ class Sending:
             raise NotSupported(self._claims.store, "an inbox")
         return inbox
 
+    def post(self, event: UnreadEvent, *, limit: int | None) -> Receipt:
+        """Store an event that is encoded already, such as one of a message.
+
+        Args:
+            event: the event; its key says whether it was stored before.
+            limit: how many unread ones its run may have; None: as many as for any.
+
+        Raises:
+            Exception: what `send` raises.
+        """
+        delivery = Delivery(event.key, [event.digest] if event.digest else [])
+        most = self._max_unread if limit is None else limit
+        return self._post(self._inbox(), event, delivery, most)
+
     def _post(
         self,
         inbox: Inbox,
@@ -134,8 +148,13 @@ class Sending:
                 raise refusal(run, event.event_id)
             if revision is not None:
                 self._check_rest(run, event.event_id, revision)
-            if len(run.unread) >= limit:
+            ends = sum(child_of(name) is not None for name in run.unread)
+            if len(run.unread) - ends >= limit:
                 raise InboxFull(event.run_id, limit)
+            if ends:  # those of children count for nothing
+                number = inbox.post(event, limit=limit + ends)
+                if number is not None:
+                    return Receipt(run_id=event.run_id, number=number)
             # What was in the way is over: it is tried again.
 
     def _check_rest(self, run: Run, event_id: str, revision: int) -> None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
+from longterm._abi import EVENTS, GATHERED
 from longterm._codec import decode_frames
-from longterm._event_names import CHECKPOINT, START, is_control, names_in
+from longterm._event_names import CHECKPOINT, START, child_of, is_control, joined, names_in
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
-from longterm._flows.run_turn import Outcome, Suspended, arun_turn, run_turn
+from longterm._flows.run_turn import Completed, Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._signals import is_of_signal
@@ -32,7 +33,7 @@ from longterm._turns.transitions import (
     released_run,
     with_facts,
 )
-from longterm._turns.waits import end_of_wait, is_over, keep_wait, may_end_now
+from longterm._turns.waits import end_of_wait, is_over, keep_wait, may_end_now, missing_after
 from longterm.clock import Clock
 from longterm.errors import (
     AsyncFlow,
@@ -49,9 +50,11 @@ from longterm.errors import (
 from longterm.frame import Frame
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import RunStore
+from longterm.wait import Wait
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
+    from longterm._turns.outgoing import Outgoing
     from longterm.unread import UnreadEvent
 
 P = ParamSpec("P")
@@ -72,7 +75,7 @@ reading: Final = Reading()
 class Attempt(LiveTurn):
     """One try at a turn: what there is to call, and what it is made of."""
 
-    __slots__ = ("entry", "flow", "frames", "result")
+    __slots__ = ("_open_outbox", "entry", "flow", "frames", "outcome", "outgoing", "result")
 
     def __init__(
         self,
@@ -82,13 +85,31 @@ class Attempt(LiveTurn):
         frames: list[Frame],
         result: WaitResult | None,
         now: Callable[[], datetime],
+        open_outbox: Callable[[Run], Outgoing],
     ) -> None:
         """Begin a turn; the first one has no frames yet, and no wait that has ended."""
         LiveTurn.__init__(self, run, now)  # `super()` takes as long as all of this
+        self._open_outbox = open_outbox
+        self.outgoing: Outgoing | None = None
+        """What the flow sends to others; None: nothing so far."""
+        self.outcome: Suspended | None = None
+        """How the turn ends that runs no code of the flow: it waits for more."""
         self.flow = flow
         self.entry = entry
         self.frames = frames
         self.result = result
+
+    def note_child(self, event_id: str) -> None:
+        """Note that an event was read, which may be the end of a child."""
+        child = child_of(event_id)
+        if child is not None:
+            self.outbox.take(child)
+
+    @property
+    def outbox(self) -> Outgoing:
+        if self.outgoing is None:
+            self.outgoing = self._open_outbox(self.run)
+        return self.outgoing
 
 
 class Turns:
@@ -101,17 +122,25 @@ class Turns:
         claims: Claims,
         *,
         max_bytes: int,
+        max_event_bytes: int,
         on_turn: Callable[[Run], object] | None = None,
     ) -> None:
-        """Run turns on a store, under claims; none reads or leaves more than some bytes.
+        """Run turns on a store, under claims.
 
-        `on_turn` is told of each that is saved.
+        None reads or leaves more than some bytes, and no event that it sends has more. `on_turn` is
+        told of each that is saved.
         """
         self._store = store
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
         self._on_turn = on_turn
+        self._max_event_bytes = max_event_bytes
+        self.on_failure: Callable[[Run], object] = lambda run: None
+        """Called with a run that was saved as failed for its caller, to whom its exception is then
+        raised."""
+        self.aon_failure: Callable[[Run], Awaitable[object]] | None = None
+        """The same, for asynchronous code."""
 
     def start(self, start: Start) -> Run:
         """Create a run of a flow, and run its first turn; not if it was created before."""
@@ -190,11 +219,21 @@ class Turns:
         run = self._store.get(run_id)
         if run.state is RunState.RUNNING:
             # Whoever has it in hand, alive or dead, cannot save it afterwards.
-            return self._store.update(ended_run(run, RunState.CANCELLED, self._clock.now()))
+            return self._ended(run, self._store.update)
         with self._claims.open() as claim, claim:
             claim.take_waiting(run_id)
             assert claim.run is not None
-            return claim.save(ended_run(claim.run, RunState.CANCELLED, self._clock.now()))
+            return self._ended(claim.run, claim.save)
+
+    def _ended(self, run: Run, save: Callable[[Run], Run]) -> Run:
+        ended = ended_run(run, RunState.CANCELLED, self._clock.now())
+        if run.parent is None and not run.children:
+            return save(ended)
+        from longterm._turns.family import tell_family
+
+        until = self._clock.now() + self._claims.lease
+        told = tell_family(ended, self._open_outbox(run), None, until)
+        return save(told).changed(outgoing=told.outgoing)
 
     def retry(self, run_id: str) -> Run:
         """Start a run anew that failed in its first turn; any other waits again, as it did.
@@ -228,6 +267,10 @@ class Turns:
             value = event.value
         finally:
             reading.store = before
+        if child_of(event.event_id) is not None:
+            from longterm._turns.family import end_of_child
+
+            return end_of_child(event.event_id, value)
         if not is_control(event.event_id):
             return WaitResult(value, name=event.event_id)
         if not isinstance(value, BaseException):
@@ -240,6 +283,8 @@ class Turns:
         The delivery that failed may then come again under its key, as a queue brings it.
         """
         run = claim.take_failed(run_id)
+        if run.parent is not None and run.waiting_for is None:
+            raise CannotRestart(run_id, "its parent has been told that it failed")
         if run.waiting_for in (START, CHECKPOINT, None):  # None: it is of a longterm before 0.2
             return None
         # Saved as it waited: should the turn die, it is done again like any other.
@@ -374,7 +419,7 @@ class Turns:
         if run.delivery is not None:  # it is kept by now, and no later save is to keep it again
             run = run.changed(delivery=None, delivery_digest=None)
         entry = partial(start.function, *start.args, **start.kwargs)
-        return Attempt(run, start.flow, entry, [], None, self._clock.now)
+        return self._new(run, start.flow, entry, [], None)
 
     def _created(self, start: Start, run: Run, create: Callable[[Run], Run]) -> Run:
         """Create a run; under an id of its caller's, only once."""
@@ -383,6 +428,28 @@ class Turns:
         from longterm._turns.once import created  # only for those who choose ids
 
         return created(self._claims, start, run, create)
+
+    def _new(
+        self,
+        run: Run,
+        flow: Flow,
+        entry: Callable[[], Any],
+        frames: list[Frame],
+        result: WaitResult | None,
+    ) -> Attempt:
+        return Attempt(run, flow, entry, frames, result, self._clock.now, self._open_outbox)
+
+    def _open_outbox(self, run: Run) -> Outgoing:
+        from longterm._turns.outgoing import Outgoing  # most turns send nothing
+
+        return Outgoing(
+            run,
+            self._store,
+            self._clock.now,
+            self.startable,
+            max_bytes=self._max_bytes,
+            max_event_bytes=self._max_event_bytes,
+        )
 
     def _attempt(
         self, run: Run, result: WaitResult | None, delivery: Delivery | None = None
@@ -393,12 +460,18 @@ class Turns:
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
         frames = frames_of(run.stack, run, self._store)
+        slots, outcome = frames[-1].slots, None
+        brought = "" if result is None else result.name
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
             if result is not None:  # an exception, which comes before the first line
                 entry = result.as_callable()
+        elif GATHERED in slots and (missing := _missing(result, slots)):
+            flow, entry = flow_named(frames[0].flow), _nothing
+            wait = Wait(joined(missing), events=slots[EVENTS], is_for_all=True)  # type: ignore[arg-type]
+            outcome = Suspended(wait, frames)
         else:
-            result = end_of_wait(result, run.waiting_for, frames[-1].slots)
+            result = end_of_wait(result, run.waiting_for, slots)
             flow, entry = rebuild(frames, result)
         if delivery is not None:
             begun = delivery.begun(run)
@@ -406,13 +479,17 @@ class Turns:
             begun = run.changed(delivery=None, delivery_digest=None)
         else:
             begun = run
-        return Attempt(begun, flow, entry, frames, result, self._clock.now)
+        attempt = self._new(begun, flow, entry, frames, result)
+        attempt.outcome = outcome
+        if brought:
+            attempt.note_child(brought)
+        return attempt
 
     def _run(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
         attempt.begin()
         try:
-            outcome = run_turn(attempt, attempt.entry)
+            outcome = attempt.outcome or run_turn(attempt, attempt.entry)
             while may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
                 outcome = run_turn(attempt, attempt.entry)
         except BaseException as error:
@@ -421,6 +498,8 @@ class Turns:
                 raise
             saved = self.tell(claim.save_turn(ended))
             if ended.state is not RunState.CANCELLED:
+                if claim.turn is None:
+                    self.on_failure(saved)
                 raise
             return saved
         return self.tell(claim.save_turn(self._after(attempt, outcome)))
@@ -429,7 +508,7 @@ class Turns:
         """Run a turn of an `async def` flow; the store is used in a thread."""
         attempt.begin()
         try:
-            outcome = await arun_turn(attempt, attempt.entry)
+            outcome = attempt.outcome or await arun_turn(attempt, attempt.entry)
             while may_end_now(outcome) and await claim.in_thread(
                 self._ends_now, claim, attempt, outcome
             ):
@@ -440,6 +519,8 @@ class Turns:
                 raise
             saved = self.tell(await in_thread(claim.save_turn, ended))
             if ended.state is not RunState.CANCELLED:
+                if claim.turn is None and self.aon_failure is not None:
+                    await self.aon_failure(saved)
                 raise
             return saved
         return self.tell(await in_thread(claim.save_turn, self._after(attempt, outcome)))
@@ -448,7 +529,7 @@ class Turns:
         """Tell the application of a turn that is saved; what goes wrong there changes nothing."""
         if self._on_turn is not None:
             try:
-                self._on_turn(run)
+                self._on_turn(run.changed(outgoing=()) if run.outgoing else run)
             except Exception as error:
                 if is_of_signal(error):
                     raise
@@ -456,7 +537,16 @@ class Turns:
         return run
 
     def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
-        return after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
+        run = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
+        return self._told(run, attempt, outcome.result if type(outcome) is Completed else None)
+
+    def _told(self, run: Run, attempt: Attempt, outcome: object) -> Run:
+        """Return a run with what its turn sends to others."""
+        if attempt.outgoing is None and run.parent is None and not run.children:
+            return run
+        from longterm._turns.family import tell_family
+
+        return tell_family(run, attempt.outbox, outcome, self._clock.now() + self._claims.lease)
 
     def _ends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
         """Go on in the same turn with a flow whose wait is over as soon as it has begun.
@@ -467,12 +557,14 @@ class Turns:
         wait, frames = outcome.wait, outcome.frames
         if wait.event_id == CHECKPOINT:
             attempt.run = claim.save_on(self._after(attempt, outcome))
+            if attempt.outgoing is not None:
+                attempt.outgoing.saved(attempt.run)
             unread = claim.read_next()
             result = None if unread is None else self._result_of(unread)
             result = end_of_wait(result, wait.event_id, frames[-1].slots)
         elif is_over(wait, self._clock.now()):
             keep_wait(frames, wait)
-            result = self._polled(claim, wait.event_id, frames[-1].slots)
+            result = self._polled(claim, attempt, wait.event_id, frames[-1].slots)
         else:
             return False
         attempt.frames = frames
@@ -480,10 +572,13 @@ class Turns:
         attempt.flow, attempt.entry = rebuild(frames, result)
         return True
 
-    def _polled(self, claim: Claim, waiting_for: str, slots: dict[str, object]) -> WaitResult:
+    def _polled(
+        self, claim: Claim, attempt: Attempt, waiting_for: str, slots: dict[str, object]
+    ) -> WaitResult:
         """Return what a wait is worth that takes what is in the inbox now, and fits."""
         while (unread := claim.read_now(names_in(waiting_for))) is not None:
             result = self._result_of(unread)
+            attempt.note_child(unread.event_id)
             try:
                 return end_of_wait(result, waiting_for, slots)
             except InvalidValue as error:
@@ -495,7 +590,8 @@ class Turns:
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
         asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
-        return after_error(run, error, asked, attempt.frames, self._clock.now())
+        ended = after_error(run, error, asked, attempt.frames, self._clock.now())
+        return None if ended is None else self._told(ended, attempt, error)
 
 
 def frames_of(stack: bytes, run: Run, store: RunStore) -> list[Frame]:
@@ -506,3 +602,14 @@ def frames_of(stack: bytes, run: Run, store: RunStore) -> list[Frame]:
         return decode_frames(stack, context_of(run, "stack"))
     finally:
         reading.store = before
+
+
+def _missing(result: WaitResult | None, slots: dict[str, object]) -> tuple[str, ...]:
+    """Return which of all children a run waits for still after one has ended."""
+    if result is None or result.error is not None:
+        return ()
+    return missing_after(result, slots)
+
+
+def _nothing() -> None:
+    """Stands for the code of a flow that is not run."""

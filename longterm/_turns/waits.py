@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from longterm._abi import DEFAULT, EVENTS, TYPE, UNTIL
+from longterm._abi import DEFAULT, EVENTS, GATHERED, TYPE, UNTIL
 from longterm._flows.run_turn import Outcome, Suspended
 from longterm._flows.wait_result import WaitResult
+from longterm.child import Child
 from longterm.errors import CorruptData, Expired
 from longterm.frame import Frame
 from longterm.wait import MISSING, Wait, value_of_first, value_without
@@ -27,6 +28,8 @@ def keep_wait(frames: list[Frame], wait: Wait, deadline: datetime | None = None)
         slots[EVENTS] = wait.events
     if wait.check is not MISSING:
         slots[TYPE] = wait.check
+    if wait.is_for_all:
+        slots.setdefault(GATHERED, {})
 
 
 def deadline_of(frames: list[Frame]) -> datetime | None:
@@ -63,16 +66,42 @@ def end_of_wait(
     """
     if result is None:
         return _without_event(waiting_for, slots)
-    if result.error is not None or not (EVENTS in slots or TYPE in slots):
+    if result.error is not None:
         return result
-    what, value = result.name, result.value
+    if GATHERED in slots:
+        gathered, names = _gathered(slots)
+        return WaitResult([gathered[name] for name in names])
+    if not (EVENTS in slots or TYPE in slots):
+        return result
+    what: object = result.name
+    value = result.value
     if EVENTS in slots:
-        what, value = _first_of_several(slots[EVENTS], what, value)
+        what, value = _first_of_several(slots[EVENTS], result.name, value)
     if TYPE in slots:
         from longterm._turns.checks import checked_value  # most values can be anything
 
         value = checked_value(what, value, slots[TYPE])
     return WaitResult((what, value) if EVENTS in slots else value)
+
+
+def missing_after(result: WaitResult, slots: dict[str, object]) -> tuple[str, ...]:
+    """Keep a result that has come beside the slots of a frame that waits for all of several.
+
+    Returns:
+        The names of the events that have not come yet.
+    """
+    gathered, names = _gathered(slots)
+    gathered[result.name] = result.value
+    return tuple(name for name in names if name not in gathered)
+
+
+def _gathered(slots: dict[str, object]) -> tuple[dict[str, object], list[str]]:
+    gathered, children = slots.get(GATHERED), slots.get(EVENTS)
+    if type(gathered) is dict and type(children) is tuple:
+        names = [child.event_id for child in children if type(child) is Child]
+        if len(names) == len(children):
+            return gathered, names
+    raise CorruptData("the stored bytes do not say which children are waited for")
 
 
 def _without_event(waiting_for: str | None, slots: dict[str, object]) -> WaitResult:
@@ -82,7 +111,7 @@ def _without_event(waiting_for: str | None, slots: dict[str, object]) -> WaitRes
     return WaitResult(value_without(slots.get(EVENTS), default))
 
 
-def _first_of_several(events: object, name: str, value: Any) -> tuple[str, Any]:
+def _first_of_several(events: object, name: str, value: Any) -> tuple[object, Any]:
     try:
         return value_of_first(events, name, value)
     except ValueError as error:

@@ -8,6 +8,12 @@ from longterm.errors._base import (
     LongtermError as LongtermError,
     in_bytes as in_bytes,
 )
+from longterm.errors._children import (
+    AlreadyTaken as AlreadyTaken,
+    ChildCancelled as ChildCancelled,
+    ChildFailed as ChildFailed,
+    TooManyChildren as TooManyChildren,
+)
 from longterm.errors._flows import (
     AsyncFlow as AsyncFlow,
     Cancelled as Cancelled,

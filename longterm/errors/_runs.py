@@ -41,7 +41,7 @@ class InvalidEventId(LongtermError):
         super().__init__(
             problem
             or "an event id is a string of 1 to 500 characters without NUL or line break "
-            f"that does not begin with 'longterm.', not {shown(event_id)} "
+            f"that does not begin with 'longterm.' or 'run:', not {shown(event_id)} "
             '(write suspend("approved"), process_event(run_id, "approved", value))'
         )
 

@@ -17,6 +17,7 @@ from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
 
 if TYPE_CHECKING:
+    from longterm.store._details import Details
     from longterm.unread import UnreadEvent
 
 MIGRATIONS: Final = (
@@ -28,6 +29,7 @@ MIGRATIONS: Final = (
     "0006_claim.sql",
     "0007_inbox.sql",
     "0008_older_writers.sql",
+    "0009_details.sql",
     "0010_control.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
@@ -35,7 +37,8 @@ counts those that its tables have had."""
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "waiting_for"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "details", "checksum"),
+    "waiting_for",
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
 whole life of a run."""
@@ -43,7 +46,7 @@ whole life of a run."""
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "checksum", "claim"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "details", "checksum", "claim"),
     "unread",  # what posts change
 )
 """The columns in the order of a row."""
@@ -62,6 +65,7 @@ _CHECKSUM: Final = COLUMNS.index("checksum")
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
+_NO_DETAILS: Final[Details] = (None, (), None)
 _LENGTH_OF_ZERO: Final = len("+00:00")
 
 _NONE: Final = "\0"
@@ -107,6 +111,7 @@ class Rows:
             run.stack,
             run.encoded_response,
             run.encoded_result,
+            _details_text(run),
         )
         kept = checksum(row)
         typed = self._typed(row, run) if self._has_types else row
@@ -133,9 +138,9 @@ class Rows:
         text = _as_text(row) if self._has_types else row
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, kept, claim, unread) = text[14:]
+        (stack, response, result, details, kept, claim, unread) = text[14:]
         # Also of a row that has none: what is of another type raises there.
-        lasting = _lasting(*text[4:17])
+        lasting = _lasting(*text[4:18])
         if kept is not None and (
             lasting != kept >> _CLAIM_BITS
             or (state != _RUNNING and _of_claim(*text[:4]) != kept & _CLAIM_MASK)
@@ -148,6 +153,7 @@ class Rows:
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
             deadline = None if deadline is None else datetime.fromisoformat(deadline)
             updated_at = None if updated_at is None else datetime.fromisoformat(updated_at)
+        parent, children, wants = _NO_DETAILS if details is None else _details(details)
         fields = {
             "id": run_id,
             "flow": flow,
@@ -170,9 +176,9 @@ class Rows:
             "claim": claim,
             "unread": unread_in(unread),
             "index": {} if facts == _NO_FACTS else _index(facts),
-            "parent": None,
-            "children": (),
-            "wants": None,
+            "parent": parent,
+            "children": children,
+            "wants": wants,
             "outgoing": (),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
@@ -217,7 +223,7 @@ def checksum(row: Sequence[Any]) -> int:
     Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
     a claim changes too, and so say nothing while the run is running.
     """
-    return _lasting(*row[4:17]) << _CLAIM_BITS | _of_claim(*row[:4])
+    return _lasting(*row[4:18]) << _CLAIM_BITS | _of_claim(*row[:4])
 
 
 def _lasting(
@@ -234,6 +240,7 @@ def _lasting(
     stack: bytes | None,
     response: bytes | None,
     result: bytes | None,
+    details: str | None,
 ) -> int:
     texts = (
         run_id,
@@ -252,7 +259,9 @@ def _lasting(
     # Another start for each, so that it counts where one ends and the next begins.
     found = found ^ 2 if stack is None else crc32(stack, found ^ 1)
     found = found ^ 2 if response is None else crc32(response, found ^ 1)
-    return found ^ 2 if result is None else crc32(result, found ^ 1)
+    found = found ^ 2 if result is None else crc32(result, found ^ 1)
+    # Rows of a longterm that knew no details keep the checksum that they have.
+    return found if details is None else crc32(details.encode(), found ^ 1)
 
 
 def _of_claim(turn: int, state: str, attempts: int, claimed_until: str | None) -> int:
@@ -283,8 +292,13 @@ def in_order_of_deadlines(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.deadline, run.id))
 
 
-def with_unread(run: Run, written: str) -> Run:
-    """Return a run with the unread events that its row names now; most have none."""
+def as_saved(run: Run, written: str) -> Run:
+    """Return a saved run with the unread events that its row names now; most have none.
+
+    What its turn has sent is kept elsewhere now.
+    """
+    if run.outgoing:
+        run = run.changed(outgoing=())
     return run.changed(unread=unread_in(written)) if written or run.unread else run
 
 
@@ -334,6 +348,20 @@ def _facts_text(run: Run) -> str:
     from longterm.store.facts import write_facts
 
     return json_text(write_facts(run.index))
+
+
+def _details_text(run: Run) -> str | None:
+    if run.parent is None and not run.children and run.wants is None:
+        return None
+    from longterm.store._details import write_details
+
+    return write_details(run)
+
+
+def _details(written: str) -> Details:
+    from longterm.store._details import read_details
+
+    return read_details(written)
 
 
 def _texts(written: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from longterm.run import Fact
 
@@ -22,7 +23,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def write_facts(index: Mapping[str, Fact]) -> list[str]:
     """Return the facts of an index, each as a text without NUL."""
-    return [f"{_UNSAFE.sub(_escaped, name)}={_json(value)}" for name, value in index.items()]
+    return [f"{_UNSAFE.sub(_escaped, name)}={exact_json(value)}" for name, value in index.items()]
 
 
 def read_facts(written: Iterable[str]) -> dict[str, Fact]:
@@ -31,7 +32,8 @@ def read_facts(written: Iterable[str]) -> dict[str, Fact]:
     return {_ESCAPED.sub(_unescaped, name): json.loads(value) for name, _, value in parts}
 
 
-def _json(value: Fact) -> str:
+def exact_json(value: Any) -> str:
+    """Return a value as JSON that every database can hold as text, and people read if it can be."""
     text = json.dumps(value, ensure_ascii=False)
     return json.dumps(value) if _SURROGATE.search(text) else text
 

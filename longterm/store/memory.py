@@ -20,8 +20,10 @@ from longterm.store.facts import write_facts
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 
 if TYPE_CHECKING:
+    from longterm.message import Message
     from longterm.unread import UnreadEvent
 else:
+    Message = later("longterm.message", "Message")
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 __all__ = ["MemoryStore"]
@@ -43,6 +45,8 @@ class MemoryStore:
         """Of each run the unread events by their numbers, in order."""
         self._posted: dict[str, int] = {}
         """Of each run the number of its last event."""
+        self._outbox: dict[str, Message] = {}
+        """What turns have sent and nobody has delivered yet, by its id."""
         register_reset(self)
 
     def reset_after_fork(self) -> None:
@@ -208,6 +212,26 @@ class MemoryStore:
         with self._lock.alone():
             return self._save(run, events, kept)
 
+    def claim_outgoing(self, *, now: datetime, until: datetime, limit: int) -> list[Message]:
+        with self._lock.alone():
+            due = [message for message in self._outbox.values() if message.due_at <= now]
+            due.sort(key=lambda message: (message.due_at, message.sender, message.number))
+            for message in due[:limit]:
+                self._outbox[message.id] = replace(message, due_at=until)
+        return due[:limit]
+
+    def put_off(self, message_id: str, *, until: datetime) -> bool:
+        with self._lock.alone():
+            message = self._outbox.get(message_id)
+            if message is None:
+                return False
+            self._outbox[message_id] = replace(message, due_at=until)
+        return True
+
+    def forget_outgoing(self, message_id: str) -> bool:
+        with self._lock.alone():
+            return self._outbox.pop(message_id, None) is not None
+
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         with self._lock.alone():
             inbox = self._inbox.get(event.run_id, {})
@@ -265,11 +289,15 @@ class MemoryStore:
             for event in read:
                 unread.remove(event.event_id)
             run = run.changed(unread=tuple(unread))
+        messages = {message.id: message for message in run.outgoing}
+        if messages:
+            run = run.changed(outgoing=())
         if failed is not None:
             run = self._keep(run, failed)
         # An exception of a signal comes at a call, and there is none: all of this, or nothing.
         for event in read:
             del self._inbox[run.id][event.number]
+        self._outbox |= messages
         self._runs[run.id] = run
         if (kept := kept_key(run)) is not None:
             run_id, key, digest, taken_at = kept

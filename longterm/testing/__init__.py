@@ -11,24 +11,27 @@ import asyncio
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from longterm._codec import decode, encode
 from longterm._event_names import SLEEP, names_in, spoken
-from longterm._flows.context import current
+from longterm._flows.context import Sends, current
 from longterm._flows.flow import flow_of, known_flows
 from longterm._later import later
 from longterm._turns.checks import checked_value
 from longterm._turns.waits import is_over
+from longterm.child import Child
 from longterm.engine import Engine
 from longterm.errors import Expired, InvalidValue
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.testing._awaited import given_to
+from longterm.unread import Receipt
 from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 if TYPE_CHECKING:
@@ -273,6 +276,10 @@ class _ScriptedTurn:
         self.asked: list[str] = []
         self._script = script
 
+    @property
+    def outbox(self) -> Sends:
+        return _ScriptedOutbox()
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -307,6 +314,26 @@ def _checked(wait: Wait, name: str, value: Any) -> Any:
         except InvalidValue as error:
             raise WrongScript(str(error)) from None
     return (what, value) if wait.events else value
+
+
+class _ScriptedOutbox:
+    """What is sent goes nowhere; the ends of children come as the script says."""
+
+    def spawn(
+        self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Child[Any]:
+        return Child(self.start(flow, args, kwargs).id)
+
+    def start(self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Run:
+        name = f"{flow.__module__}:{flow.__qualname__}"
+        return Run(id=uuid4().hex, flow=name, state=RunState.SUSPENDED)
+
+    def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
+        return Receipt(run_id=run_id, number=None)
+
+    def cancel(self, run_id: str) -> None: ...
+
+    def check_open(self, child: Child[Any]) -> None: ...
 
 
 def _is_end(value: object, event_id: str) -> bool:

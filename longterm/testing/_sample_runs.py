@@ -64,6 +64,9 @@ def full_run() -> Run:
         attempts=2,
         delivery="click 17",
         index=_FACTS,
+        parent="another run",
+        children=("a child", "Kind \"'\\ 😀", ""),
+        wants={"approve": {"ask": "Grüße?\n", "of": ["a", None, 1, 1.5, True]}, "": {}},
     )
 
 

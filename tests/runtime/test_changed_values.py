@@ -20,7 +20,7 @@ from longterm import deflow, register_upgrade, suspend
 @deflow
 def sell(count):
     orders = [Order(count)]
-    paid = suspend("paid", expires=timedelta(0), default="late")
+    paid = suspend("paid", expires=timedelta(microseconds=1), default="late")
     return f"{{orders[0]}} {{paid}}"
 """
 ORDER = "@dataclass(slots=True)\nclass Order:\n    count: int\n"

@@ -76,7 +76,7 @@ async def one():
 
 @deflow
 def overdue():
-    answer = suspend("answer", expires=timedelta(seconds=0), default="too late")
+    answer = suspend("answer", expires=timedelta(microseconds=1), default="too late")
     logging.getLogger("clinic").info("no answer: %s", answer)
     return answer
 '''

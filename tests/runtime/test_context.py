@@ -119,7 +119,7 @@ def test_plain_flow_in_a_thread_sees_the_context_of_its_asynchronous_caller(engi
 def test_turn_of_a_worker_sees_the_context_of_the_worker(flow):
     engine = Engine("memory://")
     for _ in range(3):  # one after the other, so in the same thread, or the same loop
-        asyncio.run(engine.astart_flow(flow, timedelta(0)))
+        asyncio.run(engine.astart_flow(flow, timedelta(microseconds=1)))
     worker = Worker(engine, threads=1)
 
     def work():

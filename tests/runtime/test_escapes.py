@@ -36,7 +36,7 @@ def ask(name):
     set_index(**{{HOSTILE: HOSTILE}})
     respond(HOSTILE, {{HOSTILE: [HOSTILE]}})
     words = HOSTILE
-    got = suspend(HOSTILE.replace(chr(10), " "), expires=timedelta(0), default="fail")
+    got = suspend(HOSTILE.replace(chr(10), " "), expires=timedelta(microseconds=1), default="fail")
     if got == "fail":
         raise ValueError(HOSTILE)
     if got == "exit":

@@ -190,7 +190,7 @@ def test_program_that_imports_itself_goes_on_as_what_it_imported(place, url):
 
 
 def test_worker_ends_the_waits_of_a_program(place, url):
-    expires = 'suspend("answer", expires=timedelta(0), default="!")'
+    expires = 'suspend("answer", expires=timedelta(microseconds=1), default="!")'
     text = "from datetime import timedelta\n" + SHOP.replace('suspend("answer")', expires)
     (place / "shop.py").write_text(text)
     run_id = python(place, "shop.py", url, "begin")

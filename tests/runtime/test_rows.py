@@ -36,6 +36,7 @@ OF_A_SAVE = {
     "stack": b"",
     "response": b"",
     "result": b"",
+    "details": '{"parent": "p"}',
 }
 
 
@@ -56,7 +57,9 @@ def test_all_databases_have_the_same_checksum():
 
 def test_the_checksum_is_what_it_was():
     # Runs are read years later, by other Pythons on other machines.
-    assert TEXT.row_of(full_run())[CHECKSUM] == 1035872137740653783
+    without_details = replace(full_run(), parent=None, children=(), wants=None)
+    assert TEXT.row_of(without_details)[CHECKSUM] == 1035872137740653783
+    assert TEXT.row_of(full_run())[CHECKSUM] == 8432879631996130519
 
 
 def test_a_moment_of_another_zone_has_the_checksum_that_it_is_read_with():
@@ -110,6 +113,44 @@ def test_values_that_changed_places_are_found_out():
 def test_a_row_without_a_checksum_is_taken_as_it_is():
     by_hand = replace(RUN, encoded_error="by hand")
     assert TEXT.run_of(row(checksum=None, error="by hand")) == by_hand
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"parent": "p"},
+        {"parent": "", "children": ("b", "a")},
+        {"wants": {}},
+        {"children": ("\0\ud800",), "wants": {"\0": [None, {"\ud800": 2**70, "z": 1, "a": 0.1}]}},
+    ],
+)
+def test_details_are_read_as_they_were_written(details):
+    run = replace(RUN, **details)
+
+    written = TEXT.row_of(run)[COLUMNS.index("details")]
+
+    written.encode()
+    assert "\0" not in written
+    assert TEXT.run_of(TEXT.row_of(run)) == run
+
+
+def test_details_are_read_by_people():
+    details = TEXT.row_of(replace(RUN, parent="p", wants={"ask": "Grüße"}))
+
+    assert details[COLUMNS.index("details")] == '{"parent": "p", "wants": {"ask": "Grüße"}}'
+    assert TEXT.row_of(RUN)[COLUMNS.index("details")] is None
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        *("", "{", "null", "[]", "7", '{"parent": 7}', '{"children": "r"}', '{"children": [7]}'),
+        *('{"wants": []}', '{"other": 7}', "[" * 100_000),
+    ],
+)
+def test_details_that_are_never_written_are_refused(details):
+    with pytest.raises(UnreadableRun, match="run 'r'"):
+        TEXT.run_of(row(details=details, checksum=None))
 
 
 def test_unknown_state_is_named():

@@ -203,14 +203,9 @@ def test_a_moment_that_python_has_no_words_for_is_named(url: str) -> None:
 def test_what_is_too_large_for_an_index_is_refused_with_what_fits(url: str) -> None:
     large = random.Random(1).randbytes(4_000).hex()
     with PostgresStore(url) as store:
-        for run in (
-            replace(suspended_run(), waiting_for=large),
-            replace(suspended_run(), index={"a": large}),
-        ):
-            with pytest.raises(
-                StoreError, match=r"a value is too large \(keep .* than 2,000 bytes"
-            ):
-                store.create(run)
+        with pytest.raises(StoreError, match=r"a value is too large \(keep .* than 2,000 bytes"):
+            store.create(replace(suspended_run(), index={"a": large}))
+        store.create(replace(suspended_run(), waiting_for=large))  # as the names of many events are
 
 
 def test_a_process_may_have_many_files_open(url: str) -> None:

@@ -221,9 +221,9 @@ def test_a_database_that_cannot_hold_every_text(
 def test_names_that_an_index_cannot_hold(url: str) -> None:
     with PostgresStore(url) as store:
         with printed("keep the names of events and the facts of a run shorter than 2,000 bytes"):
-            store.create(suspended_run().changed(waiting_for=LARGE))
+            store.create(suspended_run().changed(index={"a": LARGE}))
 
-        assert store.create(suspended_run().changed(waiting_for=LARGE[:1_999])).id == "r1"
+        assert store.create(suspended_run().changed(index={"a": LARGE[:1_900]})).id == "r1"
 
 
 def test_a_name_with_half_of_a_character(url: str) -> None:

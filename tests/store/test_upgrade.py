@@ -22,10 +22,12 @@ COLUMNS_OF_0_1 = (
     " response, result, error, facts, created_at, updated_at"
 )
 
-RUN_OF_0_1 = replace(full_run(), saved_turn=None)
+RUN_OF_0_1 = replace(full_run(), saved_turn=None, parent=None, children=(), wants=None)
 
 
 BEFORE_INBOX_SQLITE = [
+    "DROP TABLE outbox",
+    "ALTER TABLE runs DROP COLUMN details",
     "DROP TRIGGER checksum_of_older_writer",
     "DROP TRIGGER inbox_of_deleted_run",
     "DROP INDEX runs_unread",
@@ -35,6 +37,11 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP TABLE longterm.outbox",
+    "ALTER TABLE longterm.runs DROP COLUMN details",
+    "DROP INDEX longterm.runs_by_event",
+    "CREATE INDEX runs_by_event ON longterm.runs (waiting_for, id)"
+    " WHERE waiting_for IS NOT NULL AND state <> 'running'",
     "DROP FUNCTION longterm.forget_checksum CASCADE",
     "DROP TABLE longterm.inbox",
     "DROP FUNCTION longterm.forget_inbox CASCADE",

@@ -31,12 +31,16 @@ from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
 Resolver: TypeAlias = Callable[[str, Path], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
-_PLAIN = ("respond", "set_index", "now", "current_run", "start_flow", "process_event", "get_run")
+_PLAIN = (
+    *("respond", "set_index", "now", "current_run", "spawn", "send"),
+    *("start_flow", "process_event", "get_run"),
+)
 _FORMS = {
     **dict.fromkeys(_PLAIN, Verdict.NEVER),
     "suspend": Verdict.WAITS,
     "sleep": Verdict.WAITS,
     "checkpoint": Verdict.WAITS,
+    "gather": Verdict.WAITS,
     "call": Verdict.SUSPENDS,
     "deflow": Verdict.DEFLOW,
 }

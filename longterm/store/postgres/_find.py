@@ -19,7 +19,10 @@ _RUNS: Final[LiteralString] = "longterm.runs"
 _RUNS_WITH_FACT: Final[LiteralString] = "longterm.facts JOIN longterm.runs ON runs.id = facts.run"
 
 
-_AWAITS: Final[LiteralString] = "runs.waiting_for = %s"
+_WHOLE: Final = 500
+"""The index of events has the first characters of what a run waits for, one more than these: so the
+whole of a text of that length, which no other text can be taken for."""
+_AWAITS: Final[LiteralString] = "left(runs.waiting_for, 501) = %s"
 # Of several events the names are lines of one text. The first term is the index's own condition.
 _AMONG_SEVERAL: Final[LiteralString] = (
     "strpos(runs.waiting_for, E'\\n') > 0"
@@ -29,7 +32,7 @@ _AMONG_SEVERAL: Final[LiteralString] = (
 
 def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
-    facts = write_facts(query.index)
+    facts, name = write_facts(query.index), query.waiting_for
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
     asked: list[tuple[LiteralString, object]] = [
@@ -37,7 +40,8 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
         ("runs.facts @> %s::text[]", more or None),
         ("runs.state = %s", query.state and query.state.value),
         ("runs.flow = %s", query.flow),
-        (_AWAITS, query.waiting_for),
+        (_AWAITS, name and name[: _WHOLE + 1]),
+        ("runs.waiting_for = %s", name if name is not None and len(name) > _WHOLE else None),
         ("runs.updated_at < %s", query.saved_before),
         (key + " > %s", query.after),
     ]
@@ -47,7 +51,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     parts: list[LiteralString] = [
         f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *wanted])}"
         f" ORDER BY {key} LIMIT %s"
-        for wanted in ([conditions] if query.waiting_for is None else [conditions, among])
+        for wanted in ([conditions] if name is None else [conditions, among])
         for part in _parts(query)
     ]
     if len(parts) == 1:

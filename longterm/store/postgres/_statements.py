@@ -5,13 +5,16 @@ Those of a turn touch one row, by its key.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, LiteralString
 
 from longterm.store._event_rows import COLUMNS as EVENT_COLUMNS
+from longterm.store._message_rows import COLUMNS as MESSAGE_COLUMNS
 from longterm.store._rows import BYTES, CHANGING, COLUMNS
 
 _NAMES: Final[LiteralString] = ", ".join(COLUMNS)
 _EVENT_NAMES: Final[LiteralString] = ", ".join(EVENT_COLUMNS)
+_MESSAGE_NAMES: Final[LiteralString] = ", ".join(MESSAGE_COLUMNS)
 _QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
 _CHANGES: Final[LiteralString] = ", ".join(
@@ -162,6 +165,33 @@ SAVE_AND_KEEP: Final[LiteralString] = SAVE_READ.replace(
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
+_SENT: Final[LiteralString] = (
+    f", sent AS (INSERT INTO longterm.outbox ({_MESSAGE_NAMES})"
+    " SELECT message.* FROM saved, unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
+    " %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[],"
+    f" %s::timestamptz[], %s::bigint[]) AS message ({_MESSAGE_NAMES})"
+    # Of a save in the middle of a turn whose answer was lost, and which is taken again.
+    " ON CONFLICT (id) DO NOTHING) SELECT * FROM saved"
+)
+
+
+@cache
+def sending(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run, and in the same step what its turn sends."""
+    if save is SAVE:
+        return f"WITH saved AS ({SAVE}){_SENT}"
+    return save.removesuffix(" SELECT * FROM saved") + _SENT
+
+
+CLAIM_OUTGOING: Final[LiteralString] = (
+    "WITH due AS MATERIALIZED (SELECT id, due_at AS was FROM longterm.outbox WHERE due_at <= %s"
+    " ORDER BY due_at, sender, number LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " UPDATE longterm.outbox SET due_at = %s FROM due WHERE outbox.id = due.id"
+    " RETURNING outbox.id, sender, number, receiver, kind, name, body, key, digest, sent_at,"
+    " due.was, checksum"
+)
+PUT_OFF: Final[LiteralString] = "UPDATE longterm.outbox SET due_at = %s WHERE id = %s RETURNING id"
+FORGET_OUTGOING: Final[LiteralString] = "DELETE FROM longterm.outbox WHERE id = %s RETURNING id"
 REWRITE_UNREAD: Final[LiteralString] = (
     "UPDATE longterm.inbox SET value = %b, checksum = %s WHERE run = %s AND number = %s"
     " RETURNING number"

@@ -20,12 +20,12 @@ from longterm.run import Run, RunState
 from longterm.store._event_rows import checksum_of
 from longterm.store._rows import (
     Rows,
+    as_saved,
     changing,
     in_order_of_deadlines,
     released_columns,
     rewritten_columns,
     unread_after,
-    with_unread,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
@@ -39,6 +39,7 @@ try:
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
+    from longterm.store.postgres._outbox import PostgresOutbox, columns_of_messages
     from longterm.store.postgres._pool import ConnectionPool, HasConnections
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
@@ -59,7 +60,7 @@ _FIRST_REST: Final = timedelta(seconds=1)
 _ROWS: Final = Rows(has_types=True)
 
 
-class PostgresStore(PostgresInbox):
+class PostgresStore(PostgresInbox, PostgresOutbox):
     """A store in a schema of a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -200,17 +201,20 @@ class PostgresStore(PostgresInbox):
             numbers = [event.number for event in read]
             parameters = (*unread_after(run, read), *parameters, run.id, numbers)
         parameters = (*parameters, *(kept or ()))
+        if run.outgoing:
+            statement = sql.sending(statement)
+            parameters = (*parameters, *columns_of_messages(run))
         is_repeated = False
         while True:
             answer = self._database.execute(statement, parameters, operation)
             if answer.rows:
-                return with_unread(run, answer.rows[0][0])
+                return as_saved(run, answer.rows[0][0])
             is_repeated = is_repeated or answer.is_repeated
             stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
             is_own = (stored.turn, stored.claim) == (run.turn, run.claim)
             # A run that is saved running may have been renewed since.
             if is_repeated and is_own and stored.changed(claimed_until=run.claimed_until) == run:
-                return run.changed(unread=stored.unread)
+                return run.changed(unread=stored.unread, outgoing=())
             # If it is still to be saved, a standby that did not have it took over in between.
             if not (is_repeated and is_own and stored.state is RunState.RUNNING):
                 break

@@ -22,19 +22,20 @@ from longterm.store._rows import (
     CHANGING,
     COLUMNS,
     Rows,
+    as_saved,
     changing,
     in_order_of_deadlines,
     json_text,
     moment_text,
     released_columns,
     rewritten_columns,
-    with_unread,
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out
+from longterm.store.sqlite._outbox import SQLiteOutbox, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._writer import Writer
 
@@ -133,7 +134,7 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore(SQLiteInbox):
+class SQLiteStore(SQLiteInbox, SQLiteOutbox):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -232,16 +233,19 @@ class SQLiteStore(SQLiteInbox):
             saved = save(connection)
             if saved and kept is not None:
                 _keep_key(connection, kept)
+            if saved and run.outgoing:
+                put_messages(connection, run)
             if not saved or not (read or failed):
                 return saved
             return take_out(connection, run, read, failed)
 
-        step = save if kept is None and not read and failed is None else whole(save_with_more)
+        is_alone = kept is None and not read and failed is None and not run.outgoing
+        step = save if is_alone else whole(save_with_more)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
-        return with_unread(run, saved[0][0])
+        return as_saved(run, saved[0][0])
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
         parameters = (moment_text(until), run_id, event_id, moment_text(now))

@@ -1,0 +1,129 @@
+"""How what a turn has sent reaches its receivers, once the turn is saved.
+
+The process that saved it delivers; should it die, whoever looks later. A message may be delivered
+twice and has its effect once: a run has the id that the message names, and an event has its key.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from longterm._event_names import child_of
+from longterm._signals import is_of_signal
+from longterm._turns.claims import Claims
+from longterm._turns.outgoing import run_of
+from longterm._turns.sending import Sending
+from longterm.clock import Clock
+from longterm.errors import RunExists, RunNotSuspended, UnknownRun
+from longterm.message import Message, MessageKind
+from longterm.store.outbox import Outbox
+from longterm.unread import UnreadEvent
+
+_log = logging.getLogger("longterm")
+
+_SHORTEST: Final = timedelta(seconds=1)
+_LONGEST: Final = timedelta(hours=1)
+"""Pauses between two tries. One to a run that is not there is given up after the longest."""
+_AT_ONCE: Final = 100
+
+
+class Delivering:
+    """Delivers the messages of one engine's store."""
+
+    def __init__(self, outbox: Outbox, claims: Claims, clock: Clock, sending: Sending) -> None:
+        """Deliver what a store keeps."""
+        self._outbox = outbox
+        self._claims = claims
+        self._clock = clock
+        self._sending = sending
+
+    def deliver(self, messages: Iterable[Message]) -> list[str]:
+        """Deliver messages in their order; return the ids of the runs that have got one.
+
+        What cannot be delivered now is tried again later, by whoever finds it; nothing is raised,
+        since the turn that has sent it is saved.
+        """
+        reached: list[str] = []
+        waiting: dict[str, datetime] = {}  # receivers that have to wait, and until when
+        for message in messages:
+            if message.receiver in waiting:  # its messages keep their order
+                self._put_off(message, waiting[message.receiver])
+                continue
+            try:
+                if self._deliver(message):
+                    reached.append(message.receiver)
+                self._outbox.forget_outgoing(message.id)
+            except Exception as error:
+                if is_of_signal(error):
+                    raise
+                waiting[message.receiver] = self._next_try(message, error)
+                self._put_off(message, waiting[message.receiver])
+        return reached
+
+    def deliver_due(self) -> list[str]:
+        """Deliver what processes that died have left; return the ids of the runs reached."""
+        now = self._claims.now()
+        until = now + self._claims.lease
+        found = self._outbox.claim_outgoing(now=now, until=until, limit=_AT_ONCE)
+        return self.deliver(found)
+
+    def _deliver(self, message: Message) -> bool:
+        """Deliver a message; tell whether anything has come of it."""
+        try:
+            if message.kind in (MessageKind.START, MessageKind.SPAWN):
+                self._claims.store.create(run_of(message))
+            elif message.kind is MessageKind.CANCEL:
+                self._sending.send_cancel(message.receiver, message.key)
+            else:
+                self._sending.post(_event_of(message), limit=_limit_of(message))
+        except RunExists:
+            return False
+        except (UnknownRun, RunNotSuspended) as error:
+            if isinstance(error, UnknownRun) and self._clock.now() - message.sent_at < _LONGEST:
+                raise  # the message that begins it may be on its way
+            level = logging.DEBUG if message.kind is MessageKind.CANCEL else logging.WARNING
+            _log.log(
+                level,
+                "run %s: its message to run %s came to nothing: %s",
+                *(message.sender, message.receiver, type(error).__name__),
+            )
+            return False
+        return True
+
+    def _next_try(self, message: Message, error: Exception) -> datetime:
+        """Return when to try again; each pause is as long as the message is on its way already."""
+        now = self._clock.now()
+        pause = min(max(now - message.sent_at, _SHORTEST), _LONGEST)
+        _log.warning(
+            "run %s: its message to run %s cannot be delivered now (%s): it is tried again in %g s",
+            *(message.sender, message.receiver, type(error).__name__, pause.total_seconds()),
+        )
+        return now + pause
+
+    def _put_off(self, message: Message, until: datetime) -> None:
+        try:
+            self._outbox.put_off(message.id, until=until)
+        except Exception as another:  # it stays due, and is found
+            if is_of_signal(another):
+                raise
+            _log.debug("message %s stays due: %s", message.id, another)
+
+
+def _limit_of(message: Message) -> int | None:
+    """Return how many unread events its receiver may have; the ends of children always come."""
+    return sys.maxsize if child_of(message.name) is not None else None
+
+
+def _event_of(message: Message) -> UnreadEvent:
+    return UnreadEvent(
+        run_id=message.receiver,
+        event_id=message.name,
+        encoded_value=message.body,
+        key=message.key,
+        digest=message.digest,
+        sent_at=message.sent_at,
+    )

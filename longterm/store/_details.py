@@ -1,0 +1,49 @@
+"""What few runs have, as one text: a run's parent, its open children and what it wants.
+
+As JSON, so that people can read it in the table. Most runs have none of them, and no text.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeAlias
+
+from longterm.run import Run
+from longterm.store.facts import exact_json
+
+Details: TypeAlias = tuple[str | None, tuple[str, ...], dict[str, Any] | None]
+"""A run's `parent`, `children` and `wants`."""
+
+
+def write_details(run: Run) -> str:
+    """Return the details of a run that has some."""
+    details: dict[str, Any] = {}
+    if run.parent is not None:
+        details["parent"] = run.parent
+    if run.children:
+        details["children"] = run.children
+    if run.wants is not None:
+        details["wants"] = dict(run.wants)
+    return exact_json(details)
+
+
+def read_details(written: str) -> Details:
+    """Return the details that were written.
+
+    Raises:
+        ValueError: these were not.
+    """
+    details = json.loads(written)
+    if type(details) is dict:
+        parent, children = details.pop("parent", None), details.pop("children", [])
+        wants = details.pop("wants", None)
+        is_whole = (
+            not details
+            and isinstance(parent, str | None)
+            and type(children) is list
+            and all(type(child) is str for child in children)
+            and isinstance(wants, dict | None)
+        )
+        if is_whole:
+            return parent, tuple(children), wants
+    raise ValueError("its details are not what is written there (parent, children and wants)")

@@ -1,0 +1,365 @@
+"""What a flow sends and starts: with its turn, and delivered after it is saved."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import longterm
+from longterm import (
+    CannotStore,
+    Engine,
+    EventTooLarge,
+    InboxFull,
+    InvalidEventId,
+    NotSupported,
+    RunState,
+    asend,
+    astart_flow,
+    checkpoint,
+    deflow,
+    send,
+    start_flow,
+    suspend,
+)
+from longterm.store.memory import MemoryStore
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+@deflow
+def inbox():
+    return [suspend("letter"), suspend("letter")]
+
+
+@deflow
+def reads_on(most):
+    found = []
+    while len(found) < most:
+        found.append(suspend("letter"))
+    return found
+
+
+@deflow
+def writes(run_id, *texts, key=None):
+    return [send(run_id, "letter", text, key=key) for text in texts]
+
+
+@deflow
+async def writes_async(run_id, text):
+    await asyncio.sleep(0)
+    begun = await astart_flow(reads_on, 1)
+    await asend(begun.id, "letter", text)
+    return await asend(run_id, "letter", text)
+
+
+@deflow
+def begins(text):
+    run = start_flow(reads_on, 1)
+    send(run.id, "letter", text)
+    return run.id, run.state
+
+
+@deflow
+def writes_and_fails(run_id):
+    send(run_id, "letter", "never")
+    raise OSError("on fire")
+
+
+@deflow
+def writes_and_cannot_wait(run_id):
+    send(run_id, "letter", "never")
+    suspend("letter", default=None, expires=DAY) if plain() else None
+
+
+def plain():
+    return suspend("letter")
+
+
+@deflow
+def writes_before_and_after(run_id):
+    send(run_id, "letter", "before")
+    checkpoint()
+    send(run_id, "letter", "after")
+
+
+@deflow
+def ping(most):
+    other = start_flow(pong, longterm.current_run().id)
+    for number in range(most):
+        send(other.id, "ball", number)
+        suspend("ball")
+    send(other.id, "ball", None)
+    return "over"
+
+
+@deflow
+def pong(run_id):
+    count = 0
+    while suspend("ball") is not None:
+        count += 1
+        send(run_id, "ball")
+    return count
+
+
+@deflow
+def sends_wrongly(name, value):
+    send("x", name, value)
+
+
+def test_it_reaches_the_other_run_before_the_call_returns(engine):
+    other = engine.start_flow(inbox)
+
+    run = engine.start_flow(writes, other.id, "one", "two")
+
+    assert engine.get_run(other.id).result == ["one", "two"]
+    assert [receipt.run_id for receipt in run.result] == [other.id] * 2
+
+
+def test_it_belongs_to_the_engine_of_the_run_and_not_to_the_default_one(engine, monkeypatch):
+    def refuse():
+        raise AssertionError("the default engine was asked")
+
+    monkeypatch.setattr(longterm._api, "default_engine", refuse)
+    other = engine.start_flow(inbox)
+
+    engine.start_flow(writes, other.id, "one", "two")
+
+    assert engine.get_run(other.id).state is RunState.COMPLETE
+
+
+def test_a_run_is_begun_and_sent_something(engine):
+    run_id, state = engine.start_flow(begins, "hello").result
+
+    begun = engine.get_run(run_id)
+    assert (state, begun.result, begun.parent) == (RunState.SUSPENDED, ["hello"], None)
+
+
+def test_async_flows_send_too(engine):
+    other = engine.start_flow(reads_on, 1)
+
+    asyncio.run(engine.astart_flow(writes_async, other.id, "one"))
+
+    assert engine.get_run(other.id).result == ["one"]
+    assert [run.result for run in engine.find_runs(flow=reads_on)] == [["one"]] * 2
+
+
+@pytest.mark.parametrize("flow", [writes_and_fails, writes_and_cannot_wait])
+def test_a_turn_that_is_not_saved_sends_nothing(engine, flow):
+    other = engine.start_flow(inbox)
+
+    with pytest.raises((OSError, longterm.CannotSuspend)):
+        engine.start_flow(flow, other.id)
+
+    assert engine.get_run(other.id).unread == ()
+    assert engine.get_run(other.id).state is RunState.SUSPENDED
+
+
+def test_a_checkpoint_saves_what_was_sent(engine):
+    other = engine.start_flow(inbox)
+
+    engine.start_flow(writes_before_and_after, other.id)
+
+    assert engine.get_run(other.id).result == ["before", "after"]
+
+
+def test_a_key_counts(engine):
+    other = engine.start_flow(reads_on, 2)
+
+    engine.start_flow(writes, other.id, "one", key="k")
+    engine.start_flow(writes, other.id, "one", key="k")
+
+    assert engine.get_run(other.id).waiting_for == "letter"
+    assert engine.send(other.id, "letter", "one", key="k").is_duplicate
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("run:x", 1, InvalidEventId),
+        ("", 1, InvalidEventId),
+        ("letter", __import__("threading").Lock(), CannotStore),
+        ("letter", "x" * 2000, EventTooLarge),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_the_call(name, value, error):
+    engine = Engine("memory://", max_event_bytes=1000)
+
+    with pytest.raises(error):
+        engine.start_flow(sends_wrongly, name, value)
+
+
+def test_a_receiver_that_is_not_there_is_logged_and_given_up_after_an_hour(engine, clock, caplog):
+    run = engine.start_flow(writes, "nobody", "one")
+    for _ in range(25):
+        clock.advance(timedelta(minutes=6))
+        engine.run_pending()
+
+    assert run.state is RunState.COMPLETE
+    assert "its message to run nobody cannot be delivered now (UnknownRun)" in caplog.text
+    assert "its message to run nobody came to nothing: UnknownRun" in caplog.text
+    later = clock.now() + timedelta(days=9)
+    assert engine.store.claim_outgoing(now=later, until=later, limit=9) == []
+
+
+def test_a_full_inbox_is_tried_again_later(clock, caplog):
+    engine = Engine("memory://", clock=clock, max_unread=2, inline=False)
+    other = engine.start_flow(reads_on, 3)
+    caplog.set_level(logging.WARNING, "longterm")
+
+    engine.start_flow(writes, other.id, "one", "two", "three")
+    assert engine.get_run(other.id).unread == ("letter", "letter")
+    assert InboxFull.__name__ in caplog.text
+    assert engine.run_pending() == 2
+    clock.advance(2 * MINUTE)
+    while engine.run_pending():
+        pass
+
+    assert engine.get_run(other.id).result == ["one", "two", "three"]
+
+
+def test_two_runs_play_for_long(engine):
+    run = engine.start_flow(ping, 50)
+
+    assert run.result == "over"
+    (other,) = engine.find_runs(flow=pong)
+    assert other.result == 50
+
+
+def test_an_endless_game_is_left_to_workers_some_time(engine, monkeypatch):
+    monkeypatch.setattr(longterm._turns.going_on, "MOST_TURNS", 20)
+
+    run = engine.start_flow(ping, 50)
+    assert run.state is RunState.SUSPENDED
+    while engine.run_pending():
+        pass
+
+    assert engine.get_run(run.id).result == "over"
+
+
+def test_a_method_of_an_engine_acts_at_once():
+    engine = Engine("memory://")
+    seen: list[Any] = []
+
+    @deflow
+    def impatient():
+        seen.append(engine.start_flow(writes, "nobody").state)
+
+    engine.start_flow(impatient)
+
+    assert seen == [RunState.COMPLETE]
+
+
+class FourMethods:
+    def __init__(self):
+        store = MemoryStore()
+        self.create, self.get = store.create, store.get
+        self.unsuspend, self.update = store.unsuspend, store.update
+
+
+def test_a_store_without_an_outbox_says_so_at_the_call():
+    engine = Engine(FourMethods())
+
+    with pytest.raises(NotSupported, match="an outbox"):
+        engine.start_flow(writes, "nobody", "one")
+
+
+KILLED = """
+    import os
+    from longterm import current_run, deflow, respond, send, spawn, start_flow, suspend
+
+    @deflow
+    def parent(other):
+        send(other, "letter", "one")
+        child = spawn(child_of, os.getpid())
+        return suspend(child)
+
+    @deflow
+    def child_of(pid):
+        return f"begun once by {pid}"
+
+    @deflow
+    def reader():
+        return suspend("letter")
+"""
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Iterator[Any]:
+    tmp_path.joinpath("shop.py").write_text(textwrap.dedent(KILLED))
+    begin = f"""
+import os, time
+from datetime import timedelta
+import shop
+from longterm import Engine
+engine = Engine("sqlite:///{tmp_path}/runs.db", lease=timedelta(seconds=1))
+"""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", begin + textwrap.dedent(code)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+STEPS = ("update", "create", "post", "forget_outgoing", "claim", "update_read")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_process_that_dies_at_any_step_has_lost_and_doubled_nothing(python, step, number, when):
+    other = python("print(engine.start_flow(shop.reader).id)").stdout.strip()
+
+    died = python(f"""
+        step, left = getattr(engine.store, {step!r}), {number}
+        def dies(*args, **kwargs):
+            global left
+            left -= 1
+            if left == 0 and {when == "before"}:
+                os._exit(7)
+            done = step(*args, **kwargs)
+            if left == 0:
+                os._exit(7)
+            return done
+        setattr(engine.store, {step!r}, dies)
+        print(engine.start_flow(shop.parent, {other!r}).state)
+    """)
+    worked = python("""
+        time.sleep(1.2)
+        for _ in range(9):
+            engine.release_stale()
+            engine.run_pending()
+        for run in engine.find_runs():
+            print(run.flow, run.state, run.children, run.unread, bool(run.result))
+        print(len(engine.store.claim_outgoing(
+            now=engine.clock.now() + timedelta(hours=2), until=engine.clock.now(), limit=9
+        )))
+    """)
+
+    assert died.returncode in (0, 7), died.stderr
+    lines = sorted(worked.stdout.splitlines()), worked.stderr
+    whole = [
+        "0",
+        *(f"shop:{flow} complete () () True" for flow in ("child_of", "parent", "reader")),
+    ]
+    assert lines == (whole, worked.stderr)
