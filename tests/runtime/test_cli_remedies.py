@@ -198,6 +198,7 @@ ELSEWHERE = dict.fromkeys(
         "default of this wait",
         "events of this wait",
         "oldest first",
+        "type of this wait",
         "or LONGTERM_APP, separated by commas",
         "outermost call first",
         "send, cancel, retry,\nworker",
