@@ -22,6 +22,7 @@ from longterm.errors import (
     CorruptData,
     LongtermError,
     NotSupported,
+    RunExists,
     RunNotFailed,
     TooManyAttempts,
     UnknownRun,
@@ -177,7 +178,11 @@ class Claim:
     def begin(self, run: Run) -> Run:
         """Create a run that is claimed for its first turn, and return it."""
         self._sought = run.id, run.claimed_until
-        run = self._claims.store.create(run)
+        try:
+            run = self._claims.store.create(run)
+        except RunExists:  # the store has answered: what it has is another's
+            self._sought = None
+            raise
         self._note_answer(run)
         return run
 

@@ -17,6 +17,8 @@ from longterm import (
     InvalidRunId,
     KeyReused,
     NotAFlow,
+    Run,
+    RunState,
     current_run,
     deflow,
     set_index,
@@ -185,6 +187,27 @@ def test_start_that_died_is_left_to_a_worker(engine, monkeypatch):
     assert engine.run_pending() == 1
     again = engine.start(order, ("tea",), id="order 1")
     assert (again.is_duplicate, again.waiting_for, calls) == (True, "paid", ["tea"])
+
+
+def test_interrupted_repeat_takes_nothing_back(engine, monkeypatch):
+    engine.store.create(  # as the first start did, at the same moment
+        Run(
+            id="order 1",
+            flow="tests.runtime.test_start:order",
+            state=RunState.RUNNING,
+            claimed_until=engine.clock.now() + timedelta(minutes=1),
+        )
+    )
+
+    def interrupts(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine._claims, "confirmed", interrupts)
+        with pytest.raises(KeyboardInterrupt):
+            engine.start(order, ("tea",), id="order 1")
+
+    assert engine.get_run("order 1").state == "running"
 
 
 def test_refused_start_leaves_the_id_free(engine):
