@@ -202,6 +202,7 @@ ELSEWHERE = dict.fromkeys(
         "or LONGTERM_APP, separated by commas",
         "outermost call first",
         "send, cancel, retry,\nworker",
+        "type of this wait",
     ],
     "no advice",
 )

@@ -493,6 +493,36 @@ def test_a_remedy_works_when_it_is_followed(number: int) -> None:
     assert run.state == "complete"
 
 
+# The remedy; what `suspend` is given and refuses; what it is given instead.
+ASKED: list[tuple[str, str, list[str]]] = [
+    ("declare each: vote = Event('vote', int)", "'vote', 'b', type=int",
+     ["vote, 'b', expires=timedelta(0), default=1"]),
+    ("name whom it is for: a text of 1 to * characters, or a list of 1 to *", "'a', to=7",
+     ["'a', to='Ada'", "'a', to=['Ada', 'Bob']"]),
+    ("give a text, or plain data as JSON has it: dicts with texts for keys, lists, texts, finite "
+     "numbers, bools and None; of at most * bytes, * levels deep", "'a', ask={1: b''}",
+     ["'a', ask='Why?'", "'a', ask={'why': [1.5, True, None]}"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(ASKED)))
+def test_what_a_wait_may_ask_for_is_told(number: int) -> None:
+    remedy, refused, followed = ASKED[number]
+    program = """
+        from longterm import Event
+        vote = Event('vote', int)
+
+        @deflow
+        def main():
+            return suspend({})
+    """
+
+    with printed(remedy):
+        run_main(f"asked_wrongly_{number}", program.format(refused))
+    for place, given in enumerate(followed):
+        assert run_main(f"asked_{number}_{place}", program.format(given)).state == "complete"
+
+
 ONE = """\
 from longterm import deflow, suspend
 
@@ -650,6 +680,6 @@ def test_python_that_writes_no_byte_code() -> None:
 
 
 def test_no_remedy_is_forgotten() -> None:
-    tried = tried_in(__file__) | {remedy for remedy, *_ in CASES}
+    tried = tried_in(__file__) | {remedy for remedy, *_ in [*CASES, *ASKED]}
 
     assert tried | set(ELSEWHERE) == advice_of(FLOWS, PACKAGE / "_abi")

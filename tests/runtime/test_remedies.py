@@ -15,15 +15,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 import longterm
-from longterm import Engine, RunState, deflow, set_index, sleep, suspend
+from longterm import Engine, Event, Run, RunState, deflow, set_index, sleep, suspend
 from longterm._codec.types import registered
 from longterm._names import LONGEST
 from longterm.store import open_store
@@ -124,6 +124,11 @@ def ended(engine: Engine) -> str:
     return engine.process_event(a_run(engine), "q", 1).id
 
 
+async def acall(run: Run) -> None: ...
+
+
+whole = Event("whole", Sequence[int])
+OF_CLASSES = "give a class, or a type made of classes such as list[Order] or Literal['yes', 'no']"
 DEADLINE = "write *, or give an aware datetime"
 EVENT = 'write suspend("approved"), process_event(run_id, "approved", value)'
 QUERY = "give a string without NUL"
@@ -159,6 +164,20 @@ CASES: list[tuple[str, Step, Step]] = [
      lambda e: e.process_event(a_run(e, "approved"), "approved", 1)),
     ("give each name once", lambda e: e.start_flow(waits_for, "a", "a"),
      lambda e: e.start_flow(waits_for, "a", "b")),
+    ("send one that does; nothing has changed",
+     lambda e: e.process_event(e.start_flow(waits_for, "q", type=int).id, "q", "x"),
+     lambda e: e.process_event(e.start_flow(waits_for, "q", type=int).id, "q", 5)),
+    ("give the type itself", lambda e: e.start_flow(waits_for, "q", type="int"),
+     lambda e: e.start_flow(waits_for, "q", type=int)),
+    *((OF_CLASSES, lambda e: e.start_flow(waits_for, "q", type=5),
+       lambda e, wanted=wanted: e.start_flow(waits_for, "q", type=wanted))
+      for wanted in (int, list[int], Literal["yes", "no"])),
+    ("name = Event('name', the type)",
+     lambda e: e.start_flow(waits_for, "whole", type=Sequence[int]),
+     lambda e: e.start_flow(waits_for, whole)),
+    ("give a `def`, no `async def`",
+     lambda e: Engine(e.store, on_turn=acall),
+     lambda e: Engine(e.store, on_turn=print)),
     ("wait for fewer, or give them shorter names",
      lambda e: e.start_flow(waits_for, *(f"{n}" * LONGEST for n in range(9))),
      lambda e: e.start_flow(waits_for, *(f"{n}" * LONGEST for n in range(3)))),
