@@ -111,7 +111,7 @@ class Run(Generic[T_co]):
     """The id of the run whose flow has spawned it; None: nobody's child."""
     children: tuple[str, ...] = field(default=(), repr=False)
     """The ids of the runs that it has spawned and whose ends it has not read, oldest first."""
-    wants: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    wants: Mapping[str, Any] | None = field(default=None, repr=False)
     """While it waits: what is asked (`ask`), of whom (`to`, a list), and in `events` the `title`
     and JSON Schema (`schema`) of each that is checked, as JSON can hold it. None if its `suspend`
     says nothing of that, or the store does not keep it."""

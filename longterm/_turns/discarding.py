@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from longterm._turns.claims import Claims
 from longterm._turns.transitions import refusal, released_run
-from longterm._turns.turns import frames_of
-from longterm._turns.waits import deadline_of
+from longterm._turns.turns import unparked
 from longterm.errors import NotSupported, UnknownEvent
-from longterm.run import Run, RunState
+from longterm.run import RunState
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
@@ -42,14 +41,6 @@ def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
         assert claim.run is not None
         run = released_run(claim.run, state)
         if state is RunState.SUSPENDED and run.encoded_error is not None:
-            run = _as_before_it_was_parked(run, claims)
+            run = unparked(run, claims.store)
         claim.save(run, found)
         return found[0]
-
-
-def _as_before_it_was_parked(run: Run, claims: Claims) -> Run:
-    """Return a parked run with the deadline of its wait, not the time of its next try."""
-    if run.stack is None:
-        return run
-    until = deadline_of(frames_of(run.stack, run, claims.store))
-    return run.changed(encoded_error=None, deadline=until)

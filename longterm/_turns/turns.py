@@ -33,7 +33,14 @@ from longterm._turns.transitions import (
     released_run,
     with_facts,
 )
-from longterm._turns.waits import end_of_wait, is_over, keep_wait, may_end_now, missing_after
+from longterm._turns.waits import (
+    deadline_of,
+    end_of_wait,
+    is_over,
+    keep_wait,
+    may_end_now,
+    missing_after,
+)
 from longterm.clock import Clock
 from longterm.errors import (
     AsyncFlow,
@@ -340,7 +347,10 @@ class Turns:
         from longterm._turns.checks import log_refused
 
         log_refused(claim.read[-1], error)
-        return claim.save(released_run(claim.run), claim.read)
+        run = released_run(claim.run)
+        return claim.save(
+            run if run.encoded_error is None else unparked(run, self._store), claim.read
+        )
 
     def advance_due(self, claim: Claim, said: Sequence[Any] = ()) -> Run:
         """Run one turn of a claimed run by an event of its inbox, else by the end of its wait.
@@ -602,6 +612,13 @@ def frames_of(stack: bytes, run: Run, store: RunStore) -> list[Frame]:
         return decode_frames(stack, context_of(run, "stack"))
     finally:
         reading.store = before
+
+
+def unparked(run: Run, store: RunStore) -> Run:
+    """Return a parked run with the deadline of its wait, not the time of its next try."""
+    if run.stack is None:
+        return run
+    return run.changed(encoded_error=None, deadline=deadline_of(frames_of(run.stack, run, store)))
 
 
 def _missing(result: WaitResult | None, slots: dict[str, object]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import pytest
 from annotated_types import Gt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # that of `typing` does for pydantic from Python 3.12 on
 
 from longterm import (
@@ -65,7 +65,17 @@ class Plain:
     """A class that pydantic does not know."""
 
 
+PICKY: dict[str, Exception] = {}
+
+
+def check_pick(value):
+    if PICKY:
+        raise PICKY["error"]
+    return value
+
+
 approve = Event("approve", Approval)
+picky = Event("picky", Annotated[int, BeforeValidator(check_pick)])
 reject = Event("reject", str)
 anything = Event("anything")
 declared = Event("declared", Annotated[Sequence[int], Gt(0)])
@@ -89,6 +99,11 @@ def first_of(*events):
 @deflow
 def with_default():
     return suspend("n", type=int, expires=DAY, default="late")
+
+
+@deflow
+def picks():
+    return suspend(picky, expires=DAY, default=None)
 
 
 @deflow
@@ -298,8 +313,7 @@ def test_declared_event_is_checked_within_a_transaction(tmp_path):
     assert engine.get_run(run.id).unread == ("approve",)
 
 
-def test_what_is_sent_to_a_waiting_run_is_checked_by_its_wait():
-    engine = Engine("memory://")
+def test_what_is_sent_to_a_waiting_run_is_checked_by_its_wait(engine):
     run = engine.start_flow(asks_often)
     with pytest.raises(InvalidValue):
         engine.send(run.id, "n", "x")
@@ -358,8 +372,26 @@ def test_poll_passes_over_what_does_not_fit(engine):
     assert engine.process_event(engine.start_flow(polls_later).id, "go").result == []
 
 
-def test_wants_say_what_is_asked_and_whom_and_in_which_form():
-    engine = Engine("memory://")
+def test_parked_run_waits_on_as_long_as_it_was_to(engine):
+    run = engine.start_flow(picks)
+    engine.send(run.id, "picky", 1)
+    PICKY["error"] = LookupError("the validator's database is down")
+    engine.run_pending()
+    parked = engine.get_run(run.id)
+    assert (parked.error, parked.unread) == ("the validator's database is down", ("picky",))
+    assert parked.deadline < run.deadline
+
+    PICKY["error"] = ValueError("not this one")
+    engine.clock.advance(timedelta(minutes=2))
+    engine.run_pending()
+
+    waits = engine.get_run(run.id)
+    assert (waits.error, waits.unread, waits.deadline) == (None, (), run.deadline)
+    PICKY.clear()
+    assert engine.process_event(run.id, "picky", 1).result == 1
+
+
+def test_wants_say_what_is_asked_and_whom_and_in_which_form(engine):
     run = engine.start_flow(ask, Approval, to="finance", ask="May we?")
 
     schema = TypeAdapter(Approval).json_schema()
@@ -382,10 +414,7 @@ def test_show_prints_what_a_wait_asks(tmp_path, capsys):
     url = f"sqlite:///{tmp_path / 'runs.db'}"
     engine = Engine(url)
     run = engine.start_flow(ask, Approval, to=["finance", "Ada"], ask="May\x1b we?")
-    if engine.get_run(run.id).wants is None:
-        pytest.skip("the store does not keep it")
-
-    main(["show", run.id, "--store", url])
+    main(["--store", url, "show", run.id])
 
     printed = capsys.readouterr().out
     for line in ("for:           finance, Ada", "takes:         answer: Approval"):
