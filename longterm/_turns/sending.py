@@ -102,7 +102,9 @@ class Sending:
         delivery = unnamed_delivery() if key is None else Delivery(key, [])
         encoded = _encoded(run_id, event_id, error)
         event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
-        if is_cancel and CANCEL in self._claims.store.get(run_id).unread:
+        # One with a key is stored in any case, so that it is known when it comes again; those that
+        # are unread together are read as one.
+        if is_cancel and key is None and CANCEL in self._claims.store.get(run_id).unread:
             return Receipt(run_id=run_id, number=None, is_duplicate=True)
         return self._post(inbox, event, delivery, _NO_LIMIT)
 

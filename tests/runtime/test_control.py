@@ -294,6 +294,17 @@ def test_worker_reads_the_cancel_of_a_run_whatever_it_waits_for(engine, flow):
     assert engine.get_run(run.id).turn == run.turn + 1
 
 
+def test_cancel_with_a_key_is_known_though_another_was_unread(engine):
+    run = engine.start_flow(catches)
+    engine._sending.send_cancel(run.id)
+    assert not engine._sending.send_cancel(run.id, "k").is_duplicate
+    work(engine)
+    assert engine.get_run(run.id).unread == ()
+
+    assert engine._sending.send_cancel(run.id, "k").is_duplicate
+    assert engine.get_run(run.id).unread == ()
+
+
 def test_cancel_with_a_key_has_its_effect_once(engine):
     run = engine.start_flow(catches)
     engine._sending.send_cancel(run.id, "k")
