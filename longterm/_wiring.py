@@ -6,7 +6,7 @@ from longterm._api import default_engine
 from longterm._codec.types.functions import link
 from longterm._codec.types.registered import read_from_store, register_type
 from longterm._flows.closures import FlowCode
-from longterm._turns.turns import reading
+from longterm._turns.attempts import reading
 from longterm.event import Event, as_declared, as_stored
 from longterm.run import Run
 

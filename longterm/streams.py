@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from longterm._codec import decode, encode
 from longterm._flows.context import listening
-from longterm._turns.turns import reading
+from longterm._turns.attempts import reading
 from longterm.errors import LongtermError
 from longterm.run import Run
 from longterm.store.base import RunStore

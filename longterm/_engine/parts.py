@@ -87,7 +87,8 @@ class Parts(Records):
             max_event_bytes=max_event_bytes,
             on_turn=on_turn,
         )
-        self._turns.on_failure, self._turns.aon_failure = self._gone_on, self._agone_on
+        running = self._turns.running
+        running.on_failure, running.aon_failure = self._gone_on, self._agone_on
         self._inline = inline
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
         self._max_bytes = max_bytes

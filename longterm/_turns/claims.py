@@ -162,6 +162,8 @@ class Claim:
     brought: Callable[[datetime], UnreadEvent | None] | None = None
     """What returns the event that the turn is brought from outside of the inbox; None of it if it
     cannot be stored."""
+    has_caller = True
+    """Whether somebody waits for what comes of the turn; else its exception is stored or logged."""
     saved: Run | None = None
     """The run as it was saved at the end of its turn, with what that has sent to others."""
     sent: tuple[Message, ...] = ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from longterm._turns.attempts import unparked
 from longterm._turns.claims import Claims
 from longterm._turns.transitions import refusal, released_run
-from longterm._turns.turns import unparked
 from longterm.errors import NotSupported, UnknownEvent
 from longterm.run import RunState
 

@@ -103,6 +103,7 @@ class DueTurn:
         """
         assert claim.run is not None
         self.claim = claim
+        claim.has_caller = False
         self.said = said
         self.run = claim.run
         self.is_given_up = False
@@ -243,7 +244,7 @@ class DueTurn:
         turn = self.claim.turn
         run = self.run if turn is None else with_facts(self.run, turn)
         failed = failed_run(run, error, [], self._due.clock.now())
-        self._due.turns.tell(self.claim.save(failed))
+        self._due.turns.running.tell(self.claim.save(failed))
 
     def _tell(self, error: BaseException, level: int | None = None) -> None:
         """Log what ended the turn; the words of an exception can hold what users said."""

@@ -11,11 +11,11 @@ from typing import Any, Final
 from longterm._codec import encode
 from longterm._event_names import CANCEL, THROW, child_of
 from longterm._flows.wait_result import WaitResult
+from longterm._turns.attempts import frames_of
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery, delivery_of, kept_event, unnamed_delivery
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
-from longterm._turns.turns import frames_of
 from longterm._turns.waits import end_of_wait
 from longterm.clock import Clock
 from longterm.errors import (

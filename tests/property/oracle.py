@@ -33,7 +33,7 @@ from longterm._flows import flow, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import claims, turns
+from longterm._turns import claims, running, turns
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
@@ -203,6 +203,7 @@ class _Driven:
     def _do(method: Callable[..., Any], *args: Any) -> Run:
         with (
             patch.object(turns, "in_thread", _at_once),
+            patch.object(running, "in_thread", _at_once),
             patch.object(claims, "in_thread", _at_once),
             patch.object(async_twins, "in_thread", _at_once),
         ):

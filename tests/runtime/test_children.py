@@ -53,6 +53,11 @@ def fails(number):
     raise OutOfStock(f"no {number}")
 
 
+@deflow
+def fails_on_answer():
+    raise OutOfStock(f"no {suspend('answer')}")
+
+
 class Strange(Exception):
     def __init__(self):
         super().__init__("strange")
@@ -261,6 +266,15 @@ def test_a_failed_child_is_over_once_its_parent_was_told(engine):
         engine.retry(child.id)
 
     assert engine.get_run(child.id).state is RunState.FAILED
+
+
+def test_a_child_that_fails_by_its_own_event_tells_its_parent_before_the_call_raises(engine):
+    run = engine.start_flow(one, fails_on_answer)
+
+    with pytest.raises(OutOfStock, match="no tea"):
+        engine.process_event(run.children[0], "answer", "tea")
+
+    assert "OutOfStock: no tea" in engine.get_run(run.id).error
 
 
 def test_a_result_is_taken_once(engine):

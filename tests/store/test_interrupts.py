@@ -26,7 +26,7 @@ from longterm import (
 )
 from longterm._codec.decode import decoder
 from longterm._flows.context import current
-from longterm._turns.turns import reading
+from longterm._turns.attempts import reading
 from longterm.store import open_store
 from longterm.store.sqlite import SQLiteStore
 from longterm.testing import FakeClock
