@@ -127,6 +127,9 @@ class Now:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def respond(self, values: tuple[Any, ...]) -> None:
+        self.responses.extend(values)
+
     def suspend(self, wait: Any) -> int:
         return 0
 

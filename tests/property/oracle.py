@@ -253,6 +253,9 @@ class _ScriptedTurn:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def respond(self, values: tuple[Any, ...]) -> None:
+        self.responses.extend(values)
+
     def suspend(self, wait: Wait) -> Any:
         return given_to(sys._getframe(2), self._next(wait))
 
