@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._abi import EVENTS, GATHERED
 from longterm._codec import decode_frames
-from longterm._event_names import child_of, is_control, joined
+from longterm._event_names import CHILD, child_of, is_control, joined
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
@@ -153,7 +153,7 @@ class Attempts:
             begun = run
         attempt = self._new(begun, flow, entry, frames, result)
         attempt.outcome = outcome
-        if brought:
+        if brought.startswith(CHILD):
             attempt.note_child(brought)
         return attempt
 

@@ -111,6 +111,8 @@ class Running:
 
     def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
         run = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
+        if attempt.outgoing is None and run.parent is None and not run.children:
+            return run  # most often
         return self.told(run, attempt, outcome.result if type(outcome) is Completed else None)
 
     def _ends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:

@@ -289,8 +289,9 @@ class MemoryStore:
             for event in read:
                 unread.remove(event.event_id)
             run = run.changed(unread=tuple(unread))
-        messages = {message.id: message for message in run.outgoing}
-        if messages:
+        messages = {}
+        if run.outgoing:
+            messages = {message.id: message for message in run.outgoing}
             run = run.changed(outgoing=())
         if failed is not None:
             run = self._keep(run, failed)
