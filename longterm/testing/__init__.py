@@ -12,26 +12,26 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from longterm._codec import decode, encode
 from longterm._event_names import SLEEP, names_in, spoken
-from longterm._flows.context import Sends, current
+from longterm._flows.context import current
 from longterm._flows.flow import flow_of, known_flows
 from longterm._later import later
 from longterm._turns.checks import checked_value
 from longterm._turns.waits import is_over
-from longterm.child import Child
 from longterm.engine import Engine
 from longterm.errors import Expired, InvalidValue
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import RunStore
 from longterm.testing._awaited import given_to
-from longterm.unread import Receipt
+from longterm.testing._scripted_outbox import ScriptedOutbox
 from longterm.wait import MISSING, Wait, value_of_first, value_without
 
 if TYPE_CHECKING:
@@ -274,11 +274,8 @@ class _ScriptedTurn:
         self.responses: list[Any] = []
         self.finished: list[list[Any]] = []
         self.asked: list[str] = []
+        self.outbox = ScriptedOutbox(_called)
         self._script = script
-
-    @property
-    def outbox(self) -> Sends:
-        return _ScriptedOutbox()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -288,7 +285,10 @@ class _ScriptedTurn:
 
     def suspend(self, wait: Wait) -> Any:
         # The flow calls `suspend`, `sleep` or `checkpoint`, which calls this.
-        worth = _expired(wait) if is_over(wait, self.now()) else self._next(wait)
+        if self.outbox.has_ended(wait):
+            worth = self.outbox.end_of(wait)
+        else:
+            worth = _expired(wait) if is_over(wait, self.now()) else self._next(wait)
         return given_to(sys._getframe(2), worth)
 
     def _next(self, wait: Wait) -> Any:
@@ -316,24 +316,22 @@ def _checked(wait: Wait, name: str, value: Any) -> Any:
     return (what, value) if wait.events else value
 
 
-class _ScriptedOutbox:
-    """What is sent goes nowhere; the ends of children come as the script says."""
-
-    def spawn(
-        self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> Child[Any]:
-        return Child(self.start(flow, args, kwargs).id)
-
-    def start(self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Run:
-        name = f"{flow.__module__}:{flow.__qualname__}"
-        return Run(id=uuid4().hex, flow=name, state=RunState.SUSPENDED)
-
-    def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
-        return Receipt(run_id=run_id, number=None)
-
-    def cancel(self, run_id: str) -> None: ...
-
-    def check_open(self, child: Child[Any]) -> None: ...
+def _called(flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Return what a child returns, which nobody is there to send an event."""
+    token = current.set(_ScriptedTurn(flow, iter(())))
+    try:
+        result = flow(*args, **kwargs)
+        if not inspect.iscoroutine(result):
+            return result
+        with ThreadPoolExecutor(1) as other:  # in this thread an event loop may be running
+            return other.submit(copy_context().run, asyncio.run, result).result()
+    except _ScriptEnded as ended:
+        raise WrongScript(
+            f"child {flow.__qualname__} waits for {spoken(ended.event_id)}, and a script has "
+            "events for one run only (test it with an engine)"
+        ) from None
+    finally:
+        current.reset(token)
 
 
 def _is_end(value: object, event_id: str) -> bool:

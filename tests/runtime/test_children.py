@@ -33,7 +33,7 @@ from longterm import (
     suspend,
 )
 from longterm._turns import outgoing
-from longterm.testing import FakeClock
+from longterm.testing import FakeClock, WrongScript, interpret, play
 from tests.store.postgres_server import PostgresServer
 
 MINUTE = timedelta(minutes=1)
@@ -488,3 +488,36 @@ def test_nobody_else_can_send_the_end_of_a_child(engine, name):
     for send in (engine.send, engine.process_event, longterm.process_event):
         with pytest.raises(InvalidEventId):
             send(run.id, name, ["result", 1])
+
+
+@deflow
+def counts_failures(*numbers):
+    failures = 0
+    children = [spawn(fails if number < 0 else square, number) for number in numbers]
+    for child in children:
+        try:
+            respond(suspend(child))
+        except OutOfStock:
+            failures += 1
+    return failures, gather(*[spawn(square, number) for number in numbers]), suspend("more")
+
+
+@pytest.mark.parametrize(
+    ("flow", "args", "events"),
+    [
+        (one, (square, 3), []),
+        (all_squares, (5,), []),
+        (all_squares, (0,), []),
+        (tree, (2,), []),
+        (spawns_and_saves, (3,), []),
+        (counts_failures, (1, -2, 3, -4), ["yes"]),
+        (counts_failures, (1, -2), []),
+    ],
+)
+def test_compiled_and_interpreted_do_the_same(flow, args, events):
+    assert play(flow, args, events) == interpret(flow, args, events)
+
+
+def test_a_script_has_no_events_for_children():
+    with pytest.raises(WrongScript, match="child asks waits for 'answer'"):
+        interpret(one, [asks, "tea?"])
