@@ -22,6 +22,7 @@ from longterm._codec.types import registered
 from longterm.store.memory import MemoryStore
 from tests.codec import models, recording
 from tests.codec.blobs import items, name, reference, tagged, type_of
+from tests.codec.fuzz import victims
 
 HERE = __name__
 
@@ -337,3 +338,47 @@ def test_a_frame_that_does_not_fit_its_flow_is_refused_and_the_run_waits(changes
         engine.process_event(run.id, "t", 2)
 
     assert engine.get_run(run.id).state == "suspended"
+
+
+class _Spoken:
+    """Says how it is shown."""
+
+    def __format__(self, specification: str) -> str:
+        SAID.append("__format__")
+        return "spoken"
+
+
+SAID: list[str] = []
+
+
+@pytest.mark.parametrize("kind", ["flags", "enum member"])
+def test_what_stands_for_the_name_of_a_member_is_not_shown(kind: str) -> None:
+    number = [3] if kind == "flags" else []
+    spoken = tagged("object", type_of(f"{HERE}:_Spoken"), {})
+    SAID.clear()
+
+    with pytest.raises(CorruptData):
+        decode(items(tagged(kind, type_of("tests.codec.models:Mode"), *number, spoken)))
+
+    assert SAID == []
+
+
+def test_registered_values_in_a_row_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+
+    def counted(value: Any, *types: type) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return type(value) in types
+
+    def steps(length: int) -> int:
+        nonlocal looked_at
+        value: Any = iter([])
+        for _ in range(length):
+            value = victims._Made(value)
+        looked_at = 0
+        encode([value, map(len, [])])
+        return looked_at
+
+    monkeypatch.setattr(registered, "is_exactly", counted)
+    assert steps(200) < steps(100) * 3

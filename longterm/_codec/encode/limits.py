@@ -142,6 +142,7 @@ def _check_registered(found: Scan) -> None:
     acting = {id(KINDS[code].tag) for code in ACTING_KINDS}
     may_act = not tags.isdisjoint(acting)
     read: set[str] = set()
+    seen: dict[int, Any] = {}  # they may hold each other: each is gone through once
     for node in found.nodes:
         parts = found.parts.get(id(node), [None])
         if parts[0] is not REGISTERED.tag:
@@ -149,7 +150,7 @@ def _check_registered(found: Scan) -> None:
         _, name, _, plain = parts
         if reads_store(name):
             read.add(plain)
-        if may_act and acts(plain, _spend_nothing):
+        if may_act and acts(plain, _spend_nothing, seen):
             raise NotStorable(
                 f"cannot store a {name}: what its type is encoded to holds an iterator that calls "
                 "a function (encode it to a list)"

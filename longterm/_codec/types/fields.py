@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final
 
-from longterm._codec.introspect import is_a, module_of
+from longterm._codec.introspect import is_a, module_of, own_name_of
 from longterm._codec.types.declared import (
     CACHED_HASH,
     MISSING,
@@ -104,8 +104,9 @@ def _attrs_field(name: str, described: Any) -> Field:
 
 
 def _pydantic_field(name: str, described: Any, validates: bool) -> Field:
-    is_undefined = type(described.default).__name__ == "PydanticUndefinedType"
-    is_private = not hasattr(described, "annotation")
+    is_undefined = own_name_of(type(described.default)) == "PydanticUndefinedType"
+    # Asked of the class: a private attribute has a `__getattr__`.
+    is_private = entry_of(type(described), "annotation") is MISSING
     if not is_private and described.validate_default is not None:
         validates = described.validate_default
     return Field(

@@ -19,7 +19,7 @@ from msgpack import ExtType
 from longterm._codec.decode import hashing
 from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, Decoding
 from longterm._codec.encode.order import in_order
-from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of
+from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, own_name_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.classes import (
     BARE_BASES,
@@ -239,7 +239,7 @@ def _load_value_object(parts: Parts, decoding: Decoding) -> Any:
     base: Any = plan.base
     held, expected = type(content), tuple if base in (tuple, frozenset) else base
     if base not in VALUE_BASES or held is not expected or plan.is_enum:
-        raise became_another(plan, f"made of {held.__name__}")
+        raise became_another(plan, f"made of {own_name_of(held)}")
     if expected is tuple and decoding.changes and id(plan) in decoding.changes:
         content = decoding.changes[id(plan)].content(content, decoding)
     if base is int:
@@ -275,7 +275,9 @@ def _populate_value_object(value: Any, parts: Parts, decoding: Decoding) -> None
 def _load_member(parts: Parts, decoding: Decoding) -> Any:
     plan, name = parts
     cls = _enum(plan)
-    member = namespace_of(cls)["_member_map_"].get(name) if type(name) is str else None
+    if type(name) is not str:
+        raise TypeError("a member of an enum has a name")
+    member = namespace_of(cls)["_member_map_"].get(name)
     if not any(base is cls for base in mro_of(type(member))):
         raise CannotLoad(
             plan.name,

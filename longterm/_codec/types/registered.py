@@ -187,10 +187,15 @@ def reads_store(name: str) -> bool:
     return _by_name[name].reads_store
 
 
-def acts(plain: Any, spend: Callable[[int], None]) -> bool:
+def acts(plain: Any, spend: Callable[[int], None], seen: dict[int, Any] | None = None) -> bool:
     """Return whether something in plain values calls a function when it is gone through.
 
     A registered type's own function goes through what it is given, while bytes are decoded.
+
+    Args:
+        plain: the values.
+        spend: counts the bytes that are looked at.
+        seen: what was looked at before and does not act, by id; what is looked at now is added.
     """
     import gc
 
@@ -198,7 +203,7 @@ def acts(plain: Any, spend: Callable[[int], None]) -> bool:
     from longterm._codec.types.iterators import ITEMS_ITERATOR
     from longterm._codec.types.itertool import ACTING
 
-    seen: dict[int, Any] = {}
+    seen = {} if seen is None else seen
     pending = [plain]
     for part in pending:
         if id(part) in seen:

@@ -146,8 +146,11 @@ _TO_TELL_SIGNALS = {
 }
 """What longterm itself calls to tell what the bytes caused from what a signal's handler raised."""
 
-_OF_KEYS = {"class __hash__", "class __eq__"}
-"""What keys of dicts and elements of sets are asked."""
+_OF_KEYS = {
+    *("class __hash__", "class __eq__"),
+    *("class metaclass __hash__", "class metaclass __eq__"),
+}
+"""What keys of dicts and elements of sets are asked; those that are classes, by metaclasses."""
 
 
 def _used(value: Any, data: bytes) -> list[str]:
@@ -232,7 +235,13 @@ def _acts(value: Any) -> str:
     return ""
 
 
+_OF_GENERATORS = {
+    "enum:EnumType.__iter__.<locals>.<genexpr>", "enum:EnumType.__reversed__.<locals>.<genexpr>",
+}  # fmt: skip
+"""What only generators hold, which goes through the members of an enum; nobody can call it."""
+
+
 def _foreign(name: str) -> str:
-    if name.startswith(("tests.codec.", "__main__:")):
+    if name.startswith(("tests.codec.", "__main__:")) or name in _OF_GENERATORS:
         return ""
     return "" if may_be_named(*name.split(":")) else f"function {name}"
