@@ -91,6 +91,8 @@ def test_every_command_shows_hostile_text_escaped(longterm, engine, flows):
         (["send", run.id, "wrong"], r"it waits for '\x1b]0;mine"),
         (["send", run.id, EVENT, '"exit"'], r"SystemError: \x1b]0;mine"),
         (["show", run.id], r"    KeyError: '\x1b]0;mine"),
+        (["retry", run.id], r"SystemError: \x1b]0;mine"),  # by the same event
+        (["discard", run.id, "0"], r"\x1b]0;mine"),
         (["retry", run.id], r"is suspended, waiting for \x1b]0;mine"),
         (["send", run.id, EVENT, "1"], r'result: "\u001b]0;mine'),
     ):

@@ -505,6 +505,25 @@ ASKED: list[tuple[str, str, list[str]]] = [
 ]  # fmt: skip
 
 
+def test_what_is_gathered() -> None:
+    program = """
+        from longterm import gather, spawn
+
+        @deflow
+        def done():
+            return 1
+
+        @deflow
+        def main():
+            return gather({})
+    """
+
+    with printed("give what `spawn` returned"):
+        run_main("refused_gather", program.format("'a child'"))
+
+    assert run_main("followed_gather", program.format("spawn(done)")).state == "complete"
+
+
 @pytest.mark.parametrize("number", range(len(ASKED)))
 def test_what_a_wait_may_ask_for_is_told(number: int) -> None:
     remedy, refused, followed = ASKED[number]

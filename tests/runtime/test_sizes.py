@@ -152,7 +152,7 @@ def test_async_turns_have_the_limit_too(engine):
 def test_a_stored_stack_that_is_too_large_is_not_read(engine, monkeypatch):
     run = Engine(engine.store).start_flow(holds, LARGE)
     monkeypatch.setattr(
-        "longterm._turns.turns.decode_frames", lambda *_: pytest.fail("it was decoded")
+        "longterm._turns.attempts.decode_frames", lambda *_: pytest.fail("it was decoded")
     )
 
     with pytest.raises(RunTooLarge, match=rf"the stack of run '{run.id}' has 10,\d\d\d bytes"):

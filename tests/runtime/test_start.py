@@ -174,7 +174,7 @@ def test_start_that_died_is_left_to_a_worker(engine, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr("longterm._turns.claims.Claim.close", lambda *_: None)
-        patched.setattr(engine._turns, "_run", dies)
+        patched.setattr(engine._turns.running, "run", dies)
         with pytest.raises(SystemExit):
             engine.start(order, ("tea",), id="order 1")
 

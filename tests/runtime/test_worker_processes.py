@@ -29,7 +29,7 @@ from pathlib import Path
 
 from longterm import deflow, suspend
 
-AT_ONCE = timedelta(0)
+AT_ONCE = timedelta(microseconds=1)
 
 
 def say(name):

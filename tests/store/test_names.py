@@ -26,6 +26,7 @@ from longterm import (
     set_index,
     suspend,
 )
+from longterm.testing._sample_runs import suspended_run
 
 done: list[str] = []
 
@@ -131,7 +132,7 @@ def test_moment_that_no_store_holds_ends_no_wait(engine, expires):
     "moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
 )
 def test_first_and_last_moment_are_stored(engine, moment):
-    run = engine.start_flow(asks_until, moment)
+    run = engine.store.create(suspended_run().changed(deadline=moment))
 
     assert engine.get_run(run.id).deadline == moment
 
