@@ -85,9 +85,8 @@ class Delivering:
         except (UnknownRun, RunNotSuspended) as error:
             if isinstance(error, UnknownRun) and self._clock.now() - message.sent_at < _LONGEST:
                 raise  # the message that begins it may be on its way
-            level = logging.DEBUG if message.kind is MessageKind.CANCEL else logging.WARNING
             _log.log(
-                level,
+                logging.DEBUG if _is_of_family(message) else logging.WARNING,
                 "run %s: its message to run %s came to nothing: %s",
                 *(message.sender, message.receiver, type(error).__name__),
             )
@@ -111,6 +110,11 @@ class Delivering:
             if is_of_signal(another):
                 raise
             _log.debug("message %s stays due: %s", message.id, another)
+
+
+def _is_of_family(message: Message) -> bool:
+    """Tell whether parent and child say by it that they are over: often the other is over too."""
+    return message.kind is MessageKind.CANCEL or child_of(message.name) is not None
 
 
 def _limit_of(message: Message) -> int | None:
