@@ -117,14 +117,14 @@ def after_error(
     (Ctrl-C, a cancelled task) is undone, since that is nobody's failure.
     """
     # A `finally` may wait, and the exception that it lets pass then is a copy of what was asked.
-    if isinstance(error, Cancelled) and (error is asked or _run_of(error) == run.id):
+    if is_a(error, Cancelled) and (error is asked or _run_of(error) == run.id):
         return ended_run(run, RunState.CANCELLED, now)
     if not is_a(error, Exception) or is_a(error, CannotSuspend):
         return None
     return failed_run(run, error, frames, now)
 
 
-def _run_of(error: Cancelled) -> object:
+def _run_of(error: BaseException) -> object:
     """Return the id of the run that was cancelled, whatever class of the author's the error has."""
     return _ATTRIBUTE(error, "__dict__").get("run_id")
 
