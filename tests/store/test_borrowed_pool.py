@@ -68,7 +68,8 @@ class TestPostgresStoreOverBorrowedPool(StoreContract):
             store.migrate()
             with common_pool.connection() as connection:
                 connection.execute(
-                    "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox"
+                    "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
+                    "longterm.outbox"
                 )
             yield store
 

@@ -56,7 +56,8 @@ class TestPostgresStoreBehindPooler(StoreContract):
             store.migrate()
             with psycopg.connect(server.url(common_database), autocommit=True) as connection:
                 connection.execute(
-                    "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox"
+                    "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
+                    "longterm.outbox"
                 )
             yield store
 

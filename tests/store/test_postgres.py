@@ -50,7 +50,8 @@ class TestPostgresStore(StoreContract):
     def store(self, common_url: str) -> Iterator[PostgresStore]:
         ask(
             common_url,
-            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox",
+            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
+            "longterm.outbox",
         )
         with PostgresStore(common_url) as store:
             yield store

@@ -49,7 +49,8 @@ def url(own_server: PostgresServer) -> str:
         store.create(suspended_run(f"made to have a schema {time.monotonic()}"))
     with psycopg.connect(own_server.url(), autocommit=True) as connection:
         connection.execute(
-            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox"
+            "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
+            "longterm.outbox"
         )
     return own_server.url()
 

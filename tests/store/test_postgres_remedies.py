@@ -342,12 +342,19 @@ ELSEWHERE = {
         "tests/store/test_borrowed_pool.py",
     "see who cancelled it, and whether the standby follows; get_run shows how a run stands":
         "tests/store/test_failover.py",
+    **dict.fromkeys(
+        ["connect to that one", "leave that first", "take one that is open",
+         "give a psycopg.Connection, or the connection of SQLAlchemy or Django over one",
+         "write `with connection.transaction():` around it"],
+        "tests/store/test_within.py",
+    ),
 }  # fmt: skip
 OF_OTHERS = {"write *=no", "write *=10", "write *=30"}
 """The options of all stores are read elsewhere."""
 NO_ADVICE = {
     *("create run *", "get run *", "open the store for: *", "send an event to run *"),
-    *("the message is Postgres's own", "release stale claims"),
+    *("the message is Postgres's own", "release stale claims", "put off a message"),
+    "error IS NULL OR deadline IS NULL",
 }
 
 

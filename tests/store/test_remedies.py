@@ -376,6 +376,14 @@ ELSEWHERE = {
         "no file is known that SQLite may open and not touch",
     "use a file on a local disk, not on a network share": "there is no network share here",
     "the cause above is SQLite's own": "no advice",
+    **dict.fromkeys(
+        ["connect to that file, or use a store in the other", "execute BEGIN first",
+         "give a sqlite3.Connection, or the connection of SQLAlchemy or Django over one",
+         "run `longterm --store sqlite:///* migrate` first", "take a Session or a Connection",
+         "write `with engine.begin() as connection:`, or call `connection.begin()` first",
+         "write `with transaction.atomic():` around it"],
+        "tests/store/test_within.py",
+    ),
 }  # fmt: skip
 OF_RUNS = {
     "restore it from a backup; or, if somebody changed it by hand and it is right, set its "
@@ -384,7 +392,8 @@ OF_RUNS = {
 }
 OF_POSTGRES = {"write *=10", "write *=no"}
 NO_ADVICE = {"'suspended', 'running'", "create run *", "get run *", "release stale claims",
-             "send an event to run *"}  # fmt: skip
+             "send an event to run *", "change a message",
+             "parent, children and wants"}  # fmt: skip
 
 
 def test_no_remedy_is_forgotten() -> None:

@@ -68,7 +68,8 @@ class TestPostgresStoreInAnotherSchema(StoreContract):
     def store(self, common_url: str) -> Iterator[PostgresStore]:
         ask(
             common_url,
-            f'TRUNCATE "{HARD}".runs, "{HARD}".facts, "{HARD}".deliveries, "{HARD}".inbox',
+            f'TRUNCATE "{HARD}".runs, "{HARD}".facts, "{HARD}".deliveries, "{HARD}".inbox, '
+            f'"{HARD}".outbox',
         )
         with PostgresStore(common_url, schema=HARD) as store:
             yield store
@@ -248,6 +249,7 @@ COMMANDS = [
     ("migrate", "--sql"),
     ("runs",),
     ("show", "{run}"),
+    ("discard", "{failed}", "0"),
     ("retry", "{failed}"),
     ("send", "{run}", "amount", "1"),
     ("cancel", "{failed}"),

@@ -24,7 +24,8 @@ _CHANGES: Final[LiteralString] = ", ".join(
 # As the condition of the index, word for word.
 _HAS_NEXT: Final[LiteralString] = (
     "string_to_array(unread, E'\n')"
-    " && string_to_array(waiting_for || E'\nlongterm.cancel\nlongterm.throw', E'\n')"
+    " && string_to_array("
+    "waiting_for || E'\n' || 'longterm.cancel' || E'\n' || 'longterm.throw', E'\n')"
 )
 CAN_GO_ON: Final[LiteralString] = (
     f"unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL) AND {_HAS_NEXT}"

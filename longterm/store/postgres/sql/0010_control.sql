@@ -3,7 +3,7 @@ DROP INDEX longterm.runs_unread;
 CREATE INDEX runs_unread ON longterm.runs (updated_at NULLS FIRST, id)
     WHERE unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL)
     AND string_to_array(unread, E'\n')
-    && string_to_array(waiting_for || E'\nlongterm.cancel\nlongterm.throw', E'\n');
+    && string_to_array(waiting_for || E'\n' || 'longterm.cancel' || E'\n' || 'longterm.throw', E'\n');
 
 -- An event whose turn has failed is put into the inbox of its run, which may have been sent nothing.
 DROP TRIGGER inbox_of_deleted_run ON longterm.runs;
