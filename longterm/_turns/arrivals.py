@@ -22,6 +22,7 @@ from longterm.run import Run, RunState
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
+    from longterm.message import Message
     from longterm.unread import UnreadEvent
 
 
@@ -87,8 +88,10 @@ class Arrivals:
         """
         arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
+        sent: tuple[Message, ...] = ()
         while True:
             claim = Claim(self._claims)
+            claim.sent = sent
             try:
                 done = self._take(claim, arrival, before != 0)
                 if done is not None:
@@ -101,7 +104,7 @@ class Arrivals:
                     result = WaitResult(value, name=event_id)
                     return self._turns.advance(claim, result, arrival.delivery)
                 before -= 1
-                self._turns.advance(claim, *self._turns.unread(claim))
+                sent = self._turns.advance(claim, *self._turns.unread(claim)).outgoing
             except BaseException as error:
                 try:
                     claim.close(error)
@@ -122,6 +125,7 @@ class Arrivals:
         arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
         is_own = True
+        sent: tuple[Message, ...] = ()
 
         def choose() -> tuple[WaitResult | None, Delivery | None]:
             nonlocal before, is_own
@@ -138,10 +142,12 @@ class Arrivals:
         while True:
             is_own = True  # as what is settled without a turn
             async with self._claims.open() as claim, claim:
+                claim.sent = sent
                 take = partial(self._take, claim, arrival, before != 0)
                 done = await self._turns.take_turn(claim, choose, take)
             if is_own:
                 return done
+            sent = done.outgoing
 
     def _take(self, claim: Claim, arrival: Arrival, may_be_older: bool) -> Run | None:
         """Claim a run for an event, or for one that it was sent before and reads first.

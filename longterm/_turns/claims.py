@@ -167,7 +167,7 @@ class Claim:
     saved: Run | None = None
     """The run as it was saved at the end of its turn, with what that has sent to others."""
     sent: tuple[Message, ...] = ()
-    """What the turn has sent to others before its last checkpoint."""
+    """What was sent to others before the turn's last checkpoint, and by turns of the same call."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, once a worker's turn has begun."""
 

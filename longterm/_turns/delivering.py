@@ -18,7 +18,7 @@ from longterm._turns.claims import Claims
 from longterm._turns.outgoing import run_of
 from longterm._turns.sending import Sending
 from longterm.clock import Clock
-from longterm.errors import RunExists, RunNotSuspended, UnknownRun
+from longterm.errors import KeyReused, RunExists, RunNotSuspended, UnknownRun
 from longterm.message import Message, MessageKind
 from longterm.store.outbox import Outbox
 from longterm.unread import UnreadEvent
@@ -82,7 +82,7 @@ class Delivering:
                 self._sending.post(_event_of(message), limit=_limit_of(message))
         except RunExists:
             return False
-        except (UnknownRun, RunNotSuspended) as error:
+        except (KeyReused, RunNotSuspended, UnknownRun) as error:
             if isinstance(error, UnknownRun) and self._clock.now() - message.sent_at < _LONGEST:
                 raise  # the message that begins it may be on its way
             _log.log(

@@ -228,7 +228,7 @@ class DueTurn:
             self._tell(another)
 
     def _park(self, error: Exception) -> None:
-        run = self.run
+        run = self._run_now()
         parked = parked_run(run, error)
         is_new = parked.error != run.error
         pause = self._due.pauses.next(run.id, is_new=is_new)
@@ -241,10 +241,14 @@ class DueTurn:
         )
 
     def _save_failed(self, error: BaseException) -> None:
-        turn = self.claim.turn
-        run = self.run if turn is None else with_facts(self.run, turn)
+        turn, run = self.claim.turn, self._run_now()
+        run = run if turn is None else with_facts(run, turn)
         failed = failed_run(run, error, [], self._due.clock.now())
         self._due.turns.running.tell(self.claim.save(failed))
+
+    def _run_now(self) -> Run:
+        """Return the claimed run as it was saved last: before its turn, or at a checkpoint."""
+        return self.claim.run or self.run
 
     def _tell(self, error: BaseException, level: int | None = None) -> None:
         """Log what ended the turn; the words of an exception can hold what users said."""

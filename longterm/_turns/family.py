@@ -45,8 +45,8 @@ def end_of_child(event_id: str, value: Any) -> WaitResult:
 def tell_family(run: Run, outgoing: Outgoing, outcome: object, until: datetime) -> Run:
     """Return a run that its turn has left, with what it sends to its parent and its children.
 
-    A run that has failed by an exception of its flow's is over once its parent is told, and is not
-    tried again; its own children go on.
+    A child that has failed by an exception of its flow's is over once its parent is told, and is
+    not tried again: its own children are cancelled. Those of a run without a parent go on.
 
     Args:
         run: the run as it is to be saved.
@@ -54,9 +54,11 @@ def tell_family(run: Run, outgoing: Outgoing, outcome: object, until: datetime) 
         outcome: the result of one that is complete, the exception of one that has failed.
         until: when others are to deliver what is sent.
     """
+    is_over = run.state in ENDED
     if run.state is RunState.FAILED:
         outgoing.forget()
-    elif run.state in ENDED:
+        is_over = run.parent is not None
+    if is_over:
         for child in outgoing.children:
             outgoing.cancel(child)
         outgoing.children.clear()

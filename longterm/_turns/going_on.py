@@ -46,9 +46,10 @@ class GoingOn:
     def go_on(self, run: Run) -> Run:
         """Do what a saved turn of a run has caused; return the run as it is then.
 
-        Of its inbox each run reads as many events as were there when it was first looked at, and as
-        were sent to it here since. The responses of all turns of the call's own are those of the
-        last. Nothing is raised: the turn is saved, and what cannot be done here is left to workers.
+        Each run reads what is in its inbox, also what another process has sent while it had a turn
+        here, and could not claim it for: nobody else comes. The responses of all turns of the
+        call's own are those of the last. Nothing is raised: the turn is saved, and what cannot be
+        done here is left to workers.
         """
         work = _Work(self, run)
         while (run_id := work.next()) is not None:
@@ -157,11 +158,22 @@ class _Work:
         """Take what a turn has left, as its run was saved; None: it could not be."""
         going_on = self._going_on
         if run_id == self.run.id:
-            self.run = (done or going_on._claims.store.get(run_id)).changed(outgoing=())
+            self.run = (done or self._stored()).changed(outgoing=())
         if done is not None and done.outgoing:
             for receiver in going_on._deliver(done.outgoing):
                 if going_on._is_inline or receiver == self.run.id:
                     self._allow(receiver, 1)
+        is_free = done is not None and done.state is RunState.SUSPENDED and not done.encoded_error
+        if done is not None and is_free and done.next_unread and not self._turns[run_id]:
+            self._allow(run_id, 1)
+
+    def _stored(self) -> Run:
+        """Return the run of the call as it is stored; as it was known, if that is not to be had."""
+        try:
+            return self._going_on._claims.store.get(self.run.id)
+        except LongtermError as error:
+            _log.warning("run %s could not be read (%s)", self.run.id, type(error).__name__)
+            return self.run
 
     def note_unread(self, run: Run, of_turn: int = 1) -> None:
         """Have a run read what it was sent before it was first seen here.

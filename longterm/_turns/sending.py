@@ -153,7 +153,7 @@ class Sending:
             ends = sum(child_of(name) is not None for name in run.unread)
             if len(run.unread) - ends >= limit:
                 raise InboxFull(event.run_id, limit)
-            if ends:  # those of children count for nothing
+            if ends and limit < _NO_LIMIT:  # those of children count for nothing
                 number = inbox.post(event, limit=limit + ends)
                 if number is not None:
                     return Receipt(run_id=event.run_id, number=number)

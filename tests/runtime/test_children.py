@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -427,6 +428,106 @@ def test_async_flows_have_children(engine):
         return engine.get_run(run.id)
 
     assert asyncio.run(story()).result == ["a: yes", 9]
+
+
+@deflow
+def cannot_go_on_after_a_checkpoint():
+    number = suspend("number")
+    spawn(square, number)
+    checkpoint()
+    plain()
+
+
+def plain():
+    return suspend("never")
+
+
+def test_what_a_checkpoint_has_saved_stays_when_the_turn_is_parked(engine):
+    run = engine.start_flow(cannot_go_on_after_a_checkpoint)
+    engine.send(run.id, "number", 3)
+
+    while engine.run_pending():
+        pass
+
+    parked = engine.get_run(run.id)
+    (child,) = children_of(engine, run)
+    assert "plain function" in parked.error
+    assert (parked.waiting_for, parked.children) == ("longterm.checkpoint", (child.id,))
+    assert child.result == 9
+
+
+@deflow
+def exits_after_a_checkpoint():
+    number = suspend("number")
+    spawn(square, number)
+    checkpoint()
+    raise SystemExit(3)
+
+
+def test_what_a_checkpoint_has_saved_stays_when_the_flow_exits(engine):
+    run = engine.start_flow(exits_after_a_checkpoint)
+    engine.send(run.id, "number", 3)
+    thread = threading.Thread(target=engine.run_pending)
+    thread.start()
+    thread.join()
+
+    failed = engine.get_run(run.id)
+    assert (failed.state, failed.waiting_for) == (RunState.FAILED, "longterm.checkpoint")
+    assert failed.children == tuple(child.id for child in children_of(engine, run))
+
+
+turns = {"begun": threading.Event(), "go": threading.Event()}
+
+
+@deflow
+def slow_between():
+    first, second = spawn(asks, "a"), spawn(asks, "b")
+    answers = [suspend(first)]
+    turns["begun"].set()
+    assert turns["go"].wait(30)
+    return [*answers, suspend(second)]
+
+
+def test_a_child_ends_while_another_thread_runs_its_parent(engine):
+    for event in turns.values():
+        event.clear()
+    run = engine.start_flow(slow_between)
+    first, second = run.children
+    other = threading.Thread(target=engine.process_event, args=(first, "answer", 1))
+    other.start()
+    assert turns["begun"].wait(30)
+
+    engine.process_event(second, "answer", 2)
+    turns["go"].set()
+    other.join()
+
+    assert engine.get_run(run.id).result == ["a: 1", "b: 2"]
+
+
+@deflow
+def fails_with_a_child():
+    spawn(asks, "tea?")
+    suspend("go")
+    raise OutOfStock("none")
+
+
+def test_children_of_a_failed_child_are_cancelled(engine):
+    top = engine.start_flow(one, fails_with_a_child)
+    with pytest.raises(OutOfStock):
+        engine.process_event(top.children[0], "go")
+
+    (grandchild,) = engine.find_runs(flow=asks)
+    assert grandchild.state is RunState.CANCELLED
+    assert engine.get_run(top.children[0]).children == ()
+    assert engine.get_run(top.id).state is RunState.FAILED
+
+
+def test_a_family_that_ends_together_warns_of_nothing(engine, caplog):
+    run = engine.start_flow(leaves_it, "tea?")
+
+    engine.process_event(run.id, "done", 1)
+
+    assert caplog.records == []
 
 
 def test_what_cannot_be_stored_is_refused_at_the_spawn(engine):
