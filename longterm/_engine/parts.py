@@ -14,7 +14,7 @@ from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
-from longterm.run import Run
+from longterm.run import Run, RunState
 from longterm.store import open_store
 from longterm.store.base import RunStore
 
@@ -124,14 +124,17 @@ class Parts(Records):
 
     def _gone_on(self, run: Run) -> Run:
         """Return a run once all is done that its turn has caused, and can be done now."""
-        if run.is_duplicate or not (run.unread or run.outgoing):
-            return run
-        return self._going_on.go_on(run)
+        return self._going_on.go_on(run) if _has_caused(run) else run
 
     async def _agone_on(self, run: Run) -> Run:
-        if run.is_duplicate or not (run.unread or run.outgoing):
-            return run
-        return await self._going_on.ago_on(run)
+        return await self._going_on.ago_on(run) if _has_caused(run) else run
+
+
+def _has_caused(run: Run) -> bool:
+    """Whether a turn has left anything to do; a run that has failed reads nothing."""
+    if run.is_duplicate or not (run.unread or run.outgoing):
+        return False
+    return bool(run.outgoing) or run.state is RunState.SUSPENDED
 
 
 def _check_callback(on_turn: object) -> None:

@@ -33,7 +33,7 @@ from longterm._flows import flow, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import claims, running, turns
+from longterm._turns import claims, going_on, running, turns
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
@@ -204,6 +204,7 @@ class _Driven:
         with (
             patch.object(turns, "in_thread", _at_once),
             patch.object(running, "in_thread", _at_once),
+            patch.object(going_on, "in_thread", _at_once),
             patch.object(claims, "in_thread", _at_once),
             patch.object(async_twins, "in_thread", _at_once),
         ):
