@@ -211,6 +211,7 @@ def engine(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Any) -> I
             with closing(Engine(f"sqlite:///{tmp_path}/runs.db", clock=clock).store) as store:
                 yield Engine(store, clock=clock)
         case _:
+            pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: it needs psycopg")
             server: PostgresServer = request.getfixturevalue("server")
             name = request.getfixturevalue("fresh_database")()
             from longterm.store.postgres import PostgresStore
