@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from longterm._engine.events import Events, check_sent, exception_of
+from longterm._engine.events import Events, checked_event, exception_of
 from longterm._engine.starting import Starting, moment_of
 from longterm._engine.work import Work
 from longterm._flows.wait_result import WaitResult
 from longterm._later import later
-from longterm._names import delivery_key, event_name, id_of_run, revision_of
+from longterm._names import id_of_run
 from longterm._turns.rest import Looks, rests
 from longterm._turns.starts import Start
 from longterm._turns.threads import in_thread
@@ -107,12 +107,7 @@ class AsyncTwins(Starting, Events, Work):
         revision: int | None = None,
     ) -> Run:
         """Give a run the event that it waits for, from asynchronous code; see `process_event`."""
-        run_id, name = id_of_run(run_id), event_name(event_id)
-        key = None if key is None else delivery_key(key)
-        if type(event_id) is not str:
-            check_sent(event_id, result)
-        if revision is not None:
-            revision_of(revision)
+        run_id, name, key = checked_event(run_id, event_id, result, key, revision)
         arrived = await self._arrivals.adeliver(run_id, name, result, key, revision)
         return await self._agone_on(arrived)
 

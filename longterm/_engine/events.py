@@ -65,12 +65,7 @@ class Events(Parts):
 
         After any of these but the last the run waits on as it was.
         """
-        run_id, name = id_of_run(run_id), event_name(event_id)
-        key = None if key is None else delivery_key(key)
-        if type(event_id) is not str:
-            check_sent(event_id, result)
-        if revision is not None:
-            revision_of(revision)
+        run_id, name, key = checked_event(run_id, event_id, result, key, revision)
         return self._gone_on(self._arrivals.deliver(run_id, name, result, key, revision))
 
     def send(
@@ -112,12 +107,7 @@ class Events(Parts):
             InboxFull: it has not read as many events as the engine allows.
             NotSupported: the store keeps no events.
         """
-        run_id, name = id_of_run(run_id), event_name(event_id)
-        key = None if key is None else delivery_key(key)
-        if type(event_id) is not str:
-            check_sent(event_id, value)
-        if revision is not None:
-            revision_of(revision)
+        run_id, name, key = checked_event(run_id, event_id, value, key, revision)
         return self._sending.send(run_id, name, value, key, revision)
 
     def discard_event(self, run_id: str | UUID, number: int) -> UnreadEvent:
@@ -231,6 +221,23 @@ def check_sent(event_id: str, value: Any) -> None:
     from longterm._turns.checks import check_sent as check
 
     check(event_id, value)
+
+
+def checked_event(
+    run_id: object, event_id: str, value: Any, key: object, revision: object
+) -> tuple[str, str, str | None]:
+    """Return a run's id, an event's name and its key as plain strings, once all that is given fits.
+
+    Raises:
+        InvalidRunId, UnknownRun, InvalidEventId, InvalidDeliveryKey, TypeError: one does not.
+        InvalidValue, CannotCheck: nor does the value, of an `Event` with a type.
+    """
+    names = id_of_run(run_id), event_name(event_id), None if key is None else delivery_key(key)
+    if type(event_id) is not str:
+        check_sent(event_id, value)
+    if revision is not None:
+        revision_of(revision)
+    return names
 
 
 def exception_of(error: object) -> BaseException:

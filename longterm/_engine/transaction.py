@@ -6,10 +6,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from longterm._engine.events import checked_event
 from longterm._engine.starting import Starting, moment_of
 from longterm._later import later
-from longterm._names import delivery_key, event_name, id_of_run, revision_of
-from longterm._turns.checks import check_sent
 from longterm._turns.claims import Claims
 from longterm._turns.sending import Sending
 from longterm._turns.turns import Turns
@@ -96,8 +95,5 @@ class Transaction:
         revision: int | None = None,
     ) -> Receipt:
         """Store an event for a run, which reads it after the commit; like `Engine.send`."""
-        run_id, name = id_of_run(run_id), event_name(event_id)
-        key = None if key is None else delivery_key(key)
-        revision = None if revision is None else revision_of(revision)
-        check_sent(event_id, value)
+        run_id, name, key = checked_event(run_id, event_id, value, key, revision)
         return self._sending.send(run_id, name, value, key, revision)

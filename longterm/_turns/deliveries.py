@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from longterm._codec import content_digests
+from longterm._codec import content_digests, encode
 from longterm._event_names import RESERVED
-from longterm.errors import KeyReused
+from longterm.errors import CannotStore, KeyReused, NotStorable
 from longterm.run import Run
 from longterm.store.base import Keys, new_claim
 
@@ -77,6 +77,20 @@ def kept_event(
         digest=delivery.digests[0] if delivery.digests else "",
         sent_at=now,
     )
+
+
+def encoded_value(run_id: str, event_id: str, value: Any) -> bytes:
+    """Return the value of an event as the inbox of a run holds it.
+
+    Raises:
+        CannotStore: it cannot be stored.
+    """
+    from longterm.unread import inbox_context  # only for those who send
+
+    try:
+        return encode(value, inbox_context(run_id, event_id))
+    except NotStorable as error:
+        raise CannotStore(f"cannot store the value of event {event_id!r}: {error}") from error
 
 
 def delivery_of(event_id: str, value: Any, key: str) -> Delivery:

@@ -7,7 +7,6 @@ twice and has its effect once: a run has the id that the message names, and an e
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +15,7 @@ from longterm._event_names import child_of
 from longterm._signals import is_of_signal
 from longterm._turns.claims import Claims
 from longterm._turns.outgoing import run_of
-from longterm._turns.sending import Sending
+from longterm._turns.sending import NO_LIMIT, Sending
 from longterm.clock import Clock
 from longterm.errors import KeyReused, RunExists, RunNotSuspended, UnknownRun
 from longterm.message import Message, MessageKind
@@ -119,7 +118,7 @@ def _is_of_family(message: Message) -> bool:
 
 def _limit_of(message: Message) -> int | None:
     """Return how many unread events its receiver may have; the ends of children always come."""
-    return sys.maxsize if child_of(message.name) is not None else None
+    return NO_LIMIT if child_of(message.name) is not None else None
 
 
 def _event_of(message: Message) -> UnreadEvent:

@@ -10,19 +10,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from longterm._codec import encode
-from longterm._event_names import RESERVED, START
+from longterm._event_names import START
 from longterm._flows.flow import Flow
-from longterm._turns.deliveries import Delivery, delivery_of
+from longterm._turns.deliveries import (
+    Delivery,
+    delivery_of,
+    encoded_value,
+    unnamed_delivery,
+)
 from longterm._turns.event_size import check_event_size
 from longterm._turns.starts import Start, later_run
 from longterm.child import Child
-from longterm.errors import AlreadyTaken, CannotStore, NotStorable, NotSupported, TooManyChildren
+from longterm.errors import AlreadyTaken, NotSupported, TooManyChildren
 from longterm.message import Message, MessageKind
 from longterm.run import Run, RunState
-from longterm.store.base import RunStore, new_claim
+from longterm.store.base import RunStore
 from longterm.store.outbox import Outbox
-from longterm.unread import Receipt, inbox_context
+from longterm.unread import Receipt
 
 MOST_CHILDREN: Final = 1000
 """How many open children a run may have: their ids stand in its row."""
@@ -80,11 +84,8 @@ class Outgoing:
 
     def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
         check_event_size(event_id, value, self._max_event_bytes)
-        delivery = Delivery("", []) if key is None else delivery_of(event_id, value, key)
-        try:
-            body = encode(value, inbox_context(run_id, event_id))
-        except NotStorable as error:
-            raise CannotStore(f"cannot store the value of event {event_id!r}: {error}") from error
+        delivery = None if key is None else delivery_of(event_id, value, key)
+        body = encoded_value(run_id, event_id, value)
         self._add(MessageKind.EVENT, run_id, event_id, body, delivery)
         return Receipt(run_id=run_id, number=None)
 
@@ -140,18 +141,19 @@ class Outgoing:
         body: bytes = b"",
         delivery: Delivery | None = None,
     ) -> Message:
-        message_id = f"{RESERVED}{new_claim():x}"
+        own = unnamed_delivery()
+        delivery = delivery or own
         now = self._now()
         message = Message(
-            id=message_id,
+            id=own.key,
             sender=self._run.id,
             number=self._number,
             receiver=receiver,
             kind=kind,
             name=name,
             body=body,
-            key=(delivery.key if delivery else "") or message_id,
-            digest=delivery.digests[0] if delivery and delivery.digests else "",
+            key=delivery.key,
+            digest=delivery.digests[0] if delivery.digests else "",
             sent_at=now,
             due_at=now,
         )

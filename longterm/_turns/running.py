@@ -104,15 +104,13 @@ class Running:
     def told(self, run: Run, attempt: Attempt, outcome: object) -> Run:
         """Return a run with what its turn sends to others."""
         if attempt.outgoing is None and run.parent is None and not run.children:
-            return run
+            return run  # most often
         from longterm._turns.family import tell_family
 
         return tell_family(run, attempt.outbox, outcome, self._clock.now() + self._claims.lease)
 
     def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
         run = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
-        if attempt.outgoing is None and run.parent is None and not run.children:
-            return run  # most often
         return self.told(run, attempt, outcome.result if type(outcome) is Completed else None)
 
     def _ends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:

@@ -8,12 +8,17 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-from longterm._codec import encode
 from longterm._event_names import CANCEL, THROW, child_of
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import frames_of
 from longterm._turns.claims import Claims
-from longterm._turns.deliveries import Delivery, delivery_of, kept_event, unnamed_delivery
+from longterm._turns.deliveries import (
+    Delivery,
+    delivery_of,
+    encoded_value,
+    kept_event,
+    unnamed_delivery,
+)
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
 from longterm._turns.waits import end_of_wait
@@ -24,17 +29,16 @@ from longterm.errors import (
     InboxFull,
     InvalidValue,
     LongtermError,
-    NotStorable,
     NotSupported,
     StaleEvent,
 )
 from longterm.run import Run, RunState
 from longterm.store.base import takes
 from longterm.store.inbox import Inbox
-from longterm.unread import Receipt, UnreadEvent, inbox_context
+from longterm.unread import Receipt, UnreadEvent
 
 _OVER = (RunState.COMPLETE, RunState.CANCELLED)
-_NO_LIMIT: Final = sys.maxsize
+NO_LIMIT: Final = sys.maxsize
 
 
 class Sending:
@@ -65,7 +69,7 @@ class Sending:
         if "pydantic" in sys.modules:  # else this process has no use for types
             self._check(run_id, event_id, value)
         delivery = unnamed_delivery() if key is None else delivery_of(event_id, value, key)
-        encoded = _encoded(run_id, event_id, value)
+        encoded = encoded_value(run_id, event_id, value)
         event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
         return self._post(inbox, event, delivery, self._max_unread, revision)
 
@@ -100,13 +104,13 @@ class Sending:
             )
         event_id = CANCEL if is_cancel else THROW
         delivery = unnamed_delivery() if key is None else Delivery(key, [])
-        encoded = _encoded(run_id, event_id, error)
+        encoded = encoded_value(run_id, event_id, error)
         event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
         # One with a key is stored in any case, so that it is known when it comes again; those that
         # are unread together are read as one.
         if is_cancel and key is None and CANCEL in self._claims.store.get(run_id).unread:
             return Receipt(run_id=run_id, number=None, is_duplicate=True)
-        return self._post(inbox, event, delivery, _NO_LIMIT)
+        return self._post(inbox, event, delivery, NO_LIMIT)
 
     def _inbox(self) -> Inbox:
         inbox = self._claims.inbox
@@ -153,7 +157,7 @@ class Sending:
             ends = sum(child_of(name) is not None for name in run.unread)
             if len(run.unread) - ends >= limit:
                 raise InboxFull(event.run_id, limit)
-            if ends and limit < _NO_LIMIT:  # those of children count for nothing
+            if ends and limit < NO_LIMIT:  # those of children count for nothing
                 number = inbox.post(event, limit=limit + ends)
                 if number is not None:
                     return Receipt(run_id=event.run_id, number=number)
@@ -197,10 +201,3 @@ class Sending:
         found = inbox.unread(event.run_id, events=[event.event_id], limit=self._max_unread)
         number = next((sent.number for sent in found if sent.key == event.key), None)
         return Receipt(run_id=event.run_id, number=number)
-
-
-def _encoded(run_id: str, event_id: str, value: Any) -> bytes:
-    try:
-        return encode(value, inbox_context(run_id, event_id))
-    except NotStorable as error:
-        raise CannotStore(f"cannot store the value of event {event_id!r}: {error}") from error
