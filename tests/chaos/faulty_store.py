@@ -12,6 +12,7 @@ METHODS = (
     *("create", "get", "unsuspend", "update", "claim", "renew", "revive", "release_stale"),
     *("claim_due", "find", "delete_ended", "claim_for_key", "digest_for_key", "forget_keys"),
     *("delete", "rewrite", "post", "unread", "claim_unread", "update_read", "rewrite_unread"),
+    *("claim_outgoing", "put_off", "forget_outgoing"),
 )
 CHANGING = ("create", "claim", "claim_for_key", "update", "renew", "release_stale", "claim_due")
 """The methods that a turn or a worker calls to change a run."""

@@ -1,10 +1,19 @@
-"""The flow of the chaos tests: it keeps what it was told, and says it back."""
+"""The flows of the chaos tests: they keep what they were told, and say it back."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from longterm import deflow, respond, set_index, suspend
+from longterm import (
+    checkpoint,
+    deflow,
+    respond,
+    send,
+    set_index,
+    spawn,
+    start_flow,
+    suspend,
+)
 
 EXPIRED = "expired"
 EVENTS = 20
@@ -25,3 +34,39 @@ def collect(patience):
         seen.append(value)
         respond(f"event {len(seen) - 1}: {value}")
     return seen
+
+
+@deflow
+def letterbox():
+    """Read letters until it is told to close; return them in order."""
+    letters = []
+    while True:
+        name, letter = suspend("letter", "close")
+        if name == "close":
+            return letters
+        letters.append(letter)
+
+
+@deflow
+def errand(token):
+    """Do nothing, as a run of its own; say for whom."""
+    return f"done for {token}"
+
+
+@deflow
+def idle(token):
+    """Wait until somebody cancels it."""
+    suspend("never")
+
+
+@deflow
+def messenger(box):
+    """Read an event; send letters and begin three runs around a checkpoint."""
+    what = suspend("go")
+    send(box, "letter", what)
+    child = spawn(errand, "child")
+    spawn(idle, "left open")
+    start_flow(errand, "nobody's child")
+    checkpoint()
+    send(box, "letter", "two")
+    return suspend(child)

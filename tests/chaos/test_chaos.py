@@ -17,10 +17,7 @@ import pytest
 from longterm import Engine, LongtermError, RunState
 from longterm.store import open_store
 from tests.chaos.chaos import opened
-from tests.chaos.deliverer import PATIENCE
-from tests.chaos.flows import collect
 from tests.chaos.races import count, race_events
-from tests.chaos.sender import LEASE, SENT, send_all
 from tests.store.postgres_server import binaries_or_skip
 
 ROOT = Path(__file__).parents[2]
@@ -36,27 +33,47 @@ def store(request, tmp_path):
         yield found
 
 
+def counts_of(script, *arguments):
+    """Run a script and return what it has counted.
+
+    In a process of its own, since this one may have threads, and its forks would be warned of.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", script, *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_killed_processes_and_servers_break_no_promise(kind):
     if kind == "postgres":
         binaries_or_skip()
     options = ["--minutes", "0.06", "--processes", "4", "--runs", "10"]
 
-    # In a process of its own, since this one may have threads, and its forks would be warned of.
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.chaos", kind, *options],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    counts = counts_of("tests.chaos.chaos", kind, *options)
 
-    assert done.returncode == 0, done.stderr[-3000:]
-    counts = json.loads(done.stdout)
     assert counts["events_acknowledged"] > 0, counts
     assert counts["kills_at_random"] + counts["kills_at_a_call"] > 0, counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "callers"),
+    [("sqlite", ["process_event", "aprocess_event"]), ("postgres", ["process_event", "worker"])],
+)
+def test_a_process_that_dies_at_any_call_has_lost_and_doubled_nothing(kind, callers):
+    if kind == "postgres":
+        binaries_or_skip()
+
+    counts = counts_of("tests.chaos.kill_matrix", kind, "--quick", "--callers", *callers)
+
+    assert all(counts[caller] > 30 for caller in callers), counts
 
 
 def test_races_have_one_winner(store):
@@ -93,42 +110,6 @@ def test_a_claimant_that_was_paused_past_its_lease_cannot_save(store, tmp_path):
     assert done.response == [5]
     stored = engine.get_run(run.id)
     assert (stored.state, stored.response, stored.turn) == (RunState.SUSPENDED, [5], 3)
-    engine.store.close()
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("method", ["post", "claim_unread", "unread", "update_read"])
-def test_event_is_read_once_though_its_sender_or_reader_is_killed(store, method, when):
-    url, _ = store
-    engine = Engine(url, lease=LEASE)
-    run = engine.start_flow(collect, PATIENCE)
-    killed = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.sender", url, run.id, method, when, "2"],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, ""), killed.stderr
-
-    send_all(engine, run.id)
-    for _ in range(100):
-        engine.release_stale(max_attempts=10**6)
-        engine.run_pending()
-        if engine.get_run(run.id).waiting_for == "event 3":
-            break
-        time.sleep(0.05)
-
-    said = [f"event {number}: value {number}" for number in range(SENT)]
-    assert engine.get_run(run.id).response == said[-1:]
-    assert engine.unread_events(run.id) == []
-    send_all(engine, run.id)
-    assert engine.unread_events(run.id) == []
-    while (left := engine.get_run(run.id)).state is not RunState.COMPLETE:
-        engine.process_event(run.id, left.waiting_for, "the end")
-    assert left.result[: SENT + 1] == [*(f"value {each}" for each in range(SENT)), "the end"]
     engine.store.close()
 
 
