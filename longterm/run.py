@@ -119,6 +119,11 @@ class Run(Generic[T_co]):
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""
 
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """Whom its wait is for, as its flow's `suspend` says with `to`; empty: nobody."""
+        return () if self.wants is None else tuple(self.wants.get("to", ()))
+
     def changed(self, **fields: Any) -> Self:
         """Return a copy with other values in some fields.
 

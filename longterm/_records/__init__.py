@@ -53,6 +53,7 @@ class Records:
         state: RunState | str | None = None,
         flow: str | Callable[..., Any] | None = None,
         waiting_for: str | None = None,
+        to: str | None = None,
         index: Mapping[str, Fact] | None = None,
         blind: Mapping[str, Fact] | None = None,
         older_than: timedelta | None = None,
@@ -65,6 +66,7 @@ class Records:
             state: the state that they are in.
             flow: the flow, or its name `module:qualname`.
             waiting_for: the event that they wait for.
+            to: one whom their wait is for, as `suspend(..., to=)` says.
             index: facts that their flows have set by `set_index`.
             blind: facts that their flows have set as `blind` made them, with any key in use.
             older_than: for how long, at least, no turn of theirs was saved.
@@ -73,7 +75,7 @@ class Records:
 
         Raises:
             InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
-            NotSupported: the store cannot search.
+            NotSupported: the store cannot search, or does not know whom waits are for.
             InvalidKey: blind facts are to be found, and there is no key.
         """
         from longterm._records.search import find, moment_before, query_of
@@ -82,6 +84,7 @@ class Records:
             state=state,
             flow=flow,
             waiting_for=waiting_for,
+            to=to,
             index=index,
             saved_before=None if older_than is None else moment_before(self.clock, older_than),
             limit=limit,

@@ -23,6 +23,7 @@ class Conditions(TypedDict, total=False):
     state: RunState | str | None
     flow: str | Callable[..., Any] | None
     waiting_for: str | None
+    to: str | None
     index: Mapping[str, Fact] | None
     blind: Mapping[str, Fact] | None
     older_than: timedelta | None
@@ -35,6 +36,7 @@ def query_of(
     state: RunState | str | None = None,
     flow: str | Callable[..., Any] | None = None,
     waiting_for: str | None = None,
+    to: str | None = None,
     index: Mapping[str, Fact] | None = None,
     saved_before: datetime | None = None,
     limit: int = 100,
@@ -51,6 +53,7 @@ def query_of(
         flow=_text("flow", named),
         waiting_for=_text("waiting_for", waiting_for),
         index=_facts(index or {}),
+        to=_text("to", to),
         saved_before=saved_before,
         limit=_limit(limit),
         after=None if after is None else id_of_run(after),
@@ -61,7 +64,7 @@ def find(store: RunStore, query: Query, blind: Mapping[str, Fact]) -> list[Run]:
     """Find the runs that fit a query, and have these blind facts.
 
     Raises:
-        NotSupported: the store cannot search.
+        NotSupported: the store cannot search, or does not know whom waits are for.
         InvalidKey: blind facts are to be found, and there is no key.
     """
     if not isinstance(store, Search):
@@ -72,6 +75,8 @@ def find(store: RunStore, query: Query, blind: Mapping[str, Fact]) -> list[Run]:
         for hidden in blinded(blind)
         for run in store.find(replace(query, index={**query.index, **hidden}))
     ]
+    if query.to is not None and any(query.to not in run.audience for run in found):
+        raise NotSupported(store, "finding runs by whom their waits are for")
     return sorted(found, key=attrgetter("id"))[: query.limit]
 
 

@@ -34,6 +34,7 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--state", choices=[state.value for state in RunState])
     runs.add_argument("--flow", help="the flow's name, module:qualname")
     runs.add_argument("--waiting-for", metavar="EVENT")
+    runs.add_argument("--to", metavar="WHOM", help="those whose wait is for them")
     runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--blind", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--older-than", metavar="DAYS", type=days)
@@ -54,6 +55,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         state=options.state,
         flow=options.flow,
         waiting_for=options.waiting_for,
+        to=options.to,
         index=facts(options.index, "--index"),
         blind=facts(options.blind, "--blind"),
         older_than=options.older_than,

@@ -105,7 +105,7 @@ class Rows:
             moment_text(run.deadline),
             run.delivery,
             run.encoded_error,
-            _facts_text(run) if run.index else _NO_FACTS,
+            _facts_text(run) if run.index or run.wants else _NO_FACTS,
             moment_text(run.updated_at),
             run.saved_turn,
             run.stack,
@@ -347,7 +347,7 @@ def _as_text(row: Sequence[Any]) -> list[Any]:
 def _facts_text(run: Run) -> str:
     from longterm.store.facts import write_facts
 
-    return json_text(write_facts(run.index))
+    return json_text(write_facts(run.index, run.audience))
 
 
 def _details_text(run: Run) -> str | None:

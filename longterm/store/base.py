@@ -242,6 +242,8 @@ class Query:
     index: Mapping[str, Fact] = field(default_factory=dict)
     """Facts of the run's index. Type and value count: `1`, `1.0`, `True` and `"1"` are four facts
     (two are the same if `longterm.store.facts` writes them the same)."""
+    to: str | None = None
+    """Whom their wait is for: one of `Run.audience`."""
     saved_before: datetime | None = None
     """Only runs that were last saved before this moment."""
     limit: int = 100

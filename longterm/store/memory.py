@@ -16,7 +16,7 @@ from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
-from longterm.store.facts import write_facts
+from longterm.store.facts import asked_facts, write_facts
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ def _fits(run: Run, query: Query) -> bool:
         query.state in (None, run.state)
         and query.flow in (None, run.flow)
         and (query.waiting_for is None or _awaits(run, query.waiting_for))
-        and set(write_facts(query.index)) <= set(write_facts(run.index))
+        and set(asked_facts(query)) <= set(write_facts(run.index, run.audience))
         and (query.saved_before is None or _is_saved_before(run, query.saved_before))
         and (query.after is None or run.id > query.after)
     )

@@ -44,6 +44,12 @@ _QUERIES: list[Any] = [
         Query(saved_before=NOON + 9 * MINUTE, state=RunState.SUSPENDED), "abe", id="saved-and-state"
     ),
     pytest.param(Query(index={"ward": "B"}, saved_before=NOON + 3 * MINUTE), "bc", id="saved-fact"),
+    pytest.param(Query(to="managers"), "af", id="audience"),
+    pytest.param(Query(to="Eve"), "f", id="one-of-an-audience"),
+    pytest.param(Query(to="managers", flow="m:f"), "a", id="audience-and-flow"),
+    pytest.param(Query(to="managers", waiting_for="number"), "a", id="audience-and-event"),
+    pytest.param(Query(to="managers", index={"bed": "B"}), "a", id="audience-and-fact"),
+    pytest.param(Query(to="Managers"), "", id="no-such-audience"),
     pytest.param(Query(flow="no:flow"), "", id="nothing"),
 ]
 
@@ -141,6 +147,28 @@ class SearchContract:
         assert [run.id for run in search.find(Query(index={"ward": "B"}))] == ["r1"]
         assert [run.id for run in search.find(Query(index={"age": 1}))] == ["r1"]
 
+    def test_a_run_is_found_by_whom_it_waits_for_now(self, store: RunStore, search: Search) -> None:
+        store.create(replace(suspended_run(), wants={"to": ["Ada"]}, index={"ward": "A"}))
+        wants = {"to": ['"Eve"', "%to", "Bo"]}
+
+        store.update(claim(store).changed(state=RunState.SUSPENDED, wants=wants))
+
+        assert search.find(Query(to="Ada")) == []
+        for name in ('"Eve"', "%to", "Bo"):
+            (found,) = search.find(Query(to=name, index={"ward": "A"}))
+            assert (found.wants, found.index) == (wants, {"ward": "A"})
+        store.update(claim(store).changed(state=RunState.COMPLETE, wants=None, waiting_for=None))
+        assert search.find(Query(to="Bo")) == []
+        assert [run.id for run in search.find(Query(index={"ward": "A"}))] == ["r1"]
+
+    def test_an_audience_is_no_fact_of_a_flow(self, store: RunStore, search: Search) -> None:
+        store.create(replace(suspended_run("r1"), wants={"to": ["Ada", "Ada"]}))
+        store.create(replace(suspended_run("r2"), index={"to": "Ada", "%to": "Ada"}))
+
+        assert [run.id for run in search.find(Query(to="Ada"))] == ["r1"]
+        assert [run.id for run in search.find(Query(index={"to": "Ada"}))] == ["r2"]
+        assert [run.id for run in search.find(Query(index={"%to": "Ada"}))] == ["r2"]
+
     def test_a_refused_step_leaves_the_facts_alone(self, store: RunStore, search: Search) -> None:
         run = replace(suspended_run(), index={"ward": "A"})
         store.create(run)
@@ -167,8 +195,17 @@ def _create_six(store: RunStore) -> None:
             updated_at=NOON + 2 * MINUTE,
             index=_BOTH,
         ),
-        replace(base, id="a", index={"ward": "b", "bed": "B"}),
+        replace(
+            base, id="a", index={"ward": "b", "bed": "B"}, wants={"to": ["managers"], "ask": None}
+        ),
         replace(base, id="d", state=RunState.FAILED, updated_at=LATER),
-        replace(base, id="f", flow="m:F", waiting_for="", updated_at=None),
+        replace(
+            base,
+            id="f",
+            flow="m:F",
+            waiting_for="",
+            updated_at=None,
+            wants={"to": ["Eve", "managers"]},
+        ),
     ):
         store.create(run)

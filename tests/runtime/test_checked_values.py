@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import Enum
 from typing import Annotated, Any, ForwardRef, Literal, Optional
@@ -27,8 +27,10 @@ from longterm import (
     CannotStore,
     Engine,
     Event,
+    InvalidQuery,
     InvalidValue,
     InvalidWait,
+    NotSupported,
     RunState,
     deflow,
     respond,
@@ -37,6 +39,7 @@ from longterm import (
 from longterm import _validation as validation
 from longterm._type_shapes import shape_of, type_of
 from longterm.cli import main
+from longterm.store.memory import MemoryStore
 from longterm.testing import Answer, FakeClock, WrongScript, decode, encode, interpret, play
 
 DAY = timedelta(days=1)
@@ -408,6 +411,34 @@ def test_wants_say_what_is_asked_and_whom_and_in_which_form(engine):
     run = engine.start_flow(first_of, reject, "b")
     assert run.wants["events"] == {"reject": {"title": "str", "schema": {"type": "string"}}}
     assert engine.cancel(run.id).wants is None
+
+
+def test_runs_are_found_by_whom_they_wait_for(engine):
+    of_finance, of_both = (
+        engine.start_flow(ask, Approval, to=to) for to in ("finance", ["finance", "legal"])
+    )
+    engine.start_flow(ask, Approval)
+
+    found = engine.find_runs(to="finance", state="suspended")
+    assert {run.id for run in found} == {of_finance.id, of_both.id}
+    assert engine.find_runs(to="legal", waiting_for="answer") == [of_both]
+    engine.process_event(of_both.id, "answer", {"by": "Ada"})
+    assert engine.find_runs(to="legal") == []
+    assert engine.find_runs(to="Finance") == engine.find_runs(to="") == []
+    with pytest.raises(InvalidQuery, match="to="):
+        engine.find_runs(to=["finance"])
+
+
+def test_store_that_knows_of_no_audience_finds_nobody_else():
+    class Older(MemoryStore):
+        def find(self, query):
+            return super().find(replace(query, to=None))
+
+    engine = Engine(Older())
+    engine.start_flow(ask, Approval)
+
+    with pytest.raises(NotSupported, match="whom their waits are for"):
+        engine.find_runs(to="finance")
 
 
 def test_show_prints_what_a_wait_asks(tmp_path, capsys):

@@ -49,6 +49,11 @@ def ask(what):
 
 
 @deflow
+def consent():
+    return suspend("consent", to=["nurses", "doctors"])
+
+
+@deflow
 def measured(value):
     set_index(value=value)
     return value
@@ -141,6 +146,11 @@ def test_runs_are_listed_as_a_table_and_as_json(longterm, engine, clinic):
     assert (found["id"], found["waiting_for"]) == (runs[1].id, "dose")
     assert found["index"] == {"patient": 2, "urgent": True}
     assert longterm("runs", "--index", "urgent=1", "--json") == (0, "", "")
+
+    asked = engine.start_flow(clinic.consent)
+    _, out, _ = longterm("runs", "--to", "nurses", "--json")
+    assert json.loads(out)["id"] == asked.id
+    assert longterm("runs", "--to", "nurse", "--json") == (0, "", "")
 
 
 def test_a_run_that_no_worker_takes_is_seen(longterm, engine, clinic, monkeypatch):

@@ -214,6 +214,11 @@ class TakesOneForTrue(MemoryStore):
         ]
 
 
+class FindsForAnybody(MemoryStore):
+    def find(self, query: Query) -> list[Run]:
+        return super().find(replace(query, to=None))
+
+
 class FindsInTheOrderOfCreation(MemoryStore):
     def find(self, query: Query) -> list[Run]:
         found = {run.id for run in super().find(query)}

@@ -12,7 +12,7 @@ from typing import Final, LiteralString
 from longterm.run import RunState
 from longterm.store._rows import COLUMNS
 from longterm.store.base import Query
-from longterm.store.facts import write_facts
+from longterm.store.facts import asked_facts
 
 _NAMES: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _RUNS: Final[LiteralString] = "longterm.runs"
@@ -32,7 +32,7 @@ _AMONG_SEVERAL: Final[LiteralString] = (
 
 def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
-    facts, name = write_facts(query.index), query.waiting_for
+    facts, name = asked_facts(query), query.waiting_for
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
     asked: list[tuple[LiteralString, object]] = [
@@ -52,7 +52,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
         f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *wanted])}"
         f" ORDER BY {key} LIMIT %s"
         for wanted in ([conditions] if name is None else [conditions, among])
-        for part in _parts(query)
+        for part in _parts(query, facts)
     ]
     if len(parts) == 1:
         return parts[0], parameters
@@ -60,12 +60,12 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     return f"{union} ORDER BY id LIMIT %s", [*(parameters * len(parts)), query.limit]
 
 
-def _parts(query: Query) -> tuple[LiteralString, ...]:
+def _parts(query: Query, facts: list[str]) -> tuple[LiteralString, ...]:
     """Return the conditions under which runs are looked for apart."""
     if query.state is RunState.SUSPENDED:
         # Every suspended run waits for an event: few of them are soon found by the index of events.
         return ("runs.waiting_for IS NOT NULL",)
     is_by_index = query.flow is not None or query.waiting_for is not None
-    if query.state is None and is_by_index and not query.index:
+    if query.state is None and is_by_index and not facts:
         return ("runs.state <> 'running'", "runs.state = 'running'")
     return ("TRUE",)

@@ -35,23 +35,23 @@ _AMONG_SEVERAL: Final = f"instr(runs.waiting_for, char(10)) > 0 AND {_AWAITS}"
 
 def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
     """Return the statement that finds what a query asks for, and its parameters in order."""
-    if query.waiting_for is None or query.index:
-        return _select(query, *_index(query), _AWAITS)
+    from longterm.store.facts import asked_facts
+
+    facts = asked_facts(query)
+    if query.waiting_for is None or facts:
+        return _select(query, facts, *_index(query, facts), _AWAITS)
     # Those that wait for this alone, and those that wait for others besides; each page ends early.
-    statement, values = _select(query, "runs_by_event", "TRUE", "runs.waiting_for = ?")
-    another, _ = _select(query, "runs_by_events", "TRUE", _AMONG_SEVERAL)
+    statement, values = _select(query, [], "runs_by_event", "TRUE", "runs.waiting_for = ?")
+    another, _ = _select(query, [], "runs_by_events", "TRUE", _AMONG_SEVERAL)
     both = f"SELECT * FROM ({statement}) UNION ALL SELECT * FROM ({another}) ORDER BY id LIMIT ?"
     return both, [*values, *values, query.limit]
 
 
 def _select(
-    query: Query, index: str | None, is_in_index: str, awaits: str
+    query: Query, facts: list[str], index: str | None, is_in_index: str, awaits: str
 ) -> tuple[str, list[str | int | datetime]]:
-    from longterm.store.facts import write_facts
-
     source, key = f"runs INDEXED BY {index}" if index else "runs", "runs.id"
     conditions: list[_Condition] = []
-    facts = write_facts(query.index)
     if facts:
         # A cross join keeps its order: first the fact, then the runs that have it.
         source, key = "facts CROSS JOIN runs ON runs.id = facts.run", "facts.run"
@@ -76,9 +76,9 @@ def _select(
 _HAS_FACT: Final = "EXISTS (SELECT 1 FROM facts AS more WHERE more.fact = ? AND more.run = runs.id)"
 
 
-def _index(query: Query) -> tuple[str | None, str]:
+def _index(query: Query, facts: list[str]) -> tuple[str | None, str]:
     """Return the index to use, None if it is the facts' or the ids', and its own condition."""
-    if query.index:
+    if facts:
         return None, "TRUE"
     if query.flow is not None and (query.state is None or query.state in _USUAL):
         return "runs_by_flow", "TRUE"
