@@ -20,7 +20,8 @@ Context: TypeAlias = tuple[str, str, int | None, str]
 """What a seal binds bytes to: the column they are stored in (stack, response, result or error), the
 id of the run, the turn whose save wrote them (None: the store does not keep it), and, of a stack,
 the event that it waits for, else nothing. Of an unread event: `inbox`, the run, None, and its name.
-A plain tuple, since each turn makes several."""
+Of what is done once: `once`, its key, None, and nothing. A plain tuple, since each turn makes
+several."""
 
 _MARK: Final = bytes([SEAL])
 _HASH_BEGIN: Final = 5
@@ -135,6 +136,8 @@ def _place(context: Context | None) -> str:
     column, run_id, turn, event = context
     if column == "inbox":
         return f"the unread event {event!r} of run {run_id!r}"
+    if column == "once":
+        return f"the value under key {run_id!r}"
     return (
         f"the {column} of run {run_id!r}"
         + ("" if turn is None else f", saved in turn {turn}")

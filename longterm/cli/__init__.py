@@ -40,6 +40,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     _log_to_stderr()
     try:
+        if options.db is not None:
+            return schema.run_on_database(options)
         lease = timedelta(seconds=options.lease)
         engine = Engine(_open(options), lease=lease, max_bytes=options.max_bytes)
         _import_application(options.app)
@@ -125,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"how large a run's stack, responses or result may be: {MAX_BYTES} by default",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    parser.set_defaults(makes_store=False, own_store=None, lease=60.0)
+    parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     for module in (look, change, work, seal, schema, talk):
         module.add_commands(commands)
     return parser

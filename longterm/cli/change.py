@@ -13,6 +13,7 @@ from typing import Any, Final
 from longterm._escapes import escaped
 from longterm.cli.arguments import WrongUsage, count, days, fact, facts
 from longterm.cli.look import error_of, shortened, what_is_awaited
+from longterm.cli.schema import add_database, prune_database
 from longterm.engine import Engine
 from longterm.errors import CorruptData, FlowChanged, LongtermError, UnknownFlow
 from longterm.run import Run, RunState
@@ -68,7 +69,8 @@ def _add_deletions(commands: Any) -> None:
     prune = commands.add_parser("prune", help="delete runs that ended long ago")
     prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
     prune.add_argument("--json", action="store_true")
-    prune.set_defaults(command=prune_runs)
+    add_database(prune, "delete the rows of what was done once in a database of yours instead")
+    prune.set_defaults(command=prune_runs, on_database=prune_database)
 
 
 def send_event(engine: Engine, options: argparse.Namespace) -> int:

@@ -1,13 +1,25 @@
-"""The command `longterm migrate`: make the store's schema, bring it up to date, or print how."""
+"""The command `longterm migrate`: make the store's schema, bring it up to date, or print how.
+
+With `--db` it makes the table of the steps in a database of the application's, and `longterm prune`
+deletes old rows there.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from longterm.engine import Engine
 from longterm.errors import NotSupported
 from longterm.store.base import Migrates
+
+if TYPE_CHECKING:
+    from longterm.database import Database
 
 
 def add_commands(commands: Any) -> None:
@@ -16,7 +28,24 @@ def add_commands(commands: Any) -> None:
     migrate.add_argument(
         "--sql", action="store_true", help="only print the SQL, for a DBA to apply"
     )
-    migrate.set_defaults(command=migrate_store, makes_store=True)
+    add_database(migrate, "make the table of what is done once in a database of yours instead")
+    migrate.set_defaults(command=migrate_store, on_database=migrate_database, makes_store=True)
+
+
+def add_database(command: argparse.ArgumentParser, what: str) -> None:
+    """Let a command be about a database of the application's: its function is `on_database`."""
+    command.add_argument("--db", metavar="URL", help=f"{what}: sqlite:///shop.db, django:default")
+
+
+def run_on_database(options: argparse.Namespace) -> int:
+    """Run a command on a database of the application's."""
+    from longterm.database import Database
+
+    if options.db.startswith("django:"):
+        sys.path.insert(0, os.getcwd())  # where the module of the settings is
+        import_module("django").setup()
+    command: Callable[[Database, argparse.Namespace], int] = options.on_database
+    return command(Database(options.db), options)
 
 
 def migrate_store(engine: Engine, options: argparse.Namespace) -> int:
@@ -29,4 +58,22 @@ def migrate_store(engine: Engine, options: argparse.Namespace) -> int:
         return 0
     steps = store.migrate()
     print(f"migrated by {steps} step{'s' * (steps != 1)}" if steps else "the schema is up to date")
+    return 0
+
+
+def migrate_database(database: Database, options: argparse.Namespace) -> int:
+    """Make the table, or print how."""
+    if options.sql:
+        print(database.migration_sql())
+        return 0
+    database.migrate()
+    print("the table longterm_steps is there")
+    return 0
+
+
+def prune_database(database: Database, options: argparse.Namespace) -> int:
+    """Delete the rows of what was done long ago."""
+    count = database.prune(options.older_than)
+    shown = f"deleted {count:,} step{'s' * (count != 1)}"
+    print(json.dumps({"deleted": count}) if options.json else shown)
     return 0

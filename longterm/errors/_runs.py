@@ -116,13 +116,14 @@ class RunComplete(RunNotSuspended):
 class InvalidDeliveryKey(LongtermError):
     """Raised when the key of a delivery is no string that every store can hold as a name."""
 
-    def __init__(self, key: object) -> None:
-        """Say what was given."""
-        super().__init__(
+    def __init__(self, key: object, rule: str = "", hint: str = "") -> None:
+        """Say what was given; where it is the key of something else, what that must be."""
+        rule = rule or (
             "the key of a delivery is a string of 1 to 500 characters without NUL that does not "
-            f"begin with 'longterm.', not {shown(key)} (give the message's id in the queue, as "
-            "text)"
+            "begin with 'longterm.'"
         )
+        hint = hint or "give the message's id in the queue, as text"
+        super().__init__(f"{rule}, not {shown(key)} ({hint})")
 
 
 class KeyReused(LongtermError):

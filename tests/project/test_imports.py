@@ -18,9 +18,15 @@ PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
 ALLOWED = {
     "msgpack": ("longterm/_codec/",),
     "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
-    "psycopg": ("longterm/store/postgres/",),
+    "psycopg": ("longterm/store/postgres/", "longterm/database/_psycopg.py"),
     "psycopg_pool": ("longterm/store/postgres/_borrowed.py",),
-    "sqlite3": ("longterm/store/sqlite/", "longterm/demo/table.py"),
+    "sqlite3": (
+        "longterm/store/sqlite/",
+        "longterm/database/_sqlite.py",
+        "longterm/demo/table.py",
+    ),
+    "sqlalchemy": ("longterm/database/_sqlalchemy.py",),
+    "django": (),  # is imported by its name
     "argparse": (
         "longterm/_terminal.py",
         "longterm/cli/",
@@ -53,6 +59,7 @@ NOT_AT_IMPORT = {
     "longterm._run_json",
     "longterm._terminal",
     "longterm.cli",
+    "longterm.database",
     "longterm.demo",
     "longterm.streams",
     "longterm.testing",
