@@ -151,7 +151,8 @@ class Claim:
     """
 
     _sought: tuple[str, datetime | None] | None = None
-    """The run that the store was asked for, and until when; None once it has answered."""
+    """The run that the store was asked for, or to save on, and until when; None once it has
+    answered."""
     _state_before = RunState.SUSPENDED
     _is_in_thread = False
     _is_closed = False
@@ -339,7 +340,13 @@ class Claim:
     def save_on(self, run: Run) -> Run:
         """Save the run in the middle of its turn; it stays claimed."""
         until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
-        saved = self._update(run.changed(claimed_until=until), self.read)
+        self._sought = run.id, until
+        try:
+            saved = self._update(run.changed(claimed_until=until), self.read)
+        except LongtermError:  # as in `save`; and if it was saved, nothing may undo that
+            self.run = self._sought = None
+            raise
+        self._sought = None
         self.run, self.read, self.brought = saved.changed(outgoing=()), (), None
         self.sent = (*self.sent, *saved.outgoing)
         return self.run

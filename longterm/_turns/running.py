@@ -53,41 +53,46 @@ class Running:
     def run(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn, and save the run as the turn leaves it."""
         attempt.begin()
-        try:
-            outcome = attempt.outcome or run_turn(attempt, attempt.entry)
-            while may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
+        outcome: Outcome | None = attempt.outcome
+        while outcome is None:
+            try:
                 outcome = run_turn(attempt, attempt.entry)
-        except BaseException as error:
-            ended = self._ended_by(error, attempt)
-            if ended is None:
-                raise
-            saved = self.tell(claim.save_turn(ended))
-            if ended.state is not RunState.CANCELLED:
-                if claim.has_caller:
-                    self.on_failure(saved)
-                raise
-            return saved
+            except BaseException as error:
+                ended = self._ended_by(error, attempt)
+                if ended is None:
+                    raise
+                saved = self.tell(claim.save_turn(ended))
+                if ended.state is not RunState.CANCELLED:
+                    if claim.has_caller:
+                        self.on_failure(saved)
+                    raise
+                return saved
+            # Not in the `try`: what the store refuses here is no failure of the flow's.
+            if may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
+                outcome = None
         return self.tell(claim.save_turn(self._after(attempt, outcome)))
 
     async def arun(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
         attempt.begin()
-        try:
-            outcome = attempt.outcome or await arun_turn(attempt, attempt.entry)
-            while may_end_now(outcome) and await claim.in_thread(
+        outcome: Outcome | None = attempt.outcome
+        while outcome is None:
+            try:
+                outcome = await arun_turn(attempt, attempt.entry)
+            except BaseException as error:
+                ended = self._ended_by(error, attempt)
+                if ended is None:
+                    raise
+                saved = self.tell(await in_thread(claim.save_turn, ended))
+                if ended.state is not RunState.CANCELLED:
+                    if claim.has_caller and self.aon_failure is not None:
+                        await self.aon_failure(saved)
+                    raise
+                return saved
+            if may_end_now(outcome) and await claim.in_thread(
                 self._ends_now, claim, attempt, outcome
             ):
-                outcome = await arun_turn(attempt, attempt.entry)
-        except BaseException as error:
-            ended = self._ended_by(error, attempt)
-            if ended is None:
-                raise
-            saved = self.tell(await in_thread(claim.save_turn, ended))
-            if ended.state is not RunState.CANCELLED:
-                if claim.has_caller and self.aon_failure is not None:
-                    await self.aon_failure(saved)
-                raise
-            return saved
+                outcome = None
         return self.tell(await in_thread(claim.save_turn, self._after(attempt, outcome)))
 
     def tell(self, run: Run) -> Run:

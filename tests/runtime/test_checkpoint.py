@@ -19,6 +19,7 @@ from longterm import (
     Engine,
     NotInRun,
     RunState,
+    StoreError,
     checkpoint,
     deflow,
     respond,
@@ -217,6 +218,39 @@ def test_an_interrupted_turn_is_given_back_as_it_was_saved_last(engine, monkeypa
     assert engine.run_pending() == 1
     assert engine.get_run(run.id).waiting_for == "received"
     assert done == ["charge tea", "ship tea", "ship tea"]
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+@pytest.mark.parametrize("by", ["caller", "caller of async", "worker"])
+def test_a_store_that_fails_at_it_is_no_failure_of_the_flow(
+    engine, clock, monkeypatch, by, is_saved
+):
+    update, faults = engine.store.update, [StoreError("no answer")]
+
+    def fails(run):
+        if run.state is not RunState.RUNNING or not faults:
+            return update(run)
+        if is_saved:
+            update(run)
+        raise faults.pop()
+
+    monkeypatch.setattr(engine.store, "update", fails)
+    if by == "worker":
+        engine.start(charge, ("tea",), at=timedelta(0))
+        engine.run_pending()
+    elif by == "caller":
+        with pytest.raises(StoreError, match="no answer"):
+            engine.start_flow(charge, "tea")
+    else:
+        with pytest.raises(StoreError, match="no answer"):
+            asyncio.run(engine.astart_flow(charge_async, "tea"))
+    assert done == ["charge tea"]
+    clock.advance(2 * MINUTE)
+    engine.run_pending()
+
+    (run,) = engine.find_runs()
+    assert (run.state, run.waiting_for) == (RunState.SUSPENDED, "received")
+    assert done == ["charge tea"] * (1 if is_saved else 2) + ["ship tea"]
 
 
 def test_outside_of_a_run_it_is_refused():
