@@ -1,15 +1,15 @@
-"""An event that a run was sent and has not read yet, as stores keep it and as callers see it.
+"""An event in the inbox of a run, as stores keep it and as callers see it.
 
 Plain data. Its value is encoded, so that a store never decodes; `UnreadEvent.value` decodes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from longterm._codec import decode
+from longterm._codec import decode, decode_text, encode_text
 from longterm._event_names import RESERVED
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["Receipt", "UnreadEvent"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnreadEvent:
-    """An event in the inbox of a run."""
+    """An event that a run was sent and has not read, or has refused."""
 
     run_id: str
     event_id: str
@@ -35,11 +35,25 @@ class UnreadEvent:
     number: int = 0
     """Its place among all events that were sent to the run, from 1 on. The store gives it. One that
     has failed the run by `process_event` comes before these: 0, or less."""
+    encoded_refusal: str | None = field(default=None, repr=False)
+    """What `refusal` says; as plain text, unless there is a payload codec."""
 
     @property
     def value(self) -> Any:
         """The event's value, which the flow's `suspend` will return."""
         return decode(self.encoded_value, inbox_context(self.run_id, self.event_id))
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the turn that read it has refused it; None: it is unread."""
+        if self.encoded_refusal is None:
+            return None
+        return decode_text(self.encoded_refusal, inbox_context(self.run_id, self.event_id))
+
+    def with_refusal(self, reason: str) -> UnreadEvent:
+        """Return it as it is kept once a turn has refused it."""
+        context = inbox_context(self.run_id, self.event_id)
+        return replace(self, encoded_refusal=encode_text(reason, context))
 
     @property
     def has_own_key(self) -> bool:

@@ -114,18 +114,19 @@ class Events(Parts):
         """Take an event out of the inbox of a run that waits, or has failed; nobody reads it then.
 
         For one that can never be read: it fails the run each time, or its turn is always refused. A
-        run that was parked for it goes on with the events after it. Runs no code of the flow.
+        run that was parked for it goes on with the events after it. Runs no code of the flow. One
+        that the run has refused is taken out whatever the run does.
 
         Args:
             run_id: the run's id.
-            number: the event's, as `unread_events` shows it.
+            number: the event's, as `unread_events` and `refused_events` show it.
 
         Returns:
             The event that was taken out.
 
         Raises:
             UnknownRun: the store has no such run.
-            UnknownEvent: the run has no such event unread.
+            UnknownEvent: the run has no such event unread or refused.
             RunBusy: it is in the middle of a turn.
             RunComplete, RunNotSuspended: it has ended.
             NotSupported: the store keeps no events.

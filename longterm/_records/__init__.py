@@ -109,10 +109,34 @@ class Records:
             NotSupported: the store keeps no events.
         """
         run = self.get_run(run_id)
+        begin = BEFORE_ALL if after is None else after
+        return self._inbox().unread(run.id, after=begin, limit=limit)
+
+    def refused_events(
+        self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
+    ) -> list[UnreadEvent]:
+        """Return the events that a run has read and refused, oldest first; `refusal` says why.
+
+        Their values did not fit what the run waits for, and their senders could not be told. They
+        are kept as long as their keys, or until `discard_event`.
+
+        Args:
+            run_id: the run's id.
+            after: the number of the last event of the page before; None: from the first on.
+            limit: how many to return at most.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            NotSupported: the store keeps no events.
+        """
+        run = self.get_run(run_id)
+        begin = BEFORE_ALL if after is None else after
+        return self._inbox().refused(run.id, after=begin, limit=limit)
+
+    def _inbox(self) -> Inbox:
         if not isinstance(self.store, Inbox):
             raise NotSupported(self.store, "an inbox")
-        begin = BEFORE_ALL if after is None else after
-        return self.store.unread(run.id, after=begin, limit=limit)
+        return self.store
 
     def delete(
         self,
@@ -169,7 +193,8 @@ class Records:
     def prune(self, older_than: timedelta) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
 
-        The keys of deliveries that are older than 30 days are forgotten, too.
+        The keys of deliveries that are older than 30 days are forgotten, too, and the events that
+        runs have refused.
 
         Raises:
             NotSupported: the store cannot delete.
@@ -190,6 +215,12 @@ class Records:
     ) -> list[UnreadEvent]:
         """Return the events that a run was sent and has not read; see `unread_events`."""
         return await in_thread(self.unread_events, run_id, after=after, limit=limit)
+
+    async def arefused_events(
+        self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
+    ) -> list[UnreadEvent]:
+        """Return the events that a run has read and refused; see `refused_events`."""
+        return await in_thread(self.refused_events, run_id, after=after, limit=limit)
 
     async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
         """Find runs by what is known of them, from asynchronous code; see `find_runs`."""

@@ -14,7 +14,7 @@ from longterm.errors import CorruptData, NotSupported, UnknownRun
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import Query, Rewriting, RunStore, Search
 from longterm.store.inbox import BEFORE_ALL, Inbox
-from longterm.unread import inbox_context
+from longterm.unread import UnreadEvent, inbox_context
 
 _AT_ONCE: Final = 100
 
@@ -68,7 +68,7 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
     """Seal a run, and report it; False if it is in the middle of a turn."""
     assert isinstance(store, Rewriting)
     try:
-        has_sealed = bool(run.unread) and isinstance(store, Inbox) and _seal_unread(store, run.id)
+        has_sealed = isinstance(store, Inbox) and _seal_inbox(store, run)
         while run.state is not RunState.RUNNING:
             sealed = _sealed(run)
             if sealed == run:
@@ -88,17 +88,25 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
     return True
 
 
-def _seal_unread(store: Inbox, run_id: str) -> bool:
-    """Seal the events that a run has not read; return whether any was sealed otherwise."""
-    has_sealed, last = False, BEFORE_ALL
-    while page := store.unread(run_id, after=last, limit=_AT_ONCE):
-        for event in page:
-            context = inbox_context(run_id, event.event_id)
-            value = rewrap(event.encoded_value, context)
-            if value != event.encoded_value:
-                has_sealed |= store.rewrite_unread(replace(event, encoded_value=value))
-        last = page[-1].number
+def _seal_inbox(store: Inbox, run: Run) -> bool:
+    """Seal the events that a run has not read, or refused; return whether any was otherwise."""
+    has_sealed = False
+    for page_after in (store.unread, store.refused) if run.unread else (store.refused,):
+        last = BEFORE_ALL
+        while page := page_after(run.id, after=last, limit=_AT_ONCE):
+            for event in page:
+                sealed = _sealed_event(event)
+                has_sealed |= sealed != event and store.rewrite_unread(sealed)
+            last = page[-1].number
     return has_sealed
+
+
+def _sealed_event(event: UnreadEvent) -> UnreadEvent:
+    """Return an event as it would be stored now."""
+    context = inbox_context(event.run_id, event.event_id)
+    event = replace(event, encoded_value=rewrap(event.encoded_value, context))
+    reason = event.refusal
+    return event if reason is None else event.with_refusal(reason)
 
 
 def _sealed(run: Run) -> Run:

@@ -34,7 +34,7 @@ def check_sent(event_id: object, value: Any) -> None:
 
 
 def log_refused(event: UnreadEvent, error: InvalidValue) -> None:
-    """Log that an event of a run's inbox was taken out, since its value does not fit."""
+    """Log that an event of a run's inbox is refused, since its value does not fit."""
     _log.warning(
         "run %s: event %d, %r, does not fit %s and is refused; the run waits on",
         *(event.run_id, event.number, event.event_id, error.wanted),

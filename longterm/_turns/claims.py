@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from longterm._event_names import CANCEL, START, is_control, next_of
 from longterm._turns.keeper import Keeper, warn
 from longterm._turns.threads import in_thread
-from longterm._turns.transitions import refusal, refused_start, released_run
+from longterm._turns.transitions import refusal, refused_event, refused_start, released_run
 from longterm.clock import Clock
 from longterm.errors import (
     ClaimLost,
     ClockSkew,
     CorruptData,
+    InvalidValue,
     LongtermError,
     NotSupported,
     RunExists,
@@ -305,6 +306,14 @@ class Claim:
         self.read = (*self.read, *read)
         return read[0]
 
+    def refuse(self, error: InvalidValue) -> None:
+        """Have the event that was read last stay in the inbox as refused, once the run is saved."""
+        from longterm._turns.checks import log_refused  # seldom needed
+
+        *before, event = self.read
+        log_refused(event, error)
+        self.read = (*before, refused_event(event, error))
+
     def save_turn(self, run: Run) -> Run:
         """Save what a turn made of the run.
 
@@ -323,7 +332,10 @@ class Claim:
     def save(
         self, run: Run, read: Sequence[UnreadEvent] = (), kept: UnreadEvent | None = None
     ) -> Run:
-        """Save the run, and take events out of its inbox, or put one in; the claim is over."""
+        """Save the run, and take events out of its inbox, or put one in; the claim is over.
+
+        Those that were refused stay there as such.
+        """
         self.is_saving = True
         self._claims.keeper.drop(self)
         try:

@@ -1,4 +1,4 @@
-"""How an event is taken out of an inbox that nobody is to read; runs no code of the flow."""
+"""How an event is taken out of an inbox that nobody is to read or has refused."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
-    """Take an unread event out of the inbox of a run that waits, or has failed; return it.
+    """Take an event out of the inbox of a run that waits, or has failed; return it.
+
+    One that was refused is taken out whatever the run does.
 
     Raises:
-        UnknownEvent: no such event is unread.
+        UnknownEvent: no such event is unread or refused.
         RunBusy: the run is in the middle of a turn.
         RunComplete, RunNotSuspended: it has ended, and its events are kept with it.
         NotSupported: the store keeps no events.
@@ -26,6 +28,9 @@ def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
     inbox = claims.inbox
     if inbox is None:
         raise NotSupported(claims.store, "an inbox")
+    refused = inbox.refused(run_id, after=number - 1, limit=1)
+    if refused and refused[0].number == number and inbox.forget_refused(run_id, number):
+        return refused[0]
     with claims.open() as claim, claim:
         state = claims.store.get(run_id).state
         if state is RunState.FAILED:

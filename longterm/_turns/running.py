@@ -152,9 +152,7 @@ class Running:
             try:
                 return end_of_wait(result, waiting_for, slots)
             except InvalidValue as error:
-                from longterm._turns.checks import log_refused
-
-                log_refused(unread, error)
+                claim.refuse(error)
         return end_of_wait(None, waiting_for, slots)
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:

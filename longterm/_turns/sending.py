@@ -66,9 +66,9 @@ class Sending:
         if revision is not None and not takes(inbox.post, "revision"):
             raise NotSupported(inbox, "posts to a revision of a run")
         check_event_size(event_id, value, self._max_event_bytes)
-        if "pydantic" in sys.modules:  # else this process has no use for types
-            self._check(run_id, event_id, value)
         delivery = unnamed_delivery() if key is None else delivery_of(event_id, value, key)
+        if "pydantic" in sys.modules:  # else this process has no use for types
+            self._check(run_id, event_id, value, delivery)
         encoded = encoded_value(run_id, event_id, value)
         event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
         return self._post(inbox, event, delivery, self._max_unread, revision)
@@ -170,11 +170,11 @@ class Sending:
         if run.next_unread is not None:
             raise StaleEvent(run.id, revision, revision)
 
-    def _check(self, run_id: str, event_id: str, value: Any) -> None:
+    def _check(self, run_id: str, event_id: str, value: Any, delivery: Delivery) -> None:
         """Check what a run reads at once, if it says a type and all that its frames hold is here.
 
         Raises:
-            InvalidValue: the run waits for something else.
+            InvalidValue: the run waits for something else, and does not know the delivery.
         """
         run = self._claims.store.get(run_id)
         forms = {} if run.wants is None else run.wants.get("events", {})
@@ -185,7 +185,8 @@ class Sending:
             slots = frames_of(run.stack, run, self._claims.store)[-1].slots
             end_of_wait(WaitResult(value, name=event_id), run.waiting_for, slots)
         except InvalidValue:
-            raise
+            if not self._is_taken(run, delivery):
+                raise
         except LongtermError:  # the turn itself says so, where the flow's code is
             return
 

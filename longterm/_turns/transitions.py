@@ -31,6 +31,7 @@ from longterm.run import Run, RunState
 
 if TYPE_CHECKING:
     from longterm._codec.seal import Context
+    from longterm.unread import UnreadEvent
 
 _HERE = os.path.dirname(__file__) + os.sep
 _LONGEST_ERROR = 100_000
@@ -132,6 +133,11 @@ def _run_of(error: BaseException) -> object:
 def parked_run(run: Run, error: BaseException) -> Run:
     """Return a claimed run as it was before its turn, with the reason why it cannot go on here."""
     return released_run(run).with_error(_reason(error))
+
+
+def refused_event(event: UnreadEvent, error: BaseException) -> UnreadEvent:
+    """Return an event of an inbox that a turn has read and refused, with the reason."""
+    return event.with_refusal(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -205,7 +205,7 @@ class Turns:
     ) -> Run:
         """Run one turn of a claimed run, and save it; None is the end of its wait.
 
-        If an event of its inbox does not fit, that is taken out, and the run waits on.
+        If an event of its inbox does not fit, that is refused, and the run waits on.
         """
         assert claim.run is not None
         try:
@@ -236,15 +236,15 @@ class Turns:
     def _refuse_read(self, claim: Claim, error: InvalidValue) -> Run:
         """Let a run wait on that has read a value of its inbox which it cannot take.
 
+        The event is kept as refused.
+
         Raises:
             InvalidValue: it has read nothing; whoever brought the value is told.
         """
         if not claim.read:
             raise error
         assert claim.run is not None
-        from longterm._turns.checks import log_refused
-
-        log_refused(claim.read[-1], error)
+        claim.refuse(error)
         run = released_run(claim.run)
         if run.encoded_error is not None:
             run = unparked(run, self._store)

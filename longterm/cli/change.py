@@ -46,7 +46,7 @@ def add_commands(commands: Any) -> None:
     cancel.add_argument("--force", action="store_true", help="end it without running its code")
     cancel.add_argument("--json", action="store_true")
     cancel.set_defaults(command=cancel_run)
-    discard = commands.add_parser("discard", help="take an unread event out of a run's inbox")
+    discard = commands.add_parser("discard", help="take an event out of a run's inbox")
     discard.add_argument("run")
     discard.add_argument("number", type=int, help="the event's number, as `longterm show` has it")
     discard.add_argument("--json", action="store_true")
@@ -106,7 +106,7 @@ def _stored(receipt: Receipt, options: argparse.Namespace) -> int:
 
 
 def discard_event(engine: Engine, options: argparse.Namespace) -> int:
-    """Take an unread event out of an inbox."""
+    """Take an event out of an inbox."""
     event = engine.discard_event(options.run, options.number)
     facts = {"run_id": event.run_id, "number": event.number, "event": event.event_id}
     if options.json:

@@ -21,6 +21,7 @@ from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
 from longterm.errors import CorruptData
 from longterm.run import Run, RunState
+from longterm.store.inbox import Inbox
 from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
@@ -92,9 +93,15 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         text = described(run, "stack")
         stack = None if text is None else _with_source(text)
         inbox = [_event_as_json(event) for event in _unread(engine, run)]
-        print(json.dumps({**run.to_dict(), "stack": stack, "inbox": inbox}, indent=2))
+        refused = [_event_as_json(event) for event in _refused(engine, run)]
+        events = {"inbox": inbox, "refused": refused}
+        print(json.dumps({**run.to_dict(), "stack": stack, **events}, indent=2))
         return 0
-    for line in (*_lines(run, engine.clock.now()), *_inbox_lines(_unread(engine, run))):
+    for line in (
+        *_lines(run, engine.clock.now()),
+        *_inbox_lines("Unread", _unread(engine, run)),
+        *_inbox_lines("Refused", _refused(engine, run)),
+    ):
         print(line if options.full else shortened(line, "--full shows it"))
     return 0
 
@@ -149,24 +156,37 @@ def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
         last = page[-1].number
 
 
-def _inbox_lines(events: Iterator[UnreadEvent]) -> Iterator[str]:
+def _refused(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
+    """Return the events that a run has refused."""
+    last = None
+    is_kept = isinstance(engine.store, Inbox)
+    while is_kept and (page := engine.refused_events(run.id, after=last)):
+        yield from page
+        last = page[-1].number
+
+
+def _inbox_lines(what: str, events: Iterator[UnreadEvent]) -> Iterator[str]:
     """Return the events of an inbox for people."""
     for place, event in enumerate(events):
         if place == 0:
             yield ""
-            yield "Unread events (oldest first):"
+            yield f"{what} events (oldest first):"
         key = f", key {escaped(event.key)}" if event.has_own_key else ""
         yield f"{event.number}: {escaped(event.event_id)}, sent {_moment(event.sent_at)}{key}"
         yield from (f"    {line}" for line in _value_of(event).splitlines())
+        if reason := _reason_of(event):
+            yield f"    refused: {escaped(reason)}"
 
 
 def _event_as_json(event: UnreadEvent) -> dict[str, Any]:
+    reason = _reason_of(event)
     return {
         "number": event.number,
         "event": event.event_id,
         "key": event.key if event.has_own_key else None,
         "sent_at": event.sent_at.isoformat(),
         "value": _value_of(event),
+        **({} if reason is None else {"refusal": reason}),
     }
 
 
@@ -175,6 +195,14 @@ def _value_of(event: UnreadEvent) -> str:
     context = inbox_context(event.run_id, event.event_id)
     try:
         return describe(event.encoded_value, context).rstrip()
+    except CorruptData as error:
+        return f"({error})"
+
+
+def _reason_of(event: UnreadEvent) -> str | None:
+    """Return why an event was refused; None: it is unread."""
+    try:
+        return event.refusal
     except CorruptData as error:
         return f"({error})"
 

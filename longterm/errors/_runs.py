@@ -175,14 +175,15 @@ class InboxFull(LongtermError):
 
 
 class UnknownEvent(LongtermError):
-    """Raised when an event is to be discarded that a run has not unread."""
+    """Raised when an event is to be discarded that is not in the inbox of its run."""
 
     def __init__(self, run_id: str, number: int) -> None:
         """Keep the run and the number."""
         self.run_id = run_id
         self.number = number
         super().__init__(
-            f"run {run_id!r} has no unread event {number} (see unread_events for those that it has)"
+            f"run {run_id!r} has no event {number} that is unread or refused "
+            "(see unread_events and refused_events for those that it has)"
         )
 
 

@@ -1,4 +1,4 @@
-"""An unread event as a row of a table: what SQL stores have in common. Knows no database.
+"""An event in an inbox as a row of a table: what SQL stores have in common. Knows no database.
 
 Each row carries a checksum of what was posted, as that of a run does.
 """
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("run", "number", "event", "value", "key", "digest", "sent_at", "checksum"),
 )
-"""The columns in the order of a row."""
+"""The columns that a post writes."""
+
+READ: Final[tuple[LiteralString, ...]] = (*COLUMNS, "refused")
+"""The columns in the order of a row that is read."""
 
 
 def checksum_of(event: UnreadEvent) -> int:
@@ -31,7 +34,9 @@ def checksum_of(event: UnreadEvent) -> int:
         event.digest,
         moment_text(event.sent_at) or "",
     )
-    return crc32(event.encoded_value, crc32("\0".join(texts).encode("utf-8", "surrogatepass")))
+    found = crc32(event.encoded_value, crc32("\0".join(texts).encode("utf-8", "surrogatepass")))
+    refusal = event.encoded_refusal
+    return found if refusal is None else crc32(refusal.encode("utf-8", "surrogatepass"), found ^ 1)
 
 
 def event_of(row: Sequence[Any]) -> UnreadEvent:
@@ -42,7 +47,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
     """
     from longterm.unread import UnreadEvent  # most processes read none
 
-    run_id, number, name, value, key, digest, sent_at, kept = row
+    run_id, number, name, value, key, digest, sent_at, kept, refusal = row
     event = None
     try:
         event = UnreadEvent(
@@ -53,6 +58,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
             digest=digest,
             sent_at=datetime.fromisoformat(sent_at) if isinstance(sent_at, str) else sent_at,
             number=number,
+            encoded_refusal=refusal,
         )
         if checksum_of(event) != kept:
             event = None

@@ -31,6 +31,7 @@ MIGRATIONS: Final = (
     "0008_older_writers.sql",
     "0009_details.sql",
     "0010_control.sql",
+    "0011_refused.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

@@ -32,6 +32,9 @@ class Inbox(Protocol):
     that a claim or a save sees at once what was posted before it. Events are deleted with their
     run, and a run keeps the key of an unread event however old it is.
 
+    A turn may have **refused** an event that it has read. That is kept in the inbox with the reason
+    and its key, and is unread no more; `Keys.forget_keys` forgets it as it does keys.
+
     A run **can go on** by an event if it is suspended, waits for one that is unread, and has no
     error, or no deadline: one that has both could not be carried on by a worker, and waits for its
     deadline. An unread
@@ -72,6 +75,16 @@ class Inbox(Protocol):
         """
         ...
 
+    def refused(
+        self, run_id: str, *, after: int = BEFORE_ALL, limit: int = 100
+    ) -> list[UnreadEvent]:
+        """Return the events that a run has refused, like `unread`."""
+        ...
+
+    def forget_refused(self, run_id: str, number: int) -> bool:
+        """Forget an event that was refused; False if there is none with this number."""
+        ...
+
     def claim_unread(
         self,
         *,
@@ -91,6 +104,8 @@ class Inbox(Protocol):
     ) -> Run:
         """Save a run like `update`, and in the same step take out events that its turn has read.
 
+        Of these, one with an `encoded_refusal` stays in the inbox, with that, as refused.
+
         An event that is `kept`, since the turn that it began has failed, is put into the inbox in
         the same step, before all others: its number is 0, or below the lowest. The run keeps its
         key as `post` does.
@@ -101,7 +116,10 @@ class Inbox(Protocol):
         ...
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
-        """Replace the bytes of an unread event, and nothing else; False if it is there no more."""
+        """Replace what is encoded of an event in an inbox, and nothing else.
+
+        False if it is there no more, or has been refused, or not, since it was read.
+        """
         ...
 
 

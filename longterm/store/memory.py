@@ -42,7 +42,7 @@ class MemoryStore:
         self._keys: dict[str, dict[str, tuple[str, datetime]]] = {}
         """Of each run the keys of deliveries, with their digests and when they were taken."""
         self._inbox: dict[str, dict[int, UnreadEvent]] = {}
-        """Of each run the unread events by their numbers, in order."""
+        """Of each run the events that are unread or refused by their numbers, in order."""
         self._posted: dict[str, int] = {}
         """Of each run the number of its last event."""
         self._outbox: dict[str, Message] = {}
@@ -99,11 +99,15 @@ class MemoryStore:
 
     def forget_keys(self, *, taken_before: datetime) -> int:
         with self._lock.alone():
+            for inbox in self._inbox.values():
+                for event in list(inbox.values()):
+                    if event.encoded_refusal is not None and event.sent_at < taken_before:
+                        del inbox[event.number]
             old = [
                 (run_id, key)
                 for run_id, kept in self._keys.items()
                 for key, (_, taken_at) in kept.items()
-                if taken_at < taken_before and not self._is_unread(run_id, key)
+                if taken_at < taken_before and not self._is_in_inbox(run_id, key)
             ]
             for run_id, key in old:
                 del self._keys[run_id][key]
@@ -185,9 +189,30 @@ class MemoryStore:
             found = [
                 event
                 for event in self._inbox.get(run_id, {}).values()
-                if event.number > after and (events is None or event.event_id in events)
+                if event.number > after
+                and event.encoded_refusal is None
+                and (events is None or event.event_id in events)
             ]
         return found[:limit]
+
+    def refused(
+        self, run_id: str, *, after: int = BEFORE_ALL, limit: int = 100
+    ) -> list[UnreadEvent]:
+        with self._lock.alone():
+            found = [
+                event
+                for event in self._inbox.get(run_id, {}).values()
+                if event.number > after and event.encoded_refusal is not None
+            ]
+        return found[:limit]
+
+    def forget_refused(self, run_id: str, number: int) -> bool:
+        with self._lock.alone():
+            inbox = self._inbox.get(run_id, {})
+            if number not in inbox or inbox[number].encoded_refusal is None:
+                return False
+            del inbox[number]
+        return True
 
     def claim_unread(
         self,
@@ -235,9 +260,14 @@ class MemoryStore:
     def rewrite_unread(self, event: UnreadEvent) -> bool:
         with self._lock.alone():
             inbox = self._inbox.get(event.run_id, {})
-            if event.number not in inbox:
+            kept = inbox.get(event.number)
+            if kept is None or (kept.encoded_refusal is None) != (event.encoded_refusal is None):
                 return False
-            inbox[event.number] = replace(inbox[event.number], encoded_value=event.encoded_value)
+            inbox[event.number] = replace(
+                kept,
+                encoded_value=event.encoded_value,
+                encoded_refusal=event.encoded_refusal,
+            )
         return True
 
     def find(self, query: Query) -> list[Run]:
@@ -297,7 +327,10 @@ class MemoryStore:
             run = self._keep(run, failed)
         # An exception of a signal comes at a call, and there is none: all of this, or nothing.
         for event in read:
-            del self._inbox[run.id][event.number]
+            if event.encoded_refusal is None:
+                del self._inbox[run.id][event.number]
+            else:
+                self._inbox[run.id][event.number] = event
         self._outbox |= messages
         self._runs[run.id] = run
         if (kept := kept_key(run)) is not None:
@@ -319,7 +352,7 @@ class MemoryStore:
         self._runs[run.id] = run
         return run
 
-    def _is_unread(self, run_id: str, key: str) -> bool:
+    def _is_in_inbox(self, run_id: str, key: str) -> bool:
         return any(event.key == key for event in self._inbox.get(run_id, {}).values())
 
     def _claim(self, run_id: str, event_id: str, now: datetime, until: datetime) -> Run | None:

@@ -28,7 +28,7 @@ class InboxContract:
         if not isinstance(store, Inbox):
             pytest.skip(
                 "the store keeps no events "
-                "(post, unread, claim_unread, update_read, rewrite_unread)"
+                "(post, unread, refused, forget_refused, claim_unread, update_read, rewrite_unread)"
             )
         return store
 

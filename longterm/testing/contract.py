@@ -30,6 +30,7 @@ from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._outbox_contract import OutboxContract
 from longterm.testing._race_contract import RaceContract
+from longterm.testing._refusal_contract import RefusalContract
 from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
@@ -50,6 +51,7 @@ class StoreContract(
     KeyContract,
     InboxContract,
     UnreadContract,
+    RefusalContract,
     OutboxContract,
     DeadlineContract,
     SearchContract,

@@ -30,10 +30,15 @@ from longterm import (
     InvalidQuery,
     InvalidValue,
     InvalidWait,
+    KeyReused,
     NotSupported,
+    RunComplete,
     RunState,
+    UnknownEvent,
     deflow,
     respond,
+    set_keys,
+    set_payload_codec,
     suspend,
 )
 from longterm import _validation as validation
@@ -41,6 +46,7 @@ from longterm._type_shapes import shape_of, type_of
 from longterm.cli import main
 from longterm.store.memory import MemoryStore
 from longterm.testing import Answer, FakeClock, WrongScript, decode, encode, interpret, play
+from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
 
 DAY = timedelta(days=1)
 
@@ -66,6 +72,16 @@ class Row(TypedDict):
 
 class Plain:
     """A class that pydantic does not know."""
+
+
+class Reversed:
+    """A payload codec, as far as tests need one."""
+
+    def encode(self, data):
+        return data[::-1]
+
+    def decode(self, data):
+        return data[::-1]
 
 
 PICKY: dict[str, Exception] = {}
@@ -327,7 +343,7 @@ def test_what_is_sent_to_a_waiting_run_is_checked_by_its_wait(engine):
 
 
 @pytest.mark.parametrize("way", ["inline", "worker", "asynchronous"])
-def test_misfit_in_the_inbox_is_taken_out_and_the_run_waits_on(engine, way, caplog):
+def test_misfit_in_the_inbox_is_kept_as_refused_and_the_run_waits_on(engine, way, caplog):
     run = asyncio.run(engine.astart_flow(asks_later if way == "asynchronous" else asks_later_often))
     for value in ("five", 2):
         engine.send(run.id, "n", value)
@@ -347,6 +363,82 @@ def test_misfit_in_the_inbox_is_taken_out_and_the_run_waits_on(engine, way, capl
     run = engine.get_run(run.id)
     assert (run.state, run.unread, run.error) == (RunState.SUSPENDED, (), None)
     assert run.waiting_for == ("approve" if way == "asynchronous" else "n")
+    (refused,) = engine.refused_events(run.id)
+    assert (refused.number, refused.event_id, refused.value) == (1, "n", "five")
+    assert refused.refusal.startswith("the value of event 'n' does not fit int: ")
+    assert "five" not in refused.refusal
+    assert asyncio.run(engine.arefused_events(run.id, after=1)) == []
+
+
+def test_key_of_a_refused_event_is_taken(engine):
+    run = engine.start_flow(asks_often)
+    for value in (1, "x"):
+        engine.send(run.id, "n", value, key=f"key of {value}")
+    engine.run_pending()
+    before = stored(engine, run)
+
+    assert engine.send(run.id, "n", "x", key="key of x").is_duplicate
+    assert engine.process_event(run.id, "n", "x", key="key of x").is_duplicate
+    with pytest.raises(KeyReused):
+        engine.send(run.id, "n", 2, key="key of x")
+
+    assert stored(engine, run) == before
+    assert engine.process_event(run.id, "n", 2).result == [1, 2]
+
+
+def test_refused_event_is_discarded_whatever_the_run_does(engine):
+    run = engine.start_flow(polls_later)
+    for value in ("x", "y", "z"):
+        engine.send(run.id, "n", value)
+    run = engine.process_event(run.id, "go")
+    assert run.state is RunState.COMPLETE
+    assert [event.value for event in engine.refused_events(run.id)] == ["x", "y", "z"]
+
+    assert engine.discard_event(run.id, 2).value == "y"
+
+    assert [event.value for event in engine.refused_events(run.id)] == ["x", "z"]
+    with pytest.raises(RunComplete):
+        engine.discard_event(run.id, 2)
+    waits = engine.start_flow(asks_often)
+    with pytest.raises(UnknownEvent, match="no event 1 that is unread or refused"):
+        engine.discard_event(waits.id, 1)
+    engine.delete(run.id)
+    assert engine.store.refused(run.id) == []
+
+
+def test_show_prints_what_a_run_has_refused(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    run = Engine(url).start_flow(asks_often)
+    for value in (1, "x", 2):
+        Engine(url).send(run.id, "n", value)
+    Engine(url).run_pending()
+
+    assert main(["--store", url, "show", run.id]) == 0
+    out = capsys.readouterr().out
+    assert "Refused events (oldest first):\n2: n, sent " in out
+    assert "    refused: the value of event 'n' does not fit int: " in out
+    assert main(["--store", url, "show", run.id, "--json"]) == 0
+    (refused,) = json.loads(capsys.readouterr().out)["refused"]
+    assert (refused["number"], refused["value"]) == (2, "'x'")
+    assert refused["refusal"].startswith("the value of event 'n' does not fit int: ")
+
+
+def test_refused_events_are_sealed_anew(engine, envelope):  # noqa: F811
+    set_keys(KEY)
+    set_payload_codec(Reversed())
+    run = engine.start_flow(asks_later_often)
+    engine.send(run.id, "n", "five")
+    run = engine.process_event(run.id, "go")
+    (kept,) = engine.store.refused(run.id)
+    assert "int" not in kept.encoded_refusal
+    set_keys(OTHER_KEY, KEY)
+
+    assert engine.seal_runs().sealed == 1
+    assert engine.seal_runs().unchanged == 1
+
+    set_keys(OTHER_KEY)
+    (refused,) = engine.refused_events(run.id)
+    assert (refused.value, "does not fit int" in refused.refusal) == ("five", True)
 
 
 def test_misfit_that_was_sent_before_is_refused_before_the_event_that_comes(engine):

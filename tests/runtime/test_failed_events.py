@@ -214,7 +214,7 @@ def test_what_cannot_be_discarded_is_refused(engine):
     engine.send(run.id, "other", 1)
 
     for number in (0, 2):
-        with pytest.raises(UnknownEvent, match=f"no unread event {number}"):
+        with pytest.raises(UnknownEvent, match=f"no event {number} that is unread"):
             engine.discard_event(run.id, number)
     with engine._claims.open() as claim:
         claim.take(run.id, "go")

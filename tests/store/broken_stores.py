@@ -325,6 +325,14 @@ class ForgetsKeysOfUnreadEvents(MemoryStore):
         return len(found)
 
 
+class ForgetsWhatIsRefused(MemoryStore):
+    def update_read(
+        self, run: Run, events: Sequence[UnreadEvent], *, kept: UnreadEvent | None = None
+    ) -> Run:
+        read = [replace(event, encoded_refusal=None) for event in events]
+        return super().update_read(run, read, kept=kept)
+
+
 class LeavesEventsOfDeletedRuns(MemoryStore):
     def _forget(self, run_id: str) -> None:
         del self._runs[run_id]

@@ -22,7 +22,7 @@ else:
 
 
 class PostgresInbox:
-    """The part of the store that keeps events until they are read."""
+    """The part of the store that keeps events until they are read, and those that are refused."""
 
     _database: Database
     _unreadable: Unreadable
@@ -81,6 +81,18 @@ class PostgresInbox:
             answer = self._database.execute(sql.UNREAD_NAMED, parameters, operation)
         return [event_of(row) for row in answer.rows]
 
+    def refused(
+        self, run_id: str, *, after: int = BEFORE_ALL, limit: int = 100
+    ) -> list[UnreadEvent]:
+        operation = f"read what run {run_id!r} has refused"
+        answer = self._database.execute(sql.REFUSED, (run_id, after, limit), operation)
+        return [event_of(row) for row in answer.rows]
+
+    def forget_refused(self, run_id: str, number: int) -> bool:
+        operation = f"forget an event of run {run_id!r}"
+        answer = self._database.execute(sql.FORGET_REFUSED, (run_id, number), operation)
+        return bool(answer.rows) or answer.is_repeated
+
     def claim_unread(
         self,
         *,
@@ -100,9 +112,19 @@ class PostgresInbox:
         return in_order_of_saves(self._unreadable.claimed(rows, now))
 
     def forget_keys(self, *, taken_before: datetime) -> int:
-        return len(self._database.execute(sql.FORGET_KEYS, (taken_before,), "forget old keys").rows)
+        moments = (taken_before, taken_before, taken_before)
+        return len(self._database.execute(sql.FORGET_KEYS, moments, "forget old keys").rows)
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
-        parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)
+        parameters = (
+            *(event.encoded_value, event.encoded_refusal, checksum_of(event)),
+            *(event.run_id, event.number, event.encoded_refusal is None),
+        )
         operation = f"rewrite an event of run {event.run_id!r}"
         return bool(self._database.execute(sql.REWRITE_UNREAD, parameters, operation).rows)
+
+
+def columns_of_refused(events: Collection[UnreadEvent]) -> list[list[Any]]:
+    """Return what is written of events that are refused as a list for each column."""
+    rows = [(event.number, event.encoded_refusal, checksum_of(event)) for event in events]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final, LiteralString
 
 from longterm.store._event_rows import COLUMNS as EVENT_COLUMNS
+from longterm.store._event_rows import READ as READ_EVENT_COLUMNS
 from longterm.store._message_rows import COLUMNS as MESSAGE_COLUMNS
 from longterm.store._rows import BYTES, CHANGING, COLUMNS
 
@@ -89,9 +90,12 @@ SAVE_WITH_KEY: Final[LiteralString] = (
     " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved"
 )
 DIGEST: Final[LiteralString] = "SELECT digest FROM longterm.deliveries WHERE run = %s AND key = %s"
+# One statement sees no row as another part of it leaves that: so what is refused counts as gone.
 FORGET_KEYS: Final[LiteralString] = (
-    "DELETE FROM longterm.deliveries AS kept WHERE taken_at < %s AND NOT EXISTS"
-    " (SELECT FROM longterm.inbox WHERE inbox.run = kept.run AND inbox.key = kept.key)"
+    "WITH gone AS (DELETE FROM longterm.inbox WHERE refused IS NOT NULL AND sent_at < %s)"
+    " DELETE FROM longterm.deliveries AS kept WHERE taken_at < %s AND NOT EXISTS"
+    " (SELECT FROM longterm.inbox WHERE inbox.run = kept.run AND inbox.key = kept.key"
+    " AND NOT (refused IS NOT NULL AND sent_at < %s))"
     " RETURNING true"
 )
 RENEW: Final[LiteralString] = (
@@ -142,7 +146,15 @@ POST_AT: Final[LiteralString] = POST.replace(
     f" AND state = 'suspended' AND saved_turn = %s AND NOT ({_HAS_NEXT}) RETURNING posted",
 )
 _UNREAD: Final[LiteralString] = (
-    f"SELECT {_EVENT_NAMES} FROM longterm.inbox WHERE run = %s AND number > %s"
+    f"SELECT {', '.join(READ_EVENT_COLUMNS)} FROM longterm.inbox"
+    " WHERE run = %s AND number > %s AND refused IS NULL"
+)
+REFUSED: Final[LiteralString] = (
+    f"{_UNREAD.replace(' IS NULL', ' IS NOT NULL')} ORDER BY number LIMIT %s"
+)
+FORGET_REFUSED: Final[LiteralString] = (
+    "DELETE FROM longterm.inbox WHERE run = %s AND number = %s AND refused IS NOT NULL"
+    " RETURNING number"
 )
 UNREAD_OF_ANY: Final[LiteralString] = f"{_UNREAD} ORDER BY number LIMIT %s"
 UNREAD_NAMED: Final[LiteralString] = f"{_UNREAD} AND event = ANY (%s) ORDER BY number LIMIT %s"
@@ -166,6 +178,12 @@ SAVE_AND_KEEP: Final[LiteralString] = SAVE_READ.replace(
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
+_KEPT_AS_REFUSED: Final[LiteralString] = (
+    ", refusals AS (UPDATE longterm.inbox SET refused = wanted.refused, checksum = wanted.checksum"
+    " FROM saved, unnest(%s::bigint[], %s::text[], %s::bigint[])"
+    " AS wanted (number, refused, checksum)"
+    " WHERE run = %s AND inbox.number = wanted.number) SELECT * FROM saved"
+)
 _SENT: Final[LiteralString] = (
     f", sent AS (INSERT INTO longterm.outbox ({_MESSAGE_NAMES})"
     " SELECT message.* FROM saved, unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
@@ -184,6 +202,12 @@ def sending(save: LiteralString) -> LiteralString:
     return save.removesuffix(" SELECT * FROM saved") + _SENT
 
 
+@cache
+def refusing(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run which has read, and keeps what its turn has refused."""
+    return save.removesuffix(" SELECT * FROM saved") + _KEPT_AS_REFUSED
+
+
 CLAIM_OUTGOING: Final[LiteralString] = (
     "WITH due AS MATERIALIZED (SELECT id, due_at AS was FROM longterm.outbox WHERE due_at <= %s"
     " ORDER BY due_at, sender, number LIMIT %s FOR UPDATE SKIP LOCKED)"
@@ -194,8 +218,8 @@ CLAIM_OUTGOING: Final[LiteralString] = (
 PUT_OFF: Final[LiteralString] = "UPDATE longterm.outbox SET due_at = %s WHERE id = %s RETURNING id"
 FORGET_OUTGOING: Final[LiteralString] = "DELETE FROM longterm.outbox WHERE id = %s RETURNING id"
 REWRITE_UNREAD: Final[LiteralString] = (
-    "UPDATE longterm.inbox SET value = %b, checksum = %s WHERE run = %s AND number = %s"
-    " RETURNING number"
+    "UPDATE longterm.inbox SET value = %b, refused = %s, checksum = %s"
+    " WHERE run = %s AND number = %s AND (refused IS NULL) = %s RETURNING number"
 )
 # Those that a claim of many took when its answer was lost.
 CLAIMED: Final[LiteralString] = (

@@ -36,7 +36,7 @@ try:
     from longterm.store.postgres._connection import Reading, check_synchronous_commit
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
-    from longterm.store.postgres._inbox import PostgresInbox
+    from longterm.store.postgres._inbox import PostgresInbox, columns_of_refused
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox, columns_of_messages
@@ -185,9 +185,10 @@ class PostgresStore(PostgresInbox, PostgresOutbox):
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
+        refused = [event for event in read if event.encoded_refusal is not None]
+        numbers = [event.number for event in read if event.encoded_refusal is None]
         if failed is not None:
             statement, kept = sql.SAVE_AND_KEEP, None
-            numbers = [event.number for event in read]
             key = (failed.key, failed.digest, failed.sent_at)
             parameters = (
                 *(*unread_after(run, read, failed), *parameters, run.id, numbers),
@@ -198,9 +199,11 @@ class PostgresStore(PostgresInbox, PostgresOutbox):
             statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
         else:
             statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
-            numbers = [event.number for event in read]
             parameters = (*unread_after(run, read), *parameters, run.id, numbers)
         parameters = (*parameters, *(kept or ()))
+        if refused:
+            statement = sql.refusing(statement)
+            parameters = (*parameters, *columns_of_refused(refused), run.id)
         if run.outgoing:
             statement = sql.sending(statement)
             parameters = (*parameters, *columns_of_messages(run))

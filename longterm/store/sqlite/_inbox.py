@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._later import later
 from longterm.run import Run
-from longterm.store._event_rows import COLUMNS, checksum_of, event_of
+from longterm.store._event_rows import COLUMNS, READ, checksum_of, event_of
 from longterm.store._rows import COLUMNS as RUN_COLUMNS
 from longterm.store._rows import json_text, moment_text, unread_after
 from longterm.store._unreadable import Unreadable
@@ -35,7 +35,7 @@ _NOTE: Final = (
 _NOTE_AT: Final = _NOTE.replace(
     " RETURNING",
     " AND state = 'suspended' AND saved_turn = ? AND NOT EXISTS (SELECT 1 FROM inbox"
-    " WHERE run = runs.id AND (substr(event, 1, 9) = 'longterm.'"
+    " WHERE run = runs.id AND refused IS NULL AND (substr(event, 1, 9) = 'longterm.'"
     " OR instr(char(10) || waiting_for || char(10), char(10) || event || char(10)) > 0))"
     " RETURNING",
 )
@@ -46,11 +46,16 @@ _PUT_FIRST: Final = _PUT.replace(
 )
 _KEEP_KEY: Final = "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
 _UNREAD: Final = (
-    f"SELECT {_NAMES} FROM inbox WHERE run = ? AND number > ?{{named}} ORDER BY number LIMIT ?"
+    f"SELECT {', '.join(READ)} FROM inbox WHERE run = ? AND number > ? AND refused IS NULL{{named}}"
+    " ORDER BY number LIMIT ?"
 )
+_REFUSED: Final = _UNREAD.format(named="").replace("refused IS NULL", "refused IS NOT NULL")
 _UNREAD_OF_ANY: Final = _UNREAD.format(named="")
 _UNREAD_NAMED: Final = _UNREAD.format(named=" AND event IN (SELECT value FROM json_each(?))")
 _TAKE_OUT: Final = "DELETE FROM inbox WHERE run = ? AND number = ?"
+_REFUSE: Final = "UPDATE inbox SET refused = ?, checksum = ? WHERE run = ? AND number = ?"
+_FORGET_REFUSED: Final = "DELETE FROM inbox WHERE run = ? AND number = ? AND refused IS NOT NULL"
+_FORGET_OLD_REFUSED: Final = "DELETE FROM inbox WHERE refused IS NOT NULL AND sent_at < ?"
 _UNNOTE: Final = "UPDATE runs SET unread = ? || substr(unread, ?) WHERE id = ? RETURNING unread"
 # As the condition of the index, word for word; then for those that wait for several events.
 _CAN_GO_ON: Final = (
@@ -61,7 +66,7 @@ _CAN_GO_ON: Final = (
     " OR instr(char(10) || unread, char(10) || 'longterm.') > 0)"
     " AND (instr(waiting_for, char(10)) = 0"
     " OR instr(char(10) || unread, char(10) || 'longterm.') > 0"
-    " OR EXISTS (SELECT 1 FROM inbox WHERE run = runs.id"
+    " OR EXISTS (SELECT 1 FROM inbox WHERE run = runs.id AND refused IS NULL"
     " AND instr(char(10) || waiting_for || char(10), char(10) || event || char(10)) > 0))"
 )
 _CLAIM: Final = (
@@ -75,11 +80,14 @@ _FORGET_KEYS: Final = (
     "DELETE FROM deliveries WHERE taken_at < ? AND NOT EXISTS"
     " (SELECT 1 FROM inbox WHERE inbox.run = deliveries.run AND inbox.key = deliveries.key)"
 )
-_REWRITE: Final = "UPDATE inbox SET value = ?, checksum = ? WHERE run = ? AND number = ?"
+_REWRITE: Final = (
+    "UPDATE inbox SET value = ?, refused = ?, checksum = ? WHERE run = ? AND number = ?"
+    " AND (refused IS NULL) = ?"
+)
 
 
 class SQLiteInbox:
-    """The part of the store that keeps events until they are read."""
+    """The part of the store that keeps events until they are read, and those that are refused."""
 
     _writer: Writer
     _unreadable: Unreadable
@@ -132,6 +140,18 @@ class SQLiteInbox:
             for row in self._read(statement, (run_id, after, *named, limit), operation)
         ]
 
+    def refused(
+        self, run_id: str, *, after: int = BEFORE_ALL, limit: int = 100
+    ) -> list[UnreadEvent]:
+        operation = f"read what run {run_id!r} has refused"
+        return [event_of(row) for row in self._read(_REFUSED, (run_id, after, limit), operation)]
+
+    def forget_refused(self, run_id: str, number: int) -> bool:
+        def forget(connection: Connection) -> int:
+            return connection.execute(_FORGET_REFUSED, (run_id, number)).rowcount
+
+        return bool(self._writer.write(forget, f"forget an event of run {run_id!r}"))
+
     def claim_unread(
         self,
         *,
@@ -154,12 +174,16 @@ class SQLiteInbox:
         parameters = (moment_text(taken_before),)
 
         def forget(connection: Connection) -> int:
+            connection.execute(_FORGET_OLD_REFUSED, parameters)
             return connection.execute(_FORGET_KEYS, parameters).rowcount
 
-        return self._writer.write(forget, "forget old keys")
+        return self._writer.write(whole(forget), "forget old keys")
 
     def rewrite_unread(self, event: UnreadEvent) -> bool:
-        parameters = (event.encoded_value, checksum_of(event), event.run_id, event.number)
+        parameters = (
+            *(event.encoded_value, event.encoded_refusal, checksum_of(event)),
+            *(event.run_id, event.number, event.encoded_refusal is None),
+        )
 
         def rewrite(connection: Connection) -> int:
             return connection.execute(_REWRITE, parameters).rowcount
@@ -170,12 +194,16 @@ class SQLiteInbox:
 def take_out(
     connection: Connection, run: Run, read: Sequence[UnreadEvent], kept: UnreadEvent | None
 ) -> list[tuple[str]]:
-    """Take events that were read out of a run's inbox; return the names that are there then.
+    """Take events that were read out of a run's inbox; return the names that are unread then.
 
-    One that is kept after its turn has failed is put before all others.
+    One that was refused stays. One that is kept after its turn has failed is put before all others.
     """
     for event in read:
-        connection.execute(_TAKE_OUT, (run.id, event.number))
+        if event.encoded_refusal is None:
+            connection.execute(_TAKE_OUT, (run.id, event.number))
+        else:
+            refused = (event.encoded_refusal, checksum_of(event))
+            connection.execute(_REFUSE, (*refused, run.id, event.number))
     if kept is not None:
         key = (kept.key, kept.digest, moment_text(kept.sent_at))
         value = (kept.event_id, kept.encoded_value)
