@@ -18,7 +18,7 @@ class Frame:
     flow: str
     """The flow, as `module:qualname`."""
     version: str
-    """The digest of the flow's meaning; a frame resumes only in the code it was saved from."""
+    """The digest of the flow's meaning."""
     point: int
     """The number of the resume point, in lexical order, from 1; 0 is the start of the flow."""
     line: int
@@ -27,3 +27,7 @@ class Frame:
     """The live local names and their values; an unbound name is absent."""
     cells: dict[str, CellType] = field(default_factory=dict)
     """The captured names, each with the cell that inner functions share."""
+    rest: str = ""
+    """The digest of what is left to do: a frame resumes only in the version that it was saved from,
+    or at a point with the same rest. If a live name has no value, all of them follow, in an order
+    that does not depend on their names; else `slots` is in that order. Longterm 0.1 kept none."""

@@ -7,12 +7,11 @@ reads it.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from opcode import opmap
 from typing import Any, TypeAlias
 
-from longterm._abi.inner_code import InnerFunction, inner_places
-from longterm_compiler.emit.closures import inner_functions
+from longterm._abi.inner_code import inner_places
 from longterm_compiler.pipeline import CompiledFlow
 
 Data: TypeAlias = dict[str, Any]
@@ -32,13 +31,14 @@ def flow_data(flow: CompiledFlow) -> Data:
     return {
         "version": flow.version,
         "code": flow.code,
-        "points": [(point.number, point.line, point.end, point.callee) for point in flow.points],
+        "points": [flow.point_data(point) for point in flow.points],
+        "variables": tuple(sorted(flow.scope.local)),
         "shared": flow.shared,
         "free": flow.free,
         "nested_in_flows": flow.nested_in_flows,
         "class_name": flow.definition.class_name,
         "is_written": False,
-        "inner": inner_places(flow.code, _inner_functions(flow)),
+        "inner": inner_places(flow.code, flow.inner_functions),
     }
 
 
@@ -51,13 +51,8 @@ def resume_data(flow: CompiledFlow, number: int, unbound: Iterable[str] = ()) ->
         "slots": resume.slots,
         "cells": resume.cells,
         "next_calls": next_calls(code, is_awaited=flow.is_awaited(number)),
-        "inner": inner_places(code, _inner_functions(flow)),
+        "inner": inner_places(code, flow.inner_functions),
     }
-
-
-def _inner_functions(flow: CompiledFlow) -> Iterator[InnerFunction]:
-    # Most flows have no code inside, and then none of these is looked for.
-    yield from inner_functions(flow.definition).values()
 
 
 def next_calls(code: types.CodeType, *, is_awaited: bool) -> tuple[int, ...]:

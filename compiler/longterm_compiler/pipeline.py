@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from longterm._abi import CELLS, NEXT, RESERVED_PREFIX, mangle
+from longterm._abi.inner_code import InnerFunction, inner_places, nested_codes
 from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.limits import check_depth, nested_blocks, room_for
 from longterm_compiler.analysis.liveness import live_at_entry
@@ -30,13 +31,16 @@ from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
 from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
+from longterm_compiler.emit.closures import inner_functions
 from longterm_compiler.emit.codegen import code_of, resume_function
+from longterm_compiler.emit.rest import Rest, inner_digest, rest_of
 from longterm_compiler.emit.version import meaning_digest
 from longterm_compiler.lower import Lowered, ResumePoint, lower
 from longterm_compiler.resume.body import ROUND, resume_body
 from longterm_compiler.resume.supers import with_explicit_super
 from longterm_compiler.syntax.build import assign, at, changed, header, load
 from longterm_compiler.syntax.source import Definition, FunctionNode
+from longterm_compiler.syntax.temporaries import is_reserved
 from longterm_compiler.syntax.tree import walk
 
 if TYPE_CHECKING:
@@ -187,6 +191,41 @@ class CompiledFlow:
         with self.room_for_text():
             text = self.text.resume(plan, self._mark(number))
             return self._compiled_text(plan, text, self.resume(number).cells)
+
+    def rest(self, number: int) -> Rest:
+        """Return what tells whether another version of the flow has the same left to do."""
+        resume, node = self.resume(number), self.definition.node
+        temporaries = [name for name in _mentioned(resume.statements) if is_reserved(name)]
+        with self._room():
+            return rest_of(
+                resume.statements,
+                resume.slots,
+                resume.cells,
+                local=[*(self.scope.local - self.scope.captured), *temporaries],
+                around=[type(node).__name__, self.definition.class_name or "", str(self.flags)],
+            )
+
+    def point_data(self, point: ResumePoint) -> tuple[object, ...]:
+        """Return what the runtime must know of a resume point: the fields of its `ResumePoint`."""
+        rest = self.rest(point.number)
+        return (point.number, point.line, point.end, point.callee, rest.digest, rest.names)
+
+    @cached_property
+    def inner_functions(self) -> tuple[InnerFunction, ...]:
+        """The functions inside the flow, each with the digest of what it does."""
+        found = inner_functions(self.definition)
+        if not found:
+            return ()
+        places = inner_places(self.code, found.values())
+        codes = dict(zip(places, nested_codes(self.code), strict=True))
+        with self._room():
+            digests = {
+                # CPython may leave out a function, where it is never reached.
+                function: inner_digest(node, codes[function.place], self.definition.class_name)
+                for node, function in found.items()
+                if function.place in codes
+            }
+        return tuple(function.with_digest(digests.get(function)) for function in found.values())
 
     @cached_property
     def _resume_bodies(self) -> dict[int, ResumeBody]:

@@ -14,12 +14,22 @@ class InnerFunction(NamedTuple):
     """A function or lambda inside a flow, and where its text stands in the file of the code."""
 
     place: str
-    """Its number among all inner functions of the flow, and its name: `2:<lambda>`."""
+    """Its number among all inner functions of the flow, its name, and the digest of what it does:
+    `2:<lambda>:91cc02f3ab5c7d10`."""
     first_line: int
     """The line of its first decorator, or of itself."""
     start: tuple[int, int]
     end: tuple[int, int]
     """Line, and column in UTF-8 bytes."""
+
+    @property
+    def name(self) -> str:
+        """Its own name, as its code object has it."""
+        return self.place.split(":")[1]
+
+    def with_digest(self, digest: str | None) -> InnerFunction:
+        """Return it with the digest of what it does, if that is known."""
+        return self if digest is None else self._replace(place=f"{self.place}:{digest}")
 
 
 def nested_codes(code: CodeType) -> Iterator[CodeType]:
@@ -41,7 +51,7 @@ def _place(functions: list[InnerFunction], code: CodeType) -> str | None:
     fitting = [
         inner
         for inner in functions
-        if inner.first_line == code.co_firstlineno and inner.place.partition(":")[2] == code.co_name
+        if inner.first_line == code.co_firstlineno and inner.name == code.co_name
     ]
     if len(fitting) > 1:
         # Several on one line: the innermost whose text holds all of the code's.

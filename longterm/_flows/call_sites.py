@@ -28,6 +28,13 @@ class CallSite:
     """The live names, each with its spelling in the frame."""
     cells: tuple[str, ...]
     """The captured names whose cells are kept."""
+    rest: str = ""
+    """The digest of what is left to do there."""
+
+    @property
+    def rest_and_names(self) -> str:
+        """The digest, and all the live names: for a frame in which some of them have no value."""
+        return " ".join((self.rest, *(name for name, _ in self.slots)))
 
 
 _sites: dict[tuple[int, int], CallSite] = {}
@@ -61,11 +68,12 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
             number, callee = point.number, tuple(map(local_name, point.callee))
     if number is None:
         return CallSite(body, None, line, callee, (), ())
+    known = flow.fresh.by_number[number]
     if flow.fresh.is_written:
-        line = flow.fresh.author_lines[number]
+        line = known.line
     resume = flow.resume(number)
-    slots = tuple((name, local_name(name)) for name in resume.slots)
-    return CallSite(body, number, line, callee, slots, resume.cells)
+    slots = tuple((name, local_name(name)) for name in known.names or resume.slots)
+    return CallSite(body, number, line, callee, slots, resume.cells, known.rest)
 
 
 def _start_of_instruction(body: Body, offset: int) -> int:

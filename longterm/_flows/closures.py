@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import CodeType
 from typing import Any
 
-from longterm._flows.flow import body_of, flow_named, known_bodies
+from longterm._flows.flow import Flow, body_of, flow_named, known_bodies
 from longterm._flows.imports import imports_of
+from longterm.errors import FlowChanged
 
 _names: dict[int, tuple[str, str, str]] = {}
 """Names by the identity of a code object; the bodies that own the code keep it alive."""
@@ -38,11 +39,11 @@ class FlowCode:
         """Return the code of a name, and the globals it runs with.
 
         Raises:
-            UnknownFlow, FlowChanged: this process has no such flow at that version.
+            UnknownFlow: this process has no such flow.
+            FlowChanged: the flow is of another version, and nothing inside it does the same.
         """
-        flow = flow_named(name[0], name[1])
-        code = flow.fresh.inner[name[2]] if name[2] else flow.fresh.code
-        return code, flow.globals
+        flow = flow_named(name[0])
+        return _code_inside(flow, *name), flow.globals
 
     def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
         """Return the modules that a flow imports, by local name.
@@ -62,3 +63,28 @@ class FlowCode:
             flow = body.flow
             for place, inner in body.inner.items():
                 _names[id(inner)] = (flow.name, flow.version, place)
+
+
+def _code_inside(flow: Flow, name: str, version: str, place: str) -> CodeType:
+    """Return the code of a flow, or of a function inside it that does what its digest says.
+
+    Raises:
+        FlowChanged: the flow is of another version, and nothing inside it does the same.
+        LookupError: it has no such place.
+    """
+    inner = flow.fresh.inner
+    number_and_name, digest = place.split(":")[:2], place.split(":")[2:]
+    if flow.is_of_version(version, name):
+        if not place or place in inner:
+            return inner[place] if place else flow.fresh.code
+        # What longterm 0.1 stored has no digest, and another release may come to another one.
+        alike = [code for known, code in inner.items() if known.split(":")[:2] == number_and_name]
+        if not alike:
+            raise LookupError(place)
+    else:
+        # There it may stand in another place.
+        what = [*number_and_name[1:], *digest]
+        alike = [code for known, code in inner.items() if digest and known.split(":")[1:] == what]
+        if not alike:
+            raise FlowChanged(name, version, flow.version)
+    return alike[0]

@@ -26,6 +26,10 @@ class ResumePoint:
     place."""
     callee: tuple[str, ...]
     """What is called, as a dotted path."""
+    rest: str = ""
+    """The digest of what is left to do there. Modules written by longterm 0.1 have none."""
+    names: tuple[str, ...] = ()
+    """The slots, in an order that is the same for equal rests, whatever the names are."""
 
 
 class FreshCode:
@@ -56,6 +60,11 @@ class FreshCode:
         return self._data["free"]  # type: ignore[no-any-return]
 
     @cached_property
+    def variables(self) -> frozenset[str]:
+        """The names of the flow's own variables."""
+        return frozenset(self._data["variables"])
+
+    @cached_property
     def nested_in_flows(self) -> bool:
         """Whether every function around the flow is a flow too."""
         return self._data["nested_in_flows"]  # type: ignore[no-any-return]
@@ -77,9 +86,9 @@ class FreshCode:
         return {point.end: point for point in points}
 
     @cached_property
-    def author_lines(self) -> dict[int, int]:
-        """The line of each point's call in the author's file."""
-        return {point.number: point.line for point in self.points.values()}
+    def by_number(self) -> dict[int, ResumePoint]:
+        """The points by their numbers."""
+        return {point.number: point for point in self.points.values()}
 
     @cached_property
     def inner(self) -> dict[str, CodeType]:

@@ -25,7 +25,7 @@ from longterm._abi import CELLS
 from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow, flow_named
+from longterm._flows.flow import IS_COROUTINE, Flow
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
@@ -35,6 +35,7 @@ from longterm._flows.refusals import (
 )
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
+from longterm._flows.same_rest import in_present_code
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, StackTooDeep
 from longterm.frame import Frame
@@ -88,13 +89,15 @@ def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | No
     flow, values = site.body.flow, entry.tb_frame.f_locals
     if site.callee is not None:
         _check_entered(site.callee, values, entry, below)
+    slots = {name: values[local] for name, local in site.slots if local in values}
     return Frame(
         flow.name,
         flow.version,
         site.point,
         site.line,
-        {name: values[local] for name, local in site.slots if local in values},
+        slots,
         _cells(site, values) if site.cells else {},
+        site.rest if len(slots) == len(site.slots) else site.rest_and_names,
     )
 
 
@@ -141,14 +144,14 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
     Raises:
         StackTooDeep: there are more frames than this process lets calls nest.
         UnknownFlow: this process has no flow of a frame's name.
-        FlowChanged: it has one, but of another version.
+        FlowChanged: it has one, but of another version, without a point that has the same rest.
         CorruptData: the flow has no such point, or captures what the frame has not.
     """
     if len(frames) > _FEW:
         _check_room(frames)
     inner = result.as_callable()
     for frame in reversed(frames):
-        flow = flow_named(frame.flow, frame.version)
+        flow, frame = in_present_code(frame)
         code, arguments = _code_and_arguments(flow, frame)
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)

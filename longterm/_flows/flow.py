@@ -28,7 +28,7 @@ from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
 from longterm._fork import at_fork
 from longterm._main import import_name, is_main
-from longterm.errors import CompileError, FlowChanged, NotAFlow, UnknownFlow
+from longterm.errors import CompileError, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
 IS_COROUTINE: Final = 0x80
@@ -75,6 +75,12 @@ class Flow:
             self._versions[name] = self.loader.version_as(name)
         return self._versions[name]
 
+    def is_of_version(self, version: str, name: str) -> bool:
+        """Tell whether code that was saved under a name, in a version, is what the flow is now."""
+        if version == self.version:
+            return True
+        return name != self.name and self.version_as(_last_name(name)) == version
+
     def names_inside(self, name: str) -> Iterator[str]:
         """Yield the names of all functions inside, by a name of the flow: flows may be among them.
 
@@ -97,6 +103,10 @@ class Flow:
                 _add_body(Body(self, known.code, key[0], known))
                 self._resumes[key] = known
             return known
+
+
+def _last_name(name: str) -> str:
+    return name.rpartition(":")[2].rpartition(".")[2]
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -260,27 +270,18 @@ def made_of(value: object) -> str | None:
     return qualname if f"{import_name(module)}:{qualname}" in _flows else None
 
 
-def flow_named(name: str, version: str | None = None) -> Flow:
-    """Return the flow of a name, at a version: its own name, or one that it is kept under.
+def flow_named(name: str) -> Flow:
+    """Return the flow of a name: its own name, or one that it is kept under.
 
     Raises:
         UnknownFlow: this process has no flow of the name.
-        FlowChanged: it has one of another version.
     """
     if _provisional:
         _settle()
     flow = _flows.get(name) or _kept_flow(name) or _inner_flow(name)
     if flow is None:
         raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
-    if version is not None and flow.version != version:
-        is_renamed = name != flow.name and flow.version_as(_last_name(name)) == version
-        if not is_renamed:
-            raise FlowChanged(name, version, flow.version)
     return flow
-
-
-def _last_name(name: str) -> str:
-    return name.rpartition(":")[2].rpartition(".")[2]
 
 
 def known_flows() -> list[Flow]:

@@ -88,15 +88,16 @@ class UnknownFlow(LongtermError):
 
 
 class FlowChanged(LongtermError):
-    """Raised when a run's flow no longer means what it meant when the run was suspended."""
+    """Raised when a flow has no place any more at which a run could go on as it would have done."""
 
     def __init__(self, flow: str, saved: str, present: str) -> None:
         """Keep the flow and both versions."""
         self.flow = flow
         super().__init__(
             f"flow {flow} has changed since this run was suspended: it was saved from version "
-            f"{saved}, this process has {present} (process the event with the code it was "
-            "saved from; comments, docstrings and moved lines never count as a change)"
+            f"{saved}, and nowhere in version {present}, which this process has, is the same left "
+            "to do (process the event with the code it was saved from, or undo what was changed of "
+            "what comes after the wait and of the loops and blocks around it)"
         )
 
 

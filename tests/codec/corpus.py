@@ -68,6 +68,11 @@ def values() -> dict[str, Any]:
             "frames": samples.frames(),
             "continuation": continuation(),
             "plain-frames": [Frame("shop:greet", "f3a9", 1, 4, {"name": "Ada", "lines": [1]})],
+            "rests": [
+                Frame("shop:sell", "f3a9", 2, 4, {"a": 1}, {}, "91cc02f3ab5c7d10 a b"),
+                Frame("shop:greet", "f3a9", 1, 9, {"c": [1]}, {}, "3f2a5b8c90d1e7f6"),
+            ],
+            "rests-of-cells": [Frame("shop:greet", "f3a9", 1, 4, {}, {"n": CellType(1)}, "3f2a")],
             "plain": {"rows": [1, "two", None], "more": {"x": 1.5}},
             "tagged-plain": {"pair": (1, 2), "set": {3, 1, 2}},
             "iterators": samples.iterators(),

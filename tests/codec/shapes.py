@@ -71,7 +71,7 @@ def alike(old: Any, new: Any) -> bool:
 def parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the named parts of a value."""
     if isinstance(value, Frame):
-        names: tuple[str, ...] = ("flow", "version", "point", "line", "slots", "cells")
+        names: tuple[str, ...] = ("flow", "version", "point", "line", "slots", "cells", "rest")
         yield from ((f".{name}", getattr(value, name)) for name in names)
     elif isinstance(value, CellType):
         try:

@@ -1,8 +1,9 @@
 """Names for the functions and lambdas inside a flow, so that stored ones find their code again.
 
 An inner function is named by its place among all inner functions of its flow in the order of the
-text, and its own name: `2:<lambda>`. The same function occurs in the fresh body and in resume
-bodies as different code objects; its place in the author's file tells that they are one.
+text, and its own name: `2:<lambda>`; the digest of what it does is put behind these. The same
+function occurs in the fresh body and in resume bodies as different code objects; its place in the
+author's file tells that they are one.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
 from longterm._abi import ABI_VERSION
 from longterm_compiler.syntax.source import FunctionNode
 
-_IGNORED = frozenset({"ctx", "type_comment", "kind", "returns", "annotation", "type_params"})
+_NO_MEANING = frozenset({"ctx", "type_comment", "kind"})
+_IGNORED = frozenset({*_NO_MEANING, "returns", "annotation", "type_params"})
 _DIGITS = 16
 
 
@@ -30,22 +31,46 @@ def meaning_digest(
         points: a description of each resume point, in order.
     """
     ignored = set(is_deflow)
-    pieces = [f"abi {ABI_VERSION}", *_describe(function, ignored), *points, ""]
-    return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return digest_of([*_describe(function, _IGNORED, ignored), *points, ""])
 
 
-def _describe(node: ast.AST, ignored: set[ast.expr]) -> list[str]:
+def digest_of(pieces: Iterable[str]) -> str:
+    """Return the digest of what is described by some texts, 16 hexadecimal digits."""
+    text = "\0".join([f"abi {ABI_VERSION}", *pieces])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def describe(root: object, spell: Callable[[ast.AST, str, object], object]) -> list[str]:
+    """Return the structure of a tree, or of a list of trees; annotations and type parameters count.
+
+    Args:
+        root: the tree.
+        spell: returns what stands for the value of a node's field.
+    """
+    return _describe(root, _NO_MEANING, frozenset(), spell)
+
+
+def _as_it_is(node: ast.AST, field: str, value: object) -> object:
+    return value
+
+
+def _describe(
+    root: object,
+    ignored_fields: frozenset[str],
+    ignored: Collection[ast.AST],
+    spell: Callable[[ast.AST, str, object], object] = _as_it_is,
+) -> list[str]:
     """Return the structure of a tree in a spelling of our own, found without recursion."""
     described: list[str] = []
-    pending: list[object] = [node]
+    pending: list[object] = [root]
     while pending:
         current = pending.pop()
         if isinstance(current, ast.AST):
             if current not in ignored:
                 described.append(f"({type(current).__name__}")
                 pending.append(_CLOSE)
-                for label in _labels(current._fields):
-                    value = _value(current, label)
+                for label in _labels(current._fields, ignored_fields):
+                    value = spell(current, label, _value(current, label))
                     if value is not None and value != []:
                         pending += (value, label)
         elif isinstance(current, _Label):
@@ -68,9 +93,9 @@ _CLOSE = _Label(")")
 
 
 @cache
-def _labels(fields: tuple[str, ...]) -> list[_Label]:
+def _labels(fields: tuple[str, ...], ignored: frozenset[str]) -> list[_Label]:
     """Return those of a node's fields that count, the last one first."""
-    return [_Label(field) for field in reversed(fields) if field not in _IGNORED]
+    return [_Label(field) for field in reversed(fields) if field not in ignored]
 
 
 def _value(node: ast.AST, field: str) -> object:

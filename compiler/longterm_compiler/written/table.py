@@ -55,6 +55,7 @@ class Table:
         elif isinstance(planned, InnerNode) and isinstance(found, InnerNode):
             for flow, number in self._inner.get(key_of(planned), []):
                 function = inner_function(number, found)
+                function = function._replace(place=flow.inner_functions[number].place)
                 self._functions.setdefault(flow, []).append(tuple(function))
             own = self._own.get(key_of(planned))
             if own is not None:
@@ -79,17 +80,18 @@ class Table:
 
     def _described(self, flow: CompiledFlow) -> dict[str, object]:
         ends = sorted(self._ends.get(flow, []))
-        lines = {point.number: point for point in flow.points}
+        points = {point.number: flow.point_data(point) for point in flow.points}
         return {
             "name": flow.definition.qualname,
             "lines": tuple(sorted(self._lines.get(flow, []))),
             "version": flow.version,
             "class_name": flow.definition.class_name,
+            "variables": tuple(sorted(flow.scope.local)),
             "shared": flow.shared,
             "free": flow.free,
             "nested_in_flows": flow.nested_in_flows,
             "functions": sorted(self._functions.get(flow, []), key=repr),
-            "points": [(n, lines[n].line, end, lines[n].callee) for n, end in ends],
+            "points": [(*points[n][:2], end, *points[n][3:]) for n, end in ends],
             "resumes": {point.number: self._resume(flow, point) for point in flow.points},
         }
 

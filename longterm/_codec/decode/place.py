@@ -69,8 +69,8 @@ class _Search:
         for row in rows:
             flow, _, _, line, *named = row[1:] if kind_code(row) == _FRAME else row
             where = f" of {flow} at line {line}" if type(flow) is str and type(line) is int else ""
-            for slots in named:
-                for local, value in self.pairs(slots):
+            for slots in named[:2]:  # and the cells, or the rest, which is text
+                for local, value in self.pairs(slots) if type(slots) is not str else ():
                     found = self.find(value, local if type(local) is str else "a value")
                     if found:
                         return found + where

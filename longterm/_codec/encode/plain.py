@@ -51,7 +51,8 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
         if type(frame) is not Frame or frame.cells:
             return None
         slots.append(frame.slots)
-        rows.append([frame.flow, frame.version, frame.point, frame.line, frame.slots])
+        flow, version, point, line = frame.flow, frame.version, frame.point, frame.line
+        rows.append([flow, version, point, line, frame.slots, frame.rest])
     large: list[Any] = []
     return _packed(rows, large, _look_over(slots, _BASE, set(), large))
 

@@ -14,8 +14,8 @@ _GROUP: Final = "frames"
 
 
 def _dump_frame(frame: Frame) -> Parts:
-    parts = [FRAME.tag, frame.flow, frame.version, frame.point, frame.line, frame.slots]
-    return [*parts, frame.cells] if frame.cells else parts
+    place = (frame.flow, frame.version, frame.point, frame.line)
+    return [FRAME.tag, *place, frame.slots, frame.cells, frame.rest]
 
 
 def _load_frame(parts: Parts, decoding: Decoding) -> Frame:
@@ -25,16 +25,18 @@ def _load_frame(parts: Parts, decoding: Decoding) -> Frame:
 
 
 def _populate_frame(frame: Frame, parts: Parts, decoding: Decoding) -> None:
-    flow, version, point, line, slots, *cells = parts
-    (captured,) = cells or ({},)
+    flow, version, point, line, slots, *more = parts
+    # Longterm 0.1 wrote no rest, and no cells if there are none.
+    captured = more[0] if more else {}
+    (rest,) = more[1:] or ("",)
     if not (
-        type(flow) is type(version) is str
+        type(flow) is type(version) is type(rest) is str
         and type(point) is type(line) is int
         and type(slots) is type(captured) is dict
     ):
-        raise TypeError("a frame has a flow, a version, a point, a line, slots and cells")
+        raise TypeError("a frame has a flow, a version, a point, a line, slots, cells and a rest")
     frame.flow, frame.version, frame.point, frame.line = flow, version, point, line
-    frame.slots, frame.cells = slots, captured
+    frame.slots, frame.cells, frame.rest = slots, captured, rest
     decoding.spend(len(slots) + len(captured))
 
 
@@ -50,22 +52,24 @@ def check_names(frame: Frame) -> None:
 
 
 _NAMES: Final = frozenset({id(str)})
+_ROW: Final = 6
+"""How much there is of a frame in a row."""
 
 
 def whole_frame(row: Any) -> Frame:
     """Return the frame of a row."""
     if type(row) is not list:
         raise TypeError("the row of a frame is a list")
-    flow, version, point, line, slots = row
-    # Written out, since every turn comes here.
+    # Written out, since every turn comes here. Longterm 0.1 wrote no rest.
+    flow, version, point, line, slots, rest = row if len(row) == _ROW else (*row, "")
     if not (
-        type(flow) is type(version) is str
+        type(flow) is type(version) is type(rest) is str
         and type(point) is type(line) is int
         and type(slots) is dict
         and (not slots or _NAMES.issuperset(map(id, map(type, slots))))
     ):
-        raise TypeError("a frame has a flow, a version, a point, a line and slots")
-    return Frame(flow, version, point, line, slots)
+        raise TypeError("a frame has a flow, a version, a point, a line, slots and a rest")
+    return Frame(flow, version, point, line, slots, {}, rest)
 
 
 def _dump_cell(cell: CellType) -> Parts:

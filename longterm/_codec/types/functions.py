@@ -16,7 +16,7 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Family, Kind, Parts
-from longterm.errors import LongtermError, NotAllowed
+from longterm.errors import FlowChanged, LongtermError, NotAllowed
 
 CodeName = tuple[str, str, str]
 
@@ -114,6 +114,8 @@ def _load_inner(parts: Parts, decoding: Decoding) -> FunctionType:
             code, namespace = table.find(name)
         except LookupError:
             continue
+        except FlowChanged:
+            raise
         except LongtermError as error:
             raise NotAllowed(":".join(name), f"cannot be found here: {error}") from error
         made = FunctionType(code, namespace, None, None, cells or None)
