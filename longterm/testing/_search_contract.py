@@ -99,7 +99,9 @@ class SearchContract:
             store.create(replace(suspended_run(run_id), waiting_for=waiting_for, index={"n": 1}))
         assert store.unsuspend("e", "b\na")
 
-        for event_id, expected in {"a": "bdef", "b": "abde", "c": "cd", "ab": "a", "": ""}.items():
+        runs_by_event = {"a": "bdef", "b": "abde", "c": "cd", "ab": "a", "": ""}
+        runs_by_event |= {"b\na": "e", "a\nc": ""}  # all names of a wait, as its run has them
+        for event_id, expected in runs_by_event.items():
             for facts in ({}, {"n": 1}):
                 query = Query(waiting_for=event_id, index=facts)
                 assert "".join(run.id for run in search.find(query)) == expected

@@ -28,6 +28,7 @@ _OF_AN_END: Final = ("runs_by_end", "runs.state NOT IN ('suspended', 'running')"
 
 _Condition: TypeAlias = tuple[str, str | int | datetime]
 
+_IS: Final = "runs.waiting_for = ?"
 # Of several events the names are lines of one text. The first term is the index's own condition.
 _AWAITS: Final = "instr(char(10) || runs.waiting_for || char(10), char(10) || ? || char(10)) > 0"
 _AMONG_SEVERAL: Final = f"instr(runs.waiting_for, char(10)) > 0 AND {_AWAITS}"
@@ -38,10 +39,13 @@ def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
     from longterm.store.facts import asked_facts
 
     facts = asked_facts(query)
+    is_whole = query.waiting_for is not None and "\n" in query.waiting_for  # all names of a wait
     if query.waiting_for is None or facts:
-        return _select(query, facts, *_index(query, facts), _AWAITS)
+        return _select(query, facts, *_index(query, facts), _IS if is_whole else _AWAITS)
     # Those that wait for this alone, and those that wait for others besides; each page ends early.
-    statement, values = _select(query, [], "runs_by_event", "TRUE", "runs.waiting_for = ?")
+    statement, values = _select(query, [], "runs_by_event", "TRUE", _IS)
+    if is_whole:
+        return statement, values
     another, _ = _select(query, [], "runs_by_events", "TRUE", _AMONG_SEVERAL)
     both = f"SELECT * FROM ({statement}) UNION ALL SELECT * FROM ({another}) ORDER BY id LIMIT ?"
     return both, [*values, *values, query.limit]
