@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def test_hostile_bytes_run_nothing_and_take_no_time() -> None:
     """In processes of their own, since they are watched for good, and an input may end one."""
     is_long = os.environ.get("LONGTERM_PROFILE") == "long"
-    much = ["--minutes", "60", "--names"] if is_long else ["--inputs", "400"]
+    much = ["--minutes", "60", "--names"] if is_long else ["--inputs", "200"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.codec.fuzz", *much],
         cwd=ROOT,

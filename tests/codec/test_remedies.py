@@ -256,6 +256,15 @@ def flow(name: str, body: str) -> str:
     return f"@deflow\ndef {name}():\n{indent(text, '    ')}\n\n"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _little_garbage():
+    """Let the collector look through little: each case ends with it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from longterm._codec import trust

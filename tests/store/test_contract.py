@@ -18,6 +18,7 @@ def test_a_store_that_breaks_a_promise_fails_the_contract() -> None:
         [
             *(sys.executable, "-m", "pytest", "tests/store/broken_stores.py"),
             *("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-rf"),
+            *("-p", "tests.store.first_failures"),  # it is enough to know that one does
         ],
         cwd=ROOT,
         capture_output=True,

@@ -172,7 +172,7 @@ def test_signal_at_any_place_leaves_nothing_held(engine, name, monkeypatch):
         raised = places.during(lambda: case.act(engine, run))  # noqa: B023
         assert raised is case.raises
     assert places.seen > 10
-    for at in range(0, places.seen, 1 if IS_LONG else 17):
+    for at in range(0, places.seen, 1 if IS_LONG else max(17, places.seen // 20)):
         for kind in KINDS if IS_LONG else KINDS[at % 2 :][:1]:
             run = case.prepare(engine)
             signal = Signal(at, kind)
