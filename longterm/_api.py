@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from longterm._engine.queueing import checked_queue
 from longterm._flows.context import current
 from longterm._later import later
 from longterm._names import delivery_key, event_name, id_of_run
@@ -37,6 +39,11 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _engine: Engine | None = None
+_declarations: list[Callable[[Engine], object]] = []
+"""What modules declare for the default engine. Its store may be set after they were imported, so it
+is told at its next use."""
+_told = 0
+"""How many of these the default engine has been told."""
 
 
 def set_runstore(store: RunStore | str) -> None:
@@ -45,10 +52,10 @@ def set_runstore(store: RunStore | str) -> None:
     Raises:
         StoreError: the URL names no store that can be opened.
     """
-    global _engine
+    global _engine, _told
     engine = Engine(store)
     with _lock:
-        _engine = engine
+        _engine, _told = engine, 0
 
 
 def default_engine() -> Engine:
@@ -58,7 +65,41 @@ def default_engine() -> Engine:
         with _lock:
             if _engine is None:
                 _engine = Engine(os.environ.get("LONGTERM_URL") or "memory://")
+    if _told < len(_declarations):
+        _tell()
     return _engine
+
+
+def _tell() -> None:
+    """Tell the default engine what was declared; what cannot be done is raised, and tried again."""
+    global _told
+    with _lock:
+        assert _engine is not None
+        while _told < len(_declarations):
+            _declarations[_told](_engine)
+            _told += 1
+
+
+def declare_on(engine: Engine) -> None:
+    """Tell an engine what modules have declared, as a worker's command does for its own."""
+    for declare in list(_declarations):
+        declare(engine)
+
+
+def queue(
+    name: str,
+    *,
+    concurrency: int | None = None,
+    per_partition: int | None = None,
+    rate: tuple[int, timedelta] | None = None,
+) -> None:
+    """Declare a queue of the default store; see `Engine.queue`.
+
+    It may stand in a module, before the store is set: it is stored when the default engine is used
+    next. `longterm worker` stores what the modules of its application declare, too.
+    """
+    declared = checked_queue(name, concurrency, per_partition, rate)
+    _declarations.append(lambda engine: engine._declare(declared))
 
 
 def start_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:

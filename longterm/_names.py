@@ -17,6 +17,7 @@ from longterm.errors import (
     InvalidDeliveryKey,
     InvalidEventId,
     InvalidFact,
+    InvalidQueue,
     InvalidRunId,
     UnknownRun,
 )
@@ -24,6 +25,9 @@ from longterm.errors import (
 LONGEST: Final = 500
 """Characters of a name: 2,000 bytes as UTF-8, at most. An index of Postgres holds 2,700."""
 
+_LONGEST_QUEUE: Final = 100
+_LONGEST_PARTITION: Final = 200
+"""Characters; both stand in one index, 1,200 bytes at most."""
 _KNOWN_NAMES: Final = 1_000
 """How many names of events are remembered as good ones."""
 _NAMES_BYTES: Final = 100_000
@@ -136,6 +140,33 @@ def new_id_of_run(value: object) -> str:
     if not 0 < len(run_id) <= LONGEST or not run_id.isprintable():
         raise InvalidRunId(value, is_new=True)
     return run_id
+
+
+def queue_name(value: object, argument: str = "queue") -> str:
+    """Return the name of a queue as a plain string.
+
+    Raises:
+        InvalidQueue: it is no printable text of 1 to 100 characters.
+    """
+    name = str.__str__(value) if isinstance(value, str) else ""
+    if not 0 < len(name) <= _LONGEST_QUEUE or not name.isprintable():
+        hint = f"give it a printable name of 1 to {_LONGEST_QUEUE} characters, such as 'mail'"
+        raise InvalidQueue(argument, value, hint)
+    return name
+
+
+def partition_name(value: object) -> str:
+    """Return the name of a share of a queue as a plain string; None is nobody's.
+
+    Raises:
+        InvalidQueue: it is no printable text of up to 200 characters.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _LONGEST_PARTITION or not value.isprintable():
+        hint = f"give printable text of up to {_LONGEST_PARTITION} characters, such as str(tenant)"
+        raise InvalidQueue("partition", value, hint)
+    return str.__str__(value)
 
 
 def id_of_run(value: object) -> str:

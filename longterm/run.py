@@ -115,6 +115,11 @@ class Run(Generic[T_co]):
     """While it waits: what is asked (`ask`), of whom (`to`, a list), and in `events` the `title`
     and JSON Schema (`schema`) of each that is checked, as JSON can hold it. None if its `suspend`
     says nothing of that, or the store does not keep it."""
+    queue: str | None = field(default=None, repr=False)
+    """The queue in which it waits for a slot, from its deadline on, or whose slot it holds while it
+    is running; None: it needs none."""
+    partition: str = field(default="", repr=False)
+    """Whose share of the queue it takes, such as a tenant's."""
     outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""

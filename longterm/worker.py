@@ -8,17 +8,19 @@ application; a run is claimed by one of them. It needs a store with deadlines an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 
+from longterm._names import queue_name
 from longterm._worker.executor import Executor
 from longterm.engine import Engine
 from longterm.errors import NotSupported
 from longterm.store.base import Deadlines, Leases, RunStore, Wakes
+from longterm.store.queues import Queues
 
 __all__ = ["Worker"]
 
@@ -46,6 +48,7 @@ class Worker:
         poll: timedelta = timedelta(seconds=1),
         threads: int = 8,
         batch: int = 100,
+        queues: Collection[str] | None = None,
         max_attempts: int | None = None,
         turn_seconds: float | None = None,
         grace_seconds: float = 30.0,
@@ -59,6 +62,8 @@ class Worker:
             threads: how many turns run at once: plain flows in a thread each, `async def` flows
                 together in one event loop.
             batch: how many due runs to claim at once, at most; never more than are begun at once.
+            queues: the names of queues: only runs that wait for a slot of one of them are carried
+                on here, and others need another worker; None: all that is due, of all queues.
             max_attempts: after how many dead turns in a row a run is failed; as many as the engine
                 says unless told otherwise.
             turn_seconds: how long a turn may take before it is given up and its run is failed by
@@ -66,10 +71,12 @@ class Worker:
             grace_seconds: how long to wait, once told to stop, for the turns under way.
 
         Raises:
-            NotSupported: the engine's store has no deadlines, or no leases.
+            NotSupported: the engine's store has no deadlines, or no leases; or queues are given,
+                and it has none.
+            InvalidQueue: a queue's name is none.
             ValueError: a number is less than 1, or a time is no time at all.
         """
-        _check_store(engine.store)
+        _check_store(engine.store, queues)
         if max_attempts is None:
             max_attempts = engine._claims.max_attempts
         _check_counts(threads=threads, batch=batch, max_attempts=max_attempts)
@@ -78,6 +85,7 @@ class Worker:
         self._poll = poll.total_seconds()
         self._threads = threads
         self._batch = batch
+        self._queues = None if queues is None else [queue_name(name) for name in queues]
         self._max_attempts = max_attempts
         self._turn_seconds = turn_seconds
         self._grace_seconds = grace_seconds
@@ -168,7 +176,7 @@ class Worker:
         """Begin the turns of due runs; return how many. What cannot be begun is given back."""
         due = self._engine._due
         due.has_left = False  # what was left before is found now
-        turns = due.claim(limit)
+        turns = due.claim(limit, self._queues)
         started = 0
         try:
             for turn in turns:
@@ -241,11 +249,13 @@ class Worker:
         return Executor(self._threads, seconds=self._turn_seconds, on_end=self._wake)
 
 
-def _check_store(store: RunStore) -> None:
+def _check_store(store: RunStore, queues: Collection[str] | None) -> None:
     if not isinstance(store, Deadlines):
         raise NotSupported(store, "deadlines")
     if not isinstance(store, Leases):
         raise NotSupported(store, "leases")
+    if queues is not None and not isinstance(store, Queues):
+        raise NotSupported(store, "queues")
 
 
 def _check_counts(**counts: int) -> None:

@@ -65,6 +65,8 @@ class AsyncTwins(Starting, Events, Work):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -77,6 +79,8 @@ class AsyncTwins(Starting, Events, Work):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -88,11 +92,17 @@ class AsyncTwins(Starting, Events, Work):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run:
         """Start a run under an id of your own, or later, from asynchronous code; see `start`."""
-        start = self._start_of(flow, args, kwargs, id, index)
-        if at is not None:
+        wanted = (flow, args, kwargs, id, index, queue, partition)
+        if queue is None:
+            start = self._start_of(*wanted)
+        else:  # it looks whether there is such a queue
+            start = await in_thread(self._start_of, *wanted)
+        if at is not None or queue is not None:
             due = moment_of(at, self.clock.now())
             return await in_thread(self._turns.start_later, start, due)
         return await self._agone_on(await self._turns.astart(start))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from longterm._engine.parts import Parts
+from longterm._engine.queueing import Queueing
 from longterm._later import later
 from longterm._names import check_fact, new_id_of_run
 from longterm._turns.starts import Start
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Starting(Parts):
+class Starting(Queueing):
     """The part of an engine that starts runs."""
 
     def start_flow(self, flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:
@@ -52,6 +52,8 @@ class Starting(Parts):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -64,6 +66,8 @@ class Starting(Parts):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -75,6 +79,8 @@ class Starting(Parts):
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run:
         """Start a run of a flow as `start_flow` does, under an id of your own, or later.
@@ -87,16 +93,20 @@ class Starting(Parts):
                 that keeps no keys, or if the arguments cannot be stored, the flows alone are
                 compared. A start that is refused leaves its id free.
             at: when the run is to begin: an aware moment, or how long from now. A worker begins it.
+            queue: the name of a queue that was declared by `queue`. The run waits there for a slot,
+                and a worker begins it.
+            partition: whose share of the queue it takes, such as a tenant's: partitions take turns.
             index: facts by which the run is found from its begin on, as by `set_index`.
 
         Raises:
             KeyReused: another flow, or other arguments, were started under the id.
             InvalidRunId, InvalidDeadline, InvalidFact: an argument is not what it should be.
+            UnknownQueue, InvalidQueue: no such queue was declared, or there can be none.
             CannotStore: the run is to begin later, and what is called cannot be stored.
             Exception: what `start_flow` raises.
         """
-        start = self._start_of(flow, args, kwargs, id, index)
-        if at is not None:
+        start = self._start_of(flow, args, kwargs, id, index, queue, partition)
+        if at is not None or queue is not None:
             return self._turns.start_later(start, moment_of(at, self.clock.now()))
         return self._gone_on(self._turns.start(start))
 
@@ -107,6 +117,8 @@ class Starting(Parts):
         kwargs: Mapping[str, Any] | None,
         run_id: str | UUID | None,
         index: Mapping[str, Fact] | None,
+        queue: str | None,
+        partition: str | None,
     ) -> Start:
         if not isinstance(args, (tuple, list)):
             raise TypeError(
@@ -120,6 +132,7 @@ class Starting(Parts):
             dict(kwargs or {}),
             None if run_id is None else new_id_of_run(run_id),
             facts_of(index),
+            *self._place(queue, partition),
         )
 
 
@@ -138,11 +151,13 @@ def facts_of(index: Mapping[str, Fact] | None) -> dict[str, Fact]:
 
 
 def moment_of(at: object, now: datetime) -> datetime:
-    """Return when a run is to begin, in UTC.
+    """Return when a run is to begin, in UTC; None is now.
 
     Raises:
         InvalidDeadline: it is no aware moment and no length of time, or beyond all calendars.
     """
+    if at is None:
+        return now
     try:
         if isinstance(at, timedelta):
             return now + at

@@ -52,6 +52,8 @@ class Transaction:
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -64,6 +66,8 @@ class Transaction:
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run[T]: ...
 
@@ -75,6 +79,8 @@ class Transaction:
         *,
         id: str | UUID | None = None,
         at: datetime | timedelta | None = None,
+        queue: str | None = None,
+        partition: str | None = None,
         index: Mapping[str, Fact] | None = None,
     ) -> Run:
         """Create a run that waits for its start; a worker begins it after the commit.
@@ -82,8 +88,8 @@ class Transaction:
         What is called must be storable (`CannotStore`). Otherwise like `Engine.start`.
         """
         now = self._engine.clock.now()
-        start = self._engine._start_of(flow, args, kwargs, id, index)
-        return self._turns.start_later(start, now if at is None else moment_of(at, now))
+        start = self._engine._start_of(flow, args, kwargs, id, index, queue, partition)
+        return self._turns.start_later(start, moment_of(at, now))
 
     def send(
         self,

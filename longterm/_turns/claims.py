@@ -41,6 +41,7 @@ from longterm.store.base import (
     worn_out_run,
 )
 from longterm.store.inbox import Inbox
+from longterm.store.queues import Queues
 
 if TYPE_CHECKING:
     from longterm._flows.context import LiveTurn
@@ -61,13 +62,14 @@ class Claims:
         self.leases = store if isinstance(store, Leases) else None
         self.keys = store if isinstance(store, Keys) else None
         self.inbox = store if isinstance(store, Inbox) else None
+        self.queues = store if isinstance(store, Queues) else None
         self._clocked = store if isinstance(store, Clocked) else None
         self._confirms = store if isinstance(store, Confirms) else None
         self._clock = clock
         self.lease = lease
         self.max_attempts = max_attempts
         self.keeper = Keeper(self.leases, clock, lease)
-        self._is_unread_first = False
+        self._first = 0
 
     def now(self) -> datetime:
         """Return the present moment, if this machine's clock is good enough to claim by it."""
@@ -85,16 +87,20 @@ class Claims:
         """Return a claim that holds no run yet."""
         return Claim(self)
 
-    def take_due(self, limit: int, flows: Collection[str]) -> list[Claim]:
-        """Claim runs of some flows whose deadlines have passed, or that can read an event.
+    def take_due(
+        self, limit: int, flows: Collection[str], queues: Collection[str] | None = None
+    ) -> list[Claim]:
+        """Claim runs of some flows whose deadlines have passed, or that can have a turn otherwise.
 
-        Which of the two comes first changes each time: neither can hold up the other.
+        They can read an event, or have a slot of their queue. Which of these comes first changes
+        each time: none can hold up the others. Those in some `queues` only, if any are given.
         """
-        asks = [self._claim_due] if self.inbox is None else [self._claim_due, self._claim_unread]
-        self._is_unread_first = not self._is_unread_first
+        asks = self._asks(queues)
+        self._first += 1
+        first = self._first % len(asks)
         claims: list[Claim] = []
         try:
-            for ask in reversed(asks) if self._is_unread_first else asks:
+            for ask in (*asks[first:], *asks[:first]):
                 if len(claims) < limit:
                     found = [Claim(self, run) for run in ask(limit - len(claims), flows)]
                     claims += found
@@ -104,6 +110,29 @@ class Claims:
             self.close_all(claims)
             raise
         return claims
+
+    def _asks(
+        self, queues: Collection[str] | None
+    ) -> list[Callable[[int, Collection[str]], list[Run]]]:
+        """Return what asks the store for runs."""
+        if queues is not None:
+            return [partial(self._claim_queued, queues=queues)]
+        asks: list[Callable[[int, Collection[str]], list[Run]]] = [self._claim_due]
+        if self.inbox is not None:
+            asks.append(self._claim_unread)
+        if self.queues is not None:
+            asks.append(self._claim_queued)
+        return asks
+
+    def _claim_queued(
+        self, limit: int, flows: Collection[str], queues: Collection[str] | None = None
+    ) -> list[Run]:
+        if self.queues is None:
+            raise NotSupported(self.store, "queues")
+        now = self.now()
+        return self.queues.claim_queued(
+            now=now, until=now + self.lease, limit=limit, flows=flows, queues=queues
+        )
 
     def _claim_due(self, limit: int, flows: Collection[str]) -> list[Run]:
         store = self.store

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final
@@ -73,9 +73,12 @@ class DueTurns:
         self.has_left = False
         """Whether a run can go on at once by what a turn here has left."""
 
-    def claim(self, limit: int) -> list[DueTurn]:
-        """Claim due runs of the flows that this process knows now, the longest overdue first."""
-        claims = self.claims.take_due(limit, known_names())
+    def claim(self, limit: int, queues: Collection[str] | None = None) -> list[DueTurn]:
+        """Claim due runs of the flows that this process knows now, the longest overdue first.
+
+        Only those that wait for a slot of some queues, if any are given.
+        """
+        claims = self.claims.take_due(limit, known_names(), queues)
         return [DueTurn(self, claim, on_end=self.on_end) for claim in claims]
 
     def release(self, turns: list[DueTurn]) -> None:
@@ -180,6 +183,8 @@ class DueTurn:
 
     def _note_end(self) -> None:
         """See to what the turn has left for others, if it is a worker's."""
+        if self.run.queue is not None:  # its slot is free
+            self._due.has_left = True
         saved = self.claim.saved
         if self._on_end is not None and saved is not None and saved.outgoing:
             self._on_end(saved)

@@ -125,7 +125,8 @@ class GoingOn:
         if run.waiting_for == START:
             now = self._due.clock.now()
             is_due = run.deadline is not None and run.deadline <= now
-            return is_due and claim.take(run.id, START) is not None
+            is_free = is_due and run.queue is None  # else it waits for a slot
+            return is_free and claim.take(run.id, START) is not None
         return claim.take_unread(run)
 
 

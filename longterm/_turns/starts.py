@@ -48,6 +48,9 @@ class Start:
     """The id that its caller has chosen."""
     index: Mapping[str, Fact] = field(default_factory=dict)
     """The facts by which it is found from its begin on."""
+    queue: str | None = None
+    """The queue in which it waits for its begin; None: in none."""
+    partition: str = ""
 
     def digests(self) -> list[str]:
         """Return what tells this call from others, as `content_digests` does."""
@@ -111,6 +114,8 @@ def _run_of(
         deadline=due,
         claimed_until=until,
         index=start.index,
+        queue=start.queue,
+        partition=start.partition,
     )
     return run, refusal
 

@@ -72,6 +72,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         claimed_until=None,
         attempts=0,
         updated_at=now,
+        queue=run.queue if wait.event_id == CHECKPOINT else None,  # the slot is the turn's
     )
 
 
@@ -93,6 +94,7 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
         claimed_until=None,
         attempts=0,
         updated_at=now,
+        queue=None,
     )
 
 
@@ -157,6 +159,7 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
         encoded_response=None,
         claimed_until=None,
         updated_at=now,
+        queue=None,
     ).with_error(_storable(_shortened(_shown(error))))
 
 

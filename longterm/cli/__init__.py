@@ -15,7 +15,7 @@ from typing import Any
 from longterm._engine.parts import MAX_BYTES
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, look, schema, seal, talk, work
+from longterm.cli import change, look, schema, seal, talk, waiting, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
@@ -128,6 +128,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
-    for module in (look, change, work, seal, schema, talk):
+    for module in (look, waiting, change, work, seal, schema, talk):
         module.add_commands(commands)
     return parser

@@ -120,6 +120,8 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         "deadline": _moment(run.deadline),
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
+        "queue": run.queue,
+        "partition": run.partition,
         "index": ", ".join(f"{name}={value!r}" for name, value in run.index.items()),
         "response": described(run, "response"),
         "result": described(run, "result"),
@@ -225,7 +227,7 @@ def _state(run: Run, now: datetime) -> str:
     if run.state is RunState.SUSPENDED and run.error:
         return f"{run.state}, parked{unread}"
     if run.state is RunState.SUSPENDED and run.deadline and run.deadline <= now:
-        return f"{run.state}, overdue{unread}"
+        return f"{run.state}, {'overdue' if run.queue is None else 'queued'}{unread}"
     return f"{run.state}{unread}"
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from longterm._api import declare_on
 from longterm._flows.flow import known_names
 from longterm.cli.arguments import count, duration, seconds
 from longterm.engine import Engine
@@ -25,6 +26,12 @@ def add_commands(commands: Any) -> None:
     for name, kind, unit, usual, text in _OPTIONS:
         shown = f"{text} (default: {usual or 'for ever'})"
         worker.add_argument(f"--{name}", type=kind, metavar=unit, default=usual, help=shown)
+    worker.add_argument(
+        "--queue",
+        metavar="NAME",
+        action="append",
+        help="carry on only what waits in this queue; may be given again (default: all there is)",
+    )
     worker.set_defaults(command=run_worker, makes_store=True)
 
 
@@ -42,11 +49,13 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], object], str, str | None, str],
 
 def run_worker(engine: Engine, options: argparse.Namespace) -> int:
     """Work until SIGTERM or SIGINT; a second one ends the process at once."""
+    declare_on(engine)
     worker = Worker(
         engine,
         poll=options.poll,
         threads=options.threads,
         batch=options.batch,
+        queues=options.queue,
         max_attempts=options.max_attempts,
         turn_seconds=options.turn_seconds,
         grace_seconds=options.grace_seconds,

@@ -31,6 +31,10 @@ from longterm.errors._flows import (
     UnknownFlow as UnknownFlow,
     ValueTooLarge as ValueTooLarge,
 )
+from longterm.errors._queues import (
+    InvalidQueue as InvalidQueue,
+    UnknownQueue as UnknownQueue,
+)
 from longterm.errors._runs import (
     CannotRestart as CannotRestart,
     EventTooLarge as EventTooLarge,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, LiteralString
-from zlib import crc32
 
 from longterm._event_names import unread_in, written_unread
 from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
+from longterm.store._checksums import CLAIM_BITS, CLAIM_MASK, checksum, lasting, of_claim
 
 if TYPE_CHECKING:
     from longterm.store._details import Details
@@ -32,14 +32,15 @@ MIGRATIONS: Final = (
     "0009_details.sql",
     "0010_control.sql",
     "0011_refused.sql",
+    "0012_queues.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "details", "checksum"),
-    "waiting_for",
+    *("updated_at", "saved_turn", "stack", "response", "result", "details"),
+    *("queue", "partition", "queued_at", "checksum", "waiting_for"),
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
 whole life of a run."""
@@ -47,7 +48,8 @@ whole life of a run."""
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "details", "checksum", "claim"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "details"),
+    *("queue", "partition", "queued_at", "checksum", "claim"),
     "unread",  # what posts change
 )
 """The columns in the order of a row."""
@@ -56,8 +58,11 @@ BYTES: Final = frozenset({"stack", "response", "result"})
 """The columns that hold bytes."""
 
 _MOMENTS: Final = tuple(
-    COLUMNS.index(name) for name in ("claimed_until", "created_at", "deadline", "updated_at")
+    COLUMNS.index(name)
+    for name in ("claimed_until", "created_at", "deadline", "updated_at", "queued_at")
 )
+_DEADLINE: Final = COLUMNS.index("deadline")
+_QUEUED_AT: Final = COLUMNS.index("queued_at")
 _FACTS: Final = COLUMNS.index("facts")
 ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
@@ -68,13 +73,6 @@ _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
 _NO_DETAILS: Final[Details] = (None, (), None)
 _LENGTH_OF_ZERO: Final = len("+00:00")
-
-_NONE: Final = "\0"
-"""Stands for None among the texts of a checksum: no text of a store has it."""
-_ODD: Final = 0x9E3779B1
-_CLAIM_BITS: Final = 31
-_CLAIM_MASK: Final = (1 << _CLAIM_BITS) - 1
-_MASK: Final = 0xFFFFFFFF
 
 
 class NoMoment:
@@ -114,9 +112,13 @@ class Rows:
             run.encoded_result,
             _details_text(run),
         )
-        kept = checksum(row)
         typed = self._typed(row, run) if self._has_types else row
-        return (*typed, kept, run.claim, "")
+        if run.queue is None:
+            return (*typed, None, None, None, checksum(row), run.claim, "")
+        place = (run.queue, run.partition, None)
+        kept = checksum((*row, *place))
+        queued = (*typed, *place, kept, run.claim, "")
+        return _in_queue(queued) if _waits_for_slot(run) else queued
 
     def run_of(self, row: Sequence[Any]) -> Run:
         """Return the run of a row.
@@ -137,18 +139,20 @@ class Rows:
         if type(row) is RawRow:
             raise ValueError("a text in it is not valid UTF-8")
         text = _as_text(row) if self._has_types else row
+        if row[_QUEUED_AT] is not None:
+            row, text = _out_of_queue(row), _out_of_queue(text)
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, details, kept, claim, unread) = text[14:]
+        (stack, response, result, details, queue, partition, _, kept, claim, unread) = text[14:]
         # Also of a row that has none: what is of another type raises there.
-        lasting = _lasting(*text[4:18])
+        found = lasting(*text[4:20])
         if kept is not None and (
-            lasting != kept >> _CLAIM_BITS
-            or (state != _RUNNING and _of_claim(*text[:4]) != kept & _CLAIM_MASK)
+            found != kept >> CLAIM_BITS
+            or (state != _RUNNING and of_claim(*text[:4]) != kept & CLAIM_MASK)
         ):
             raise ValueError("its checksum does not match, so something in it was changed")
         if self._has_types:
-            claimed_until, created_at, deadline, updated_at = (row[place] for place in _MOMENTS)
+            claimed_until, created_at, deadline, updated_at, _ = (row[place] for place in _MOMENTS)
         else:
             claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
@@ -180,6 +184,8 @@ class Rows:
             "parent": parent,
             "children": children,
             "wants": wants,
+            "queue": queue,
+            "partition": partition or "",
             "outgoing": (),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
@@ -191,7 +197,7 @@ class Rows:
         """Return the columns of a run for a database with types of its own."""
         typed = list(row)
         moments = (run.claimed_until, run.created_at, run.deadline, run.updated_at)
-        for place, moment in zip(_MOMENTS, moments, strict=True):
+        for place, moment in zip(_MOMENTS[:-1], moments, strict=True):
             typed[place] = moment
         typed[_FACTS] = _texts(row[_FACTS])
         return typed
@@ -218,56 +224,24 @@ def rewritten_columns(row: Sequence[Any]) -> tuple[Any, ...]:
     return (row[10], *row[14:17], row[_CHECKSUM], row[ID], row[TURN], row[1], row[6])
 
 
-def checksum(row: Sequence[Any]) -> int:
-    """Return the checksum of a row whose moments and facts are text, but for its last columns.
-
-    Two CRCs in one number. The upper 32 bits are of what only a save changes; the lower 31 of what
-    a claim changes too, and so say nothing while the run is running.
-    """
-    return _lasting(*row[4:18]) << _CLAIM_BITS | _of_claim(*row[:4])
+def _waits_for_slot(run: Run) -> bool:
+    """Tell whether a run that is to be in a queue is there already; else it waits until then."""
+    saved_at = run.updated_at or run.created_at
+    return run.deadline is not None and (saved_at is None or run.deadline <= saved_at)
 
 
-def _lasting(
-    run_id: str,
-    flow: str,
-    created_at: str | None,
-    waiting_for: str | None,
-    deadline: str | None,
-    delivery: str | None,
-    error: str | None,
-    facts: str,
-    updated_at: str | None,
-    saved_turn: int | None,
-    stack: bytes | None,
-    response: bytes | None,
-    result: bytes | None,
-    details: str | None,
-) -> int:
-    texts = (
-        run_id,
-        flow,
-        _NONE if created_at is None else created_at,
-        _NONE if waiting_for is None else waiting_for,
-        _NONE if deadline is None else deadline,
-        _NONE if delivery is None else delivery,
-        _NONE if error is None else error,
-        facts,
-        _NONE if updated_at is None else updated_at,
-        _NONE if saved_turn is None else str(saved_turn),
-    )
-    # Joined, not formatted: a class of somebody's own may format its texts as something else.
-    found = crc32("\0".join(texts).encode("utf-8", "surrogatepass"))
-    # Another start for each, so that it counts where one ends and the next begins.
-    found = found ^ 2 if stack is None else crc32(stack, found ^ 1)
-    found = found ^ 2 if response is None else crc32(response, found ^ 1)
-    found = found ^ 2 if result is None else crc32(result, found ^ 1)
-    # Rows of a longterm that knew no details keep the checksum that they have.
-    return found if details is None else crc32(details.encode(), found ^ 1)
+def _in_queue(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a row whose moment stands where runs are looked for that wait for a slot."""
+    moved = list(row)
+    moved[_QUEUED_AT], moved[_DEADLINE] = row[_DEADLINE], None
+    return tuple(moved)
 
 
-def _of_claim(turn: int, state: str, attempts: int, claimed_until: str | None) -> int:
-    start = turn * _ODD + attempts & _MASK
-    return crc32((state + (claimed_until or "")).encode(), start) & _CLAIM_MASK
+def _out_of_queue(row: Sequence[Any]) -> list[Any]:
+    """Return a row whose moment stands where that of all other runs does."""
+    moved = list(row)
+    moved[_DEADLINE], moved[_QUEUED_AT] = row[_QUEUED_AT], None
+    return moved
 
 
 def moment_text(moment: datetime | None) -> str | None:

@@ -14,6 +14,7 @@ from longterm._fork import register_reset
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
+from longterm.store._memory_queues import MemoryQueues
 from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import asked_facts, write_facts
@@ -33,11 +34,12 @@ _SUSPENDED: Final = RunState.SUSPENDED
 _RUNNING: Final = RunState.RUNNING
 
 
-class MemoryStore:
+class MemoryStore(MemoryQueues):
     """A store for tests, for trying things out, and for runs that may be lost with the process."""
 
     def __init__(self) -> None:
         """Begin with no runs."""
+        super().__init__()
         self._runs: dict[str, Run] = {}
         self._keys: dict[str, dict[str, tuple[str, datetime]]] = {}
         """Of each run the keys of deliveries, with their digests and when they were taken."""
@@ -150,6 +152,7 @@ class MemoryStore:
                 run
                 for run in self._runs.values()
                 if run.state is _SUSPENDED
+                and run.queue is None
                 and run.deadline
                 and run.deadline <= now
                 and (flows is None or run.flow in flows)
@@ -397,7 +400,8 @@ def _rests(run: Run, revision: int) -> bool:
 
 def _can_go_on(run: Run) -> bool:
     """Tell whether a run waits for an event that is unread, and no error holds it up."""
-    is_free = run.state is _SUSPENDED and (run.encoded_error is None or run.deadline is None)
+    is_held_up = run.encoded_error is not None and run.deadline is not None
+    is_free = run.state is _SUSPENDED and (not is_held_up or run.queue is not None)
     return is_free and run.next_unread is not None
 
 

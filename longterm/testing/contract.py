@@ -29,6 +29,7 @@ from longterm.testing._inbox_contract import InboxContract
 from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._outbox_contract import OutboxContract
+from longterm.testing._queue_contract import QueueContract
 from longterm.testing._race_contract import RaceContract
 from longterm.testing._refusal_contract import RefusalContract
 from longterm.testing._rewrite_contract import RewriteContract
@@ -54,6 +55,7 @@ class StoreContract(
     RefusalContract,
     OutboxContract,
     DeadlineContract,
+    QueueContract,
     SearchContract,
     DeletionContract,
     RewriteContract,
@@ -61,8 +63,8 @@ class StoreContract(
     """Every promise of a store; inherit it in a class named `Test…` and give it fixtures.
 
     What a store offers beyond the four methods is found out by the Protocols `Leases`, `Deadlines`,
-    `Keys`, `Inbox`, `Outbox`, `Search`, `Deletion`, `Erasure`, `Rewriting` and `Wakes`; the tests
-    of the others are skipped.
+    `Keys`, `Inbox`, `Outbox`, `Queues`, `Search`, `Deletion`, `Erasure`, `Rewriting` and `Wakes`;
+    the tests of the others are skipped.
 
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as

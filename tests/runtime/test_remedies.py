@@ -680,7 +680,7 @@ def test_a_flow_of_a_program_that_cannot_be_imported(run_python: Any, tmp_path: 
     assert run_program() == "q\n"
 
 
-OTHERS = Path(__file__).with_name("test_child_remedies.py")
+OTHERS = [Path(__file__).with_name(f"test_{of}_remedies.py") for of in ("child", "queue")]
 ELSEWHERE = {
     "restore it from a backup; or, if somebody changed it by hand and it is right, set its "
     "checksum to NULL, and retry it if it is failed by now": "tests/store/test_remedies.py",
@@ -693,7 +693,7 @@ ELSEWHERE = {
 
 
 def test_no_remedy_is_forgotten() -> None:
-    tried = tried_in(__file__) | tried_in(OTHERS) | {remedy for remedy, *_ in CASES}
+    tried = {remedy for remedy, *_ in CASES}.union(*map(tried_in, [__file__, *OTHERS]))
     others = [PACKAGE / each for each in ("_codec", "_flows", "_abi", "store", "cli", "testing",
                                           "demo")]  # fmt: skip
 

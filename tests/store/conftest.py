@@ -13,7 +13,7 @@ from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 _PARTS = (
     *("exact", "race", "durable", "damage", "lease", "key", "deadline", "search", "deletion"),
-    *("rewrite", "inbox", "unread", "refusal"),
+    *("rewrite", "inbox", "unread", "refusal", "queue"),
 )
 for part in _PARTS:
     pytest.register_assert_rewrite(f"longterm.testing._{part}_contract")

@@ -51,7 +51,7 @@ class TestPostgresStore(StoreContract):
         ask(
             common_url,
             "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-            "longterm.outbox",
+            "longterm.outbox, longterm.queues",
         )
         with PostgresStore(common_url) as store:
             yield store
@@ -152,7 +152,7 @@ def test_many_turns_leave_one_row_and_a_small_table(url: str) -> None:
     ask(url, "VACUUM longterm.runs")
     assert ask(url, "SELECT count(*) FROM longterm.runs") == [(1,)]
     ((size,),) = ask(url, "SELECT pg_total_relation_size('longterm.runs')")
-    assert size < 200_000
+    assert size < 230_000  # of it 8,192 for each index that is empty
 
 
 @pytest.mark.parametrize("query", [Query(waiting_for="number"), Query(flow="shop.orders:greet")])

@@ -26,6 +26,13 @@ RUN_OF_0_1 = replace(full_run(), saved_turn=None, parent=None, children=(), want
 
 
 BEFORE_INBOX_SQLITE = [
+    "DROP TABLE queues",
+    "DROP INDEX runs_queued",
+    "DROP INDEX runs_in_slots",
+    "DROP INDEX runs_delayed",
+    "ALTER TABLE runs DROP COLUMN queue",
+    "ALTER TABLE runs DROP COLUMN partition",
+    "ALTER TABLE runs DROP COLUMN queued_at",
     "DROP TABLE outbox",
     "ALTER TABLE runs DROP COLUMN details",
     "DROP TRIGGER checksum_of_older_writer",
@@ -37,6 +44,9 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP TABLE longterm.queues CASCADE",
+    "DROP FUNCTION longterm.claim_queued",
+    "ALTER TABLE longterm.runs DROP COLUMN queue, DROP COLUMN partition, DROP COLUMN queued_at",
     "DROP TABLE longterm.outbox",
     "ALTER TABLE longterm.runs DROP COLUMN details",
     "DROP INDEX longterm.runs_by_event",

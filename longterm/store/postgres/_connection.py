@@ -57,6 +57,8 @@ _BEGIN: Final[LiteralString] = (
 _FOR_THIS_COMMIT: Final[LiteralString] = (
     f", concat(set_config({_SYNCHRONOUS_COMMIT}, true), set_config({_WARNINGS}, true))"
 )
+_CHANGES: Final = (" RETURNING ", ".claim_queued(")
+"""What stands in statements that change anything."""
 _SETTINGS: Final = (None, "on", "off", "local", "remote_write", "remote_apply")
 _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 """The function of Postgres's that warns of a commit that it waits for no more."""
@@ -181,7 +183,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Send a statement; psycopg prepares it when it has been sent a few times."""
-        if self.is_shared and " RETURNING " in statement:
+        if self.is_shared and any(word in statement for word in _CHANGES):
             statement += _FOR_THIS_COMMIT
             rows = self._ask(statement, (*parameters, self._synchronous_commit))
             return [type(row)(row[:-1]) for row in rows]

@@ -34,7 +34,8 @@ CAN_GO_ON: Final[LiteralString] = (
 # Workers look at least every five minutes; of what is due later they need not be told. A run that
 # is let go of keeps the time of its last save, so for this hint the server's own time counts too.
 _WAKE_WORKERS: Final[LiteralString] = (
-    f"CASE WHEN {CAN_GO_ON} THEN pg_notify('longterm', '0')"
+    f"CASE WHEN {CAN_GO_ON} OR state = 'suspended' AND queued_at IS NOT NULL"
+    " THEN pg_notify('longterm', '0')"
     " WHEN state = 'suspended' AND"
     " deadline < greatest(updated_at, now()) + interval '5 minutes'"
     " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
@@ -229,7 +230,7 @@ _ABLE_OF_ANY: Final[LiteralString] = f"SELECT id FROM longterm.runs WHERE {CAN_G
 _ABLE_OF_FLOWS: Final[LiteralString] = f"{_ABLE_OF_ANY} AND flow = ANY (%s)"
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final[LiteralString] = (
-    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s"
+    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s AND queue IS NULL"
 )
 _DUE_OF_FLOWS: Final[LiteralString] = f"{_DUE_OF_ANY} AND flow = ANY (%s)"
 _LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED"
@@ -251,6 +252,30 @@ CLAIM_DUE_OF_ANY: Final[LiteralString] = (
 )
 CLAIM_DUE_OF_FLOWS: Final[LiteralString] = (
     f"WITH due AS MATERIALIZED ({_DUE_OF_FLOWS} {_LOCK_DUE}) {_CLAIM_FOUND}"
+)
+CLAIM_QUEUED: Final[LiteralString] = (
+    f"SELECT * FROM (SELECT {_NAMES}"
+    " FROM longterm.claim_queued(%s, %s, %s, %s::text[], %s::text[], %s)) AS claimed"
+)
+QUEUE_NAMES: Final[LiteralString] = "name, concurrency, per_partition, rate, rate_seconds"
+# What it was is read in the same step; of two that declare a new queue at once, both see none.
+DECLARE_QUEUE: Final[LiteralString] = (
+    f"WITH known AS (SELECT {QUEUE_NAMES} FROM longterm.queues WHERE name = %s),"
+    f" declared AS (INSERT INTO longterm.queues ({QUEUE_NAMES}) VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (name) DO UPDATE SET concurrency = excluded.concurrency,"
+    " per_partition = excluded.per_partition, rate = excluded.rate,"
+    " rate_seconds = excluded.rate_seconds RETURNING name)"
+    " SELECT * FROM (SELECT known.* FROM declared LEFT JOIN known USING (name)) AS before"
+)
+DECLARED_QUEUE: Final[LiteralString] = f"SELECT {QUEUE_NAMES} FROM longterm.queues WHERE name = %s"
+QUEUE_STATUSES: Final[LiteralString] = (
+    f"SELECT {QUEUE_NAMES}, coalesce(waiting, 0), coalesce(running, 0), oldest"
+    " FROM longterm.queues LEFT JOIN (SELECT queue AS name, count(*) AS waiting,"
+    " min(coalesce(queued_at, deadline)) AS oldest FROM longterm.runs WHERE state = 'suspended'"
+    " AND queue IS NOT NULL AND (queued_at IS NOT NULL OR deadline <= %s) GROUP BY queue) AS those"
+    " USING (name) LEFT JOIN (SELECT queue AS name, count(*) AS running FROM longterm.runs"
+    " WHERE state = 'running' AND queue IS NOT NULL GROUP BY queue) AS held USING (name)"
+    " ORDER BY name"
 )
 NEXT_DEADLINE: Final[LiteralString] = (
     "SELECT min(deadline), clock_timestamp() FROM longterm.runs"

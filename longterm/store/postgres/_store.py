@@ -41,6 +41,7 @@ try:
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox, columns_of_messages
     from longterm.store.postgres._pool import ConnectionPool, HasConnections
+    from longterm.store.postgres._queues import PostgresQueues
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
 except ImportError as error:
@@ -60,7 +61,7 @@ _FIRST_REST: Final = timedelta(seconds=1)
 _ROWS: Final = Rows(has_types=True)
 
 
-class PostgresStore(PostgresInbox, PostgresOutbox):
+class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
     """A store in a schema of a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the

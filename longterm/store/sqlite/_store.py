@@ -37,6 +37,7 @@ from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out
 from longterm.store.sqlite._outbox import SQLiteOutbox, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
+from longterm.store.sqlite._queues import SQLiteQueues
 from longterm.store.sqlite._writer import Writer
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ _FAIL: Final = (
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final = (
     "SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
+    " AND queue IS NULL"
 )
 _DUE_OF_FLOWS: Final = f"{_DUE_OF_ANY} AND flow IN (SELECT value FROM json_each(?))"
 _CLAIM_DUE: Final = (
@@ -134,7 +136,7 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore(SQLiteInbox, SQLiteOutbox):
+class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
