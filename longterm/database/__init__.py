@@ -17,12 +17,19 @@ from longterm.database import _table
 from longterm.database._adapter import (
     Rows,
     ended_by_function,
+    is_lost,
     is_made_already,
     is_missing_table,
     is_transient,
 )
 from longterm.database._targets import adapter_of
-from longterm.errors import CannotStore, InvalidDeliveryKey, NotStorable, StoreError
+from longterm.errors import (
+    CannotStore,
+    CommitUnknown,
+    InvalidDeliveryKey,
+    NotStorable,
+    StoreError,
+)
 
 __all__ = ["Database"]
 
@@ -94,53 +101,95 @@ class Database:
             CannotStore: the value cannot be stored; nothing is committed.
             WrongConnection: the function ended the transaction by itself.
             InvalidDeliveryKey: the key is none.
+            CommitUnknown: the connection was lost in the commit, and again when this was tried.
             StoreError: the table is missing, or the database takes no plain functions.
         """
         _check_key(key)
-        for retry in range(_RETRIES + 1):
-            try:
-                return self._once(key, function)
-            except Exception as error:
-                if retry == _RETRIES or not is_transient(error):
-                    raise
-        raise AssertionError("unreachable")
+        commit = _Commit(key)
+        return self._with_retries(lambda: self._once(key, function, commit))
 
-    def _once(self, key: str, function: Callable[[Any], T]) -> T:
-        with self._adapter.begin() as begun:
+    def _once(self, key: str, function: Callable[[Any], T], commit: _Commit) -> T:
+        with commit, self._adapter.begin() as begun:
             with self._naming_the_command():
                 is_first = bool(begun.execute(_table.INSERT, key=key))
+            commit.is_unknown = False
             if not is_first:
+                commit.has_begun = True
                 read: T = _value_in(begun.execute(_table.READ, key=key), key)
                 return read
             value, encoded = _stored(function(begun.tx), key)
             begun.check_open()
             if not begun.execute(_table.FILL, key=key, value=encoded):
                 raise ended_by_function()
+            commit.has_begun = True
         return value
 
     async def aonce(self, key: str, function: Callable[[Any], Awaitable[T]]) -> T:
         """Do the same with an `async def` function, in an asynchronous transaction."""
         _check_key(key)
-        for retry in range(_RETRIES + 1):
-            try:
-                return await self._aonce(key, function)
-            except Exception as error:
-                if retry == _RETRIES or not is_transient(error):
-                    raise
-        raise AssertionError("unreachable")
+        commit = _Commit(key)
+        return await self._with_aretries(lambda: self._aonce(key, function, commit))
 
-    async def _aonce(self, key: str, function: Callable[[Any], Awaitable[T]]) -> T:
-        async with self._adapter.abegin() as begun:
-            with self._naming_the_command():
-                is_first = bool(await begun.execute(_table.INSERT, key=key))
-            if not is_first:
-                read: T = _value_in(await begun.execute(_table.READ, key=key), key)
-                return read
-            value, encoded = _stored(await function(begun.tx), key)
-            begun.check_open()
-            if not await begun.execute(_table.FILL, key=key, value=encoded):
-                raise ended_by_function()
+    async def _aonce(self, key: str, function: Callable[[Any], Awaitable[T]], commit: _Commit) -> T:
+        with commit:
+            async with self._adapter.abegin() as begun:
+                with self._naming_the_command():
+                    is_first = bool(await begun.execute(_table.INSERT, key=key))
+                commit.is_unknown = False
+                if not is_first:
+                    commit.has_begun = True
+                    read: T = _value_in(await begun.execute(_table.READ, key=key), key)
+                    return read
+                value, encoded = _stored(await function(begun.tx), key)
+                begun.check_open()
+                if not await begun.execute(_table.FILL, key=key, value=encoded):
+                    raise ended_by_function()
+                commit.has_begun = True
         return value
+
+    def call(self, function: Callable[[Any], T]) -> T:
+        """Call a function in a transaction, without a key: it is done at each call.
+
+        Raises:
+            WrongConnection: the function ended the transaction by itself.
+            StoreError: the database takes no plain functions.
+        """
+        return self._with_retries(lambda: self._call(function))
+
+    def _call(self, function: Callable[[Any], T]) -> T:
+        with self._adapter.begin() as begun:
+            value = function(begun.tx)
+            begun.check_open()
+        return value
+
+    async def acall(self, function: Callable[[Any], Awaitable[T]]) -> T:
+        """Do the same with an `async def` function, in an asynchronous transaction."""
+        return await self._with_aretries(lambda: self._acall(function))
+
+    async def _acall(self, function: Callable[[Any], Awaitable[T]]) -> T:
+        async with self._adapter.abegin() as begun:
+            value = await function(begun.tx)
+            begun.check_open()
+        return value
+
+    def _with_retries(self, attempt: Callable[[], T]) -> T:
+        """Make an attempt, and others if that was or may be undone by no fault of its own."""
+        for _ in range(_RETRIES):
+            try:
+                return attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+        return attempt()
+
+    async def _with_aretries(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(_RETRIES):
+            try:
+                return await attempt()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+        return await attempt()
 
     def migrate(self) -> None:
         """Make the table, unless it is there. Several processes may do so at once."""
@@ -212,6 +261,31 @@ class Database:
                 f"{self._adapter.place} has no table longterm_steps (run `longterm migrate --db "
                 f"{self._adapter.url or 'URL'}`, or call `migrate()` of the Database once)"
             ) from error
+
+
+class _Commit:
+    """What is known of the commit of some work, over all attempts at it.
+
+    Entered by each attempt. Where nobody knows whether it was committed, it says so; any other
+    error is the driver's own, or the function's.
+    """
+
+    has_begun = False
+    """Whether all of an attempt is there but its end, or of another attempt before it."""
+    is_unknown = False
+    """Whether a connection was lost in the commit, and the database has told nothing since."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __enter__(self) -> None:
+        self.has_begun = False
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception):
+            self.is_unknown = self.is_unknown or (self.has_begun and is_lost(error))
+            if self.is_unknown:
+                raise CommitUnknown(self._key) from error
 
 
 def _check_key(key: object) -> None:

@@ -10,7 +10,7 @@ import sys
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Final, Protocol, TypeAlias
 
-from longterm.errors import StoreError, WrongConnection
+from longterm.errors import CommitUnknown, StoreError, WrongConnection
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
@@ -19,6 +19,9 @@ _TRANSIENT: Final = frozenset({"40001", "40P01"})
 
 _BUSY: Final = frozenset({5, 6})
 """Of SQLite: SQLITE_BUSY and SQLITE_LOCKED, the lowest byte of each such code."""
+
+_LOST: Final = ("08", "57P")
+"""How the codes begin of a connection that has ended, by itself or by the server's hand."""
 
 _NO_TABLE: Final = "42P01"
 _MADE_BY_ANOTHER: Final = frozenset({"23505", "42P07"})
@@ -102,11 +105,27 @@ def ended_by_function() -> WrongConnection:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether a transaction was undone only because of others beside it."""
-    return any(
+    """Tell whether a transaction was undone only because of others beside it, or nobody knows."""
+    return isinstance(error, CommitUnknown) or any(
         _sqlstate(each) in _TRANSIENT or getattr(each, "sqlite_errorcode", 0) & 0xFF in _BUSY
         for each in _with_causes(error)
     )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether a connection has ended, so that the database says nothing of a transaction."""
+    errors = _with_causes(error)
+    for each in errors:
+        if (state := _sqlstate(each)) is not None:
+            return state.startswith(_LOST)
+        if hasattr(each, "sqlite_errorcode"):
+            return False
+    return any(isinstance(each, ConnectionError) or _is_of_driver(each) for each in errors)
+
+
+def _is_of_driver(error: BaseException) -> bool:
+    """Tell whether an error is one that drivers raise when they have no answer, by PEP 249."""
+    return type(error).__name__ in ("OperationalError", "InterfaceError")
 
 
 def is_missing_table(error: BaseException) -> bool:

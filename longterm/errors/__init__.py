@@ -62,6 +62,7 @@ from longterm.errors._storage import (
     CannotLoad as CannotLoad,
     ClaimLost as ClaimLost,
     ClockSkew as ClockSkew,
+    CommitUnknown as CommitUnknown,
     CorruptData as CorruptData,
     InvalidKey as InvalidKey,
     NotAllowed as NotAllowed,

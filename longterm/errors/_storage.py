@@ -21,6 +21,21 @@ class WrongConnection(StoreError):
     """Raised when a run is to be part of a transaction in which it cannot be."""
 
 
+class CommitUnknown(StoreError):
+    """Raised when a connection was lost during a commit, so that nobody knows what came of it.
+
+    With the key of the work, another attempt finds out: it reads the value, or does the work.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Keep the key."""
+        self.key = key
+        super().__init__(
+            f"the connection was lost while the work under key {key!r} was committed, so that it "
+            "may be done or not (ask again with the same key: if it is, its value is returned)"
+        )
+
+
 class ClockSkew(StoreError):
     """Raised when runs cannot be claimed because this machine's clock is far from the store's.
 

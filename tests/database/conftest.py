@@ -78,6 +78,12 @@ class Case:
             return await database.aonce(key, function)
         return await self.in_thread(database.once, key, function)
 
+    async def call(self, database: Database, function: Callable[[Any], Any]) -> Any:
+        """Call it without a key."""
+        if self.is_async:
+            return await database.acall(function)
+        return await self.in_thread(database.call, function)
+
     async def prune(self, database: Database, *arguments: Any) -> int:
         if self.is_async:
             return await database.aprune(*arguments)

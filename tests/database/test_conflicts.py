@@ -5,13 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 
 import pytest
 
+import longterm.database
+from longterm import CommitUnknown
 from longterm.database import Database
 from tests.database.conftest import case_of
+from tests.database.test_once import run
+from tests.store.deaf_proxy import DeafProxy
 
 
 def test_busy_file_is_tried_three_times_more(tmp_path):
@@ -119,6 +123,96 @@ def test_real_deadlock_is_tried_again(request):
         thread.join(20)
     assert results == {"ab": "ab", "ba": "ba"}
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("conninfo", "pool", "opener", "engine", "sessionmaker", "django"),
+        *("async pool", "async opener", "async engine", "async sessionmaker"),
+    ],
+)
+def test_answer_to_a_commit_that_is_lost_is_asked_for_by_the_key(way, request, monkeypatch):
+    """The server commits, and its answer never comes."""
+    case = case_of(f"postgres {way}", request)
+    server = request.getfixturevalue("server")
+    proxy = DeafProxy(server.port)
+    case.address = case.address.replace(f":{server.port}/", f":{proxy.port}/")
+
+    commits = []
+
+    class Arming(longterm.database._Commit):
+        """Has the answer to the first commit lost."""
+
+        def __setattr__(self, name, value):
+            if (name, value) == ("has_begun", True) and not commits:
+                commits.append(1)
+                proxy.swallow_next_answer()
+            super().__setattr__(name, value)
+
+    monkeypatch.setattr(longterm.database, "_Commit", Arming)
+
+    async def scenario(case, database):
+        assert await case.once(database, "key", case.work("tea", 5)) == 5
+        assert await case.once(database, "key", case.work("milk", 6)) == 5
+
+    try:
+        run(scenario, case)
+    finally:
+        proxy.close()
+    case.address = server.url()
+    assert (case.items(), case.calls, proxy.swallowed) == (["tea"], ["tea"], 1)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_while_nobody_can_tell_it_is_unknown(is_done, request):
+    """The connection is lost in the commit, and the server is out of reach then."""
+    import psycopg
+
+    case = case_of("postgres conninfo", request)
+    weather = ["lost", "out of reach", "out of reach", "out of reach"]
+
+    class Pool:
+        @contextmanager
+        def connection(self):
+            now = weather.pop(0) if weather else "fine"
+            if now == "out of reach":
+                raise psycopg.OperationalError("connection refused")
+            with closing(psycopg.connect(case.address)) as connection:
+                yield connection
+            if now == "lost":
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    database = Database(Pool())
+    Database(case.address).migrate()
+    with pytest.raises(CommitUnknown, match="the work under key 'key'"):
+        database.once("key", case.work("tea", 5))
+    assert (weather, case.items()) == ([], ["tea"])
+    if not is_done:  # as if the server had not come to it
+        case.ask("DELETE FROM longterm_steps RETURNING key")
+    assert database.once("key", case.work("milk", 6)) == (5 if is_done else 6)
+
+
+def test_connection_that_is_lost_while_the_value_is_read_is_had_again(request):
+    import psycopg
+
+    case = case_of("postgres conninfo", request)
+    weather = ["fine", "lost"]
+
+    class Pool:
+        @contextmanager
+        def connection(self):
+            now = weather.pop(0) if weather else "fine"
+            with closing(psycopg.connect(case.address)) as connection:
+                yield connection
+            if now == "lost":
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    database = Database(Pool())
+    Database(case.address).migrate()
+    for item in ("tea", "milk"):
+        assert database.once("key", case.work(item, item)) == "tea"
+    assert (weather, case.calls) == ([], ["tea"])
 
 
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])

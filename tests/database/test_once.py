@@ -209,6 +209,17 @@ def test_function_that_commits_by_itself_is_told(case):
     run(scenario, case)
 
 
+def test_call_is_done_each_time_and_whole(case):
+    async def scenario(case, database):
+        for item in ("tea", "milk"):
+            assert await case.call(database, case.work(item, item)) == item
+        with pytest.raises(ZeroDivisionError):
+            await case.call(database, case.work("coffee", error=ZeroDivisionError()))
+
+    run(scenario, case)
+    assert (case.items(), case.keys()) == (["milk", "tea"], [])
+
+
 @pytest.mark.parametrize("key", ["", "a\0b", "x" * 601, None, 5, "\ud800"])
 def test_wrong_key_is_refused(key, tmp_path):
     with pytest.raises(InvalidDeliveryKey, match="a key is a string of 1 to 600 characters"):
