@@ -49,9 +49,10 @@ def converse(store: str, run: str | None) -> int:
 def introduce(store: str) -> None:
     """Say what is going to be seen."""
     say("You are talking to a flow, an ordinary Python function (longterm/demo/flows.py).")
-    say("Every answer is handled by a new process. In between nothing runs: the function")
-    say(f"waits as one row in {place_of(store)}")
-    say("Press Ctrl-C whenever you like, and go on another day.")
+    say("Every answer is handled by a new process. In between nothing runs: who waits is a row")
+    say(f"in {place_of(store)}")
+    say("An empty line lets a day pass, and `cancel` ends it all. Press Ctrl-C whenever you like,")
+    say("and go on another day.")
     say()
 
 
@@ -68,19 +69,15 @@ class Conversation:
         """Pass answers on, one process each, until the run or the answers end."""
         standing = self.take_turn(*([f"--run={run_id}"] if run_id else []))
         while True:
-            for line in standing["response"]:
+            for line in standing["said"]:
                 say_flow(line)
             if standing["state"] != "suspended":
                 say_flow(standing["result"] or f"(the run is {standing['state']})")
                 return
-            answer = read_answer()
-            if answer is None:
+            happened = what_happens(standing["asks"])
+            if happened is None:
                 return
-            standing = self.take_turn(
-                f"--run={standing['run']}",
-                f"--event={standing['waiting_for']}",
-                f"--answer={answer.replace(chr(0), '')}",
-            )
+            standing = self.take_turn(f"--run={standing['run']}", *happened)
 
     def take_turn(self, *arguments: str) -> dict[str, Any]:
         """Let a new process take one turn, and return its report."""
@@ -104,13 +101,34 @@ class Conversation:
         return standing
 
 
+def what_happens(asks: dict[str, bool]) -> list[str] | None:
+    """Read what happens next, as the process of a turn is told it; None: nothing more.
+
+    Args:
+        asks: who is asked, and whether that is over one day.
+    """
+    while (line := read_answer(", ".join(asks))) is not None:
+        line = line.replace("\0", "").strip()
+        name, colon, text = line.partition(":")
+        named = [each for each in asks if colon and each.lower() == name.lower()]
+        if line == "cancel":
+            return ["--cancel"]
+        if not line and any(asks.values()):
+            return ["--later"]
+        if named or len(asks) == 1:
+            who, said = (named[0], text.strip()) if named else (*asks, line)
+            return [f"--to={who}", f"--answer={said}"]
+        say_aside(f"    Who says so? Answer as in: {next(iter(asks))}: yes")
+    return None
+
+
 def describe(standing: dict[str, Any], seconds: float) -> str:
     """Tell what the process of a turn did before it ended."""
     ended = f"    process {standing['process']} ended after {seconds * 1000:.0f} ms"
     if standing["state"] != "suspended":
         return f"{ended}; the run is {standing['state']}"
-    stack = " > ".join(standing["stack"])
-    return f"{ended} and left {standing['saved_bytes']} bytes:\n    {stack}"
+    rows = [f"    {stack}, {size} bytes" for stack, size in standing["rows"]]
+    return "\n".join([f"{ended} and left:", *rows])
 
 
 def conclude(conversation: Conversation) -> None:

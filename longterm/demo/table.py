@@ -10,11 +10,13 @@ from urllib.parse import unquote
 from longterm._terminal import table
 from longterm.demo.terminal import say, say_aside
 
-HEADINGS = ("run", "state", "turn", "waits for", "saved")
+HEADINGS = ("run", "flow", "state", "turn", "waits for", "saved")
 
 # What a run keeps of its stack, the newest run last; the store's own columns, nothing else.
 QUERY = """
-    SELECT id, state, turn, coalesce(waiting_for, '-'), coalesce(length(stack) || ' bytes', '-')
+    SELECT id, substr(flow, instr(flow, ':') + 1), state, turn,
+           iif(waiting_for LIKE 'run:%', 'its children', coalesce(waiting_for, '-')),
+           coalesce(length(stack) || ' bytes', '-')
     FROM runs ORDER BY created_at, id
 """
 NEWEST = 12

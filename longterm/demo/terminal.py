@@ -6,8 +6,6 @@ import sys
 
 from longterm._terminal import CYAN, DIM, GREEN, paint, wants_colour
 
-PROMPT = "> "
-
 
 def say(text: str = "") -> None:
     """Print what the demo itself has to say."""
@@ -24,9 +22,9 @@ def say_flow(text: str) -> None:
     print(painted(text, CYAN), flush=True)
 
 
-def read_answer() -> str | None:
-    """Read one line from the user or the pipe; None when there are no more."""
-    prompt = painted(PROMPT, GREEN)
+def read_answer(who: str) -> str | None:
+    """Read one line of somebody from the user or the pipe; None when there are no more."""
+    prompt = painted(f"{who}> ", GREEN)
     if sys.stdin.isatty():
         try:
             return input(prompt)

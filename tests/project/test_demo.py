@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-TO_THE_END = ["payments", "friday", "Ada", "yes", "lots", "3", "yes", "yes", "yes"]
+TO_THE_END = ["payments", "", "yes", "ben: yes", "yes"]
 
 
 @dataclass
@@ -65,32 +65,42 @@ def run_id_in(output: str) -> str:
 def test_answers_from_a_pipe_lead_to_the_end(finished: tuple[Folder, str]) -> None:
     folder, shown = finished
 
-    assert "payments went out on Friday, to all 12 servers" in shown
-    assert "'lots' is no number from 1 to 12" in shown
+    assert "payments is out. Cake?" in shown
     assert (folder.path / "longterm-demo.db").stat().st_size > 0
+
+
+def test_two_are_asked_at_once_and_reminded_each_day(finished: tuple[Folder, str]) -> None:
+    asked, _, rest = finished[1].partition("Ada, Ben> \n")
+    reminded, _, answered = rest.partition("Ada, Ben> yes\n")
+
+    assert "\nAda, may payments go out?\nBen, may payments go out?\n" in asked
+    assert "\nAda, payments still waits for you.\nBen, payments still waits" in reminded
+    assert answered.startswith("    Who says so? Answer as in: Ada: yes\nAda, Ben> ben: yes\n")
+    assert "\nAda> yes\n" in answered
 
 
 def test_the_start_and_every_answer_have_a_process_each(finished: tuple[Folder, str]) -> None:
     processes = re.findall(r"process (\d+) ended", finished[1])
 
-    assert len(processes) == 1 + len(TO_THE_END)
+    assert len(processes) == len(TO_THE_END)  # nobody knows who said one of them
     assert len(set(processes)) == len(processes)
 
 
 def test_the_table_shows_every_run_of_the_file(finished: tuple[Folder, str]) -> None:
     table = finished[1].partition("Runs in ")[2]
 
-    assert re.search(r"\w{8,} +suspended +2 +day +\d+ bytes\n", table)
-    assert re.search(r"\w{8,} +complete +10 +- +-\n", table)
+    assert re.search(r"\w{8,} +release +suspended +2 +its children +\d+ bytes\n", table)
+    assert len(re.findall(r"\w{8,} +approval +suspended +2 +answer +\d+ bytes\n", table)) == 2
+    assert re.search(r"\w{8,} +release +complete +4 +- +-\n", table)
 
 
 def test_a_run_that_has_ended_shows_how(finished: tuple[Folder, str]) -> None:
     folder, shown = finished
-    run_id = re.findall(r"(\w{8,}) +complete", shown)[0]
+    run_id = re.findall(r"(\w{8,}) +release +complete", shown)[0]
 
     again = folder.demo(arguments=("--run", run_id))
 
-    assert "payments went out on Friday" in again
+    assert "payments is out. Cake?" in again
 
 
 def test_a_pipe_gets_no_colours(finished: tuple[Folder, str]) -> None:
@@ -98,15 +108,24 @@ def test_a_pipe_gets_no_colours(finished: tuple[Folder, str]) -> None:
 
 
 def test_a_run_goes_on_in_another_invocation(folder: Folder) -> None:
-    first = folder.demo("billing", "fri")
+    first = folder.demo("", "billing")
     run_id = run_id_in(first)
     second = folder.demo(arguments=("--run", run_id))
-    third = folder.demo("Ada", "no", "12", "no", arguments=("--run", run_id))
+    third = folder.demo("Ben: it is Friday", arguments=("--run", run_id))
 
+    assert "Sorry, I did not hear that." in first
     assert "the run stays suspended" in first
-    assert "Who carries the pager for billing" in second
+    assert "Ada, may billing go out?\nBen, may billing go out?" in second
     assert run_id_in(second) == run_id
-    assert "billing is rolled back, and Monday is saved" in third
+    assert "billing stays in the drawer. Ben says: it is Friday" in third
+    assert len(re.findall(r"approval +cancelled", third)) == 1  # Ada is asked no more
+
+
+def test_a_cancel_ends_all(folder: Folder) -> None:
+    shown = folder.demo("billing", "cancel")
+
+    assert "(the run is cancelled)" in shown
+    assert re.search(r"release +cancelled( .*\n.*approval +cancelled){2} ", shown)
 
 
 def test_another_store_is_named_in_the_command_to_go_on(folder: Folder) -> None:
