@@ -16,6 +16,8 @@ SLEEP: Final = "longterm.sleep"
 """What a run waits for that sleeps: the end of that."""
 CHECKPOINT: Final = "longterm.checkpoint"
 """What a run waits for whose turn has died after a checkpoint; it is due at once."""
+STEP: Final = "longterm.step"
+"""What a run waits for that is in a step, or rests until the next attempt at one."""
 CANCEL: Final = "longterm.cancel"
 """The event in the inbox of a run that cancels it."""
 THROW: Final = "longterm.throw"
@@ -76,6 +78,8 @@ def spoken(waiting_for: str | None) -> str:
         return "the end of a sleep"
     if waiting_for == CHECKPOINT:
         return "a checkpoint"
+    if waiting_for == STEP:
+        return "a step"
     if waiting_for is None:
         return "nothing"
     return " or ".join(map(_spoken, waiting_for.split("\n")))

@@ -1,7 +1,8 @@
-"""The clock: where stored times come from, so that tests can set them. Never waits."""
+"""The clock: where stored times come from, and how short pauses pass; tests can set it."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -15,6 +16,10 @@ class Clock(Protocol):
         """Return the present moment, aware, in UTC."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Return when so many seconds have passed."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -22,3 +27,7 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the machine's time in UTC."""
         return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Hold this thread for so many seconds."""
+        time.sleep(seconds)

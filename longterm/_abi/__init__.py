@@ -41,6 +41,12 @@ GATHERED: Final = "_lt_gathered"
 """The slot of a frame that waits for all of several children: the results that have come, by the
 names of their events."""
 
+STEP: Final = "_lt_step"
+"""The slot of a frame that is in a step: the call that is pending, or what has come of it."""
+
+STEPS: Final = "_lt_steps"
+"""The slot of the outermost frame with the number of steps that the run has begun, if any."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

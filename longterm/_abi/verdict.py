@@ -19,6 +19,11 @@ class Verdict(StrEnum):
     """A name, or a method of self, that may turn out to be a flow."""
     DEFLOW = "deflow"
     """It is `deflow`, which makes flows of functions; a call of it never suspends."""
+    MAKES_STEPS = "step"
+    """It is `step`, which makes steps of functions; a call of it never suspends."""
+    STEP = "is a step"
+    ASYNC_STEP = "is an async step"
+    """One of an `async def`: it suspends when it is awaited."""
     SUSPENDS = "suspends"
     """It is a flow, or `call`."""
     WAITS = "waits"
@@ -27,7 +32,7 @@ class Verdict(StrEnum):
     @property
     def is_sure(self) -> bool:
         """Whether it surely suspends."""
-        return self in (Verdict.WAITS, Verdict.SUSPENDS)
+        return self in _SURE
 
     @property
     def is_known(self) -> bool:
@@ -35,6 +40,7 @@ class Verdict(StrEnum):
         return self not in (Verdict.MAY, Verdict.UNKNOWN)
 
 
+_SURE = frozenset({Verdict.WAITS, Verdict.SUSPENDS, Verdict.STEP, Verdict.ASYNC_STEP})
 _PRECEDENCE = {verdict: number for number, verdict in enumerate(Verdict)}
 
 

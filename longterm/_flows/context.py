@@ -58,6 +58,16 @@ class Turn(Protocol):
     """The facts that the flow has set in this turn."""
 
     @property
+    def has_steps(self) -> bool:
+        """Whether a call of a step is to be made durable; else the plain function is called."""
+        ...
+
+    @property
+    def step_key(self) -> str | None:
+        """What `step_key` returns; None: no step is under way."""
+        ...
+
+    @property
     def run(self) -> Run:
         """The run as it was when the turn began."""
         ...
@@ -128,7 +138,9 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("_listener", "_now", "index", "pending", "responses", "run", "task")
+    __slots__ = ("_listener", "_now", "index", "pending", "responses", "run", "steps", "task")
+    has_steps = True
+    step_key = None
 
     def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         """Begin with nothing said and nothing waited for."""
@@ -138,6 +150,8 @@ class LiveTurn:
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
         self.pending: Suspend | None = None
+        self.steps = 0
+        """How many steps the run has begun."""
         self.task: object = None
         """The asyncio task that the turn runs in, if the flow is an `async def`."""
 

@@ -36,14 +36,14 @@ from longterm._flows.refusals import (
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
 from longterm._flows.same_rest import in_present_code
+from longterm._flows.steps import STEP_CODES
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, StackTooDeep
 from longterm.frame import Frame
 
-_SUSPEND = ops.suspend.__code__
-_SLEEP = ops.sleep.__code__
-_CHECKPOINT = ops.checkpoint.__code__
-_GATHER = ops.gather.__code__
+_WAITS = frozenset(
+    id(form.__code__) for form in (ops.suspend, ops.sleep, ops.checkpoint, ops.gather)
+).union(STEP_CODES)
 _CALL = ops.call.__code__
 
 _FEW: Final = 100
@@ -71,7 +71,7 @@ def capture(suspension: Suspend) -> list[Frame]:
     frames: list[Frame] = []
     while entry is not None and (below := entry.tb_next) is not None:
         code = entry.tb_frame.f_code
-        if code is _SUSPEND or code is _SLEEP or code is _CHECKPOINT or code is _GATHER:
+        if id(code) in _WAITS:
             return frames
         if code is not _CALL:
             frames.append(_frame(entry, below, above))

@@ -26,6 +26,7 @@ from longterm._flows.decorated import check_given, wrapped_flow
 from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
+from longterm._flows.steps import STEP_CODES, step
 from longterm._fork import at_fork
 from longterm._main import import_name, is_main
 from longterm.errors import CompileError, NotAFlow, UnknownFlow
@@ -144,6 +145,9 @@ flow_codes[id(ops.sleep.__code__)] = Verdict.WAITS
 flow_codes[id(ops.gather.__code__)] = Verdict.WAITS
 flow_codes[id(ops.checkpoint.__code__)] = Verdict.WAITS
 flow_codes[id(ops.call.__code__)] = Verdict.SUSPENDS
+flow_codes[id(step.__code__)] = Verdict.MAKES_STEPS
+for _code, _is_async in STEP_CODES.items():
+    flow_codes[_code] = Verdict.ASYNC_STEP if _is_async else Verdict.STEP
 
 
 def deflow(function: F, /) -> F:

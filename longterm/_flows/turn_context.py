@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Generator
 from contextvars import Context, copy_context
 from typing import Any
 
-from longterm._flows.context import LiveTurn, current
+from longterm._flows.context import Turn, current
 
 
-def context_of_turn(turn: LiveTurn) -> Context:
+def context_of_turn(turn: Turn) -> Context:
     """Return a copy of the present context, in which a turn is the current one."""
     context = copy_context()
     context.run(current.set, turn)

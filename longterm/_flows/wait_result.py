@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -30,3 +30,30 @@ class WaitResult:
         if self.error is None:
             return repeat(self.value).__next__
         return partial(codecs.strict_errors, self.error)  # type: ignore[arg-type]
+
+
+class AwaitedResult(WaitResult):
+    """A value that the flow awaits, as it does that of an asynchronous step."""
+
+    __slots__ = ()
+
+    def as_callable(self) -> Callable[[], Any]:
+        """Return a callable that gives what is to be awaited, or raises the exception."""
+        if self.error is None:
+            return repeat(Ready(self.value)).__next__
+        return WaitResult.as_callable(self)
+
+
+class Ready:
+    """An awaitable whose value is there at once."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        """Take the value."""
+        self._value = value
+
+    def __await__(self) -> Generator[None, None, Any]:
+        """Return the value."""
+        return self._value
+        yield

@@ -11,19 +11,26 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from longterm._abi import EVENTS, GATHERED
+from longterm._abi import EVENTS, GATHERED, STEP
 from longterm._codec import decode_frames
 from longterm._event_names import CHILD, child_of, is_control, joined
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import Suspended
+from longterm._flows.steps import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._turns.starts import Start, stored_call
+from longterm._turns.step_records import (
+    end_of_step,
+    pending_step,
+    stack_before_failure,
+    steps_begun,
+)
 from longterm._turns.waits import deadline_of, end_of_wait, missing_after
 from longterm.clock import Clock
-from longterm.errors import CannotRestart, CorruptData, NotImportable, RunTooLarge
+from longterm.errors import CannotRestart, CorruptData, NotImportable, RunTooLarge, StepUnknown
 from longterm.frame import Frame
 from longterm.run import Run, context_of
 from longterm.store.base import RunStore
@@ -48,7 +55,10 @@ reading: Final = Reading()
 class Attempt(LiveTurn):
     """One try at a turn: what there is to call, and what it is made of."""
 
-    __slots__ = ("_open_outbox", "entry", "flow", "frames", "outcome", "outgoing", "result")
+    __slots__ = (
+        *("_open_outbox", "before_failure", "entry", "fails_by", "flow", "frames"),
+        *("outcome", "outgoing", "postponed", "result"),
+    )
 
     def __init__(
         self,
@@ -67,6 +77,12 @@ class Attempt(LiveTurn):
         """What the flow sends to others; None: nothing so far."""
         self.outcome: Suspended | None = None
         """How the turn ends that runs no code of the flow: it waits for more."""
+        self.fails_by: BaseException | None = None
+        """What fails the run, although such an exception undoes other turns."""
+        self.postponed: WaitResult | None = None
+        """What the run was sent while a step was not over: it is raised at the next wait."""
+        self.before_failure: bytes | None = None
+        """The stack of before a step that failed last: a run that fails by it is retried there."""
         self.flow = flow
         self.entry = entry
         self.frames = frames
@@ -132,7 +148,9 @@ class Attempts:
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
         frames = frames_of(run.stack, run, self._store)
-        slots, outcome = frames[-1].slots, None
+        slots = frames[-1].slots
+        outcome: Suspended | None = None
+        postponed: WaitResult | None = None
         brought = "" if result is None else result.name
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
@@ -142,6 +160,10 @@ class Attempts:
             flow, entry = flow_named(frames[0].flow), _nothing
             wait = Wait(joined(missing), events=slots[EVENTS], is_for_all=True)  # type: ignore[arg-type]
             outcome = Suspended(wait, frames)
+        elif STEP in slots:
+            end, outcome = _step_under_way(frames, result)
+            flow, entry = rebuild(frames, end)
+            postponed = None if end is result else result
         else:
             result = end_of_wait(result, run.waiting_for, slots)
             flow, entry = rebuild(frames, result)
@@ -153,6 +175,10 @@ class Attempts:
             begun = run
         attempt = self._new(begun, flow, entry, frames, result)
         attempt.outcome = outcome
+        attempt.steps = steps_begun(frames)
+        if STEP in slots:
+            attempt.before_failure = stack_before_failure(frames, run)
+            attempt.postponed = postponed
         if brought.startswith(CHILD):
             attempt.note_child(brought)
         return attempt
@@ -220,6 +246,25 @@ def _missing(result: WaitResult | None, slots: dict[str, object]) -> tuple[str, 
     if result is None or result.error is not None:
         return ()
     return missing_after(result, slots)
+
+
+def _step_under_way(
+    frames: list[Frame], result: WaitResult | None
+) -> tuple[WaitResult, Suspended | None]:
+    """Return what the step is worth that stored frames wait for; or that it is to be run.
+
+    Args:
+        frames: the frames.
+        result: what has come instead: an exception, which ends a step that is not over.
+    """
+    slots = frames[-1].slots
+    end = end_of_step(slots) or result
+    if end is not None:
+        return end, None
+    call, is_begun = pending_step(slots)
+    if is_begun:
+        return WaitResult(error=StepUnknown(call.step.name)), None
+    return WaitResult(), Suspended(StepWait(call), frames)
 
 
 def _nothing() -> None:

@@ -311,6 +311,11 @@ class Claim:
         self.run = self.run.changed(unread=self._claims.store.get(self.run.id).unread)
         return self._read(names)
 
+    def read_control(self) -> UnreadEvent | None:
+        """Return the unread event that ends any wait, if the store's last answer named one."""
+        assert self.run is not None
+        return self._read(()) if self.run.unread else None
+
     def _read(self, names: Collection[str]) -> UnreadEvent | None:
         """Return the next event for some names; cancels that are unread together are one.
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeGuard
 
-from longterm._event_names import CHECKPOINT, names_in
+from longterm._event_names import CHECKPOINT, STEP, names_in
 from longterm._flows.continuation import rebuild
 from longterm._flows.run_turn import Completed, Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.steps import Steps
 from longterm._turns.threads import in_thread
-from longterm._turns.transitions import after_error, after_turn, with_facts
-from longterm._turns.waits import end_of_wait, is_over, keep_wait, may_end_now
+from longterm._turns.transitions import after_error, after_turn, failed_run, with_facts
+from longterm._turns.waits import end_of_wait, is_over, keep_wait
 from longterm.clock import Clock
 from longterm.errors import InvalidValue
 from longterm.run import Run, RunState
@@ -44,6 +46,7 @@ class Running:
         self._claims = claims
         self._max_bytes = max_bytes
         self._on_turn = on_turn
+        self._steps = Steps(clock, attempts, self._save_on, max_bytes=max_bytes)
         self.on_failure: Callable[[Run], object] = lambda run: None
         """Called with a run that was saved as failed for its caller, to whom its exception is then
         raised."""
@@ -54,7 +57,10 @@ class Running:
         """Run a turn, and save the run as the turn leaves it."""
         attempt.begin()
         outcome: Outcome | None = attempt.outcome
-        while outcome is None:
+        # The store is asked outside of the `try`: what it refuses is no failure of the flow's.
+        while outcome is None or (
+            _may_end_now(outcome, attempt) and self._ends_now(claim, attempt, outcome)
+        ):
             try:
                 outcome = run_turn(attempt, attempt.entry)
             except BaseException as error:
@@ -67,16 +73,15 @@ class Running:
                         self.on_failure(saved)
                     raise
                 return saved
-            # Not in the `try`: what the store refuses here is no failure of the flow's.
-            if may_end_now(outcome) and self._ends_now(claim, attempt, outcome):
-                outcome = None
         return self.tell(claim.save_turn(self._after(attempt, outcome)))
 
     async def arun(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
         attempt.begin()
         outcome: Outcome | None = attempt.outcome
-        while outcome is None:
+        while outcome is None or (
+            _may_end_now(outcome, attempt) and await self._aends_now(claim, attempt, outcome)
+        ):
             try:
                 outcome = await arun_turn(attempt, attempt.entry)
             except BaseException as error:
@@ -89,10 +94,6 @@ class Running:
                         await self.aon_failure(saved)
                     raise
                 return saved
-            if may_end_now(outcome) and await claim.in_thread(
-                self._ends_now, claim, attempt, outcome
-            ):
-                outcome = None
         return self.tell(await in_thread(claim.save_turn, self._after(attempt, outcome)))
 
     def tell(self, run: Run) -> Run:
@@ -114,8 +115,9 @@ class Running:
 
         return tell_family(run, attempt.outbox, outcome, self._clock.now() + self._claims.lease)
 
-    def _after(self, attempt: Attempt, outcome: Outcome) -> Run:
-        run = after_turn(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes)
+    def _after(self, attempt: Attempt, outcome: Outcome, *, is_on: bool = False) -> Run:
+        now = self._clock.now()
+        run = after_turn(attempt.run, attempt, outcome, now, self._max_bytes, is_on=is_on)
         return self.told(run, attempt, outcome.result if type(outcome) is Completed else None)
 
     def _ends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
@@ -125,13 +127,15 @@ class Running:
         with a deadline that is not in the future: for that no run is saved, and no worker comes.
         """
         wait, frames = outcome.wait, outcome.frames
-        if wait.event_id == CHECKPOINT:
-            attempt.run = claim.save_on(self._after(attempt, outcome))
-            if attempt.outgoing is not None:
-                attempt.outgoing.saved(attempt.run)
+        if attempt.postponed is not None:
+            result, attempt.postponed = attempt.postponed, None
+        elif wait.event_id == STEP:
+            return self._steps.run(claim, attempt, outcome)
+        elif wait.event_id == CHECKPOINT:
+            self._save_on(claim, attempt, outcome)
             unread = claim.read_next()
-            result = None if unread is None else self._attempts.result_of(unread)
-            result = end_of_wait(result, wait.event_id, frames[-1].slots)
+            found = None if unread is None else self._attempts.result_of(unread)
+            result = end_of_wait(found, wait.event_id, frames[-1].slots)
         elif is_over(wait, self._clock.now()):
             keep_wait(frames, wait)
             result = self._polled(claim, attempt, wait.event_id, frames[-1].slots)
@@ -141,6 +145,18 @@ class Running:
         attempt.go_on()
         attempt.flow, attempt.entry = rebuild(frames, result)
         return True
+
+    async def _aends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
+        if outcome.wait.event_id == STEP and attempt.postponed is None:
+            return await self._steps.arun(claim, attempt, outcome)
+        return bool(await claim.in_thread(self._ends_now, claim, attempt, outcome))
+
+    def _save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
+        """Save a run in the middle of its turn."""
+        attempt.run = claim.save_on(self._after(attempt, outcome, is_on=True))
+        if attempt.outgoing is not None:
+            attempt.outgoing.saved(attempt.run)
+        attempt.before_failure = None
 
     def _polled(
         self, claim: Claim, attempt: Attempt, waiting_for: str, slots: dict[str, object]
@@ -158,5 +174,18 @@ class Running:
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
         asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
-        ended = after_error(run, error, asked, attempt.frames, self._clock.now())
+        now = self._clock.now()
+        if error is attempt.fails_by:
+            ended: Run | None = failed_run(run, error, attempt.frames, now)
+        else:
+            ended = after_error(run, error, asked, attempt.frames, now)
+        if ended is not None and ended.state is RunState.FAILED and attempt.before_failure:
+            ended = ended.changed(stack=attempt.before_failure)
         return None if ended is None else self.told(ended, attempt, error)
+
+
+def _may_end_now(outcome: Outcome, attempt: Attempt) -> TypeGuard[Suspended]:
+    """Tell whether a turn ends in a wait that may be over already."""
+    return type(outcome) is Suspended and (
+        outcome.wait.expires is not None or attempt.postponed is not None
+    )

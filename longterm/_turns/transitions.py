@@ -6,9 +6,9 @@ import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from longterm._abi import STEPS
 from longterm._codec import encode
 from longterm._codec.introspect import is_a
-from longterm._event_names import CHECKPOINT
 from longterm._flows.context import LiveTurn
 from longterm._flows.run_turn import Completed, Outcome
 from longterm._signals import is_of_signal
@@ -40,8 +40,16 @@ _ATTRIBUTE = BaseException.__getattribute__
 """Reads what Python keeps in every exception: a `__getattribute__` of the author's may raise."""
 
 
-def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_bytes: int) -> Run:
-    """Return a run as its turn has left it.
+def after_turn(
+    run: Run,
+    turn: LiveTurn,
+    outcome: Outcome,
+    now: datetime,
+    max_bytes: int,
+    *,
+    is_on: bool = False,
+) -> Run:
+    """Return a run as its turn has left it, or as it is in the middle of one that is still on.
 
     Raises:
         CannotStore: the flow holds, said or returned a value that cannot be stored, or one that
@@ -60,8 +68,10 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
     wait, frames = outcome.wait, outcome.frames
     deadline = wait.deadline(now)
     keep_wait(frames, wait, deadline)
+    if turn.steps:
+        frames[0].slots[STEPS] = turn.steps
     return run.changed(
-        state=RunState.SUSPENDED if wait.event_id != CHECKPOINT else RunState.RUNNING,
+        state=RunState.RUNNING if is_on else RunState.SUSPENDED,
         waiting_for=wait.event_id,
         deadline=deadline,
         wants=wait.wants,
@@ -72,7 +82,7 @@ def after_turn(run: Run, turn: LiveTurn, outcome: Outcome, now: datetime, max_by
         claimed_until=None,
         attempts=0,
         updated_at=now,
-        queue=run.queue if wait.event_id == CHECKPOINT else None,  # the slot is the turn's
+        queue=run.queue if is_on else None,  # the slot is the turn's
     )
 
 
@@ -148,12 +158,12 @@ def _reason(error: BaseException) -> str:
 
 def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetime) -> Run:
     """Return a run whose flow let an exception out; the exception gets notes that say so."""
-    _add_note(error, f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
+    add_note(error, f"longterm: run {run.id} of flow {run.flow} failed in turn {run.turn}")
     if frames and frames[-1].point and run.updated_at is not None:
         age = _age(now - run.updated_at)
         at = frames[-1]
         where = f"{at.flow.replace(':', '.')}, line {at.line}"
-        _add_note(error, f"longterm: it was suspended {age} at {where}")
+        add_note(error, f"longterm: it was suspended {age} at {where}")
     return run.changed(
         state=RunState.FAILED,
         encoded_response=None,
@@ -163,7 +173,7 @@ def failed_run(run: Run, error: BaseException, frames: list[Frame], now: datetim
     ).with_error(_storable(_shortened(_shown(error))))
 
 
-def _add_note(error: BaseException, note: str) -> None:
+def add_note(error: BaseException, note: str) -> None:
     """Add a note, unless the author's class has other use for the place of notes."""
     # Not by `add_note`: it may be the author's, and calls the author's `__setattr__`.
     if not hasattr(type(error), "__notes__"):

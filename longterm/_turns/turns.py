@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from longterm._event_names import CHECKPOINT, START
+from longterm._event_names import CHECKPOINT, START, STEP
 from longterm._flows.flow import Flow, flow_named
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import Attempt, Attempts, unparked
@@ -190,7 +190,8 @@ class Turns:
         run = claim.take_failed(run_id)
         if run.parent is not None and run.waiting_for is None:
             raise CannotRestart(run_id, "its parent has been told that it failed")
-        if run.waiting_for in (START, CHECKPOINT, None):  # None: it is of a longterm before 0.2
+        # None: it is of a longterm before 0.2.
+        if run.waiting_for in (START, CHECKPOINT, STEP, None):
             return None
         # Saved as it waited: should the turn die, it is done again like any other.
         run = claim.save(released_run(run.changed(encoded_error=None, delivery=None)))

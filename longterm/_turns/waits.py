@@ -6,10 +6,9 @@ What its author gave for that stands beside the innermost frame's own slots.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from longterm._abi import DEFAULT, EVENTS, GATHERED, TYPE, UNTIL
-from longterm._flows.run_turn import Outcome, Suspended
 from longterm._flows.wait_result import WaitResult
 from longterm.child import Child
 from longterm.errors import CorruptData, Expired
@@ -36,11 +35,6 @@ def deadline_of(frames: list[Frame]) -> datetime | None:
     """Return when the wait of stored frames ends by itself; None: never."""
     until = frames[-1].slots.get(UNTIL)
     return until if isinstance(until, datetime) else None
-
-
-def may_end_now(outcome: Outcome) -> TypeGuard[Suspended]:
-    """Tell whether a turn ends in a wait that may be over already."""
-    return type(outcome) is Suspended and outcome.wait.expires is not None
 
 
 def is_over(wait: Wait, now: datetime) -> bool:

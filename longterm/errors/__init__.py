@@ -58,6 +58,13 @@ from longterm.errors._runs import (
     UnknownRun as UnknownRun,
     WrongEvent as WrongEvent,
 )
+from longterm.errors._steps import (
+    NotAStep as NotAStep,
+    NotInStep as NotInStep,
+    Retry as Retry,
+    StepGone as StepGone,
+    StepUnknown as StepUnknown,
+)
 from longterm.errors._storage import (
     CannotLoad as CannotLoad,
     ClaimLost as ClaimLost,

@@ -68,6 +68,10 @@ class FakeClock:
         """Move the clock forward."""
         self._now += duration
 
+    def sleep(self, seconds: float) -> None:
+        """Move the clock forward by so many seconds, and return at once."""
+        self.advance(timedelta(seconds=seconds))
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -264,7 +268,10 @@ class _ScriptEnded(BaseException):
 
 
 class _ScriptedTurn:
-    """A turn in which every event has come already."""
+    """A turn in which every event has come already, and steps are plain functions."""
+
+    has_steps = False
+    step_key = "interpreted"
 
     def __init__(self, flow: Callable[..., Any], script: Iterator[Any]) -> None:
         qualname = getattr(flow, "__qualname__", type(flow).__qualname__)

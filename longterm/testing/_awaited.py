@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Generator
 from types import FrameType
 from typing import Any
+
+from longterm._flows.wait_result import Ready
 
 
 def given_to(frame: FrameType | None, value: Any) -> Any:
@@ -23,15 +24,3 @@ def _awaits(frame: FrameType) -> bool:
     while step is not None and step.opname == "JUMP_FORWARD":  # to the end of an `if … else …`
         step = steps.get(step.argval)
     return step is not None and step.opname == "GET_AWAITABLE"
-
-
-class Ready:
-    """An awaitable whose value is there at once."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __await__(self) -> Generator[None, None, Any]:
-        """Return the value."""
-        return self._value
-        yield

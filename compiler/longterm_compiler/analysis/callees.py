@@ -38,7 +38,8 @@ class Callees:
         """Return whether a call may suspend, by the expression that is called."""
         path = dotted(callee)
         if path is None:
-            return _without_name(callee)
+            is_step = isinstance(callee, ast.Call) and self.names.makes_step(callee)
+            return Verdict.STEP if is_step else _without_name(callee)
         scope = self._scope_that_binds(path[0])
         if scope is None:
             return self.names.verdict(path)
@@ -54,8 +55,7 @@ class Callees:
         for binding in bindings:
             if not (isinstance(binding, Def) and isinstance(binding.node, FunctionNode)):
                 return Verdict.MAY
-            is_flow = self.names.is_flow(binding.node)
-            verdicts.append(Verdict.SUSPENDS if is_flow else Verdict.NEVER)
+            verdicts.append(self.names.of_function(binding.node))
         return strongest(verdicts) if verdicts else Verdict.MAY
 
     def origin(self, callee: ast.expr) -> str | None:

@@ -20,6 +20,7 @@ from longterm_compiler.analysis.bindings import (
     Def,
     Import,
     Path,
+    Value,
     absolute,
     bound_to,
     builtin,
@@ -32,7 +33,7 @@ Resolver: TypeAlias = Callable[[str, Path], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
 _PLAIN = (
-    *("respond", "set_index", "now", "current_run", "spawn", "send"),
+    *("respond", "set_index", "now", "current_run", "spawn", "send", "step_key"),
     *("start_flow", "process_event", "get_run"),
 )
 _FORMS = {
@@ -43,6 +44,7 @@ _FORMS = {
     "gather": Verdict.WAITS,
     "call": Verdict.SUSPENDS,
     "deflow": Verdict.DEFLOW,
+    "step": Verdict.MAKES_STEPS,
 }
 
 
@@ -65,7 +67,7 @@ class ModuleNames:
     bind is asked of the resolver."""
     _resolved: dict[tuple[str, Path], Verdict] = field(default_factory=dict, repr=False)
     _scopes: dict[FunctionNode, Scope] = field(default_factory=dict, repr=False)
-    _deflows: dict[ast.expr, bool] = field(default_factory=dict, repr=False)
+    _decorators: dict[ast.expr, Verdict] = field(default_factory=dict, repr=False)
 
     @cached_property
     def bindings(self) -> Bindings:
@@ -167,12 +169,14 @@ class ModuleNames:
             case Def(node=ast.ClassDef(), path=()):
                 return Verdict.NEVER
             case Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=()):
-                return Verdict.SUSPENDS if self.is_flow(node) else Verdict.NEVER
+                return self.of_function(node)
             case Def():
                 return Verdict.UNKNOWN
             case Alias(whole=whole) if whole[0] not in aliases:
                 # Another name for a flow, or for `deflow`, is as good.
                 return _if_special(self._verdict(whole, aliases), _anything(binding.path))
+            case Value(node=ast.Call() as node, path=()) if self.makes_step(node, aliases):
+                return Verdict.STEP
         return _anything(binding.path)
 
     def _imported(self, module: str, path: Path) -> Verdict:
@@ -192,10 +196,10 @@ class ModuleNames:
                 if not isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
                     continue
                 if member.name == method:
-                    if self.is_flow(member):
-                        return Verdict.SUSPENDS
+                    verdict = self.of_function(member)
                     # With several bases, another may come before the one that has this.
-                    return Verdict.NEVER if owner is node else Verdict.MAY
+                    is_own = owner is node or verdict is not Verdict.NEVER
+                    return verdict if is_own else Verdict.MAY
         return Verdict.MAY
 
     def of_self(self, node: ast.ClassDef, method: str) -> Verdict:
@@ -222,6 +226,16 @@ class ModuleNames:
         """Return the module's flows, in the order of the source."""
         return [flow for flow in self.source.definitions if self.is_flow(flow.node)]
 
+    def of_function(self, node: FunctionNode) -> Verdict:
+        """Return what calling a function does, by what its decorators make of it."""
+        for decorator in node.decorator_list:
+            if self.is_deflow(decorator):
+                return Verdict.SUSPENDS
+            if self.is_step(decorator):
+                is_async = isinstance(node, ast.AsyncFunctionDef)
+                return Verdict.ASYNC_STEP if is_async else Verdict.STEP
+        return Verdict.NEVER
+
     def is_flow(self, node: FunctionNode) -> bool:
         """Tell whether one of a function's decorators is longterm's `deflow`."""
         return any(self.is_deflow(decorator) for decorator in node.decorator_list)
@@ -231,16 +245,35 @@ class ModuleNames:
 
         One of which nothing can be found out, as in a function that imports it, goes by its name.
         """
-        known = self._deflows.get(decorator)
+        return self._is_ours(decorator, Verdict.DEFLOW, "deflow")
+
+    def is_step(self, decorator: ast.expr) -> bool:
+        """Tell whether a decorator is longterm's `step`, with arguments or without."""
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        return self._is_ours(called, Verdict.MAKES_STEPS, "step")
+
+    def makes_step(self, call: ast.Call, aliases: frozenset[str] = frozenset()) -> bool:
+        """Tell whether a call makes a step: `step(f, …)`, or `step(…)(f)`."""
+        if isinstance(call.func, ast.Call):
+            return not call.func.args and self.is_step(call.func)
+        path = dotted(call.func)
+        is_known = path is not None and path[0] not in aliases and bool(call.args)
+        return is_known and self.is_step(call.func)
+
+    def _is_ours(self, decorator: ast.expr, ours: Verdict, name: str) -> bool:
+        known = self._decorators.get(decorator)
         if known is None:
             path = dotted(decorator)
-            guess = path is not None and path[-1] == "deflow"
+            # Of a step that is for the name alone: much else has a method `step`.
+            is_named = path is not None and path[-1] == name
+            is_guess = is_named and (ours is Verdict.DEFLOW or path == (name,))
+            guess = ours if is_guess else Verdict.NEVER
             # A decorator may lead to what it decorates; then the name counts as well.
-            self._deflows[decorator] = guess
+            self._decorators[decorator] = guess
             verdict = Verdict.NEVER if path is None else self.verdict(path)
-            known = verdict is Verdict.DEFLOW if verdict.is_known else guess
-            self._deflows[decorator] = known
-        return known
+            known = verdict if verdict.is_known else guess
+            self._decorators[decorator] = known
+        return known is ours
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -262,5 +295,6 @@ def _anything(rest: Path) -> Verdict:
 
 
 def _if_special(verdict: Verdict, other: Verdict) -> Verdict:
-    """Return a verdict that stays: of a flow, or of `deflow`. What is plain may be bound anew."""
-    return verdict if verdict.is_sure or verdict is Verdict.DEFLOW else other
+    """Return a verdict that stays: of what waits, or of a decorator; what is plain may change."""
+    is_special = verdict.is_sure or verdict in (Verdict.DEFLOW, Verdict.MAKES_STEPS)
+    return verdict if is_special else other

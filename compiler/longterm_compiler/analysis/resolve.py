@@ -86,6 +86,8 @@ class SourceResolver:
                 return self._function(module, node, seen)
         if binding.path and not isinstance(binding.node, ast.Name):
             return Verdict.UNKNOWN
+        if isinstance(binding.node, ast.Call) and module.names.makes_step(binding.node):
+            return Verdict.STEP
         # What binds a name and shows no value may well bind it to a class or a module.
         return Verdict.NEVER if isinstance(binding.node, ast.Lambda) else Verdict.MAY
 
@@ -123,6 +125,9 @@ class SourceResolver:
             name = _decorator_name(decorator)
             if module.names.is_deflow(decorator):
                 return Verdict.SUSPENDS
+            if module.names.is_step(decorator):
+                is_async = isinstance(node, ast.AsyncFunctionDef)
+                return Verdict.ASYNC_STEP if is_async else Verdict.STEP
             if name in _MAKE_OBJECTS:
                 return Verdict.MAY
             if name not in _TRANSPARENT and self._wraps(module, decorator, seen):

@@ -1,0 +1,388 @@
+"""`@step`: a plain function whose call inside a run is a wait that longterm itself ends.
+
+    @step(max_attempts=5, retry_on=(ConnectionError,))
+    def charge(order): ...
+
+What a step becomes is a plain function too. Outside of a run it calls the author's; in a flow it
+unwinds the stack as `suspend` does, with the call as what is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import wraps
+from types import CodeType
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
+
+from longterm._codec.names import look_up
+from longterm._codec.trust import own
+from longterm._event_names import STEP
+from longterm._flows.context import Sends, Turn, current
+from longterm._flows.resolve import flow_codes, function_behind
+from longterm._main import import_name
+from longterm.errors import CannotSuspend, NotAllowed, NotAStep, NotInStep, StepGone
+from longterm.run import Fact, Run
+from longterm.wait import Wait
+
+F = TypeVar("F", bound=Callable[..., Any])
+Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
+Backoff: TypeAlias = Callable[[int], timedelta]
+
+_IS_COROUTINE: Final = 0x80
+_IS_GENERATOR: Final = 0x20 | 0x200
+"""Flags of code objects (`inspect` has them too, and takes long to import)."""
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+_DOUBLINGS: Final = 12
+"""After so many the longest pause is reached."""
+_JITTER: Final = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """A step: the author's function, and how it is run."""
+
+    function: Callable[..., Any]
+    name: str
+    """The name that the function gives itself, as `module:qualname`."""
+    is_async: bool
+    max_attempts: int = 1
+    retry_on: Errors = Exception
+    backoff: Backoff | None = None
+    timeout: timedelta | None = None
+    at_most_once: bool = False
+    call: Callable[..., Any] | None = None
+    """What flows call."""
+
+    @property
+    def spoken(self) -> str:
+        """The name as messages show it."""
+        return self.name.replace(":", ".")
+
+    def is_found_by_name(self) -> bool:
+        """Tell whether another process finds this very step by its name."""
+        try:
+            return look_up(self.name) is self.call
+        except NotAllowed:
+            return False
+
+    def pause_after(self, attempt: int) -> timedelta:
+        """Return how long to wait after an attempt has failed.
+
+        Raises:
+            TypeError: the author's function returned no length of time.
+        """
+        if self.backoff is None:
+            pause = min(_FIRST_PAUSE * (1 << min(attempt - 1, _DOUBLINGS)), _LONGEST_PAUSE)
+            return pause * random.uniform(1 - _JITTER, 1 + _JITTER)
+        given = self.backoff(attempt)
+        if not isinstance(given, timedelta):
+            raise TypeError(
+                f"the backoff of step {self.spoken} returned {given!r}, which is no timedelta"
+            )
+        return max(given, timedelta(0))
+
+
+@dataclass(slots=True, eq=False)
+class StepCall:
+    """A call of a step in a run, and how far it has come."""
+
+    step: Step
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    number: int = 0
+    """Which step of the run it is, from 1 on; 0: it was not begun."""
+    attempt: int = 1
+    """Which attempt is the next, or is under way."""
+    since: datetime | None = None
+    """When the first attempt began."""
+    before: bytes | None = None
+    """The stack of the run with this call pending; None: it is not to be made again."""
+
+
+class StepWait(Wait):
+    """The wait of a flow that has called a step: for what comes of that."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: StepCall) -> None:
+        """Be over at once: the turn that began it runs the step."""
+        Wait.__init__(self, STEP, timedelta(0), None)
+        self.call = call
+
+    def __str__(self) -> str:
+        return f"step {self.call.step.spoken}"
+
+
+class StepTurn:
+    """A turn as a step sees it that runs in it: it can say all that a flow can, and cannot wait."""
+
+    has_steps = False
+
+    def __init__(self, turn: Turn, call: StepCall) -> None:
+        """Stand for a turn while it runs a call of a step."""
+        self._turn = turn
+        self._call = call
+        self.responses = turn.responses
+        self.index: dict[str, Fact] = turn.index
+        self.refusal: CannotSuspend | None = None
+        """Why the step was not let wait, if it tried."""
+
+    @property
+    def run(self) -> Run:
+        return self._turn.run
+
+    @property
+    def outbox(self) -> Sends:
+        return self._turn.outbox
+
+    @property
+    def step_key(self) -> str:
+        return f"{self.run.id}:{self._call.number}:{self._call.step.name.rpartition(':')[2]}"
+
+    def now(self) -> datetime:
+        return self._turn.now()
+
+    def respond(self, values: tuple[Any, ...]) -> None:
+        self._turn.respond(values)
+
+    def suspend(self, wait: Wait) -> Any:
+        """Refuse to wait.
+
+        Raises:
+            CannotSuspend: always.
+        """
+        self.refusal = CannotSuspend(
+            f"step {self._call.step.spoken} waits for {wait}, but a step runs from begin to end "
+            "(wait in the flow, before or after it; or take @step away and put @deflow there)"
+        )
+        raise self.refusal
+
+
+def step_key() -> str:
+    """Return a text that is the same at each attempt of the step under way, and else nowhere.
+
+    For services that take a request with a key only once, such as by a header `Idempotency-Key`.
+    Outside of a run it is a new one each time.
+
+    Raises:
+        NotInStep: a flow calls it, outside of its steps.
+    """
+    turn = current.get()
+    if turn is None:
+        return os.urandom(16).hex()
+    key = turn.step_key
+    if key is None:
+        raise NotInStep
+    return key
+
+
+class _Decorator(Protocol):
+    def __call__(self, function: F, /) -> F: ...
+
+
+@overload
+def step(
+    function: F,
+    /,
+    *,
+    max_attempts: int = ...,
+    retry_on: Errors = ...,
+    backoff: Backoff | None = ...,
+    timeout: timedelta | None = ...,
+    at_most_once: bool = ...,
+) -> F: ...
+@overload
+def step(
+    *,
+    max_attempts: int = ...,
+    retry_on: Errors = ...,
+    backoff: Backoff | None = ...,
+    timeout: timedelta | None = ...,
+    at_most_once: bool = ...,
+) -> _Decorator: ...
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    max_attempts: int = 1,
+    retry_on: Errors = Exception,
+    backoff: Backoff | None = None,
+    timeout: timedelta | None = None,
+    at_most_once: bool = False,
+) -> Any:
+    """Make a function a step: in a flow, what a call of it returns is saved, and not done again.
+
+    Outside of a run it is the plain function, and so it is inside of another step. In a flow the
+    call is a resume point: the flow's variables must be storable there. Should the process die
+    before the result is saved, the call is made again.
+
+    Args:
+        function: the function, `async def` or not; it can be someone else's:
+            `step(requests.get, max_attempts=3)(url)`.
+        max_attempts: how many times to call it before its exception is raised in the flow.
+        retry_on: the exceptions after which it is called again, a class or a tuple of classes.
+        backoff: returns how long to wait after an attempt, whose number it is given, from 1 on; if
+            none, 1, 2, 4 seconds and so on, one hour at most, each longer or shorter by up to a
+            fifth. Up to 5 seconds are waited in the turn; for longer ones the run rests.
+        timeout: how long an attempt of an `async def` may take; then it fails by a `TimeoutError`.
+        at_most_once: never call it a second time: where its process has died, `StepUnknown` is
+            raised in the flow. That takes a second save.
+
+    Raises:
+        NotAStep: the function cannot be one, or not with these arguments.
+    """
+    caller = sys._getframe(1).f_globals.get("__name__")
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        made = make_step(
+            function,
+            max_attempts=max_attempts,
+            retry_on=retry_on,
+            backoff=backoff,
+            timeout=timeout,
+            at_most_once=at_most_once,
+        )
+        if caller == getattr(function, "__module__", None):
+            own(made.name.partition(":")[0])
+        call = (_async_call if made.is_async else _plain_call)(made)
+        vars(call)["__longterm_step__"] = made
+        made.call = call
+        return call
+
+    return decorate if function is None else decorate(function)
+
+
+def make_step(function: Any, **options: Any) -> Step:
+    """Return a function as a step with some options.
+
+    Raises:
+        NotAStep: it cannot be one, or not with these.
+    """
+    made = replace(_step_of(function), **options)
+    _check(made)
+    return made
+
+
+def _plain_call(step: Step) -> Callable[..., Any]:
+    function = step.function
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        turn = current.get()
+        if turn is None or not turn.has_steps:
+            return function(*args, **kwargs)
+        return turn.suspend(StepWait(StepCall(step, args, kwargs)))
+
+    return call
+
+
+def _async_call(step: Step) -> Callable[..., Any]:
+    function = step.function
+
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        turn = current.get()
+        if turn is None or not turn.has_steps:
+            return await function(*args, **kwargs)
+        return turn.suspend(StepWait(StepCall(step, args, kwargs)))
+
+    return call
+
+
+STEP_CODES: Final[dict[int, bool]] = {
+    id(code): bool(code.co_flags & _IS_COROUTINE)
+    for make in (_plain_call, _async_call)
+    for code in make.__code__.co_consts
+    if isinstance(code, CodeType)
+}
+"""What flows call of steps: by the identity of its code, which all of a kind share, whether it is
+asynchronous."""
+
+
+def step_behind(value: object) -> Step | None:
+    """Return the step that calling a value runs, with nothing in between; None if it runs none."""
+    function = function_behind(value)
+    if function is None or id(function.__code__) not in STEP_CODES:
+        return None
+    found: Step = vars(function)["__longterm_step__"]
+    return found
+
+
+def step_named(name: str) -> Step:
+    """Return the step that a stored name leads to.
+
+    Raises:
+        StepGone: it leads to none in this process.
+    """
+    try:
+        found = step_behind(look_up(name))
+    except NotAllowed as error:
+        raise StepGone(name, str(error)) from None
+    if found is None:
+        raise StepGone(name, "what the name leads to is no step (put @step on it)")
+    return found
+
+
+def _step_of(function: Any) -> Step:
+    """Return a function as a step, without its options.
+
+    Raises:
+        NotAStep: it cannot be one.
+    """
+    if isinstance(function, staticmethod | classmethod):
+        kind = type(function).__name__
+        raise NotAStep(repr(function), f"it is a {kind}", f"write @{kind} above @step, not below")
+    module = getattr(function, "__module__", None) or "builtins"
+    qualname = getattr(function, "__qualname__", type(function).__qualname__)
+    name = f"{import_name(module)}:{qualname}"
+    if not callable(function):
+        raise NotAStep(repr(function), "it cannot be called", "put @step on a function")
+    behind = function_behind(function)
+    flags = 0 if behind is None else behind.__code__.co_flags
+    if flags & _IS_GENERATOR:
+        raise NotAStep(
+            name, "it is a generator, which runs when it is gone through", "return a list"
+        )
+    if behind is not None and id(behind.__code__) in flow_codes:
+        cause = "it is a flow, or waits" if id(behind.__code__) not in STEP_CODES else "it is one"
+        raise NotAStep(name, cause, "put @step on a plain function")
+    return Step(function, name, bool(flags & _IS_COROUTINE))
+
+
+def _check(step: Step) -> None:
+    """Refuse options that cannot be.
+
+    Raises:
+        NotAStep: one of them is.
+    """
+    cause, hint = "", ""
+    attempts, timeout = step.max_attempts, step.timeout
+    if type(attempts) is not int or attempts < 1:
+        cause, hint = f"max_attempts={attempts!r} allows nothing", "give 1 or more"
+    elif not _are_errors(step.retry_on):
+        cause = f"retry_on={step.retry_on!r} is no exception"
+        hint = "give a class such as ConnectionError, or a tuple of classes"
+    elif step.backoff is not None and not callable(step.backoff):
+        cause = f"backoff={step.backoff!r} cannot be called"
+        hint = "give a function: `lambda attempt: timedelta(seconds=10)`"
+    elif timeout is not None and not (isinstance(timeout, timedelta) and timeout > timedelta(0)):
+        cause, hint = f"timeout={timeout!r} is no time", "give timedelta(seconds=30)"
+    elif timeout is not None and not step.is_async:
+        cause = "a timeout cannot be kept: Python ends no function that is no `async def`"
+        hint = "make it an `async def`, or give a timeout to what it calls"
+    elif step.at_most_once and attempts > 1:
+        cause = "at_most_once=True and more than one attempt contradict each other"
+        hint = "leave one of them out"
+    if cause:
+        raise NotAStep(step.spoken, cause, hint)
+
+
+def _are_errors(value: object) -> bool:
+    classes = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(one, type) and issubclass(one, Exception) for one in classes)

@@ -1,0 +1,141 @@
+"""What is stored of a step beside the slots of the frame that has called it.
+
+That is the call while it is pending, or what has come of it. A step that others find by its name is
+stored as that name, and runs as it is declared today; any other as its function and its options.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from longterm._abi import STEP, STEPS
+from longterm._codec import encode
+from longterm._flows.steps import Step, StepCall, make_step, step_named
+from longterm._flows.wait_result import AwaitedResult, WaitResult
+from longterm.errors import CorruptData
+from longterm.frame import Frame
+from longterm.run import Run, context_of
+
+_OPTIONS: Final = ("max_attempts", "retry_on", "backoff", "timeout", "at_most_once")
+_VALUE: Final = "value"
+_ERROR: Final = "error"
+_BEGUN: Final = "begun"
+
+
+def keep_pending(frames: list[Frame], call: StepCall, *, is_begun: bool = False) -> None:
+    """Put a call that is to be made beside the slots of the frame that waits for it."""
+    record = _record(call)
+    if is_begun:
+        record[_BEGUN] = True
+    _keep(frames, call, record)
+
+
+def keep_end(frames: list[Frame], call: StepCall, end: WaitResult) -> None:
+    """Put what has come of a call there; of one that has failed, and may be made again, the call
+    is kept as well: a run that fails by it can be tried again.
+    """
+    if end.error is None:
+        record: dict[str, object] = {_VALUE: end.value, "is_async": call.step.is_async}
+    elif call.step.at_most_once:
+        record = {_ERROR: end.error}
+    else:
+        record = {**_record(call), _ERROR: end.error}
+    _keep(frames, call, record)
+
+
+def _keep(frames: list[Frame], call: StepCall, record: dict[str, object]) -> None:
+    frames[-1].slots[STEP] = record
+    frames[0].slots[STEPS] = call.number
+
+
+def _record(call: StepCall) -> dict[str, object]:
+    step = call.step
+    record: dict[str, object] = {"step": step.name}
+    if not step.is_found_by_name():
+        record["function"] = step.function
+        record["options"] = {name: getattr(step, name) for name in _OPTIONS}
+    record["args"], record["kwargs"] = call.args, call.kwargs
+    record["number"], record["attempt"], record["since"] = call.number, call.attempt, call.since
+    return record
+
+
+def end_of_step(slots: dict[str, object]) -> WaitResult | None:
+    """Return what has come of the step that a stored frame has called; None: it is pending.
+
+    Raises:
+        CorruptData: the stored bytes do not say.
+    """
+    record = _checked(slots)
+    if _VALUE in record:
+        result = AwaitedResult if record.get("is_async") is True else WaitResult
+        return result(record[_VALUE])
+    error = record.get(_ERROR)
+    if error is None:
+        return None
+    if not isinstance(error, BaseException):
+        raise CorruptData("the stored bytes hold no exception where a step failed")
+    return WaitResult(error=error)
+
+
+def pending_step(slots: dict[str, object]) -> tuple[StepCall, bool]:
+    """Return the call that a stored frame has pending, and whether it was marked as begun.
+
+    Raises:
+        StepGone: this process has no such step.
+        CorruptData: the stored bytes do not hold a call.
+    """
+    record = _checked(slots)
+    name, args, kwargs = record.get("step"), record.get("args"), record.get("kwargs")
+    number, attempt, since = (record.get(part) for part in ("number", "attempt", "since"))
+    # Exactly these: a subclass could have its own way to be gone through.
+    is_whole = (
+        (type(name), type(args), type(kwargs)) == (str, tuple, dict)
+        and (type(number), type(attempt)) == (int, int)
+        and isinstance(since, datetime | None)
+        and isinstance(kwargs, dict)
+        and all(type(key) is str for key in kwargs)
+    )
+    if not is_whole:
+        raise CorruptData("the stored bytes hold no call where a step is pending")
+    step = _stored_step(str(name), record)
+    call = StepCall(step, args, kwargs, number, attempt, since)  # type: ignore[arg-type]
+    return call, record.get(_BEGUN) is True
+
+
+def _stored_step(name: str, record: dict[str, object]) -> Step:
+    if "function" not in record:
+        return step_named(name)
+    options = record.get("options")
+    if type(options) is not dict or not set(options).issubset(_OPTIONS):
+        raise CorruptData("the stored bytes hold no options of a step")
+    return make_step(record["function"], **options)
+
+
+def stack_before_failure(frames: list[Frame], run: Run) -> bytes | None:
+    """Return the stack of stored frames as it was before the step that has failed; None: none has.
+
+    Its attempts begin anew there.
+    """
+    record = _checked(frames[-1].slots)
+    if _ERROR not in record or "step" not in record:
+        return None
+    before = {name: part for name, part in record.items() if name != _ERROR}
+    try:
+        frames[-1].slots[STEP] = {**before, "attempt": 1}
+        return encode(frames, context_of(run, "stack"))
+    finally:
+        frames[-1].slots[STEP] = record
+
+
+def steps_begun(frames: list[Frame]) -> int:
+    """Return how many steps a run has begun, as its stored frames say."""
+    number = frames[0].slots.get(STEPS, 0)
+    return number if type(number) is int else 0
+
+
+def _checked(slots: dict[str, object]) -> dict[str, object]:
+    record = slots[STEP]
+    if type(record) is not dict:
+        raise CorruptData("the stored bytes do not say what step is pending")
+    return record

@@ -1,0 +1,253 @@
+"""The steps of turns: each is run in its turn, outside of the flow's stack, and saved once.
+
+First the frames and the call are encoded, so what cannot be stored is refused before anything is
+done. Then the function runs; then the run is saved with what came of it, and its flow goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from longterm._flows.continuation import rebuild
+from longterm._flows.run_turn import Suspended
+from longterm._flows.steps import StepCall, StepTurn, StepWait
+from longterm._flows.turn_context import InContext, context_of_turn
+from longterm._flows.wait_result import AwaitedResult, WaitResult
+from longterm._signals import is_of_signal
+from longterm._turns.attempts import Attempt, Attempts
+from longterm._turns.claims import Claim
+from longterm._turns.step_records import keep_end, keep_pending
+from longterm._turns.threads import in_thread
+from longterm._turns.transitions import add_note, after_turn
+from longterm.clock import Clock, SystemClock
+from longterm.errors import CannotStore, Retry
+
+LONGEST_IN_PLACE: Final = timedelta(seconds=5)
+"""How long a pause between two attempts may be that is waited in the turn."""
+_SLICE: Final = 1.0
+"""Seconds after which a pause looks whether the run was cancelled."""
+
+
+class Steps:
+    """Runs the steps of one engine."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        attempts: Attempts,
+        save: Callable[[Claim, Attempt, Suspended], None],
+        *,
+        max_bytes: int,
+    ) -> None:
+        """Save turns by `save`, in their middle; none leaves more than some bytes."""
+        self._clock = clock
+        self._attempts = attempts
+        self._save = save
+        self._max_bytes = max_bytes
+
+    def run(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
+        """Run the step that a flow has come to; return whether the flow goes on in this turn.
+
+        If not, the run rests until the next attempt at the step.
+        """
+        call = self._begin(claim, attempt, outcome)
+        while call is not None:
+            end = _tried(attempt, call)
+            pause = self._pause_after(call, end)
+            if pause is None:
+                self._keep(claim, attempt, outcome, end)
+                return True
+            if pause > LONGEST_IN_PLACE:
+                self._rest(outcome, pause)
+                return False
+            seconds = pause.total_seconds()
+            while seconds > 0 and call is not None:
+                self._clock.sleep(min(seconds, _SLICE))
+                seconds -= _SLICE
+                if self._is_interrupted(claim, attempt, outcome):
+                    call = None
+        return True
+
+    async def arun(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
+        """Run a step of an `async def` flow: one that is none itself runs in a thread."""
+        call = await claim.in_thread(self._begin, claim, attempt, outcome)
+        while call is not None:
+            end = await _atried(attempt, call)
+            pause = self._pause_after(call, end)
+            if pause is None:
+                await claim.in_thread(self._keep, claim, attempt, outcome, end)
+                return True
+            if pause > LONGEST_IN_PLACE:
+                self._rest(outcome, pause)
+                return False
+            seconds = pause.total_seconds()
+            while seconds > 0 and call is not None:
+                await self._asleep(min(seconds, _SLICE))
+                seconds -= _SLICE
+                if await claim.in_thread(self._is_interrupted, claim, attempt, outcome):
+                    call = None
+        return True
+
+    async def _asleep(self, seconds: float) -> None:
+        if type(self._clock) is SystemClock:
+            import asyncio
+
+            await asyncio.sleep(seconds)
+        else:
+            await in_thread(self._clock.sleep, seconds)
+
+    def _begin(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> StepCall | None:
+        """Make sure that a call can be stored, before it is made; None: it is not to be made.
+
+        Raises:
+            CannotStore: it cannot be, or the flow holds what cannot.
+        """
+        wait = outcome.wait
+        assert isinstance(wait, StepWait)
+        call = wait.call
+        if self._is_interrupted(claim, attempt, outcome, look=False):
+            return None
+        if not call.number:
+            call.number, call.since = attempt.steps + 1, self._clock.now()
+        attempt.steps = call.number
+        keep_pending(outcome.frames, replace(call, attempt=1))
+        pending = after_turn(
+            *(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes), is_on=True
+        )
+        call.before = None if call.step.at_most_once else pending.stack
+        if call.step.at_most_once:
+            keep_pending(outcome.frames, call, is_begun=True)
+            self._save(claim, attempt, outcome)
+        return call
+
+    def _pause_after(self, call: StepCall, end: WaitResult) -> timedelta | None:
+        """Return how long to wait before the next attempt; None: there is none.
+
+        An exception that ends the step gets a note of how often it was tried.
+        """
+        step, error = call.step, end.error
+        if error is None:
+            return None
+        is_wanted = isinstance(error, (Retry, step.retry_on))
+        if not is_wanted or call.attempt >= step.max_attempts:
+            if step.max_attempts > 1:
+                why = "" if is_wanted else ", not in retry_on"
+                add_note(
+                    error,
+                    f"longterm: step {step.spoken}, attempt {call.attempt} of {step.max_attempts}"
+                    f"{why}",
+                )
+            return None
+        after = error.after if isinstance(error, Retry) else None
+        try:
+            pause = step.pause_after(call.attempt) if after is None else after
+        except Exception as fault:
+            if is_of_signal(fault):
+                raise
+            end.error = fault
+            return None
+        call.attempt += 1
+        return pause
+
+    def _keep(self, claim: Claim, attempt: Attempt, outcome: Suspended, end: WaitResult) -> None:
+        """Save what has come of a step, and let the flow go on with it.
+
+        An exception that cannot be stored is raised in the flow all the same: it is part of no
+        save then, and should the process die, the step is done again.
+        """
+        wait = outcome.wait
+        assert isinstance(wait, StepWait)
+        keep_end(outcome.frames, wait.call, end)
+        try:
+            self._save(claim, attempt, outcome)
+        except CannotStore as error:
+            if end.error is None:
+                attempt.fails_by = error
+                attempt.go_on()
+                attempt.entry = WaitResult(error=error).as_callable()
+                return
+        else:
+            attempt.before_failure = None if end.error is None else wait.call.before
+        self._go_on(attempt, outcome, end)
+
+    def _rest(self, outcome: Suspended, pause: timedelta) -> None:
+        """Let the run rest until the next attempt."""
+        wait = outcome.wait
+        assert isinstance(wait, StepWait)
+        keep_pending(outcome.frames, wait.call)
+        wait.expires = self._clock.now() + pause
+
+    def _is_interrupted(
+        self, claim: Claim, attempt: Attempt, outcome: Suspended, *, look: bool = True
+    ) -> bool:
+        """Raise in the flow, instead of going on with a step, what the run was sent: a cancel.
+
+        Args:
+            claim: the claim on the run.
+            attempt: its turn.
+            outcome: how its flow has come to the step.
+            look: whether to ask the store; else what it has said last is known.
+        """
+        unread = claim.read_now(()) if look else claim.read_control()
+        if unread is None:
+            return False
+        self._go_on(attempt, outcome, self._attempts.result_of(unread))
+        return True
+
+    def _go_on(self, attempt: Attempt, outcome: Suspended, end: WaitResult) -> None:
+        attempt.frames = outcome.frames
+        attempt.go_on()
+        attempt.flow, attempt.entry = rebuild(outcome.frames, end)
+
+
+def _tried(attempt: Attempt, call: StepCall) -> WaitResult:
+    """Make a call of a step once, in a context of its own.
+
+    Raises:
+        CannotSuspend: it came to wait.
+        BaseException: what interrupts the turn.
+    """
+    turn = StepTurn(attempt, call)
+    context = context_of_turn(turn)
+    try:
+        end = WaitResult(context.run(call.step.function, *call.args, **call.kwargs))
+    except Exception as error:
+        end = _failed(error)
+    if turn.refusal is not None:
+        raise turn.refusal
+    return end
+
+
+async def _atried(attempt: Attempt, call: StepCall) -> WaitResult:
+    """Make a call of a step once, from asynchronous code; see `_tried`."""
+    if not call.step.is_async:
+        return await in_thread(_tried, attempt, call)
+    import asyncio
+
+    turn, timeout = StepTurn(attempt, call), call.step.timeout
+    context = context_of_turn(turn)
+    try:
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            made = context.run(call.step.function, *call.args, **call.kwargs)
+            end: WaitResult = AwaitedResult(await InContext(context, made))
+    except Exception as error:
+        end = _failed(error)
+    if turn.refusal is not None:
+        raise turn.refusal
+    return end
+
+
+def _failed(error: Exception) -> WaitResult:
+    """Return the end of a step that let an exception out, without the frames that called it."""
+    if is_of_signal(error):
+        raise error
+    entry = error.__traceback__
+    while entry is not None and entry.tb_frame.f_code in _OURS:
+        entry = entry.tb_next
+    return WaitResult(error=error.with_traceback(entry))
+
+
+_OURS: Final = frozenset({_tried.__code__, _atried.__code__, InContext.__await__.__code__})
