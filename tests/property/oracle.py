@@ -20,6 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from inspect import iscoroutinefunction
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -37,6 +38,7 @@ from longterm._turns import claims, going_on, running, turns
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
+from longterm.store.base import RunStore
 from longterm.testing import Throw
 from longterm.testing._awaited import given_to
 from longterm.wait import Wait, value_of_first
@@ -148,44 +150,77 @@ def run_unstopped(program: Program) -> Outcome:
 def run_stored(program: Program, *, copied: bool = False) -> Outcome:
     """Run the compiled code, stored and loaded at every suspend."""
     with module_of(program) as module, copying() if copied else nullcontext():
-        record = world.start_record()
-        outcome = Outcome(log=record.entries)
         entry = getattr(module, program.entry)
-        engine: Engine | _Driven = Engine("memory://")
-        if iscoroutinefunction(entry):
-            engine = _Driven(Engine("memory://"))
-        script = map(deepcopy, program.events)
-        try:
-            run = engine.start_flow(entry, *deepcopy(program.args))
-            while not record.halted and run.state is RunState.SUSPENDED:
-                assert run.waiting_for is not None
-                outcome.responses.append(shape_of(run.response))
-                outcome.asked.append(run.waiting_for)
-                value = next(script)
-                if isinstance(value, Throw):
-                    run = engine.throw(run.id, value.error)
-                elif run.waiting_for == SLEEP:
-                    run = engine.expire(run.id)
-                else:
-                    run = engine.process_event(run.id, _chosen(run.awaits, outcome), value)
+        engine = engine_for(entry)
+        return played(
+            module,
+            engine,
+            lambda: engine.start_flow(entry, *deepcopy(program.args)),
+            map(deepcopy, program.events),
+        )
+
+
+def engine_for(entry: Callable[..., Any]) -> Engine | Driven:
+    """Return what runs a flow, on a store of its own."""
+    engine = Engine("memory://")
+    return Driven(engine) if iscoroutinefunction(entry) else engine
+
+
+def played(
+    module: types.ModuleType,
+    engine: Engine | Driven,
+    begin: Callable[[], Run],
+    script: Iterator[Any],
+    note: Callable[[Run], object] = lambda run: None,
+) -> Outcome:
+    """Run what a module's flow does from one run on, by a script of events.
+
+    Args:
+        module: the module.
+        engine: what has the run.
+        begin: returns the run as it first waits.
+        script: the events, in order.
+        note: is told of the run each time that it waits.
+    """
+    record = world.start_record()
+    outcome = Outcome(log=record.entries)
+    try:
+        run = begin()
+        while not record.halted and run.state is RunState.SUSPENDED:
+            assert run.waiting_for is not None
             outcome.responses.append(shape_of(run.response))
-            _ended(outcome, module, run.result)
-        except (world.Halted, StopIteration):
-            record.halted = True
-        except Exception as error:
-            outcome.responses.append(shape_of([]))
-            _failed(outcome, module, error)
-        if record.halted:
-            del outcome.responses[len(outcome.asked) :]
-        outcome.halted = record.halted
-        return outcome
+            outcome.asked.append(run.waiting_for)
+            note(run)
+            value = next(script)
+            if isinstance(value, Throw):
+                run = engine.throw(run.id, value.error)
+            elif run.waiting_for == SLEEP:
+                run = engine.expire(run.id)
+            else:
+                run = engine.process_event(run.id, _chosen(run.awaits, outcome), value)
+        outcome.responses.append(shape_of(run.response))
+        _ended(outcome, module, run.result)
+    except (world.Halted, StopIteration):
+        record.halted = True
+    except Exception as error:
+        outcome.responses.append(shape_of([]))
+        _failed(outcome, module, error)
+    if record.halted:
+        del outcome.responses[len(outcome.asked) :]
+    outcome.halted = record.halted
+    return outcome
 
 
-class _Driven:
+class Driven:
     """The asynchronous half of an engine, called as the other half is; nothing runs in a thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def store(self) -> RunStore:
+        """The engine's store."""
+        return self._engine.store
 
     def start_flow(self, *args: Any) -> Run:
         return self._do(self._engine.astart_flow, *args)
@@ -312,6 +347,7 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
     """Make a program a module for a while; afterwards the process knows none of its flows."""
     module = types.ModuleType(MODULE)
     module.__file__ = str(_path)
+    around = sys.modules.get(MODULE)
     sys.modules[MODULE] = module
     try:
         with ExitStack() as stack:
@@ -326,6 +362,8 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
             yield module
     finally:
         del sys.modules[MODULE]
+        if around is not None:
+            sys.modules[MODULE] = around
 
 
 @contextmanager
@@ -340,18 +378,20 @@ def kept(known: dict[Any, Any] | set[int]) -> Iterator[None]:
 
 
 def _compile_once() -> Callable[[FlowLoader], Any]:
-    compiled: dict[str, Any] = {}
+    compiled: dict[tuple[str, str], Any] = {}
     compile_flow = FlowLoader._compile
 
     def compile_once(loader: FlowLoader) -> Any:
-        if loader._name not in compiled:
-            compiled[loader._name] = compile_flow(loader)
-        return compiled[loader._name]
+        key = loader.module.path, loader._name
+        if key not in compiled:
+            compiled[key] = compile_flow(loader)
+        return compiled[key]
 
     return compile_once
 
 
 _folder = tempfile.TemporaryDirectory(prefix="longterm-programs-")
+_numbers = count()
 _path = Path(_folder.name, "none.py")
 
 
@@ -359,9 +399,9 @@ _path = Path(_folder.name, "none.py")
 def file_of(program: Program) -> Iterator[None]:
     """Write a program to a file, from which it is compiled once for all the ways of running it."""
     global _path
-    number = int(_path.stem) + 1 if _path.stem.isdigit() else 0
-    _path = Path(_folder.name, f"{number}.py")
-    _path.write_text(program.source)
+    around, path = _path, Path(_folder.name, f"{next(_numbers)}.py")
+    path.write_text(program.source)
+    _path = path
     with (
         patch.dict(os.environ, LONGTERM_CACHE="off"),
         patch.object(FlowLoader, "_compile", _compile_once()),
@@ -370,7 +410,8 @@ def file_of(program: Program) -> Iterator[None]:
         kept(loading._modules),
     ):
         yield
-        if str(_path) in loading._modules:
-            atexit.unregister(loading._modules[str(_path)][1].cache.write)
-    linecache.cache.pop(str(_path), None)
-    _path.unlink()
+        if str(path) in loading._modules:
+            atexit.unregister(loading._modules[str(path)][1].cache.write)
+    linecache.cache.pop(str(path), None)
+    path.unlink()
+    _path = around

@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.property.oracle import Mismatch, check
 from tests.property.programs import seeded_program
@@ -29,7 +31,6 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGPROF, _give_up)
     start = time.monotonic()
     ends: collections.Counter[str] = collections.Counter()
     number = options.first
@@ -51,12 +52,24 @@ def _give_up(*_: object) -> None:
     raise Endless
 
 
-def _try(seed: str, ends: collections.Counter[str]) -> None:
-    program = seeded_program(seed)
+@contextmanager
+def limited() -> Iterator[None]:
+    """End what takes too long, by `Endless`."""
+    before = signal.signal(signal.SIGPROF, _give_up)
     # Again and again, since the program may catch it.
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS, 1)
     try:
-        outcome = check(program)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _try(seed: str, ends: collections.Counter[str]) -> None:
+    program = seeded_program(seed)
+    try:
+        with limited():
+            outcome = check(program)
     except Endless:
         ends["endless"] += 1
         print(f"seed {seed}: it did not end in {MOST_SECONDS} s of CPU time", flush=True)
@@ -69,8 +82,6 @@ def _try(seed: str, ends: collections.Counter[str]) -> None:
         ends["different"] += 1
         print(f"seed {seed}: {type(error).__name__}: {str(error).splitlines()[:1]}", flush=True)
         return
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
     ends["suspends"] += len(outcome.asked)
     ends["halted" if outcome.halted else "raised" if outcome.error else "returned"] += 1
 
