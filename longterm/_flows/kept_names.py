@@ -35,7 +35,9 @@ def flow_kept_as(name: str) -> FunctionType | None:
 def kept_names() -> Iterator[_Kept]:
     """Yield the names under which the modules that are loaded hold flows, and the flows."""
     known: _OfClasses = {}
-    for module_name, module in list(sys.modules.items()):
+    # A copy is made in one step. `list` of the items is not: each is a tuple, so that Python 3.11
+    # may collect garbage in between, and another thread import a module.
+    for module_name, module in sys.modules.copy().items():
         if is_a(module, ModuleType) and trust.origin(module_name) != "standard":
             for path, function in _in_namespace(trust.namespace_of_module(module), "", known):
                 yield f"{module_name}:{path}", function
@@ -43,7 +45,7 @@ def kept_names() -> Iterator[_Kept]:
 
 def _in_namespace(namespace: Any, around: str, known: _OfClasses) -> Iterator[_Kept]:
     """Yield the flows of a module, or of a class whose own name is `around`."""
-    for name, value in list(namespace.items()):
+    for name, value in namespace.copy().items():
         function = _as_flow(value)
         if function is not None:
             yield name, function

@@ -6,11 +6,13 @@ or refused, so that the judge knows what was promised to whom.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -23,6 +25,7 @@ from longterm.errors import ClaimLost, RunNotSuspended, StoreError, WrongEvent
 from longterm.store import open_store
 from tests.chaos.faulty_store import FaultyStore
 from tests.chaos.flows import collect
+from tests.chaos.households import Write, take_a_step
 
 LEASE = timedelta(seconds=1.5)
 PATIENCE = 2.0
@@ -43,8 +46,12 @@ def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None
     def write(*words: object) -> None:
         os.write(log, ("|".join(map(str, words)) + "\n").encode())
 
+    logging.getLogger("longterm").addHandler(_Losses(write))
     engine = Engine(
-        FaultyStore(open_store(url), killing(fault)), lease=LEASE, max_attempts=ATTEMPTS
+        FaultyStore(open_store(url), killing(fault)),
+        lease=LEASE,
+        max_attempts=ATTEMPTS,
+        inline=random.Random(name).random() < 0.7,
     )
     threads = [
         threading.Thread(target=_go_on, args=(engine, f"{name}.{number}", write))
@@ -56,7 +63,20 @@ def deliver(url: str, diary: Path, name: str, fault: tuple[str, str, int] | None
         thread.join()
 
 
-def _go_on(engine: Engine, name: str, write: Callable[..., None]) -> None:
+class _Losses(logging.Handler):
+    """Writes down what was given up: here every receiver is there, and takes all it is sent."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if "came to nothing" in text and record.levelno >= logging.WARNING:
+            self._write("wrong", text)
+
+
+def _go_on(engine: Engine, name: str, write: Write) -> None:
     draw = random.Random(name)
     for number in range(10**9):
         try:
@@ -64,26 +84,28 @@ def _go_on(engine: Engine, name: str, write: Callable[..., None]) -> None:
         except StoreError:
             time.sleep(0.05)
         except BaseException as error:
-            write("wrong", name, repr(error))
+            write("wrong", name, "".join(traceback.format_exception(error)).replace("\n", " / "))
             raise
 
 
-def _step(engine: Engine, draw: random.Random, token: str, write: Callable[..., None]) -> None:
+def _step(engine: Engine, draw: random.Random, token: str, write: Write) -> None:
     chance = draw.random()
-    if chance < 0.03:
+    if chance < 0.7:
+        take_a_step(engine, draw, token, write)
+    elif chance < 0.71:
         with suppress(ClaimLost):  # it was so slow that another has taken it up
             write("started", engine.start_flow(collect, PATIENCE).id)
-    elif chance < 0.08:
+    elif chance < 0.76:
         engine.release_stale(max_attempts=ATTEMPTS)
         engine.run_pending(limit=5)
     else:
-        state = "running" if chance < 0.1 else "suspended"
-        runs = engine.find_runs(state=state, limit=_IN_REACH)
+        state = "running" if chance < 0.77 else "suspended"
+        runs = engine.find_runs(flow=collect, state=state, limit=_IN_REACH)
         if runs := [run for run in runs if run.waiting_for != START]:
             _send(engine, draw.choice(runs), token, write)
 
 
-def _send(engine: Engine, run: Run, token: str, write: Callable[..., None]) -> None:
+def _send(engine: Engine, run: Run, token: str, write: Write) -> None:
     event_id = run.waiting_for
     assert event_id is not None
     write("sent", run.id, event_id, token)

@@ -60,6 +60,7 @@ def test_killed_processes_and_servers_break_no_promise(kind):
     counts = counts_of("tests.chaos.chaos", kind, *options)
 
     assert counts["events_acknowledged"] > 0, counts
+    assert counts["orders_acknowledged"] > 0, counts
     assert counts["kills_at_random"] + counts["kills_at_a_call"] > 0, counts
 
 

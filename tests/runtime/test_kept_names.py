@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from longterm import Engine, FlowChanged, UnknownFlow
 from longterm._flows import flow as registry
+from longterm._flows.kept_names import kept_names
 from longterm.testing import FakeClock
 from longterm.worker import Worker
 
@@ -249,6 +251,30 @@ def test_a_name_leads_through_nothing_but_one_module_and_its_classes(deploy, nam
     with pytest.raises(UnknownFlow):
         registry.flow_named(name)
     assert registry.flow_named("kept_old:ask").name == "kept_new:ask"
+
+
+def test_modules_may_be_imported_while_names_are_looked_for(deploy):
+    deploy(old=ASK)
+    imported = []
+
+    def import_another(phase, details):
+        if len(imported) < 50:
+            imported.append(f"kept_another_{len(imported)}")
+            sys.modules[imported[-1]] = sys.modules["kept_old"]
+
+    # Where a garbage collection begins, other threads may run.
+    before = gc.get_threshold()
+    gc.callbacks.append(import_another)
+    gc.set_threshold(1)
+    try:
+        found = [name for name, _ in kept_names()]
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(import_another)
+        for name in imported:
+            del sys.modules[name]
+
+    assert "kept_old:ask" in found
 
 
 def test_another_process_shows_and_resumes_what_was_moved(tmp_path):
