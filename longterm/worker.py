@@ -161,6 +161,8 @@ class Worker:
             self._release_stale()
             self._engine._going_on.deliver_due()
             self._next_release = monotonic() + self._poll
+        elif self._seconds_to_rest() == 0:
+            self._engine._going_on.deliver_due()
         asked = min(self._executor.free, self._batch)
         looked_at = self._engine.clock.now()
         found = self._start_due(asked) if asked > 0 else 0
@@ -213,20 +215,34 @@ class Worker:
             store.wait_for_work(
                 looked_at=looked_at,
                 now=now,
-                until=now + timedelta(seconds=self._poll),
+                until=now + timedelta(seconds=self._seconds_to_rest()),
                 is_stopped=lambda: self._has_work() or self._executor.next_limit() == 0,
             )
         else:
-            self._wait(self._has_work, self._poll)
+            self._wait(self._has_work, self._poll, rest=self._seconds_to_rest)
+
+    def _seconds_to_rest(self) -> float:
+        """Return how long to rest: for one poll, or until a message is to be tried again."""
+        next_try = self._engine._going_on.next_try
+        if next_try is None:
+            return self._poll
+        left = (next_try - self._engine.clock.now()).total_seconds()
+        return max(0.0, min(self._poll, left))
 
     def _has_work(self) -> bool:
-        """Whether to rest no longer: a run can go on after its turn here, or the worker stops."""
-        return self._is_stopping or self._engine._due.has_left
+        """Whether to rest no longer: there is more to do at once, or the worker stops."""
+        return self._is_stopping or self._engine._due.has_left or self._seconds_to_rest() == 0
 
-    def _wait(self, is_done: Callable[[], bool], seconds: float | None = None) -> bool:
+    def _wait(
+        self,
+        is_done: Callable[[], bool],
+        seconds: float | None = None,
+        rest: Callable[[], float | None] = lambda: None,
+    ) -> bool:
         """Wait until something is so, at most for some seconds; return whether it is so.
 
-        Meanwhile the turns that take too long are given up.
+        It is asked when something has changed, and after a `rest`. Meanwhile the turns that take
+        too long are given up.
         """
         end = None if seconds is None else monotonic() + seconds
         while not is_done():
@@ -234,7 +250,7 @@ class Worker:
             if left is not None and left <= 0:
                 return False
             limit = self._executor.next_limit()
-            waits = [wait for wait in (left, limit) if wait is not None]
+            waits = [wait for wait in (left, limit, rest()) if wait is not None]
             with suppress(Empty):
                 self._news.get(timeout=min(waits, default=None))
             self._executor.give_up_overdue()

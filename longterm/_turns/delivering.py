@@ -39,6 +39,8 @@ class Delivering:
         self._claims = claims
         self._clock = clock
         self._sending = sending
+        self.next_try: datetime | None = None
+        """When to look for the first message that this process has put off; None: it has none."""
 
     def deliver(self, messages: Iterable[Message]) -> list[str]:
         """Deliver messages in their order; return the ids of the runs that have got one.
@@ -68,6 +70,7 @@ class Delivering:
         now = self._claims.now()
         until = now + self._claims.lease
         found = self._outbox.claim_outgoing(now=now, until=until, limit=_AT_ONCE)
+        self.next_try = now if len(found) == _AT_ONCE else None
         return self.deliver(found)
 
     def _deliver(self, message: Message) -> bool:
@@ -105,6 +108,7 @@ class Delivering:
     def _put_off(self, message: Message, until: datetime) -> None:
         try:
             self._outbox.put_off(message.id, until=until)
+            self.next_try = until if self.next_try is None else min(self.next_try, until)
         except Exception as another:  # it stays due, and is found
             if is_of_signal(another):
                 raise

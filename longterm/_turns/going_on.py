@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
@@ -85,13 +86,22 @@ class GoingOn:
             self._due.has_left = True
 
     def deliver_due(self) -> int:
-        """Deliver what processes that died have left; return how many runs it has reached."""
+        """Deliver what is due: what processes that died have left, and what could not be delivered.
+
+        Returns:
+            How many runs it has reached.
+        """
         if self._delivering is None:
             return 0
         reached = self._delivering.deliver_due()
         if reached:
             self._due.has_left = True
         return len(reached)
+
+    @property
+    def next_try(self) -> datetime | None:
+        """When this process is to call `deliver_due` for what it could not deliver; None: never."""
+        return None if self._delivering is None else self._delivering.next_try
 
     def _deliver(self, messages: Iterable[Message]) -> list[str]:
         assert self._delivering is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from threading import Event, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from longterm import (
     suspend,
 )
 from longterm.store.memory import MemoryStore
+from longterm.worker import Worker
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -205,6 +208,35 @@ def test_a_receiver_that_is_not_there_is_logged_and_given_up_after_an_hour(engin
     assert "its message to run nobody came to nothing: UnknownRun" in caplog.text
     later = clock.now() + timedelta(days=9)
     assert engine.store.claim_outgoing(now=later, until=later, limit=9) == []
+
+
+def test_a_resting_worker_tries_again_however_long_its_poll(each_engine, monkeypatch):
+    monkeypatch.setattr("longterm._turns.delivering._SHORTEST", timedelta(milliseconds=50))
+    store = each_engine.store
+    engine = Engine(store)  # with a clock that goes
+    waits = Event()
+    put_off = store.put_off
+
+    def note(*args, **kwargs):
+        waits.set()
+        return put_off(*args, **kwargs)
+
+    monkeypatch.setattr(store, "put_off", note)
+    engine.start(writes, ("late", "hello"), at=engine.clock.now())
+    worker = Worker(engine, poll=timedelta(minutes=5))
+    thread = Thread(target=worker.run, daemon=True)
+    thread.start()
+    assert waits.wait(20)
+
+    engine.start(reads_on, (1,), id="late")
+
+    until = monotonic() + 20
+    while engine.get_run("late").state is not RunState.COMPLETE:
+        assert monotonic() < until, "the worker overslept"
+        sleep(0.01)
+    worker.stop()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_a_full_inbox_is_tried_again_later(clock, caplog):
