@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from longterm._engine.queueing import checked_queue
@@ -22,12 +22,14 @@ from longterm.store.base import RunStore
 
 if TYPE_CHECKING:
     from uuid import UUID
+    from zoneinfo import ZoneInfo
 
     from longterm._records.search import Conditions
     from longterm.streams import AsyncResponseStream, ResponseStream
     from longterm.unread import Receipt
 else:
     UUID = later("uuid", "UUID")
+    ZoneInfo = later("zoneinfo", "ZoneInfo")
     Conditions = later("longterm._records.search", "Conditions")
     Receipt = later("longterm.unread", "Receipt")
     ResponseStream = later("longterm.streams", "ResponseStream")
@@ -100,6 +102,60 @@ def queue(
     """
     declared = checked_queue(name, concurrency, per_partition, rate)
     _declarations.append(lambda engine: engine._declare(declared))
+
+
+def schedule(
+    flow: Callable[..., Any],
+    cron: str,
+    *,
+    tz: str | ZoneInfo | None = None,
+    args: tuple[Any, ...] | list[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    catch_up: str = "latest",
+    overlap: str = "skip",
+) -> None:
+    """Declare a schedule on the default store; see `Engine.schedule`.
+
+    It may stand in a module, as `queue` may.
+    """
+    from longterm._cron import Cron
+
+    Cron(cron, tz)  # what is wrong with it is told here
+    _declarations.append(
+        lambda engine: engine.schedule(
+            *(flow, cron),
+            tz=tz,
+            args=args,
+            kwargs=kwargs,
+            name=name,
+            catch_up=catch_up,
+            overlap=overlap,
+        )
+    )
+
+
+def cron(
+    expression: str, *, tz: str | ZoneInfo | None = None, after: datetime | None = None
+) -> datetime:
+    """Return the first time of a cron expression after a moment, in UTC.
+
+    For loops of a flow's own: `while True: sleep(cron("0 3 * * *")); ...`.
+
+    Args:
+        expression: minute, hour, day of month, month and day of week, as in crontab(5).
+        tz: the time zone of these; UTC unless told otherwise.
+        after: the moment, aware; now unless told otherwise: in a flow by the engine's clock.
+
+    Raises:
+        InvalidSchedule: the expression is none, or never due, or the zone or the moment is none.
+    """
+    from longterm._cron import Cron
+
+    if after is None:
+        turn = current.get()
+        after = datetime.now(UTC) if turn is None else turn.now()
+    return Cron(expression, tz).next(after)
 
 
 def start_flow(flow: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Run[T]:

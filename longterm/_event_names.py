@@ -18,6 +18,8 @@ CHECKPOINT: Final = "longterm.checkpoint"
 """What a run waits for whose turn has died after a checkpoint; it is due at once."""
 STEP: Final = "longterm.step"
 """What a run waits for that is in a step, or rests until the next attempt at one."""
+SCHEDULE: Final = "longterm.schedule"
+"""What a run waits for that is a schedule: its next time."""
 CANCEL: Final = "longterm.cancel"
 """The event in the inbox of a run that cancels it."""
 THROW: Final = "longterm.throw"
@@ -80,6 +82,8 @@ def spoken(waiting_for: str | None) -> str:
         return "a checkpoint"
     if waiting_for == STEP:
         return "a step"
+    if waiting_for == SCHEDULE:
+        return "the next time of a schedule"
     if waiting_for is None:
         return "nothing"
     return " or ".join(map(_spoken, waiting_for.split("\n")))

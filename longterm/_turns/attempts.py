@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._abi import EVENTS, GATHERED, STEP
 from longterm._codec import decode_frames
-from longterm._event_names import CHILD, child_of, is_control, joined
+from longterm._event_names import CHILD, SCHEDULE, child_of, is_control, joined
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
@@ -88,6 +88,11 @@ class Attempt(LiveTurn):
         self.frames = frames
         self.result = result
 
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs code of an `async def` flow."""
+        return self.flow.is_async and self.run.waiting_for != SCHEDULE
+
     def note_child(self, event_id: str) -> None:
         """Note that an event was read, which may be the end of a child."""
         child = child_of(event_id)
@@ -148,9 +153,12 @@ class Attempts:
         if len(run.stack) > self._max_bytes:
             raise RunTooLarge(run.id, len(run.stack), self._max_bytes)
         frames = frames_of(run.stack, run, self._store)
+        if run.waiting_for == SCHEDULE:
+            return self._of_schedule(run, frames, result)
         slots = frames[-1].slots
         outcome: Suspended | None = None
         postponed: WaitResult | None = None
+        entry: Callable[[], Any]
         brought = "" if result is None else result.name
         if frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
@@ -181,6 +189,17 @@ class Attempts:
             attempt.postponed = postponed
         if brought.startswith(CHILD):
             attempt.note_child(brought)
+        return attempt
+
+    def _of_schedule(self, run: Run, frames: list[Frame], result: WaitResult | None) -> Attempt:
+        """Return a turn of a schedule, which begins the runs that are due, or raises."""
+        from longterm._turns.scheduled import begin_due
+
+        flow, call = stored_call(run, frames[0])
+        entry = _nothing if result is None else result.as_callable()
+        attempt = self._new(run, flow, entry, frames, result)
+        if result is None:
+            attempt.outcome = begin_due(attempt, call, self._store)
         return attempt
 
     def result_of(self, event: UnreadEvent) -> WaitResult:

@@ -82,6 +82,12 @@ class Outgoing:
     def start(self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Run:
         return run_of(self._begin(MessageKind.START, flow, args, kwargs))
 
+    def start_once(
+        self, run_id: str, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> None:
+        """Start a run under an id, unless there is one of that id."""
+        self._begin(MessageKind.START, flow, args, kwargs, run_id)
+
     def send(self, run_id: str, event_id: str, value: Any, key: str | None) -> Receipt:
         check_event_size(event_id, value, self._max_event_bytes)
         delivery = None if key is None else delivery_of(event_id, value, key)
@@ -127,8 +133,9 @@ class Outgoing:
         function: Callable[..., Any],
         args: Sequence[Any],
         kwargs: dict[str, Any],
+        run_id: str | None = None,
     ) -> Message:
-        start = Start(self._startable(function), function, tuple(args), kwargs)
+        start = Start(self._startable(function), function, tuple(args), kwargs, run_id)
         now = self._now()
         run = later_run(start, now=now, due=now, max_bytes=self._max_bytes)
         return self._add(kind, run.id, run.flow, run.stack or b"")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeGuard
 
-from longterm._event_names import CHECKPOINT, STEP, names_in
+from longterm._event_names import CHECKPOINT, SCHEDULE, STEP, names_in
 from longterm._flows.continuation import rebuild
 from longterm._flows.run_turn import Completed, Outcome, Suspended, arun_turn, run_turn
 from longterm._flows.wait_result import WaitResult
@@ -186,6 +186,6 @@ class Running:
 
 def _may_end_now(outcome: Outcome, attempt: Attempt) -> TypeGuard[Suspended]:
     """Tell whether a turn ends in a wait that may be over already."""
-    return type(outcome) is Suspended and (
-        outcome.wait.expires is not None or attempt.postponed is not None
-    )
+    if type(outcome) is not Suspended or outcome.wait.event_id == SCHEDULE:
+        return False  # there is no flow of a schedule's that could go on
+    return outcome.wait.expires is not None or attempt.postponed is not None

@@ -14,8 +14,9 @@ from functools import partial
 from types import FunctionType
 from typing import Any, Final
 
+from longterm._abi import UNTIL
 from longterm._codec import content_digests, encode
-from longterm._event_names import START
+from longterm._event_names import SCHEDULE, START
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm.errors import (
     CannotRestart,
@@ -91,6 +92,18 @@ def later_run(start: Start, *, now: datetime, due: datetime, max_bytes: int) -> 
     return run
 
 
+def scheduled_run(start: Start, *, now: datetime, due: datetime, max_bytes: int) -> Run:
+    """Return a run that is a schedule: at its times, runs are begun by the call.
+
+    Raises:
+        CannotStore: the call cannot be stored.
+    """
+    run, refusal = _run_of(start, now, max_bytes, RunState.SUSPENDED, due, None, SCHEDULE)
+    if run.stack is None:
+        raise CannotStore(f"cannot store the call of a schedule of {start.flow.name}: {refusal}")
+    return run
+
+
 def _run_of(
     start: Start,
     now: datetime,
@@ -98,17 +111,20 @@ def _run_of(
     state: RunState,
     due: datetime,
     until: datetime | None,
+    event: str = START,
 ) -> tuple[Run, str]:
     """Return a run with the call that begins it as its stack; or without, and why there is none."""
     run_id = start.run_id or _new_id(now)
     frame = _frame(start.flow, start.function, start.args, start.kwargs)
-    stack, refusal = _encoded_call(frame, run_id, max_bytes)
+    if event == SCHEDULE:
+        frame.slots[UNTIL] = due
+    stack, refusal = _encoded_call(frame, run_id, max_bytes, event)
     run = Run(
         id=run_id,
         flow=start.flow.name,
         state=state,
         saved_turn=1,
-        waiting_for=START,
+        waiting_for=event,
         stack=stack,
         created_at=now,
         deadline=due,
@@ -120,10 +136,12 @@ def _run_of(
     return run, refusal
 
 
-def _encoded_call(frame: Frame, run_id: str, max_bytes: int) -> tuple[bytes | None, str]:
+def _encoded_call(
+    frame: Frame, run_id: str, max_bytes: int, event: str
+) -> tuple[bytes | None, str]:
     """Return the call that begins a run as a stack; or None, and why it cannot be stored."""
     try:
-        stack = encode([frame], ("stack", run_id, 1, START))
+        stack = encode([frame], ("stack", run_id, 1, event))
     except NotStorable as error:
         return None, str(error)
     if len(stack) > max_bytes:
@@ -159,7 +177,7 @@ def _frame(
     return Frame(flow.name, flow.version, 0, 0, slots)
 
 
-def stored_call(run: Run, frame: Frame) -> tuple[Flow, Callable[[], Any]]:
+def stored_call(run: Run, frame: Frame) -> tuple[Flow, partial[Any]]:
     """Return a flow, and the call that starts it, from the frame that was kept of it.
 
     It is started by the code of today, whatever the version that it was called in.

@@ -213,7 +213,7 @@ class Turns:
             claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
         except InvalidValue as error:
             return self._refuse_read(claim, error)
-        if attempt.flow.is_async:
+        if attempt.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
         attempt.responses += said
         return self.running.run(claim, attempt)

@@ -1,18 +1,21 @@
-"""The command that shows what waits for workers: `longterm queues`."""
+"""Commands that show what workers are to begin: `longterm queues` and `longterm schedules`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from longterm._escapes import escaped
 from longterm._terminal import table
+from longterm._turns.scheduled import is_open
 from longterm.engine import Engine
 from longterm.store.queues import Queue, QueueStatus
 
-_COLUMNS = ("queue", "waiting", "running", "oldest", "concurrency", "per partition", "rate")
+_QUEUE_COLUMNS = ("queue", "waiting", "running", "oldest", "concurrency", "per partition", "rate")
+_SCHEDULE_COLUMNS = ("schedule", "cron", "zone", "next", "last", "open", "run")
 
 
 def add_commands(commands: Any) -> None:
@@ -20,6 +23,9 @@ def add_commands(commands: Any) -> None:
     queues = commands.add_parser("queues", help="show the queues, and how many runs wait in each")
     queues.add_argument("--json", action="store_true", help="one JSON object a line")
     queues.set_defaults(command=list_queues)
+    schedules = commands.add_parser("schedules", help="show the schedules, and their next times")
+    schedules.add_argument("--json", action="store_true", help="one JSON object a line")
+    schedules.set_defaults(command=list_schedules)
 
 
 def list_queues(engine: Engine, options: argparse.Namespace) -> int:
@@ -30,7 +36,7 @@ def list_queues(engine: Engine, options: argparse.Namespace) -> int:
         for status in found:
             print(json.dumps(_as_json(status, now)))
         return 0
-    for line in table([_COLUMNS, *(_as_row(status, now) for status in found)]):
+    for line in table([_QUEUE_COLUMNS, *(_as_row(status, now) for status in found)]):
         print(line)
     return 0
 
@@ -68,3 +74,29 @@ def _age(status: QueueStatus, now: datetime) -> float | None:
 
 def _rate(queue: Queue) -> str | None:
     return None if queue.rate is None else f"{queue.rate[0]} in {queue.rate[1]}"
+
+
+def list_schedules(engine: Engine, options: argparse.Namespace) -> int:
+    """Print the schedules, and whether the run that each has begun last is open still."""
+    found = [(each, is_open(each.last, engine.store)) for each in engine.schedules()]
+    if options.json:
+        for schedule, is_last_open in found:
+            fields = {**asdict(schedule), "open": is_last_open}
+            fields["next"] = None if schedule.next is None else schedule.next.isoformat()
+            print(json.dumps(fields))
+        return 0
+    rows = [
+        (
+            escaped(schedule.name),
+            escaped(schedule.cron),
+            escaped(schedule.tz),
+            "" if schedule.next is None else f"{schedule.next:%Y-%m-%d %H:%M} UTC",
+            escaped(schedule.last or ""),
+            "yes" if is_last_open else "",
+            escaped(schedule.run_id),
+        )
+        for schedule, is_last_open in found
+    ]
+    for line in table([_SCHEDULE_COLUMNS, *rows]):
+        print(line)
+    return 0

@@ -33,6 +33,7 @@ from longterm.errors._flows import (
 )
 from longterm.errors._queues import (
     InvalidQueue as InvalidQueue,
+    InvalidSchedule as InvalidSchedule,
     UnknownQueue as UnknownQueue,
 )
 from longterm.errors._runs import (

@@ -1,4 +1,4 @@
-"""Errors of queues."""
+"""Errors of queues and schedules."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ class UnknownQueue(LongtermError):
             f"`engine.queue({name!r})`, with `concurrency=`, `per_partition=` or `rate=` if it is "
             "to be limited)"
         )
+
+
+class InvalidSchedule(LongtermError):
+    """Raised when a schedule is declared as none can be, or a cron expression is none."""
+
+    def __init__(self, argument: str, value: object, hint: str) -> None:
+        """Keep which argument it was."""
+        self.argument = argument
+        super().__init__(f"{argument}={shown(value)} is no such thing of a schedule ({hint})")

@@ -16,6 +16,7 @@ PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
 
 # Modules of other people, and the places (below the root) that may name them.
 ALLOWED = {
+    "cronsim": ("longterm/_cron.py",),
     "msgpack": ("longterm/_codec/",),
     "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
     "psycopg": ("longterm/store/postgres/", "longterm/database/_psycopg.py"),

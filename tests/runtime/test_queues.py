@@ -1,7 +1,9 @@
 """Runs that wait in queues: begun within their limits, in turn, and by workers only."""
 
 import asyncio
+import json
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -23,6 +25,7 @@ from longterm import (
     spawn,
     suspend,
 )
+from longterm.cli import main
 from longterm.worker import Worker
 from tests.runtime.test_first_turn import FourMethods
 
@@ -351,6 +354,34 @@ def test_whoever_joins_a_queued_run_waits_for_its_turn(engine):
         engine.join(run.id, timeout=0.05)
     engine.run_pending()
     assert engine.join(run.id, timeout=1).result == 0
+
+
+def test_the_command_shows_what_is_in_them(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/runs.db"
+    engine = Engine(url)
+    engine.queue("mail", concurrency=1, rate=(5, MINUTE))
+    engine.queue("print", per_partition=2)
+    fill(engine, 3, partition="acme")
+    (turn,) = engine._due.claim(1)
+
+    assert main(["--store", url, "queues"]) == 0
+    heads, mail, printing = capsys.readouterr().out.splitlines()
+    assert heads.split()[:4] == ["queue", "waiting", "running", "oldest"]
+    assert mail.split() == ["mail", "2", "1", mail.split()[3], "s", "1", "5", "in", "0:01:00"]
+    assert printing.split() == ["print", "0", "0", "2"]
+    assert main(["--store", url, "queues", "--json"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found[0]["oldest_seconds"] >= 0
+    assert found[0]["rate"] == {"runs": 5, "seconds": 60.0}
+    assert (found[1]["queue"], found[1]["oldest_seconds"]) == ("print", None)
+
+    assert main(["--store", url, "runs"]) == 0
+    assert capsys.readouterr().out.count("suspended, queued") == 2
+    (waiting, _) = engine.find_runs(state="suspended")
+    assert main(["--store", url, "show", waiting.id]) == 0
+    assert re.search("queue: +mail\npartition: +acme\n", capsys.readouterr().out)
+    engine._due.release([turn])
+    engine.store.close()
 
 
 # -- the default engine -------------------------------------------------------------------------
