@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import wraps
 from types import CodeType
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from longterm._codec.names import look_up
 from longterm._codec.trust import own
@@ -30,6 +30,9 @@ from longterm.run import Fact, Run
 from longterm.wait import Wait
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 Backoff: TypeAlias = Callable[[int], timedelta]
 
@@ -41,6 +44,33 @@ _LONGEST_PAUSE: Final = timedelta(hours=1)
 _DOUBLINGS: Final = 12
 """After so many the longest pause is reached."""
 _JITTER: Final = 0.2
+
+
+class HasTransactions(Protocol):
+    """What a step's `db` is: `longterm.database.Database`."""
+
+    takes_sync: bool
+    takes_async: bool
+
+    def call(self, function: Callable[[Any], T], /) -> T:
+        """Call a function in a transaction, and commit that."""
+        ...
+
+    async def acall(self, function: Callable[[Any], Awaitable[T]], /) -> T:
+        """Do the same with an `async def` function."""
+        ...
+
+    def once(self, key: str, function: Callable[[Any], T], /) -> T:
+        """Do the same, but only once with a key."""
+        ...
+
+    async def aonce(self, key: str, function: Callable[[Any], Awaitable[T]], /) -> T:
+        """Do the same, but only once with a key."""
+        ...
+
+    def is_unreachable(self, error: Exception, /) -> bool:
+        """Tell whether an error is of a database that did not tell what it was asked."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +86,8 @@ class Step:
     backoff: Backoff | None = None
     timeout: timedelta | None = None
     at_most_once: bool = False
+    db: HasTransactions | None = None
+    """Where the function works, exactly once."""
     call: Callable[..., Any] | None = None
     """What flows call."""
 
@@ -103,6 +135,8 @@ class StepCall:
     """When the first attempt began."""
     before: bytes | None = None
     """The stack of the run with this call pending; None: it is not to be made again."""
+    is_unknown: bool = False
+    """Whether the last attempt has failed, and may nevertheless be done in the step's database."""
 
 
 class StepWait(Wait):
@@ -186,6 +220,10 @@ class _Decorator(Protocol):
     def __call__(self, function: F, /) -> F: ...
 
 
+class _GivingTransactions(Protocol):
+    def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> Callable[P, R]: ...
+
+
 @overload
 def step(
     function: F,
@@ -206,6 +244,26 @@ def step(
     timeout: timedelta | None = ...,
     at_most_once: bool = ...,
 ) -> _Decorator: ...
+@overload
+def step(
+    *,
+    db: HasTransactions,
+    max_attempts: int = ...,
+    retry_on: Errors = ...,
+    backoff: Backoff | None = ...,
+    timeout: timedelta | None = ...,
+) -> _GivingTransactions: ...
+@overload
+def step(
+    function: Callable[Concatenate[Any, P], R],
+    /,
+    *,
+    db: HasTransactions,
+    max_attempts: int = ...,
+    retry_on: Errors = ...,
+    backoff: Backoff | None = ...,
+    timeout: timedelta | None = ...,
+) -> Callable[P, R]: ...
 def step(
     function: Callable[..., Any] | None = None,
     /,
@@ -215,6 +273,7 @@ def step(
     backoff: Backoff | None = None,
     timeout: timedelta | None = None,
     at_most_once: bool = False,
+    db: HasTransactions | None = None,
 ) -> Any:
     """Make a function a step: in a flow, what a call of it returns is saved, and not done again.
 
@@ -233,6 +292,8 @@ def step(
         timeout: how long an attempt of an `async def` may take; then it fails by a `TimeoutError`.
         at_most_once: never call it a second time: where its process has died, `StepUnknown` is
             raised in the flow. That takes a second save.
+        db: a `Database`. The function is given a transaction of it before its other arguments, and
+            what it does there is committed exactly once, together with a key or with the run.
 
     Raises:
         NotAStep: the function cannot be one, or not with these arguments.
@@ -247,6 +308,7 @@ def step(
             backoff=backoff,
             timeout=timeout,
             at_most_once=at_most_once,
+            db=db,
         )
         if caller == getattr(function, "__module__", None):
             own(made.name.partition(":")[0])
@@ -270,12 +332,14 @@ def make_step(function: Any, **options: Any) -> Step:
 
 
 def _plain_call(step: Step) -> Callable[..., Any]:
-    function = step.function
+    function, db = step.function, step.db
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         turn = current.get()
         if turn is None or not turn.has_steps:
+            if db is not None:
+                return db.call(lambda tx: function(tx, *args, **kwargs))
             return function(*args, **kwargs)
         return turn.suspend(StepWait(StepCall(step, args, kwargs)))
 
@@ -283,12 +347,14 @@ def _plain_call(step: Step) -> Callable[..., Any]:
 
 
 def _async_call(step: Step) -> Callable[..., Any]:
-    function = step.function
+    function, db = step.function, step.db
 
     @wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         turn = current.get()
         if turn is None or not turn.has_steps:
+            if db is not None:
+                return await db.acall(lambda tx: function(tx, *args, **kwargs))
             return await function(*args, **kwargs)
         return turn.suspend(StepWait(StepCall(step, args, kwargs)))
 
@@ -379,8 +445,23 @@ def _check(step: Step) -> None:
     elif step.at_most_once and attempts > 1:
         cause = "at_most_once=True and more than one attempt contradict each other"
         hint = "leave one of them out"
+    elif step.db is not None:
+        cause, hint = _fault_of_database(step, step.db)
     if cause:
         raise NotAStep(step.spoken, cause, hint)
+
+
+def _fault_of_database(step: Step, db: HasTransactions) -> tuple[str, str]:
+    """Return why a step cannot work in a database, and what to do; nothing if it can."""
+    if not callable(getattr(db, "once", None)):
+        return f"db={db!r} is no Database", "give longterm.database.Database(what opens it)"
+    if step.at_most_once:
+        return "db= does it exactly once, which is more than at_most_once", "leave that out"
+    if step.is_async and not db.takes_async:
+        return f"it is an `async def`, and {db!r} is not asynchronous", "write `def`"
+    if not step.is_async and not db.takes_sync:
+        return f"it is no `async def`, and {db!r} is asynchronous", "write `async def`"
+    return "", ""
 
 
 def _are_errors(value: object) -> bool:

@@ -13,7 +13,7 @@ from longterm._abi import STEP, STEPS
 from longterm._codec import encode
 from longterm._flows.steps import Step, StepCall, make_step, step_named
 from longterm._flows.wait_result import AwaitedResult, WaitResult
-from longterm.errors import CorruptData
+from longterm.errors import CannotStore, CorruptData
 from longterm.frame import Frame
 from longterm.run import Run, context_of
 
@@ -53,6 +53,11 @@ def _record(call: StepCall) -> dict[str, object]:
     step = call.step
     record: dict[str, object] = {"step": step.name}
     if not step.is_found_by_name():
+        if step.db is not None:
+            raise CannotStore(
+                f"cannot store the call of step {step.spoken}: it works in a database, and another "
+                "process does not find it by its name (put @step(db=…) on a function of a module)"
+            )
         record["function"] = step.function
         record["options"] = {name: getattr(step, name) for name in _OPTIONS}
     record["args"], record["kwargs"] = call.args, call.kwargs

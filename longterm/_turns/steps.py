@@ -6,9 +6,12 @@ done. Then the function runs; then the run is saved with what came of it, and it
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import CodeType
 from typing import Final
 
 from longterm._flows.continuation import rebuild
@@ -19,11 +22,15 @@ from longterm._flows.wait_result import AwaitedResult, WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim
+from longterm._turns.exactly_once import PAUSE, Work
 from longterm._turns.step_records import keep_end, keep_pending
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import add_note, after_turn
 from longterm.clock import Clock, SystemClock
 from longterm.errors import CannotStore, Retry
+from longterm.run import Run
+
+_log = logging.getLogger("longterm")
 
 LONGEST_IN_PLACE: Final = timedelta(seconds=5)
 """How long a pause between two attempts may be that is waited in the turn."""
@@ -56,7 +63,7 @@ class Steps:
         call = self._begin(claim, attempt, outcome)
         while call is not None:
             end = _tried(attempt, call)
-            pause = self._pause_after(call, end)
+            pause = self._pause_after(attempt.run, call, end)
             if pause is None:
                 self._keep(claim, attempt, outcome, end)
                 return True
@@ -76,7 +83,7 @@ class Steps:
         call = await claim.in_thread(self._begin, claim, attempt, outcome)
         while call is not None:
             end = await _atried(attempt, call)
-            pause = self._pause_after(call, end)
+            pause = self._pause_after(attempt.run, call, end)
             if pause is None:
                 await claim.in_thread(self._keep, claim, attempt, outcome, end)
                 return True
@@ -123,7 +130,7 @@ class Steps:
             self._save(claim, attempt, outcome)
         return call
 
-    def _pause_after(self, call: StepCall, end: WaitResult) -> timedelta | None:
+    def _pause_after(self, run: Run, call: StepCall, end: WaitResult) -> timedelta | None:
         """Return how long to wait before the next attempt; None: there is none.
 
         An exception that ends the step gets a note of how often it was tried.
@@ -131,8 +138,15 @@ class Steps:
         step, error = call.step, end.error
         if error is None:
             return None
+        call.is_unknown, is_unknown = False, call.is_unknown
         is_wanted = isinstance(error, (Retry, step.retry_on))
         if not is_wanted or call.attempt >= step.max_attempts:
+            if is_unknown:
+                _log.warning(
+                    "run %s: the database of step %s is out of reach (%s); it is asked again in %s",
+                    *(run.id, step.spoken, type(error).__name__, PAUSE),
+                )
+                return PAUSE
             if step.max_attempts > 1:
                 why = "" if is_wanted else ", not in retry_on"
                 add_note(
@@ -210,10 +224,11 @@ def _tried(attempt: Attempt, call: StepCall) -> WaitResult:
         CannotSuspend: it came to wait.
         BaseException: what interrupts the turn.
     """
-    turn = StepTurn(attempt, call)
+    turn, db = StepTurn(attempt, call), call.step.db
     context = context_of_turn(turn)
+    function = call.step.function if db is None else Work(db, call, turn)
     try:
-        end = WaitResult(context.run(call.step.function, *call.args, **call.kwargs))
+        end = WaitResult(context.run(function, *call.args, **call.kwargs))
     except Exception as error:
         end = _failed(error)
     if turn.refusal is not None:
@@ -227,11 +242,12 @@ async def _atried(attempt: Attempt, call: StepCall) -> WaitResult:
         return await in_thread(_tried, attempt, call)
     import asyncio
 
-    turn, timeout = StepTurn(attempt, call), call.step.timeout
+    turn, timeout, db = StepTurn(attempt, call), call.step.timeout, call.step.db
     context = context_of_turn(turn)
+    function = call.step.function if db is None else Work(db, call, turn).awaited
     try:
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            made = context.run(call.step.function, *call.args, **call.kwargs)
+            made = context.run(function, *call.args, **call.kwargs)
             end: WaitResult = AwaitedResult(await InContext(context, made))
     except Exception as error:
         end = _failed(error)
@@ -245,9 +261,15 @@ def _failed(error: Exception) -> WaitResult:
     if is_of_signal(error):
         raise error
     entry = error.__traceback__
-    while entry is not None and entry.tb_frame.f_code in _OURS:
+    while entry is not None and _is_ours(entry.tb_frame.f_code):
         entry = entry.tb_next
     return WaitResult(error=error.with_traceback(entry))
 
 
+def _is_ours(code: CodeType) -> bool:
+    return code in _OURS or code.co_filename.startswith(_DATABASE) or code.co_filename == _ONCE
+
+
 _OURS: Final = frozenset({_tried.__code__, _atried.__code__, InContext.__await__.__code__})
+_ONCE: Final = Work.__call__.__code__.co_filename
+_DATABASE: Final = os.path.join(os.path.dirname(os.path.dirname(_ONCE)), "database", "")

@@ -81,6 +81,13 @@ class Database:
         """Whether plain functions can be given a transaction of it (`once`)."""
         return self._adapter.is_sync
 
+    def is_unreachable(self, error: Exception) -> bool:
+        """Tell whether an error is of a database that did not tell what it was asked.
+
+        Its connection was lost, or others were in the way each time.
+        """
+        return is_lost(error) or is_transient(error)
+
     def once(self, key: str, function: Callable[[Any], T]) -> T:
         """Call a function in a transaction, unless that was done with this key before.
 

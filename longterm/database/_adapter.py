@@ -124,8 +124,13 @@ def is_lost(error: BaseException) -> bool:
 
 
 def _is_of_driver(error: BaseException) -> bool:
-    """Tell whether an error is one that drivers raise when they have no answer, by PEP 249."""
-    return type(error).__name__ in ("OperationalError", "InterfaceError")
+    """Tell whether an error is one that drivers raise when they have no answer, by PEP 249.
+
+    Pools raise such ones too, or one of their own.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    is_of_pool = is_made_by(error, "sqlalchemy.exc", "TimeoutError")
+    return is_of_pool or not names.isdisjoint(("OperationalError", "InterfaceError"))
 
 
 def is_missing_table(error: BaseException) -> bool:

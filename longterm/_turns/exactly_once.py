@@ -1,0 +1,72 @@
+"""A step that works in a database of the application's: its function within its key.
+
+What the function raises has undone its work, and is the outcome of the attempt. What the database
+itself raises may say nothing of the work: it may be done, by this attempt or by that of a process
+which has died. That is no outcome, and the flow is never told so.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from longterm._flows.steps import HasTransactions, StepCall, StepTurn
+from longterm.errors import CommitUnknown
+
+PAUSE: Final = timedelta(seconds=10)
+"""How long a run rests at a step whose database is out of reach."""
+
+_LONGEST_KEY: Final = 600
+
+
+class Work:
+    """An attempt at a call of a step, which is called instead of the step's own function."""
+
+    def __init__(self, db: HasTransactions, call: StepCall, turn: StepTurn) -> None:
+        """Take the call, and the turn that it is part of."""
+        self._db = db
+        self._call = call
+        self._function = call.step.function
+        self._key = turn.step_key[:_LONGEST_KEY]
+        self._was_called = self._has_returned = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work, or return what was stored when it was done."""
+
+        def work(tx: Any) -> Any:
+            self._was_called, self._has_returned = True, False
+            value = self._function(tx, *args, **kwargs)
+            self._has_returned = True
+            return value
+
+        try:
+            return self._db.once(self._key, work)
+        except BaseException as error:
+            self._call.is_unknown = self._is_unknown(error)
+            raise
+
+    async def awaited(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the same with an `async def` function."""
+
+        async def work(tx: Any) -> Any:
+            self._was_called, self._has_returned = True, False
+            value = await self._function(tx, *args, **kwargs)
+            self._has_returned = True
+            return value
+
+        try:
+            return await self._db.aonce(self._key, work)
+        except BaseException as error:
+            self._call.is_unknown = self._is_unknown(error)
+            raise
+
+    def _is_unknown(self, error: BaseException) -> bool:
+        """Tell whether the work may be done in spite of an error.
+
+        A function that was called was not done before, since its key was not there.
+        """
+        if isinstance(error, Exception):
+            return isinstance(error, CommitUnknown) or (
+                not self._was_called and self._db.is_unreachable(error)
+            )
+        return self._has_returned  # a time limit, in the commit
