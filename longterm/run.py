@@ -120,6 +120,12 @@ class Run(Generic[T_co]):
     is running; None: it needs none."""
     partition: str = field(default="", repr=False)
     """Whose share of the queue it takes, such as a tenant's."""
+    position: str | None = field(default=None, repr=False)
+    """Where it waits, as `shop:sell@3f2a9c04:2>shop:pay@91cc02b7:1`: of each frame the flow, eight
+    digits of its version, and the point, the outermost call first. Behind a `+` stands a digest of
+    the functions inside flows that its stack holds. Runs of one position can go on in a process or
+    cannot, all of them. None: it waits nowhere, or the store does not keep it, or it was saved by
+    a longterm before 0.2."""
     outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""

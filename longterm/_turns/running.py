@@ -180,7 +180,7 @@ class Running:
         else:
             ended = after_error(run, error, asked, attempt.frames, now)
         if ended is not None and ended.state is RunState.FAILED and attempt.before_failure:
-            ended = ended.changed(stack=attempt.before_failure)
+            ended = ended.changed(stack=attempt.before_failure, position=None)
         return None if ended is None else self.told(ended, attempt, error)
 
 

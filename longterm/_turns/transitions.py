@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from longterm._abi import STEPS
 from longterm._codec import encode
 from longterm._codec.introspect import is_a
+from longterm._codec.types.functions import written
 from longterm._flows.context import LiveTurn
 from longterm._flows.run_turn import Completed, Outcome
 from longterm._signals import is_of_signal
+from longterm._turns.position import position_of
 from longterm._turns.waits import keep_wait
 from longterm.errors import (
     Cancelled,
@@ -70,12 +72,15 @@ def after_turn(
     keep_wait(frames, wait, deadline)
     if turn.steps:
         frames[0].slots[STEPS] = turn.steps
+    written.inner = set()
+    stack = _encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes)
     return run.changed(
         state=RunState.RUNNING if is_on else RunState.SUSPENDED,
         waiting_for=wait.event_id,
         deadline=deadline,
         wants=wait.wants,
-        stack=_encoded_frames(frames, ("stack", run.id, run.turn, wait.event_id), max_bytes),
+        stack=stack,
+        position=position_of(frames, written.inner),
         encoded_response=response,
         saved_turn=run.turn,
         encoded_error=None,
@@ -99,6 +104,7 @@ def ended_run(run: Run, state: RunState, now: datetime) -> Run:
         deadline=None,
         wants=None,
         stack=None,
+        position=None,
         encoded_response=None,
         encoded_error=None,
         claimed_until=None,

@@ -21,7 +21,7 @@ _MASK: Final = 0xFFFFFFFF
 
 def checksum(row: Sequence[Any]) -> int:
     """Return the checksum of a row whose moments and facts are text, but for its last columns."""
-    return lasting(*row[4:20]) << CLAIM_BITS | of_claim(*row[:4])
+    return lasting(*row[4:21]) << CLAIM_BITS | of_claim(*row[:4])
 
 
 def lasting(
@@ -39,6 +39,7 @@ def lasting(
     response: bytes | None,
     result: bytes | None,
     details: str | None,
+    position: str | None,
     queue: str | None = None,
     partition: str | None = None,
 ) -> int:
@@ -60,9 +61,11 @@ def lasting(
     found = found ^ 2 if stack is None else crc32(stack, found ^ 1)
     found = found ^ 2 if response is None else crc32(response, found ^ 1)
     found = found ^ 2 if result is None else crc32(result, found ^ 1)
-    # Rows of a longterm that knew no details, or no queues, keep the checksum that they have.
+    # Rows of a longterm that knew one of these not yet keep the checksum that they have.
     if details is not None:
         found = crc32(details.encode(), found ^ 1)
+    if position is not None:
+        found = crc32(position.encode(), found ^ 4)
     return found if queue is None else crc32(f"{queue}\0{partition}".encode(), found ^ 3)
 
 

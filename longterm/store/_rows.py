@@ -33,13 +33,14 @@ MIGRATIONS: Final = (
     "0010_control.sql",
     "0011_refused.sql",
     "0012_queues.sql",
+    "0013_position.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""
 
 CHANGING: Final[tuple[LiteralString, ...]] = (
     *("state", "attempts", "claimed_until", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "details"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "details", "position"),
     *("queue", "partition", "queued_at", "checksum", "waiting_for"),
 )
 """The columns that a save writes. What it is called, what it executes and when it began are for the
@@ -48,7 +49,7 @@ whole life of a run."""
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("turn", "state", "attempts", "claimed_until"),  # what a claim changes
     *("id", "flow", "created_at", "waiting_for", "deadline", "delivery", "error", "facts"),
-    *("updated_at", "saved_turn", "stack", "response", "result", "details"),
+    *("updated_at", "saved_turn", "stack", "response", "result", "details", "position"),
     *("queue", "partition", "queued_at", "checksum", "claim"),
     "unread",  # what posts change
 )
@@ -111,6 +112,7 @@ class Rows:
             run.encoded_response,
             run.encoded_result,
             _details_text(run),
+            run.position,
         )
         typed = self._typed(row, run) if self._has_types else row
         if run.queue is None:
@@ -143,9 +145,10 @@ class Rows:
             row, text = _out_of_queue(row), _out_of_queue(text)
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, details, queue, partition, _, kept, claim, unread) = text[14:]
+        (stack, response, result, details, position) = text[14:19]
+        (queue, partition, _, kept, claim, unread) = text[19:]
         # Also of a row that has none: what is of another type raises there.
-        found = lasting(*text[4:20])
+        found = lasting(*text[4:21])
         if kept is not None and (
             found != kept >> CLAIM_BITS
             or (state != _RUNNING and of_claim(*text[:4]) != kept & CLAIM_MASK)
@@ -184,6 +187,7 @@ class Rows:
             "parent": parent,
             "children": children,
             "wants": wants,
+            "position": position,
             "queue": queue,
             "partition": partition or "",
             "outgoing": (),

@@ -67,6 +67,7 @@ def full_run() -> Run:
         parent="another run",
         children=("a child", "Kind \"'\\ 😀", ""),
         wants={"approve": {"ask": "Grüße?\n", "of": ["a", None, 1, 1.5, True]}, "": {}},
+        position="shop.orders:greet@3f2a9c04:1>läden:pay@91cc02b7:2",
     )
 
 

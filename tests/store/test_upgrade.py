@@ -22,10 +22,13 @@ COLUMNS_OF_0_1 = (
     " response, result, error, facts, created_at, updated_at"
 )
 
-RUN_OF_0_1 = replace(full_run(), saved_turn=None, parent=None, children=(), wants=None)
+RUN_OF_0_1 = replace(
+    full_run(), saved_turn=None, parent=None, children=(), wants=None, position=None
+)
 
 
 BEFORE_INBOX_SQLITE = [
+    "ALTER TABLE runs DROP COLUMN position",
     "DROP TABLE queues",
     "DROP INDEX runs_queued",
     "DROP INDEX runs_in_slots",
@@ -44,6 +47,7 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "ALTER TABLE longterm.runs DROP COLUMN position",
     "DROP TABLE longterm.queues CASCADE",
     "DROP FUNCTION longterm.claim_queued",
     "ALTER TABLE longterm.runs DROP COLUMN queue, DROP COLUMN partition, DROP COLUMN queued_at",

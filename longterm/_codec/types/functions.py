@@ -6,6 +6,7 @@ name; an inner function is that name with defaults, captured cells and attribute
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import partial
 from types import CellType, CodeType, FunctionType
@@ -37,6 +38,14 @@ class CodeTable(Protocol):
         ...
 
 
+class Written(threading.local):
+    """What this thread has written of functions inside flows."""
+
+    inner: set[CodeName] | None = None
+    """Their names, for whoever has put a set here."""
+
+
+written: Final = Written()
 _tables: list[CodeTable] = []
 
 
@@ -59,6 +68,8 @@ def dump_inner(function: FunctionType) -> Parts | None:
     for table in _tables:
         name = table.name_of(function.__code__)
         if name is not None:
+            if written.inner is not None:
+                written.inner.add(name)
             return _parts(function, name)
     if names.name_of(function) is None:
         raise NotEncodable(
