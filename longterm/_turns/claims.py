@@ -88,14 +88,19 @@ class Claims:
         return Claim(self)
 
     def take_due(
-        self, limit: int, flows: Collection[str], queues: Collection[str] | None = None
+        self,
+        limit: int,
+        flows: Collection[str],
+        queues: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Claim]:
         """Claim runs of some flows whose deadlines have passed, or that can have a turn otherwise.
 
         They can read an event, or have a slot of their queue. Which of these comes first changes
-        each time: none can hold up the others. Those in some `queues` only, if any are given.
+        each time: none can hold up the others. Those in some `queues` only, if any are given; those
+        at positions that are left out do not come, where the store can tell.
         """
-        asks = self._asks(queues)
+        asks = self._asks(queues, without)
         self._first += 1
         first = self._first % len(asks)
         claims: list[Claim] = []
@@ -112,14 +117,16 @@ class Claims:
         return claims
 
     def _asks(
-        self, queues: Collection[str] | None
+        self, queues: Collection[str] | None, without: Collection[str]
     ) -> list[Callable[[int, Collection[str]], list[Run]]]:
         """Return what asks the store for runs."""
         if queues is not None:
             return [partial(self._claim_queued, queues=queues)]
-        asks: list[Callable[[int, Collection[str]], list[Run]]] = [self._claim_due]
+        asks: list[Callable[[int, Collection[str]], list[Run]]] = [
+            partial(self._claim_due, without=without)
+        ]
         if self.inbox is not None:
-            asks.append(self._claim_unread)
+            asks.append(partial(self._claim_unread, without=without))
         if self.queues is not None:
             asks.append(self._claim_queued)
         return asks
@@ -134,20 +141,29 @@ class Claims:
             now=now, until=now + self.lease, limit=limit, flows=flows, queues=queues
         )
 
-    def _claim_due(self, limit: int, flows: Collection[str]) -> list[Run]:
+    def _claim_due(self, limit: int, flows: Collection[str], without: Collection[str]) -> list[Run]:
         store = self.store
         if not isinstance(store, Deadlines):
             raise NotSupported(store, "deadlines")
         now = self.now()
-        until = now + self.lease
+        claim = partial(store.claim_due, now=now, until=now + self.lease, limit=limit)
         if takes(store.claim_due, "flows"):
-            return store.claim_due(now=now, until=until, limit=limit, flows=flows)
-        return store.claim_due(now=now, until=until, limit=limit)
+            claim = partial(claim, flows=flows)
+        if without and takes(store.claim_due, "without"):
+            claim = partial(claim, without=without)
+        return claim()
 
-    def _claim_unread(self, limit: int, flows: Collection[str]) -> list[Run]:
+    def _claim_unread(
+        self, limit: int, flows: Collection[str], without: Collection[str]
+    ) -> list[Run]:
         assert self.inbox is not None
         now = self.now()
-        return self.inbox.claim_unread(now=now, until=now + self.lease, limit=limit, flows=flows)
+        claim = partial(
+            self.inbox.claim_unread, now=now, until=now + self.lease, limit=limit, flows=flows
+        )
+        if without and takes(self.inbox.claim_unread, "without"):
+            claim = partial(claim, without=without)
+        return claim()
 
     def close_all(self, claims: Collection[Claim]) -> None:
         """Give runs back; if the store is out of reach, the claims on them run out."""

@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run, with_facts
 from longterm._turns.turns import Turns
 from longterm.clock import Clock
-from longterm.errors import ClaimLost, TurnTimeout
+from longterm.errors import ClaimLost, FlowChanged, TurnTimeout, UnknownFlow
 from longterm.run import Run
 
 _log = logging.getLogger("longterm")
@@ -35,10 +35,13 @@ _DOUBLINGS: Final = 6
 _JITTER: Final = 0.1
 """By what part a pause is shorter or longer, so that runs parked at once do not return at once."""
 _REMEMBERED: Final = 10_000
+_LEFT_OUT: Final = 1_000
+"""How many positions a question to the store may name."""
 
 
 class Pauses:
-    """How long parked runs rest: longer each time, as far as this process remembers."""
+    """How long parked runs rest, or all runs of a position: longer each time, as far as this
+    process remembers."""
 
     def __init__(self) -> None:
         """Begin with no run parked."""
@@ -54,9 +57,38 @@ class Pauses:
         pause = min(_FIRST_PAUSE * (1 << count), _LONGEST_PAUSE)
         return pause + pause * random.uniform(-_JITTER, _JITTER)
 
+    def knows(self, run_id: str) -> bool:
+        """Tell whether a run has rested since it went on last."""
+        return run_id in self._counts
+
     def forget(self, run_id: str) -> None:
         """Begin anew with a run that has gone on."""
         self._counts.pop(run_id, None)
+
+
+class LeftOut:
+    """The positions at which this process cannot go on, each until it tries the next time."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._until: dict[str, datetime] = {}
+
+    def add(self, position: str, until: datetime) -> None:
+        """Leave the runs of a position alone until a moment."""
+        self._until[position] = until
+        if len(self._until) > _LEFT_OUT:
+            self._until.pop(next(iter(self._until)))  # it is tried before its time
+
+    def until(self, position: str, moment: datetime) -> datetime | None:
+        """Return until when a position is left out; None if it is not, at a moment."""
+        until = self._until.get(position)
+        return until if until is not None and until > moment else None
+
+    def now(self, moment: datetime) -> list[str]:
+        """Return the positions that are left out at a moment."""
+        if self._until:
+            self._until = {place: until for place, until in self._until.items() if until > moment}
+        return [*self._until]
 
 
 class DueTurns:
@@ -68,6 +100,7 @@ class DueTurns:
         self.claims = claims
         self.clock = clock
         self.pauses = Pauses()
+        self.left_out = LeftOut()
         self.on_end: Callable[[Run], None] | None = None
         """Called with each run that a worker's turn has saved with something for others."""
         self.has_left = False
@@ -78,8 +111,19 @@ class DueTurns:
 
         Only those that wait for a slot of some queues, if any are given.
         """
-        claims = self.claims.take_due(limit, known_names(), queues)
+        without = self.left_out.now(self.clock.now())
+        claims = self.claims.take_due(limit, known_names(), queues, without)
         return [DueTurn(self, claim, on_end=self.on_end) for claim in claims]
+
+    def leave_out(self, position: str) -> datetime:
+        """Leave the runs of a position alone for a while; return until when."""
+        now = self.clock.now()
+        until = self.left_out.until(position, now)
+        if until is None:  # else another run of it was claimed in the same step, and has come first
+            is_new = not self.pauses.knows(position)
+            until = now + self.pauses.next(position, is_new=is_new)
+            self.left_out.add(position, until)
+        return until
 
     def release(self, turns: list[DueTurn]) -> None:
         """Give back runs whose turns did not begin."""
@@ -207,6 +251,8 @@ class DueTurn:
 
     def _end(self, done: Run, begin: float) -> None:
         self._due.pauses.forget(done.id)
+        if self.run.position is not None:
+            self._due.pauses.forget(self.run.position)
         if done.next_unread is not None:
             self._due.has_left = True
         _log.info(
@@ -233,15 +279,22 @@ class DueTurn:
             self._tell(another)
 
     def _park(self, error: Exception) -> None:
-        run = self._run_now()
+        run, due = self._run_now(), self._due
         parked = parked_run(run, error)
-        is_new = parked.error != run.error
-        pause = self._due.pauses.next(run.id, is_new=is_new)
-        self.claim.save(parked.changed(deadline=self._due.clock.now() + pause))
+        others = ""
+        if run.position is not None and isinstance(error, FlowChanged | UnknownFlow):
+            # So it is with all runs of that position, whichever of them comes first.
+            is_new = not due.pauses.knows(run.position)
+            retry = due.leave_out(run.position)
+            others = f", and left alone are all runs at {run.position}"
+        else:
+            is_new = parked.error != run.error
+            retry = due.clock.now() + due.pauses.next(run.id, is_new=is_new)
+        self.claim.save(parked.changed(deadline=retry))
         _log.log(
             logging.WARNING if is_new else logging.DEBUG,
-            "run %s: its turn cannot go on here: %s (parked; `longterm show %s` says why)",
-            *(run.id, type(error).__name__, run.id),
+            "run %s: its turn cannot go on here: %s (parked%s; `longterm show %s` says why)",
+            *(run.id, type(error).__name__, others, run.id),
             extra=self._facts(),
         )
 

@@ -202,15 +202,17 @@ class Deadlines(Protocol):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         """Claim suspended runs whose deadline is not after `now`, the longest overdue first.
 
-        Only runs of these flows, named as in `Run.flow`; None: of any. Each becomes as
+        Only runs of these flows, named as in `Run.flow`; None: of any. None whose `position` is one
+        of those that are left out, since the caller cannot go on there. Each becomes as
         `Leases.claim` makes it. Several callers at once get different runs, and none waits for
         another.
 
         A store whose `claim_due` does not take `flows` works too: its workers claim the runs of
-        flows that they do not have as well, and put them off.
+        flows that they do not have as well, and put them off. So it is with `without`.
         """
         ...
 

@@ -92,6 +92,7 @@ class Inbox(Protocol):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         """Claim runs that can go on by an unread event, the longest unsaved first.
 

@@ -146,6 +146,7 @@ class MemoryStore(MemoryQueues):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         with self._lock.alone():
             due = [
@@ -156,6 +157,7 @@ class MemoryStore(MemoryQueues):
                 and run.deadline
                 and run.deadline <= now
                 and (flows is None or run.flow in flows)
+                and run.position not in without
             ]
             due.sort(key=lambda run: (run.deadline, run.id))
             return [self._claimed(run, until, run.attempts) for run in due[:limit]]
@@ -224,12 +226,16 @@ class MemoryStore(MemoryQueues):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         with self._lock.alone():
             able = [
                 run
                 for run in self._runs.values()
-                if run.unread and _can_go_on(run) and (flows is None or run.flow in flows)
+                if run.unread
+                and _can_go_on(run)
+                and (flows is None or run.flow in flows)
+                and run.position not in without
             ]
             oldest = in_order_of_saves(able)[:limit]
             return [self._claimed(run, until, run.attempts) for run in oldest]

@@ -125,6 +125,27 @@ class DeadlineContract:
         for run_id in "bde":
             assert plain(store.get(run_id)) == plain(runs[run_id])
 
+    def test_due_runs_at_positions_that_are_left_out_stay_as_they_are(
+        self, store: RunStore, by_flow: Deadlines
+    ) -> None:
+        if not takes(by_flow.claim_due, "without"):
+            pytest.skip("the store claims due runs at all positions (claim_due has no without)")
+        places = {"a": "m:f@1:1", "b": None, "c": "m:f@1:2", "d": "läden:'f\"@1:1>m:g@2:1+3"}
+        runs = {
+            run_id: replace(suspended_run(run_id), position=place, flow="m:f", deadline=NOON)
+            for run_id, place in places.items()
+        }
+        for run in runs.values():
+            store.create(run)
+        without = ["m:f@1:1", places["d"] or "", *(f"other@{number}:1" for number in range(500))]
+
+        one = by_flow.claim_due(now=LATER, until=LATER, limit=1, flows=["m:f"], without=without)
+        rest = by_flow.claim_due(now=LATER, until=LATER, limit=9, without=set(without))
+
+        assert [run.id for run in (*one, *rest)] == ["b", "c"]
+        for run_id in "ad":
+            assert plain(store.get(run_id)) == plain(runs[run_id])
+
     def test_no_run_is_due_for_a_caller_that_has_no_flows(
         self, store: RunStore, by_flow: Deadlines
     ) -> None:

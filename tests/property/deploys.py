@@ -216,12 +216,12 @@ def _check_wait(
     return True
 
 
-_VARIABLE = re.compile(r"(local variable|free variable|name'?:?) ?\(?'[^']+'")
+_UNBOUND = re.compile(r"\('(NameError|UnboundLocalError)', \[[^\]]*\]")
 
 
 def _text(shape: object) -> str:
     """Return a shape as text, without the names of variables that have no value."""
-    return _VARIABLE.sub(r"\1", repr(shape))
+    return _UNBOUND.sub(r"('\1'", repr(shape))
 
 
 def _is_same_rest(run: Run) -> bool:

@@ -347,3 +347,37 @@ def test_the_digest_is_the_same_in_every_process(deploy, tmp_path):
 
     assert said.stdout.splitlines() == [str(points), str(places)]
     assert all(len(rest) == 16 for rest in points)
+
+
+def test_a_worker_leaves_alone_what_waits_where_it_cannot_go_on(engine, clock, deploy, caplog):
+    text = """
+@deflow
+def sell(n):
+    return [n, suspend("e", expires=timedelta(days=1), default=n)]
+
+@deflow
+def give(n):
+    return suspend("e", expires=timedelta(days=1), default=n)
+"""
+    module = deploy(text)
+    stuck = [engine.start_flow(module.sell, n) for n in range(20)]
+    (early,) = [engine.start_flow(module.sell, 30)]
+    engine.send(early.id, "other")
+    deploy(changed(text, ("[n, ", "[-n, ")))
+    clock.advance(timedelta(days=2))
+    worker = Worker(engine, threads=1)
+
+    assert worker.run_once() == 1
+    given = engine.start_flow(sys.modules["rested"].give, 5)
+    clock.advance(timedelta(seconds=50))
+    assert worker.run_once() == 0
+    assert [run.turn for run in engine.find_runs(flow="rested:sell")].count(1) == 20
+    (warning,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert f"left alone are all runs at {stuck[0].position}" in warning.getMessage()
+    clock.advance(timedelta(days=2))
+    assert worker.run_once() == 2  # one of them is tried again
+    assert engine.get_run(given.id).result == 5
+
+    deploy(text)
+    assert Worker(Engine(engine.store, clock=clock)).run_once() >= 18  # a process with the code
+    assert sum(engine.get_run(run.id).state is RunState.COMPLETE for run in stuck) >= 18

@@ -14,6 +14,7 @@ from longterm.store.sqlite import _inbox as sqlite_inbox
 from longterm.store.sqlite import _store as sqlite_store
 from tests.store.postgres_server import PostgresServer
 
+LEFT_OUT = [f"app.flows:flow{number}@3f2a9c04:1" for number in range(100)]
 FLOWS = [f"app.flows:flow{number}" for number in range(500)]
 ROWS = [
     (f"r{number:05}", f"{'app' if number > 4900 else 'old'}.flows:flow{number % 300}", number)
@@ -24,12 +25,12 @@ ROWS = [
 def test_sqlite_reads_the_due_runs_of_many_flows_in_order(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     SQLiteStore(path).migrate()
-    names = sqlite_store.json_text(FLOWS)
+    those, names = sqlite_inbox.those_to_claim(FLOWS, LEFT_OUT)
 
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute(
-            f"EXPLAIN QUERY PLAN {sqlite_store._CLAIM_DUE_OF_FLOWS}",
-            (1, "2026-01-01T01:00:00.000000Z", "2026-01-01T00:00:00.000000Z", names, 8),
+            f"EXPLAIN QUERY PLAN {sqlite_store._CLAIM_DUE.format(those=those)}",
+            (1, "2026-01-01T01:00:00.000000Z", "2026-01-01T00:00:00.000000Z", *names, 8),
         ).fetchall()
 
     plan = [step[-1] for step in steps]
@@ -45,6 +46,7 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
 
     from longterm.store.postgres import PostgresStore, _statements
 
+    those, names = _statements.those_to_claim(FLOWS, LEFT_OUT)
     url = server.url(fresh_database())
     with closing(PostgresStore(url)) as store:
         store.migrate()
@@ -58,8 +60,8 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {_statements._DUE_OF_FLOWS} {_statements._LOCK_DUE}",
-            (deadline, FLOWS, 8),
+            f"EXPLAIN {_statements._DUE_OF_ANY} {those} {_statements._LOCK_DUE}",
+            (deadline, *names, 8),
         ).fetchall()
 
     plan = [step for (step,) in steps]
@@ -70,12 +72,12 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
 def test_sqlite_reads_the_runs_that_can_go_on_in_order(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     SQLiteStore(path).migrate()
-    names = sqlite_store.json_text(FLOWS)
+    those, names = sqlite_inbox.those_to_claim(FLOWS, LEFT_OUT)
 
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute(
-            f"EXPLAIN QUERY PLAN {sqlite_inbox._CLAIM_OF_FLOWS}",
-            (1, "2026-01-01T01:00:00.000000Z", names, 8),
+            f"EXPLAIN QUERY PLAN {sqlite_inbox._CLAIM.format(those=those)}",
+            (1, "2026-01-01T01:00:00.000000Z", *names, 8),
         ).fetchall()
 
     plan = [step[-1] for step in steps]
@@ -91,6 +93,7 @@ def test_postgres_reads_the_runs_that_can_go_on_in_order(
 
     from longterm.store.postgres import PostgresStore, _statements
 
+    those, names = _statements.those_to_claim(FLOWS, LEFT_OUT)
     url = server.url(fresh_database())
     with closing(PostgresStore(url)) as store:
         store.migrate()
@@ -105,7 +108,7 @@ def test_postgres_reads_the_runs_that_can_go_on_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {_statements._ABLE_OF_FLOWS} {_statements._LOCK_ABLE}", (FLOWS, 8)
+            f"EXPLAIN {_statements._ABLE_OF_ANY} {those} {_statements._LOCK_ABLE}", (*names, 8)
         ).fetchall()
 
     plan = [step for (step,) in steps]

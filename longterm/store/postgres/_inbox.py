@@ -100,15 +100,12 @@ class PostgresInbox:
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         operation, number = "claim runs with unread events", new_claim()
-        if flows is None:
-            rows = self._claim_many(
-                sql.CLAIM_UNREAD_OF_ANY, (limit, number, until), number, operation
-            )
-        else:
-            parameters = (list(flows), limit, number, until)
-            rows = self._claim_many(sql.CLAIM_UNREAD_OF_FLOWS, parameters, number, operation)
+        those, names = sql.those_to_claim(flows, without)
+        parameters = (*names, limit, number, until)
+        rows = self._claim_many(sql.claim_unread(those), parameters, number, operation)
         return in_order_of_saves(self._unreadable.claimed(rows, now))
 
     def forget_keys(self, *, taken_before: datetime) -> int:

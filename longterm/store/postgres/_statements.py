@@ -5,6 +5,7 @@ Those of a turn touch one row, by its key.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Final, LiteralString
 
@@ -227,12 +228,12 @@ CLAIMED: Final[LiteralString] = (
     f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claim = %s"
 )
 _ABLE_OF_ANY: Final[LiteralString] = f"SELECT id FROM longterm.runs WHERE {CAN_GO_ON}"
-_ABLE_OF_FLOWS: Final[LiteralString] = f"{_ABLE_OF_ANY} AND flow = ANY (%s)"
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final[LiteralString] = (
     "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s AND queue IS NULL"
 )
-_DUE_OF_FLOWS: Final[LiteralString] = f"{_DUE_OF_ANY} AND flow = ANY (%s)"
+_OF_FLOWS: Final[LiteralString] = " AND flow = ANY (%s)"
+_NOT_AT: Final[LiteralString] = " AND (position IS NULL OR position <> ALL (%s))"
 _LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED"
 _CLAIM_FOUND: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s"
@@ -241,18 +242,33 @@ _CLAIM_FOUND: Final[LiteralString] = (
 _LOCK_ABLE: Final[LiteralString] = (
     "ORDER BY updated_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
-CLAIM_UNREAD_OF_ANY: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY} {_LOCK_ABLE}) {_CLAIM_FOUND}"
-)
-CLAIM_UNREAD_OF_FLOWS: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_ABLE_OF_FLOWS} {_LOCK_ABLE}) {_CLAIM_FOUND}"
-)
-CLAIM_DUE_OF_ANY: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_DUE_OF_ANY} {_LOCK_DUE}) {_CLAIM_FOUND}"
-)
-CLAIM_DUE_OF_FLOWS: Final[LiteralString] = (
-    f"WITH due AS MATERIALIZED ({_DUE_OF_FLOWS} {_LOCK_DUE}) {_CLAIM_FOUND}"
-)
+
+
+def claim_unread(those: LiteralString) -> LiteralString:
+    """Return the statement that claims runs which can go on by an unread event."""
+    return f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY}{those} {_LOCK_ABLE}) {_CLAIM_FOUND}"
+
+
+def claim_due(those: LiteralString) -> LiteralString:
+    """Return the statement that claims runs which are due."""
+    return f"WITH due AS MATERIALIZED ({_DUE_OF_ANY}{those} {_LOCK_DUE}) {_CLAIM_FOUND}"
+
+
+def those_to_claim(
+    flows: Collection[str] | None, without: Collection[str]
+) -> tuple[LiteralString, list[list[str]]]:
+    """Return what a claim says of flows and of positions that it leaves out, and its parameters."""
+    those: LiteralString = ""
+    parameters: list[list[str]] = []
+    if flows is not None:
+        those += _OF_FLOWS
+        parameters.append(list(flows))
+    if without:
+        those += _NOT_AT
+        parameters.append(list(without))
+    return those, parameters
+
+
 CLAIM_QUEUED: Final[LiteralString] = (
     f"SELECT * FROM (SELECT {_NAMES}"
     " FROM longterm.claim_queued(%s, %s, %s, %s::text[], %s::text[], %s)) AS claimed"

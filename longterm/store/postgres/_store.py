@@ -271,15 +271,12 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         number = new_claim()
-        if flows is None:
-            rows = self._claim_many(
-                sql.CLAIM_DUE_OF_ANY, (now, limit, number, until), number, "claim due runs"
-            )
-        else:
-            parameters = (now, list(flows), limit, number, until)
-            rows = self._claim_many(sql.CLAIM_DUE_OF_FLOWS, parameters, number, "claim due runs")
+        those, names = sql.those_to_claim(flows, without)
+        parameters = (now, *names, limit, number, until)
+        rows = self._claim_many(sql.claim_due(those), parameters, number, "claim due runs")
         return in_order_of_deadlines(self._unreadable.claimed(rows, now))
 
     def find(self, query: Query) -> list[Run]:

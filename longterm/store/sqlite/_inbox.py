@@ -71,11 +71,11 @@ _CAN_GO_ON: Final = (
 )
 _CLAIM: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?"
-    f" WHERE id IN ({_CAN_GO_ON}{{of_flows}} ORDER BY updated_at, id LIMIT ?)"
+    f" WHERE id IN ({_CAN_GO_ON}{{those}} ORDER BY updated_at, id LIMIT ?)"
     f" RETURNING {', '.join(RUN_COLUMNS)}"
 )
-_CLAIM_OF_ANY: Final = _CLAIM.format(of_flows="")
-_CLAIM_OF_FLOWS: Final = _CLAIM.format(of_flows=" AND flow IN (SELECT value FROM json_each(?))")
+_OF_FLOWS: Final = " AND flow IN (SELECT value FROM json_each(?))"
+_NOT_AT: Final = " AND coalesce(position, '') NOT IN (SELECT value FROM json_each(?))"
 _FORGET_KEYS: Final = (
     "DELETE FROM deliveries WHERE taken_at < ? AND NOT EXISTS"
     " (SELECT 1 FROM inbox WHERE inbox.run = deliveries.run AND inbox.key = deliveries.key)"
@@ -159,9 +159,10 @@ class SQLiteInbox:
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
-        named = [] if flows is None else [json_text(list(flows))]
-        statement = _CLAIM_OF_ANY if flows is None else _CLAIM_OF_FLOWS
+        those, named = those_to_claim(flows, without)
+        statement = _CLAIM.format(those=those)
         parameters = (new_claim(), moment_text(until), *named, limit)
 
         def claim(connection: Connection) -> list[tuple[Any, ...]]:
@@ -210,3 +211,12 @@ def take_out(
         connection.execute(_PUT_FIRST, (run.id, run.id, *value, *key, checksum_of(kept)))
         connection.execute(f"{_KEEP_KEY} ON CONFLICT DO NOTHING", (run.id, *key))
     return connection.execute(_UNNOTE, (*unread_after(run, read, kept), run.id)).fetchall()
+
+
+def those_to_claim(
+    flows: Collection[str] | None, without: Collection[str]
+) -> tuple[str, list[str]]:
+    """Return what a claim says of flows and of positions that it leaves out, and its parameters."""
+    those = ("" if flows is None else _OF_FLOWS) + (_NOT_AT if without else "")
+    named = [names for names in (flows, without or None) if names is not None]
+    return those, [json_text(list(names)) for names in named]

@@ -25,7 +25,6 @@ from longterm.store._rows import (
     as_saved,
     changing,
     in_order_of_deadlines,
-    json_text,
     moment_text,
     released_columns,
     rewritten_columns,
@@ -34,7 +33,7 @@ from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
-from longterm.store.sqlite._inbox import SQLiteInbox, take_out
+from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
 from longterm.store.sqlite._outbox import SQLiteOutbox, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._queues import SQLiteQueues
@@ -115,13 +114,10 @@ _DUE_OF_ANY: Final = (
     "SELECT id FROM runs INDEXED BY runs_due WHERE state = 'suspended' AND deadline <= ?"
     " AND queue IS NULL"
 )
-_DUE_OF_FLOWS: Final = f"{_DUE_OF_ANY} AND flow IN (SELECT value FROM json_each(?))"
 _CLAIM_DUE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?"
-    f" WHERE id IN ({{due}} ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
+    f" WHERE id IN ({_DUE_OF_ANY}{{those}} ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
 )
-_CLAIM_DUE_OF_ANY: Final = _CLAIM_DUE.format(due=_DUE_OF_ANY)
-_CLAIM_DUE_OF_FLOWS: Final = _CLAIM_DUE.format(due=_DUE_OF_FLOWS)
 _DELETE_ENDED: Final = (
     "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
@@ -296,9 +292,10 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
         until: datetime,
         limit: int,
         flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
-        statement = _CLAIM_DUE_OF_ANY if flows is None else _CLAIM_DUE_OF_FLOWS
-        names = [] if flows is None else [json_text(list(flows))]
+        those, names = those_to_claim(flows, without)
+        statement = _CLAIM_DUE.format(those=those)
         parameters = (new_claim(), moment_text(until), moment_text(now), *names, limit)
 
         def claim(connection: Connection) -> list[tuple[Any, ...]]:
