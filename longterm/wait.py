@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from longterm._event_names import CHECKPOINT, SLEEP, spoken
 from longterm.child import Child
@@ -42,6 +42,9 @@ class Wait:
     """What is asked, of whom, and the JSON Schema of each event that is checked."""
     is_for_all: bool = False
     """Whether it ends when all of them have come, which are children; else when one has."""
+    queue: ClassVar[str | None] = None
+    """The queue in which its run waits for a slot."""
+    partition: ClassVar[str] = ""
 
     def __str__(self) -> str:
         """Say what is waited for."""

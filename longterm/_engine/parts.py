@@ -90,7 +90,6 @@ class Parts(Records):
         running = self._turns.running
         running.on_failure, running.aon_failure = self._gone_on, self._agone_on
         self._inline = inline
-        self._known_queues: set[str] = set()
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
         self._max_bytes = max_bytes
         self._max_event_bytes, self._max_unread = max_event_bytes, max_unread

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from longterm._engine.parts import Parts
 from longterm._names import partition_name, queue_name
-from longterm.errors import InvalidQueue, NotSupported, UnknownQueue
+from longterm.errors import InvalidQueue, NotSupported
 from longterm.store.queues import Queue, Queues, QueueStatus
 
 _log = logging.getLogger("longterm")
@@ -52,7 +52,7 @@ class Queueing(Parts):
         if before is not None and before != queue:
             limits = (_limits(before), _limits(queue))
             _log.warning("queue %r was %s, and is %s from now on", queue.name, *limits)
-        self._known_queues.add(queue.name)
+        self._claims.known_queues.add(queue.name)
 
     def queues(self) -> list[QueueStatus]:
         """Return what is in each queue now, in the order of their names.
@@ -74,10 +74,7 @@ class Queueing(Parts):
                 raise InvalidQueue("partition", partition, "give the queue, too: queue='mail'")
             return None, ""
         name = queue_name(queue)
-        if name not in self._known_queues:
-            if self._queue_store.declared_queue(name) is None:
-                raise UnknownQueue(name)
-            self._known_queues.add(name)
+        self._claims.check_queue(name)
         return name, partition_name(partition)
 
     @property

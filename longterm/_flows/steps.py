@@ -25,6 +25,7 @@ from longterm._event_names import STEP
 from longterm._flows.context import Sends, Turn, current
 from longterm._flows.resolve import flow_codes, function_behind
 from longterm._main import import_name
+from longterm._names import partition_name, queue_name
 from longterm.errors import CannotSuspend, NotAllowed, NotAStep, NotInStep, StepGone
 from longterm.run import Fact, Run
 from longterm.wait import Wait
@@ -35,6 +36,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 Backoff: TypeAlias = Callable[[int], timedelta]
+Partition: TypeAlias = str | Callable[..., str | None] | None
 
 _IS_COROUTINE: Final = 0x80
 _IS_GENERATOR: Final = 0x20 | 0x200
@@ -88,6 +90,8 @@ class Step:
     at_most_once: bool = False
     db: HasTransactions | None = None
     """Where the function works, exactly once."""
+    queue: str | None = None
+    partition: Partition = None
     call: Callable[..., Any] | None = None
     """What flows call."""
 
@@ -142,12 +146,17 @@ class StepCall:
 class StepWait(Wait):
     """The wait of a flow that has called a step: for what comes of that."""
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "partition", "queue")  # the last two are the class's for other waits
 
     def __init__(self, call: StepCall) -> None:
-        """Be over at once: the turn that began it runs the step."""
+        """Be over at once: the turn that began it runs the step, unless that needs a slot first."""
         Wait.__init__(self, STEP, timedelta(0), None)
         self.call = call
+        step, share = call.step, call.step.partition
+        self.queue = step.queue  # type: ignore[misc]
+        if share is not None:
+            share = partition_name(share(*call.args, **call.kwargs) if callable(share) else share)
+        self.partition = share or ""  # type: ignore[misc]
 
     def __str__(self) -> str:
         return f"step {self.call.step.spoken}"
@@ -234,6 +243,8 @@ def step(
     backoff: Backoff | None = ...,
     timeout: timedelta | None = ...,
     at_most_once: bool = ...,
+    queue: str | None = ...,
+    partition: Partition = ...,
 ) -> F: ...
 @overload
 def step(
@@ -243,6 +254,8 @@ def step(
     backoff: Backoff | None = ...,
     timeout: timedelta | None = ...,
     at_most_once: bool = ...,
+    queue: str | None = ...,
+    partition: Partition = ...,
 ) -> _Decorator: ...
 @overload
 def step(
@@ -252,6 +265,8 @@ def step(
     retry_on: Errors = ...,
     backoff: Backoff | None = ...,
     timeout: timedelta | None = ...,
+    queue: str | None = ...,
+    partition: Partition = ...,
 ) -> _GivingTransactions: ...
 @overload
 def step(
@@ -263,6 +278,8 @@ def step(
     retry_on: Errors = ...,
     backoff: Backoff | None = ...,
     timeout: timedelta | None = ...,
+    queue: str | None = ...,
+    partition: Partition = ...,
 ) -> Callable[P, R]: ...
 def step(
     function: Callable[..., Any] | None = None,
@@ -274,6 +291,8 @@ def step(
     timeout: timedelta | None = None,
     at_most_once: bool = False,
     db: HasTransactions | None = None,
+    queue: str | None = None,
+    partition: Partition = None,
 ) -> Any:
     """Make a function a step: in a flow, what a call of it returns is saved, and not done again.
 
@@ -294,9 +313,14 @@ def step(
             raised in the flow. That takes a second save.
         db: a `Database`. The function is given a transaction of it before its other arguments, and
             what it does there is committed exactly once, together with a key or with the run.
+        queue: the name of a queue: the run waits there until a worker has a slot for the step, and
+            gives it back when the step has ended. See docs/queues.md.
+        partition: whose share of the queue it takes: text, or a function that returns it, called
+            with the arguments of the step.
 
     Raises:
         NotAStep: the function cannot be one, or not with these arguments.
+        InvalidQueue: the queue, or the partition, is no name.
     """
     caller = sys._getframe(1).f_globals.get("__name__")
 
@@ -309,6 +333,8 @@ def step(
             timeout=timeout,
             at_most_once=at_most_once,
             db=db,
+            queue=queue,
+            partition=partition,
         )
         if caller == getattr(function, "__module__", None):
             own(made.name.partition(":")[0])
@@ -445,10 +471,16 @@ def _check(step: Step) -> None:
     elif step.at_most_once and attempts > 1:
         cause = "at_most_once=True and more than one attempt contradict each other"
         hint = "leave one of them out"
+    elif step.partition is not None and step.queue is None:
+        cause, hint = "there is a partition and no queue", "give the queue, too: queue='mail'"
     elif step.db is not None:
         cause, hint = _fault_of_database(step, step.db)
     if cause:
         raise NotAStep(step.spoken, cause, hint)
+    if step.queue is not None:
+        queue_name(step.queue)
+        if not callable(step.partition):
+            partition_name(step.partition)
 
 
 def _fault_of_database(step: Step, db: HasTransactions) -> tuple[str, str]:

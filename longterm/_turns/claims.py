@@ -26,6 +26,7 @@ from longterm.errors import (
     RunExists,
     RunNotFailed,
     TooManyAttempts,
+    UnknownQueue,
     UnknownRun,
 )
 from longterm.run import Run, RunState
@@ -63,6 +64,8 @@ class Claims:
         self.keys = store if isinstance(store, Keys) else None
         self.inbox = store if isinstance(store, Inbox) else None
         self.queues = store if isinstance(store, Queues) else None
+        self.known_queues: set[str] = set()
+        """The names of queues that were declared."""
         self._clocked = store if isinstance(store, Clocked) else None
         self._confirms = store if isinstance(store, Confirms) else None
         self._clock = clock
@@ -82,6 +85,21 @@ class Claims:
     def confirmed(self, run: Run) -> Run:
         """Return a run as it is once what it says is safe, on a store that can tell."""
         return run if self._confirms is None else self._confirms.confirm(run.id)
+
+    def check_queue(self, name: str) -> None:
+        """Make sure that a queue was declared; of one that was, the store is asked once.
+
+        Raises:
+            UnknownQueue: it was not.
+            NotSupported: the store has no queues.
+        """
+        if name in self.known_queues:
+            return
+        if self.queues is None:
+            raise NotSupported(self.store, "queues")
+        if self.queues.declared_queue(name) is None:
+            raise UnknownQueue(name)
+        self.known_queues.add(name)
 
     def open(self) -> Claim:
         """Return a claim that holds no run yet."""
@@ -428,6 +446,10 @@ class Claim:
                 saved = claims.inbox.update_read(run, read, kept=kept)
         # For whoever delivers it; no store returns it.
         return saved.changed(outgoing=run.outgoing) if run.outgoing else saved
+
+    def check_queue(self, name: str) -> None:
+        """Make sure that the store of the run has a queue; see `Claims.check_queue`."""
+        self._claims.check_queue(name)
 
     def release(self) -> Run:
         """Give the run back as it was before its turn."""

@@ -227,9 +227,9 @@ class DueTurn:
 
     def _note_end(self) -> None:
         """See to what the turn has left for others, if it is a worker's."""
-        if self.run.queue is not None:  # its slot is free
-            self._due.has_left = True
         saved = self.claim.saved
+        if self.run.queue is not None or (saved is not None and saved.queue is not None):
+            self._due.has_left = True  # its slot is free, or it waits for one
         if self._on_end is not None and saved is not None and saved.outgoing:
             self._on_end(saved)
 

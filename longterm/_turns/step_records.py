@@ -17,7 +17,9 @@ from longterm.errors import CannotStore, CorruptData
 from longterm.frame import Frame
 from longterm.run import Run, context_of
 
-_OPTIONS: Final = ("max_attempts", "retry_on", "backoff", "timeout", "at_most_once")
+_OPTIONS: Final = (
+    *("max_attempts", "retry_on", "backoff", "timeout", "at_most_once", "queue", "partition"),
+)
 _VALUE: Final = "value"
 _ERROR: Final = "error"
 _BEGUN: Final = "begun"

@@ -61,6 +61,9 @@ class Steps:
         If not, the run rests until the next attempt at the step.
         """
         call = self._begin(claim, attempt, outcome)
+        if call is not None and needs_slot(attempt, outcome):
+            self._rest(outcome, timedelta(0))
+            return False
         while call is not None:
             end = _tried(attempt, call)
             pause = self._pause_after(attempt.run, call, end)
@@ -81,6 +84,9 @@ class Steps:
     async def arun(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
         """Run a step of an `async def` flow: one that is none itself runs in a thread."""
         call = await claim.in_thread(self._begin, claim, attempt, outcome)
+        if call is not None and needs_slot(attempt, outcome):
+            self._rest(outcome, timedelta(0))
+            return False
         while call is not None:
             end = await _atried(attempt, call)
             pause = self._pause_after(attempt.run, call, end)
@@ -111,12 +117,15 @@ class Steps:
 
         Raises:
             CannotStore: it cannot be, or the flow holds what cannot.
+            UnknownQueue: it is to wait in a queue that was never declared.
         """
         wait = outcome.wait
         assert isinstance(wait, StepWait)
         call = wait.call
         if self._is_interrupted(claim, attempt, outcome, look=False):
             return None
+        if wait.queue is not None:
+            claim.check_queue(wait.queue)
         if not call.number:
             call.number, call.since = attempt.steps + 1, self._clock.now()
         attempt.steps = call.number
@@ -125,7 +134,7 @@ class Steps:
             *(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes), is_on=True
         )
         call.before = None if call.step.at_most_once else pending.stack
-        if call.step.at_most_once:
+        if call.step.at_most_once and not needs_slot(attempt, outcome):
             keep_pending(outcome.frames, call, is_begun=True)
             self._save(claim, attempt, outcome)
         return call
@@ -175,6 +184,7 @@ class Steps:
         wait = outcome.wait
         assert isinstance(wait, StepWait)
         keep_end(outcome.frames, wait.call, end)
+        give_slot_back(attempt, outcome)
         try:
             self._save(claim, attempt, outcome)
         except CannotStore as error:
@@ -215,6 +225,18 @@ class Steps:
         attempt.frames = outcome.frames
         attempt.go_on()
         attempt.flow, attempt.entry = rebuild(outcome.frames, end)
+
+
+def needs_slot(attempt: Attempt, outcome: Suspended) -> bool:
+    """Tell whether a run has to wait in a queue before its step."""
+    queue = outcome.wait.queue
+    return queue is not None and attempt.run.queue != queue
+
+
+def give_slot_back(attempt: Attempt, outcome: Suspended) -> None:
+    """Let a run that was taken from a queue for its step go on without a slot."""
+    if attempt.outcome is outcome and attempt.run.queue is not None:
+        attempt.run = attempt.run.changed(queue=None, partition="")
 
 
 def _tried(attempt: Attempt, call: StepCall) -> WaitResult:

@@ -87,7 +87,8 @@ def after_turn(
         claimed_until=None,
         attempts=0,
         updated_at=now,
-        queue=run.queue if is_on else None,  # the slot is the turn's
+        queue=run.queue if is_on else wait.queue,  # the slot is the turn's
+        partition=run.partition if is_on else wait.partition,
     )
 
 
