@@ -383,6 +383,9 @@ class MemoryStore(MemoryQueues):
         return claimed
 
     def _forget(self, run_id: str) -> None:
+        others = {key: sent for key, sent in self._outbox.items() if sent.receiver != run_id}
+        # An exception of a signal comes at a call: all of it is gone, or at least the messages.
+        self._outbox = others
         del self._runs[run_id]
         self._keys.pop(run_id, None)
         self._inbox.pop(run_id, None)

@@ -24,7 +24,9 @@ class Outbox(Protocol):
 
     `update` and `update_read` keep the messages in `run.outgoing`, in the same step as the run:
     they are there if and only if the run was saved. What they return has no `outgoing`.
-    A message does not end with its sender's run: it stays when that is deleted.
+    A message does not end with its sender's run: it stays when that is deleted. It goes with the
+    run that it is for: whoever deletes that deletes what was sent to it in the same step, since a
+    message that begins a run would begin it anew.
     """
 
     def claim_outgoing(self, *, now: datetime, until: datetime, limit: int) -> list[Message]:

@@ -10,7 +10,7 @@ import pytest
 from longterm.errors import ClaimLost
 from longterm.message import Message, MessageKind
 from longterm.run import Run, RunState
-from longterm.store.base import RunStore
+from longterm.store.base import Deletion, Erasure, RunStore
 from longterm.store.inbox import Inbox
 from longterm.store.outbox import Outbox
 from longterm.testing._races import race
@@ -121,6 +121,27 @@ class OutboxContract:
         )
         assert not outbox.forget_outgoing("m2")
         assert not outbox.put_off("m2", until=LATER)
+
+    @pytest.mark.parametrize("many", [False, True])
+    def test_what_was_sent_to_a_run_is_deleted_with_it(
+        self, store: RunStore, outbox: Outbox, many: bool
+    ) -> None:
+        save(store, (message(1), message(2, receiver="r3"), message(3, receiver="r1")))
+        ended = suspended_run("r2").changed(
+            state=RunState.COMPLETE, waiting_for=None, updated_at=NOON
+        )
+        store.create(ended)
+        if many:
+            if not isinstance(store, Deletion):
+                pytest.skip("the store offers no deletion (delete_ended)")
+            assert store.delete_ended(saved_before=LATER, limit=9) == 1
+        else:
+            if not isinstance(store, Erasure):
+                pytest.skip("the store offers no erasure (delete)")
+            assert not store.delete("r1")
+            assert store.delete("r2")
+
+        assert [one.receiver for one in due(outbox)] == ["r3", "r1"]
 
     def test_of_several_callers_each_gets_others(self, store: RunStore, outbox: Outbox) -> None:
         save(store, tuple(message(number) for number in range(40)))

@@ -307,12 +307,16 @@ CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
 DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
-    " LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " LIMIT %s FOR UPDATE SKIP LOCKED),"
+    # A message that begins one would begin it anew.
+    " unsent AS (DELETE FROM longterm.outbox USING ended WHERE receiver = ended.id)"
     " DELETE FROM longterm.runs USING ended WHERE runs.id = ended.id RETURNING turn"
 )
 DELETE: Final[LiteralString] = (
-    "DELETE FROM longterm.runs WHERE id = %s AND state NOT IN ('suspended', 'running')"
-    " RETURNING turn"
+    "WITH ended AS (DELETE FROM longterm.runs WHERE id = %s"
+    " AND state NOT IN ('suspended', 'running') RETURNING id, turn),"
+    " unsent AS (DELETE FROM longterm.outbox USING ended WHERE receiver = ended.id)"
+    " SELECT turn FROM ended"
 )
 REWRITE: Final[LiteralString] = (
     "UPDATE longterm.runs SET error = %s, stack = %b, response = %b, result = %b, checksum = %s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ _DUE: Final = (
 )
 _PUT_OFF: Final = "UPDATE outbox SET due_at = ? WHERE id = ?"
 _FORGET: Final = "DELETE FROM outbox WHERE id = ?"
+_FORGET_THOSE_TO: Final = "DELETE FROM outbox WHERE receiver IN ({runs})"
 _ID: Final = COLUMNS.index("id")
 
 
@@ -57,6 +59,14 @@ class SQLiteOutbox:
             return connection.execute(statement, parameters).rowcount
 
         return bool(self._writer.write(change, "change a message", is_durable=False))
+
+
+def forget_messages_to(connection: Connection, runs: str, parameters: Sequence[object]) -> None:
+    """Forget what was sent to the runs that a query finds, in the transaction that deletes them.
+
+    A message that begins one would begin it anew.
+    """
+    connection.execute(_FORGET_THOSE_TO.format(runs=runs), parameters)
 
 
 def put_messages(connection: Connection, run: Run) -> None:

@@ -34,7 +34,7 @@ from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
-from longterm.store.sqlite._outbox import SQLiteOutbox, put_messages
+from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._queues import SQLiteQueues
 from longterm.store.sqlite._writer import Writer
@@ -118,11 +118,11 @@ _CLAIM_DUE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?"
     f" WHERE id IN ({_DUE_OF_ANY}{{those}} ORDER BY deadline, id LIMIT ?) RETURNING {_NAMES}"
 )
-_DELETE_ENDED: Final = (
-    "DELETE FROM runs WHERE id IN (SELECT id FROM runs INDEXED BY runs_ended"
-    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?)"
+_OLD: Final = (
+    "SELECT id FROM runs INDEXED BY runs_ended"
+    " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?"
 )
-_DELETE: Final = "DELETE FROM runs WHERE id = ? AND state NOT IN ('suspended', 'running')"
+_ENDED: Final = "SELECT id FROM runs WHERE id = ? AND state NOT IN ('suspended', 'running')"
 _REWRITE: Final = (
     "UPDATE runs SET error = ?, stack = ?, response = ?, result = ?, checksum = ?"
     " WHERE id = ? AND turn = ? AND state = ? AND created_at IS ? AND state <> 'running'"
@@ -317,10 +317,10 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
         return self._unreadable.found(query, ask)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        return self._change(_DELETE_ENDED, (moment_text(saved_before), limit), "delete ended runs")
+        return self._delete(_OLD, (moment_text(saved_before), limit), "delete ended runs")
 
     def delete(self, run_id: str) -> bool:
-        if self._change(_DELETE, (run_id,), f"delete run {run_id!r}"):
+        if self._delete(_ENDED, (run_id,), f"delete run {run_id!r}"):
             return True
         self.get(run_id)  # raises if there is no such run
         return False
@@ -395,6 +395,15 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
                 self._pool.lend(loan.held),
                 f"{operation} in {self.path}",
             )
+
+    def _delete(self, runs: str, parameters: tuple[object, ...], operation: str) -> int:
+        """Delete the runs that a query finds, and what was sent to them; return how many."""
+
+        def delete(connection: Connection) -> int:
+            forget_messages_to(connection, runs, parameters)
+            return connection.execute(f"DELETE FROM runs WHERE id IN ({runs})", parameters).rowcount
+
+        return self._writer.write(whole(delete), operation)
 
     def _change(
         self,
