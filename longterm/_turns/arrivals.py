@@ -88,10 +88,10 @@ class Arrivals:
         """
         arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
-        sent: tuple[Message, ...] = ()
+        older: Run | None = None
         while True:
             claim = Claim(self._claims)
-            claim.sent = sent
+            claim.sent = _sent_by(older)
             try:
                 done = self._take(claim, arrival, before != 0)
                 if done is not None:
@@ -104,13 +104,15 @@ class Arrivals:
                     result = WaitResult(value, name=event_id)
                     return self._turns.advance(claim, result, arrival.delivery)
                 before -= 1
-                sent = self._turns.advance(claim, *self._turns.unread(claim)).outgoing
+                older = self._turns.advance(claim, *self._turns.unread(claim))
             except BaseException as error:
                 try:
                     claim.close(error)
                 except BaseException:  # a signal came at its begin, or in the middle of it
                     claim.close(error)
                     raise
+                if older is not None and _is_left(older, claim, error):
+                    self._turns.running.on_failure(older)
                 raise
 
     async def adeliver(
@@ -125,7 +127,7 @@ class Arrivals:
         arrival = Arrival(run_id, event_id, value, key, revision)
         before: int | None = None
         is_own = True
-        sent: tuple[Message, ...] = ()
+        older: Run | None = None
 
         def choose() -> tuple[WaitResult | None, Delivery | None]:
             nonlocal before, is_own
@@ -141,13 +143,19 @@ class Arrivals:
 
         while True:
             is_own = True  # as what is settled without a turn
-            async with self._claims.open() as claim, claim:
-                claim.sent = sent
-                take = partial(self._take, claim, arrival, before != 0)
-                done = await self._turns.take_turn(claim, choose, take)
+            try:
+                async with self._claims.open() as claim, claim:
+                    claim.sent = _sent_by(older)
+                    take = partial(self._take, claim, arrival, before != 0)
+                    done = await self._turns.take_turn(claim, choose, take)
+            except Exception as error:
+                on_failure = self._turns.running.aon_failure
+                if older is not None and on_failure and _is_left(older, claim, error):
+                    await on_failure(older)
+                raise
             if is_own:
                 return done
-            sent = done.outgoing
+            older = done
 
     def _take(self, claim: Claim, arrival: Arrival, may_be_older: bool) -> Run | None:
         """Claim a run for an event, or for one that it was sent before and reads first.
@@ -185,6 +193,16 @@ class Arrivals:
             return claim.release().changed(is_duplicate=True)
         check_revision(run, arrival.revision, store)
         return None
+
+
+def _sent_by(older: Run | None) -> tuple[Message, ...]:
+    """Return what the turns of older events have sent, and nobody has delivered yet."""
+    return () if older is None else older.outgoing
+
+
+def _is_left(older: Run, claim: Claim, error: BaseException) -> bool:
+    """Tell whether what these turns have caused is still to be done when the event is refused."""
+    return bool(older.outgoing) and claim.saved is None and isinstance(error, Exception)
 
 
 def _older(run: Run, before: int | None) -> int:

@@ -48,8 +48,31 @@ class Delivering:
         What cannot be delivered now is tried again later, by whoever finds it; nothing is raised,
         since the turn that has sent it is saved.
         """
+        return self._deliver_in_order(messages, {})
+
+    def deliver_due(self) -> list[str]:
+        """Deliver what processes that died have left; return the ids of the runs reached."""
         reached: list[str] = []
-        waiting: dict[str, datetime] = {}  # receivers that have to wait, and until when
+        waiting: dict[str, datetime] = {}
+        now = self._claims.now()
+        until = now + self._claims.lease
+        self.next_try = None
+        while True:
+            found = self._outbox.claim_outgoing(now=now, until=until, limit=_AT_ONCE)
+            reached += self._deliver_in_order(found, waiting)
+            if len(found) < _AT_ONCE:
+                return reached
+            # A receiver that has to wait does so for those of the next hundred as well: else they
+            # would come before.
+            if not waiting:
+                self.next_try = now
+                return reached
+
+    def _deliver_in_order(
+        self, messages: Iterable[Message], waiting: dict[str, datetime]
+    ) -> list[str]:
+        """Deliver messages; `waiting` are the receivers that have to wait, and until when."""
+        reached: list[str] = []
         for message in messages:
             if message.receiver in waiting:  # its messages keep their order
                 self._put_off(message, waiting[message.receiver])
@@ -65,14 +88,6 @@ class Delivering:
                 self._put_off(message, waiting[message.receiver])
         return reached
 
-    def deliver_due(self) -> list[str]:
-        """Deliver what processes that died have left; return the ids of the runs reached."""
-        now = self._claims.now()
-        until = now + self._claims.lease
-        found = self._outbox.claim_outgoing(now=now, until=until, limit=_AT_ONCE)
-        self.next_try = now if len(found) == _AT_ONCE else None
-        return self.deliver(found)
-
     def _deliver(self, message: Message) -> bool:
         """Deliver a message; tell whether anything has come of it."""
         try:
@@ -85,8 +100,11 @@ class Delivering:
         except RunExists:
             return False
         except (KeyReused, RunNotSuspended, UnknownRun) as error:
-            if isinstance(error, UnknownRun) and self._clock.now() - message.sent_at < _LONGEST:
-                raise  # the message that begins it may be on its way
+            # The message that begins it may be on its way: perhaps nobody has looked for hours, so
+            # what counts is when this try was meant to be.
+            tried_at = min(message.due_at, self._clock.now())
+            if isinstance(error, UnknownRun) and tried_at - message.sent_at < _LONGEST:
+                raise
             _log.log(
                 logging.DEBUG if _is_of_family(message) else logging.WARNING,
                 "run %s: its message to run %s came to nothing: %s",

@@ -48,8 +48,7 @@ class Running:
         self._on_turn = on_turn
         self._steps = Steps(clock, attempts, self._save_on, max_bytes=max_bytes)
         self.on_failure: Callable[[Run], object] = lambda run: None
-        """Called with a run that was saved as failed for its caller, to whom its exception is then
-        raised."""
+        """Called with a run that was saved for its caller, to whom an exception is then raised."""
         self.aon_failure: Callable[[Run], Awaitable[object]] | None = None
         """The same, for asynchronous code."""
 

@@ -20,11 +20,14 @@ from longterm import (
     InvalidEventId,
     NotSupported,
     RunState,
+    StoreError,
+    WrongEvent,
     asend,
     astart_flow,
     checkpoint,
     deflow,
     send,
+    spawn,
     start_flow,
     suspend,
 )
@@ -335,3 +338,67 @@ def test_what_an_earlier_event_has_sent_is_delivered_with_the_event_that_comes(e
         engine.process_event(run.id, "second", 2)
 
     assert engine.get_run(other.id).result == ["hello"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_an_earlier_event_has_sent_is_delivered_though_the_event_that_comes_is_refused(
+    engine, is_async
+):
+    other = engine.start_flow(reads_on, 1)
+    run = engine.start_flow(forwards, other.id)
+    engine.send(run.id, "first", "hello")
+
+    if is_async:
+        with pytest.raises(WrongEvent):
+            asyncio.run(engine.aprocess_event(run.id, "third", 3))
+    else:
+        with pytest.raises(WrongEvent):
+            engine.process_event(run.id, "third", 3)
+
+    assert engine.get_run(other.id).result == ["hello"]
+    assert engine.get_run(run.id).waiting_for == "second"
+
+
+def test_the_messages_of_a_turn_keep_their_order_though_they_are_many(engine, clock, monkeypatch):
+    post, faults = engine.store.post, [StoreError("no")] * 2  # of its own process, and of a worker
+
+    def fails(*args, **kwargs):
+        if faults:
+            raise faults.pop()
+        return post(*args, **kwargs)
+
+    other = engine.start_flow(reads_on, 120)
+    monkeypatch.setattr(engine.store, "post", fails)
+    engine.start_flow(writes, other.id, *range(120))
+    for _ in range(3):
+        clock.advance(MINUTE)
+        engine.run_pending()
+
+    assert engine.get_run(other.id).result == list(range(120))
+
+
+@deflow
+def spawns():
+    return suspend(spawn(inbox))
+
+
+def test_a_child_that_begins_late_is_cancelled_with_its_parent(engine, clock, monkeypatch):
+    update = engine.store.update
+
+    def saves_without_an_answer(run):
+        update(run)
+        raise StoreError("no answer")
+
+    monkeypatch.setattr(engine.store, "update", saves_without_an_answer)
+    with pytest.raises(StoreError):
+        engine.start_flow(spawns)
+    monkeypatch.undo()
+    (parent,) = engine.find_runs()
+    engine.cancel(parent.id)
+    # Nobody looks for so long that the cancel, which is due first, is old.
+    clock.advance(timedelta(hours=2))
+    for _ in range(3):
+        engine.run_pending()
+        clock.advance(timedelta(hours=2))
+
+    assert [run.state for run in engine.find_runs()] == [RunState.CANCELLED] * 2
