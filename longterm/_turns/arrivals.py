@@ -143,9 +143,10 @@ class Arrivals:
 
         while True:
             is_own = True  # as what is settled without a turn
+            claim = self._claims.open()
+            claim.sent = _sent_by(older)
             try:
-                async with self._claims.open() as claim, claim:
-                    claim.sent = _sent_by(older)
+                async with claim, claim:
                     take = partial(self._take, claim, arrival, before != 0)
                     done = await self._turns.take_turn(claim, choose, take)
             except Exception as error:
