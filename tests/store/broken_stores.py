@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -337,6 +338,19 @@ class LeavesEventsOfDeletedRuns(MemoryStore):
     def _forget(self, run_id: str) -> None:
         del self._runs[run_id]
         self._keys.pop(run_id, None)
+
+
+class CountsNoSlots(MemoryStore):
+    def _held(self, name: str, partition: str | None = None) -> int:
+        return 0
+
+
+class TakesTheOldestOfAll(MemoryStore):
+    def _waiting(
+        self, name: str, now: datetime, flows: Collection[str] | None
+    ) -> dict[str, deque[Run]]:
+        waiting = [run for runs in super()._waiting(name, now, flows).values() for run in runs]
+        return {"": deque(sorted(waiting, key=lambda run: (run.deadline, run.id)))}
 
 
 BROKEN: list[Any] = [
