@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from longterm._event_names import CHECKPOINT, SLEEP, spoken
@@ -58,11 +58,35 @@ class Wait:
         """
         if not isinstance(self.expires, timedelta):
             return self.expires
-        try:
-            return now + self.expires
-        except OverflowError:
-            cause = "it would not be in the years 1 to 9999"
-            raise InvalidDeadline(cause, self.expires, is_sleep=self.event_id == SLEEP) from None
+        return moment_in_utc(self.expires, now, is_sleep=self.event_id == SLEEP)
+
+
+def moment_in_utc(
+    given: object, now: datetime, *, is_sleep: bool = False, is_start: bool = False
+) -> datetime:
+    """Return an aware moment, or one that is so long from now, in UTC.
+
+    Args:
+        given: the moment or the length of time.
+        now: the present moment.
+        is_sleep: whether a sleep is to end then.
+        is_start: whether a run is to begin then; if neither, a wait is to end.
+
+    Raises:
+        InvalidDeadline: it is neither, or not in the years that every store can hold.
+    """
+    try:
+        if isinstance(given, timedelta):
+            return now + given
+        if not isinstance(given, datetime):
+            cause = "it is neither a moment nor a length of time"
+        elif given.utcoffset() is None:
+            cause = "the moment has no time zone"
+        else:
+            return given.astimezone(UTC)
+    except OverflowError:
+        cause = "it would not be in the years 1 to 9999"
+    raise InvalidDeadline(cause, given, is_sleep=is_sleep, is_start=is_start)
 
 
 def value_of_first(events: object, name: str, value: Any) -> tuple[object, Any]:

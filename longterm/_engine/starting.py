@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from longterm._engine.queueing import Queueing
 from longterm._later import later
 from longterm._names import check_fact, new_id_of_run
 from longterm._turns.starts import Start
-from longterm.errors import InvalidDeadline, InvalidFact
+from longterm.errors import InvalidFact
 from longterm.run import Fact, Run
+from longterm.wait import moment_in_utc
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -125,6 +126,11 @@ class Starting(Queueing):
                 f"args is a tuple of the arguments, not a {type(args).__name__} "
                 "(write start(flow, (item,)), or start_flow(flow, item))"
             )
+        if kwargs is not None and not isinstance(kwargs, Mapping):
+            raise TypeError(
+                f"kwargs is a dict of the arguments by name, not a {type(kwargs).__name__} "
+                "(write start(flow, (), {'item': item}), or start_flow(flow, item=item))"
+            )
         return Start(
             self._turns.startable(flow),
             flow,
@@ -156,17 +162,4 @@ def moment_of(at: object, now: datetime) -> datetime:
     Raises:
         InvalidDeadline: it is no aware moment and no length of time, or beyond all calendars.
     """
-    if at is None:
-        return now
-    try:
-        if isinstance(at, timedelta):
-            return now + at
-        if not isinstance(at, datetime):
-            cause = "it is neither a moment nor a length of time"
-        elif at.utcoffset() is None:
-            cause = "the moment has no time zone"
-        else:
-            return at.astimezone(UTC)
-    except OverflowError:
-        cause = "it would not be in the years 1 to 9999"
-    raise InvalidDeadline(cause, at, is_start=True)
+    return now if at is None else moment_in_utc(at, now, is_start=True)

@@ -13,7 +13,7 @@ from longterm.child import Child
 from longterm.errors import InvalidDeadline, InvalidEventId, NotInRun
 from longterm.event import Event
 from longterm.run import CurrentRun, Fact
-from longterm.wait import MISSING, Wait
+from longterm.wait import MISSING, Wait, moment_in_utc
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -231,20 +231,9 @@ def current_run() -> CurrentRun:
 
 
 def _checked(expires: object, *, is_sleep: bool = False) -> datetime | timedelta:
-    """Return a moment in UTC, or a length of time, that every store can hold the end of."""
-    if isinstance(expires, timedelta):
-        Wait(SLEEP if is_sleep else "", expires).deadline(datetime.now(UTC))
-        return expires
-    try:
-        if not isinstance(expires, datetime):
-            cause = "it is neither a moment nor a length of time"
-        elif expires.utcoffset() is None:
-            cause = "the moment has no time zone"
-        else:
-            return expires.astimezone(UTC)
-    except OverflowError:
-        cause = "it would not be in the years 1 to 9999"
-    raise InvalidDeadline(cause, expires, is_sleep=is_sleep)
+    """Return a moment in UTC, or a length of time, which counts from the end of the turn."""
+    moment = moment_in_utc(expires, datetime.now(UTC), is_sleep=is_sleep)
+    return expires if isinstance(expires, timedelta) else moment
 
 
 def set_index(**facts: Fact) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from longterm import _validation
 from longterm._names import LONGEST, is_text
 from longterm._type_shapes import shape_of
+from longterm.child import Child
 from longterm.errors import InvalidWait
 from longterm.event import Event
 from longterm.wait import MISSING, Wait
@@ -18,6 +19,7 @@ _LONGEST_ASK: Final = 64 * 2**10
 _DEEPEST_ASK: Final = 50
 
 _TYPED: Final = "type= is for one event without a type (declare each: vote = Event('vote', int))"
+_RESULT: Final = "check what a child returns in its own flow"
 _TO: Final = (
     f"name whom it is for: a text of 1 to {LONGEST} characters, or a list of 1 to {_MOST_PEOPLE}"
 )
@@ -47,6 +49,8 @@ def add_wants(wait: Wait, events: tuple[object, ...], wanted: Any, to: Any, ask:
         if isinstance(event, Event) and event.value_type is not object
     }
     if wanted is not None:
+        if isinstance(events[0], Child):
+            raise InvalidWait("type", wanted, _RESULT)
         if types or len(events) > 1:
             raise InvalidWait("type", wanted, _TYPED)
         _validation.check_possible(wanted)

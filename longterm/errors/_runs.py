@@ -70,7 +70,7 @@ class RunNotSuspended(LongtermError):
         self.state = state
         cause = {
             "running": "another turn is under way: wait for it to end",
-            "failed": "its last turn raised an exception: see get_run(...).error",
+            "failed": "its last turn raised an exception: see get_run(...).error, then retry it",
             "cancelled": "it was cancelled: start a new run",
         }.get(state, "see get_run")
         super().__init__(f"run {run_id!r} is {state} and takes no event now ({cause})")

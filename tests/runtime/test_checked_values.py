@@ -39,6 +39,7 @@ from longterm import (
     respond,
     set_keys,
     set_payload_codec,
+    spawn,
     suspend,
 )
 from longterm import _validation as validation
@@ -566,6 +567,16 @@ def test_what_cannot_stand_with_a_wait_is_refused(engine, asked):
     with pytest.raises(InvalidWait, match=f"{name}=.* cannot stand with a wait") as refused:
         engine.start_flow(ask, None, **asked)
     assert refused.value.argument == name
+
+
+@deflow
+def wants_of_a_child():
+    return suspend(spawn(with_default), type=int)
+
+
+def test_type_cannot_stand_with_a_child(engine):
+    with pytest.raises(InvalidWait, match="check what a child returns in its own flow"):
+        engine.start_flow(wants_of_a_child)
 
 
 def test_event_brings_its_own_type(engine):

@@ -524,6 +524,24 @@ def test_what_is_gathered() -> None:
     assert run_main("followed_gather", program.format("spawn(done)")).state == "complete"
 
 
+def test_what_a_child_is_to_return() -> None:
+    program = """
+        from longterm import spawn
+
+        @deflow
+        def child():
+            return {}
+
+        @deflow
+        def main():
+            return suspend(spawn(child){})
+    """
+
+    with printed("check what a child returns in its own flow"):
+        run_main("child_wrongly", program.format("1", ", type=int"))
+    assert run_main("child_rightly", program.format("int('1')", "")).result == 1
+
+
 @pytest.mark.parametrize("number", range(len(ASKED)))
 def test_what_a_wait_may_ask_for_is_told(number: int) -> None:
     remedy, refused, followed = ASKED[number]

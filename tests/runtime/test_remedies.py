@@ -383,7 +383,7 @@ def test_an_event_that_is_not_unread(engine: Engine) -> None:
     run = engine.start_flow(asks)
     engine.send(run.id, "later", 1)
 
-    with printed("see unread_events for those that it has"):
+    with printed("see unread_events and refused_events for those that it has"):
         engine.discard_event(run.id, 7)
 
     (event,) = engine.unread_events(run.id)
@@ -408,10 +408,12 @@ def test_a_run_that_has_failed(engine: Engine) -> None:
     run = engine.start_flow(fails_at_first)
     raised(LookupError, lambda: engine.process_event(run.id, "q"))
 
-    with printed("see get_run(...).error"):
+    with printed("see get_run(...).error, then retry it"):
         engine.process_event(run.id, "q")
 
     assert "LookupError: not mended" in str(engine.get_run(run.id).error)
+    Path("state").write_text("mended")
+    assert engine.retry(run.id).result == "mended"
 
 
 def test_a_run_whose_turns_died_too_often(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, assert_type
 
 from longterm import (
+    Child,
     CurrentRun,
     Engine,
     Event,
@@ -17,10 +18,13 @@ from longterm import (
     current_run,
     deflow,
     find_runs,
+    gather,
     get_run,
     now,
     process_event,
+    send,
     sleep,
+    spawn,
     start_flow,
     suspend,
 )
@@ -103,6 +107,21 @@ assert_type(suspend(vote, "nudge", expires=later, default=None), Any)
 assert_type(suspend(*["a", "b"]), Any)
 process_event("id", vote, 1, revision=3)
 suspend(vote, 7)  # type: ignore[call-overload]  # pyright: ignore
+
+# Children: what `spawn` returns knows the result of its flow.
+approved, said = spawn(approve, 1, urgent=True), spawn(chat, "Ann")
+assert_type(approved, Child[str])
+assert_type(said, Child[list[str]])
+assert_type(approved.run_id, str)
+assert_type(suspend(approved), str)
+assert_type(suspend(said, expires=later), list[str])
+assert_type(suspend(approved, expires=later, default=None), str | None)
+assert_type(gather(approved, spawn(approve, 2)), list[str])
+assert_type(suspend(approved, said, vote), Any)
+assert_type(send("id", vote, 1, key="click").number, int | None)
+spawn(approve, "1")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+spawn(approve)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+gather(vote)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 assert_type(now(), datetime)
 assert_type(current_run(), CurrentRun)
