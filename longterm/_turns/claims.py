@@ -139,24 +139,33 @@ class Claims:
     ) -> list[Callable[[int, Collection[str]], list[Run]]]:
         """Return what asks the store for runs."""
         if queues is not None:
-            return [partial(self._claim_queued, queues=queues)]
+            return [partial(self._claim_queued, queues=queues, without=without)]
         asks: list[Callable[[int, Collection[str]], list[Run]]] = [
             partial(self._claim_due, without=without)
         ]
         if self.inbox is not None:
             asks.append(partial(self._claim_unread, without=without))
         if self.queues is not None:
-            asks.append(self._claim_queued)
+            asks.append(partial(self._claim_queued, queues=None, without=without))
         return asks
 
     def _claim_queued(
-        self, limit: int, flows: Collection[str], queues: Collection[str] | None = None
+        self,
+        limit: int,
+        flows: Collection[str],
+        queues: Collection[str] | None,
+        without: Collection[str],
     ) -> list[Run]:
         if self.queues is None:
             raise NotSupported(self.store, "queues")
         now = self.now()
         return self.queues.claim_queued(
-            now=now, until=now + self.lease, limit=limit, flows=flows, queues=queues
+            now=now,
+            until=now + self.lease,
+            limit=limit,
+            flows=flows,
+            queues=queues,
+            without=without,
         )
 
     def _claim_due(self, limit: int, flows: Collection[str], without: Collection[str]) -> list[Run]:

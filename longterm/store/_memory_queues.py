@@ -48,6 +48,7 @@ class MemoryQueues:
         limit: int,
         flows: Collection[str] | None = None,
         queues: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         claimed: list[Run] = []
         with self._lock.alone():
@@ -63,7 +64,7 @@ class MemoryQueues:
                     lambda name=queue.name: self._held(name),  # type: ignore[misc]
                 )
                 if slots > 0:
-                    waiting = self._waiting(queue.name, now, flows)
+                    waiting = self._waiting(queue.name, now, flows, without)
                     find, take = self._shares(queue, waiting, until)
                     claimed += take_in_turn(ledger, slots, now, find, take)
         return claimed
@@ -76,7 +77,7 @@ class MemoryQueues:
             ]
 
     def _status(self, queue: Queue, now: datetime) -> QueueStatus:
-        waiting = [run for runs in self._waiting(queue.name, now, None).values() for run in runs]
+        waiting = [run for runs in self._waiting(queue.name, now).values() for run in runs]
         since = (run.deadline for run in waiting if run.deadline is not None)
         return QueueStatus(
             queue=queue,
@@ -94,7 +95,11 @@ class MemoryQueues:
         )
 
     def _waiting(
-        self, name: str, now: datetime, flows: Collection[str] | None
+        self,
+        name: str,
+        now: datetime,
+        flows: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> dict[str, deque[Run]]:
         """Return what waits in a queue by its partitions, the oldest first."""
         waiting = [
@@ -105,6 +110,7 @@ class MemoryQueues:
             and run.deadline is not None
             and run.deadline <= now
             and (flows is None or run.flow in flows)
+            and run.position not in without
         ]
         waiting.sort(key=lambda run: (run.deadline, run.id))
         shares: dict[str, deque[Run]] = defaultdict(deque)

@@ -70,6 +70,7 @@ class Queues(Protocol):
         limit: int,
         flows: Collection[str] | None = None,
         queues: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         """Claim runs that wait for a slot and can have one, as `Deadlines.claim_due` does.
 

@@ -106,6 +106,21 @@ class QueueContract:
         assert claim(queues, queues=["print", "unknown"]) == ["c"]
         assert claim(queues) == ["a"]
 
+    def test_runs_at_positions_that_are_left_out_keep_nobody_waiting(
+        self, store: RunStore, queues: Queues
+    ) -> None:
+        queues.declare_queue(Queue(name="mail", concurrency=9))
+        places = {"a": "m:f@1:1", "b": None, "c": "m:f@1:2", "d": "m:f@1:1"}
+        for minutes, (run_id, place) in enumerate(places.items(), start=-9):
+            store.create(replace(queued(run_id, minutes=minutes), position=place))
+        wanted = {"now": NOON, "until": LATER, "without": ["m:f@1:1", "other@1:1"]}
+
+        one = queues.claim_queued(**wanted, limit=1, flows=["shop.orders:greet"])  # type: ignore[arg-type]
+        rest = queues.claim_queued(**wanted, limit=9)  # type: ignore[arg-type]
+
+        assert [run.id for run in (*one, *rest)] == ["b", "c"]
+        assert claim(queues) == ["a", "d"]
+
     def test_the_queue_that_waited_the_longest_for_its_turn_comes_first(
         self, store: RunStore, queues: Queues
     ) -> None:

@@ -346,10 +346,8 @@ class CountsNoSlots(MemoryStore):
 
 
 class TakesTheOldestOfAll(MemoryStore):
-    def _waiting(
-        self, name: str, now: datetime, flows: Collection[str] | None
-    ) -> dict[str, deque[Run]]:
-        waiting = [run for runs in super()._waiting(name, now, flows).values() for run in runs]
+    def _waiting(self, *args: Any) -> dict[str, deque[Run]]:
+        waiting = [run for runs in super()._waiting(*args).values() for run in runs]
         return {"": deque(sorted(waiting, key=lambda run: (run.deadline, run.id)))}
 
 

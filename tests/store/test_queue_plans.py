@@ -15,6 +15,7 @@ import pytest
 from longterm.store.queues import Queue
 from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _queues as sqlite_queues
+from longterm.store.sqlite._inbox import those_to_claim
 from longterm.testing._sample_runs import LATER, NOON
 from tests.store.postgres_server import PostgresServer
 
@@ -63,7 +64,7 @@ def claimed(connection: Any) -> int:
     """Claim five runs as a worker would; return how many pages that has read."""
     ((found,),) = connection.execute(
         "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"
-        " SELECT * FROM longterm.claim_queued(%s, %s, 5, %s, NULL, 1)",
+        " SELECT * FROM longterm.claim_queued(%s, %s, 5, %s, NULL, NULL, 1)",
         (NOON + timedelta(hours=1), LATER, ["m:f"]),
     ).fetchall()
     plan = (found if isinstance(found, list) else json.loads(found))[0]["Plan"]
@@ -76,8 +77,8 @@ def claimed(connection: Any) -> int:
     [
         (sqlite_queues._NEXT_PARTITION, ("mail", "t1"), "runs_queued (queue=? AND partition>?)"),
         (
-            sqlite_queues._TAKE_OF_FLOWS,
-            (1, "2026-01-01T01:00:00.000000Z", "mail", "t1", "[]"),
+            sqlite_queues._TAKE.format(those=those_to_claim([], ["m:f@1:1"])[0]),
+            (1, "2026-01-01T01:00:00.000000Z", "mail", "t1", "[]", "[]"),
             "runs_queued (queue=? AND partition=? ",
         ),
         (

@@ -50,9 +50,12 @@ class PostgresQueues:
         limit: int,
         flows: Collection[str] | None = None,
         queues: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         number = new_claim()
-        wanted = (None if names is None else list(names) for names in (flows, queues))
+        wanted = (
+            None if names is None else list(names) for names in (flows, queues, without or None)
+        )
         parameters = (now, until, limit, *wanted, number)
         rows = self._claim_many(sql.CLAIM_QUEUED, parameters, number, "claim queued runs")
         return self._unreadable.claimed(rows, now)

@@ -271,7 +271,8 @@ def those_to_claim(
 
 CLAIM_QUEUED: Final[LiteralString] = (
     f"SELECT * FROM (SELECT {_NAMES}"
-    " FROM longterm.claim_queued(%s, %s, %s, %s::text[], %s::text[], %s)) AS claimed"
+    " FROM longterm.claim_queued(%s, %s, %s, %s::text[], %s::text[], %s::text[], %s))"
+    " AS claimed"
 )
 QUEUE_NAMES: Final[LiteralString] = "name, concurrency, per_partition, rate, rate_seconds"
 # What it was is read in the same step; of two that declare a new queue at once, both see none.

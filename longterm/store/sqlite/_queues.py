@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from longterm.run import Run
 from longterm.store._queue_rows import queue_of, queue_row, status_of
-from longterm.store._rows import COLUMNS, json_text, moment_text
+from longterm.store._rows import COLUMNS, moment_text
 from longterm.store._shares import Ledger, slots_left, take_in_turn
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
 from longterm.store.queues import Queue, QueueStatus
 from longterm.store.sqlite._connection import Connection, whole
+from longterm.store.sqlite._inbox import those_to_claim
 from longterm.store.sqlite._writer import Writer
 
 _DECLARED: Final = "name, concurrency, per_partition, rate, rate_seconds"
@@ -50,11 +51,9 @@ _NEXT_PARTITION: Final = (
 )
 _TAKE: Final = (
     "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ? WHERE id ="
-    f" (SELECT id {_WAITING} AND partition = ?{{flows}} ORDER BY queued_at LIMIT 1)"
+    f" (SELECT id {_WAITING} AND partition = ?{{those}} ORDER BY queued_at LIMIT 1)"
     f" RETURNING {', '.join(COLUMNS)}"
 )
-_TAKE_OF_ANY: Final = _TAKE.format(flows="")
-_TAKE_OF_FLOWS: Final = _TAKE.format(flows=" AND flow IN (SELECT value FROM json_each(?))")
 _STATUSES: Final = (
     f"WITH waiting (queue, since) AS (SELECT queue, queued_at FROM runs INDEXED BY runs_queued"
     " WHERE state = 'suspended' AND queued_at IS NOT NULL UNION ALL"
@@ -101,17 +100,20 @@ class SQLiteQueues:
         limit: int,
         flows: Collection[str] | None = None,
         queues: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> list[Run]:
         ledgers = self._read(_LEDGERS, (), "read the queues")  # whoever has none locks nothing
         if not any(queues is None or row[0] in queues for row in ledgers):
             return []
+
+        those = those_to_claim(flows, without)
 
         def claim(connection: Connection) -> list[tuple[Any, ...]]:
             connection.execute(_BEGIN_TO_WAIT, (moment_text(now),))
             claimed: list[tuple[Any, ...]] = []
             for row in connection.ask(_LEDGERS, ()):
                 if queues is None or row[0] in queues:
-                    shares = _Shares(connection, queue_of(row), until, flows)
+                    shares = _Shares(connection, queue_of(row), until, those)
                     claimed += shares.take(_ledger_of(row), limit - len(claimed), now)
             return claimed
 
@@ -131,12 +133,13 @@ class _Shares:
         connection: Connection,
         queue: Queue,
         until: datetime,
-        flows: Collection[str] | None,
+        those: tuple[str, list[str]],
     ) -> None:
+        """Take runs; `those` is what is said of their flows and positions, and its parameters."""
         self._connection = connection
         self._queue = queue
-        self._take = _TAKE_OF_ANY if flows is None else _TAKE_OF_FLOWS
-        self._flows = () if flows is None else (json_text(list(flows)),)
+        condition, self._those = those
+        self._take = _TAKE.format(those=condition)
         self._claim = (new_claim(), moment_text(until))
 
     def take(self, ledger: Ledger, limit: int, now: datetime) -> list[tuple[Any, ...]]:
@@ -157,7 +160,7 @@ class _Shares:
         most, place = self._queue.per_partition, (self._queue.name, partition)
         if most is not None and self._count(_HELD_OF_PARTITION, *place) >= most:
             return None
-        parameters = (*self._claim, *place, *self._flows)
+        parameters = (*self._claim, *place, *self._those)
         rows = self._connection.ask_leniently(self._take, parameters)
         return rows[0] if rows else None
 

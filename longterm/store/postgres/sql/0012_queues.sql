@@ -65,7 +65,8 @@ $$;
 
 -- The oldest run of a partition, if that can have a slot.
 CREATE FUNCTION longterm.claim_of_partition(
-    lane longterm.queues, share text, lease_end timestamptz, flows text[], number bigint
+    lane longterm.queues, share text, lease_end timestamptz, flows text[], without text[],
+    number bigint
 ) RETURNS SETOF longterm.runs LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY UPDATE longterm.runs SET state = 'running', turn = runs.turn + 1, claim = number,
@@ -75,6 +76,7 @@ BEGIN
         WHERE waiting.state = 'suspended' AND waiting.queued_at IS NOT NULL
             AND waiting.queue = lane.name AND waiting.partition = share
             AND (flows IS NULL OR waiting.flow = ANY (flows))
+            AND (without IS NULL OR waiting.position IS NULL OR waiting.position <> ALL (without))
             AND (lane.per_partition IS NULL OR lane.per_partition > (
                 SELECT count(*) FROM longterm.runs AS held WHERE held.state = 'running'
                     AND held.queue = lane.name AND held.partition = share))
@@ -86,7 +88,7 @@ END $$;
 -- longterm/store/_shares.py.
 CREATE FUNCTION longterm.claim_of_queue(
     lane longterm.queues, slots integer, moment timestamptz, lease_end timestamptz, flows text[],
-    number bigint, is_noted boolean
+    without text[], number bigint, is_noted boolean
 ) RETURNS SETOF longterm.runs LANGUAGE plpgsql AS $$
 DECLARE
     start text := lane.next_partition;
@@ -118,7 +120,7 @@ BEGIN
         place := share || E'\x01';
         CONTINUE WHEN share = ANY (used_up);
         RETURN QUERY SELECT * FROM
-            longterm.claim_of_partition(lane, share, lease_end, flows, number);
+            longterm.claim_of_partition(lane, share, lease_end, flows, without, number);
         IF FOUND THEN
             taken := taken + 1;
             more := more || share;
@@ -130,7 +132,7 @@ BEGIN
         FOREACH share IN ARRAY more LOOP
             EXIT WHEN taken = slots;
             RETURN QUERY SELECT * FROM
-                longterm.claim_of_partition(lane, share, lease_end, flows, number);
+                longterm.claim_of_partition(lane, share, lease_end, flows, without, number);
             IF FOUND THEN
                 taken := taken + 1;
                 still := still || share;
@@ -154,7 +156,7 @@ END $$;
 -- planner knows of the table, the indexes are the way: a queue may fill within a minute.
 CREATE FUNCTION longterm.claim_queued(
     moment timestamptz, lease_end timestamptz, most integer, flows text[], names text[],
-    number bigint
+    without text[], number bigint
 ) RETURNS SETOF longterm.runs LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_sort = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -189,7 +191,7 @@ BEGIN
         IF is_noted THEN lane := held; END IF;
         slots := longterm.slots_left(lane, moment, most);
         RETURN QUERY SELECT * FROM longterm.claim_of_queue(
-            lane, slots, moment, lease_end, flows, number, is_noted);
+            lane, slots, moment, lease_end, flows, without, number, is_noted);
         GET DIAGNOSTICS taken = ROW_COUNT;
         most := most - taken;
     END LOOP;
