@@ -113,7 +113,8 @@ class Run(Generic[T_co]):
     """The ids of the runs that it has spawned and whose ends it has not read, oldest first."""
     wants: Mapping[str, Any] | None = field(default=None, repr=False)
     """While it waits: what is asked (`ask`), of whom (`to`, a list), and in `events` the `title`
-    and JSON Schema (`schema`) of each that is checked, as JSON can hold it. None if its `suspend`
+    and JSON Schema (`schema`) of each that is checked, as JSON can hold it. While it rests until
+    another attempt at a step: `step`, with its `name`, `attempt` and `since`. None if its `suspend`
     says nothing of that, or the store does not keep it."""
     queue: str | None = field(default=None, repr=False)
     """The queue in which it waits for a slot, from its deadline on, or whose slot it holds while it

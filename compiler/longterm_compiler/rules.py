@@ -110,6 +110,13 @@ AWAIT_OF_USED_SUSPEND: Final = Rule(
     "`{name}` has waited when it returns, and what it returns is no awaitable",
     "leave out the `await`, and put one right before each part that is awaitable",
 )
+STEP_WITHOUT_AWAIT: Final = Rule(
+    "step-without-await",
+    "the step `{name}` is an `async def`, and the flow `{flow}` is none",
+    "this call returns a coroutine that nothing can await here",
+    "a step that is an `async def` runs when it is awaited, in an event loop",
+    "make the flow an `async def` and `await` the step, or make the step a plain `def`",
+)
 GENERATOR_FLOW: Final = Rule(
     "generator-flow",
     "the flow `{name}` is a generator",

@@ -212,7 +212,7 @@ def in_another_task(pending: Suspend) -> CannotSuspend:
     return CannotSuspend(
         f"{pending.elsewhere} waits for {pending.wait} in a task or thread of its own, "
         "but a run waits in one place (await flows one after the other, not by "
-        "asyncio.gather, a TaskGroup or the like, or begin a run for each by `astart_flow`)"
+        "asyncio.gather, a TaskGroup or the like, or begin a run for each by `spawn`)"
     )
 
 

@@ -26,7 +26,7 @@ from longterm._flows.decorated import check_given, wrapped_flow
 from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
-from longterm._flows.steps import STEP_CODES, step
+from longterm._flows.steps import DECLARED, STEP_CODES, Step, step, step_behind
 from longterm._fork import at_fork
 from longterm._main import import_name, is_main
 from longterm.errors import CompileError, NotAFlow, UnknownFlow
@@ -104,6 +104,20 @@ class Flow:
                 _add_body(Body(self, known.code, key[0], known))
                 self._resumes[key] = known
             return known
+
+
+class StepFlow(Flow):
+    """A step that is run as a flow: a run of its own, such as a child."""
+
+    def __init__(self, step: Step) -> None:
+        """Take a step, which has no resume points: what a run of it needs is its name."""
+        self.name, self.is_async = step.name, step.is_async
+        self.functions = WeakSet([step.call] if isinstance(step.call, types.FunctionType) else [])
+        vars(self)["version"] = ""  # it is the step of today, whatever it was
+
+    def names_inside(self, name: str) -> Iterator[str]:
+        """Yield nothing."""
+        return iter(())
 
 
 def _last_name(name: str) -> str:
@@ -297,7 +311,7 @@ def known_flows() -> list[Flow]:
 def known_names() -> set[str]:
     """Return the names of the flows whose runs can go on in this process now."""
     found = {**_kept_flows(), **_flows}
-    names = set(found)
+    names = {*found, *DECLARED}
     for name, flow in found.items():
         names.update(flow.names_inside(name))
     return names
@@ -306,15 +320,15 @@ def known_names() -> set[str]:
 def _kept_flows() -> dict[str, Flow]:
     """Return the flows by the names that they are kept under, as far as modules hold them."""
     global _kept
-    loaded = (len(_by_original), len(sys.modules))
+    loaded = (len(_by_original), len(DECLARED), len(sys.modules))
     if _kept[0] != loaded:  # to go over all modules takes long
         kept = ((name, _made_flow(function)) for name, function in kept_names())
         _kept = loaded, {name: flow for name, flow in kept if flow is not None}
     return _kept[1]
 
 
-_kept: tuple[tuple[int, int], dict[str, Flow]] = ((0, 0), {})
-"""What was found last, and how many flows and modules there were then."""
+_kept: tuple[tuple[int, int, int], dict[str, Flow]] = ((0, 0, 0), {})
+"""What was found last, and how many flows, steps and modules there were then."""
 
 
 def known_bodies() -> list[Body]:
@@ -324,7 +338,22 @@ def known_bodies() -> list[Body]:
 
 def _made_flow(function: types.FunctionType | None) -> Flow | None:
     body = None if function is None else body_of(function.__code__)
-    return None if body is None else body.flow
+    if body is not None:
+        return body.flow
+    step = step_behind(function)
+    return None if step is None else _flow_of_step(step)
+
+
+def _flow_of_step(step: Step) -> Flow | None:
+    """Return a step as a flow; None if no other process finds it by its name."""
+    known = _of_steps.get(id(step))
+    if known is None and step.is_found_by_name():
+        known = _of_steps[id(step)] = StepFlow(step)
+    return known
+
+
+_of_steps: dict[int, StepFlow] = {}
+"""The flows of steps by the identity of the step, which modules keep."""
 
 
 def _kept_flow(name: str) -> Flow | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from longterm._abi.verdict import Verdict
 from longterm._codec import trust
@@ -19,6 +19,8 @@ from longterm._codec.names import look_up
 from longterm._flows.resolve import flow_codes
 from longterm.errors import NotAllowed
 
+_RUN: Final = (Verdict.SUSPENDS, Verdict.STEP, Verdict.ASYNC_STEP)
+"""What runs can be of: flows, and steps too."""
 _Kept: TypeAlias = tuple[str, FunctionType]
 _OfClasses: TypeAlias = dict[int, list[_Kept]]
 """What classes hold, by their identity."""
@@ -65,7 +67,5 @@ def _in_class(cls: type, known: _OfClasses) -> list[_Kept]:
 
 def _as_flow(value: Any) -> FunctionType | None:
     function = value.__func__ if is_exactly(value, staticmethod, classmethod) else value
-    is_flow = is_exactly(function, FunctionType) and (
-        flow_codes.get(id(function.__code__)) is Verdict.SUSPENDS
-    )
+    is_flow = is_exactly(function, FunctionType) and (flow_codes.get(id(function.__code__)) in _RUN)
     return function if is_flow else None

@@ -12,6 +12,7 @@ from longterm._flows import primitives as ops
 from longterm._flows.flow import Flow, body_of, made_of
 from longterm._flows.places import text_at
 from longterm._flows.resolve import computed_part, function_behind, runs, value_at
+from longterm._flows.steps import STEP_CODES, Step
 from longterm.errors import CannotSuspend
 
 _FORMS = tuple(
@@ -68,9 +69,8 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
     elif code.co_flags & _IS_GENERATOR:
         kind = "a generator, whose frame cannot be stored"
         remedy = "make it a function that returns a list, with @deflow above"
-    return CannotSuspend(
-        f"{_place(entry)} stands between a flow and its suspend, and is {kind} ({remedy})"
-    )
+    between = f"stands between a flow and its {_wait_below(entry)}"
+    return CannotSuspend(f"{_place(entry)} {between}, and is {kind} ({remedy})")
 
 
 def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSuspend:
@@ -121,14 +121,41 @@ def entered_through(entry: TracebackType, value: object, below: TracebackType) -
     """Return the error for a call that entered a flow with something else in between."""
     through = getattr(value, "__qualname__", None) or type(value).__qualname__
     remedy = "call the flow itself, from a flow, or by `call(f, x)`"
+    step = _step_in(below)
+    if step is not None:
+        name = step.name.rpartition(":")[2]
+        remedy = (
+            f"call it in the flow itself, such as in a list: `[{name}(each) for each in values]`; "
+            f"`{name}.__wrapped__` is the plain function, which is not saved"
+        )
     return _refused(entry, below, f"through {through}, which cannot be suspended ({remedy})")
 
 
 def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
+    step = _step_in(below)
+    if step is not None:
+        return CannotSuspend(f"{_place(entry)} reaches step {step.spoken} {how}")
     if _is_plain(target):
         return not_a_flow(below, entry)
     return CannotSuspend(f"{_place(entry)} reaches the flow {target.co_qualname} {how}")
+
+
+def _step_in(entry: TracebackType) -> Step | None:
+    """Return the step whose call an entry is; None if it is of none."""
+    frame = entry.tb_frame
+    return frame.f_locals["step"] if id(frame.f_code) in STEP_CODES else None
+
+
+def _wait_below(entry: TracebackType) -> str:
+    """Return what waits in the calls below an entry."""
+    last: TracebackType | None = entry
+    while last is not None:
+        step = _step_in(last)
+        if step is not None:
+            return f"step {step.spoken}"
+        last = last.tb_next
+    return "suspend"
 
 
 def _wrapped_in_call(entry: TracebackType) -> str | None:

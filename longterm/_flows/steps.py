@@ -100,12 +100,22 @@ class Step:
         """The name as messages show it."""
         return self.name.replace(":", ".")
 
+    _is_named: bool = False
+
     def is_found_by_name(self) -> bool:
         """Tell whether another process finds this very step by its name."""
-        try:
-            return look_up(self.name) is self.call
-        except NotAllowed:
-            return False
+        if not self._is_named:
+            try:
+                self._is_named = look_up(self.name) is self.call
+            except NotAllowed:
+                return False
+        return self._is_named
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether a run can come to rest with a call of the step, which is stored then."""
+        tries = 4 if self.backoff is None else 1  # whose pauses pass in the turn
+        return self.at_most_once or self.queue is not None or self.max_attempts > tries
 
     def pause_after(self, attempt: int) -> timedelta:
         """Return how long to wait after an attempt has failed.
@@ -225,6 +235,10 @@ def step_key() -> str:
     return key
 
 
+DECLARED: Final[set[str]] = set()
+"""The names of the steps that modules have made of functions of their own."""
+
+
 class _Decorator(Protocol):
     def __call__(self, function: F, /) -> F: ...
 
@@ -338,6 +352,7 @@ def step(
         )
         if caller == getattr(function, "__module__", None):
             own(made.name.partition(":")[0])
+            DECLARED.add(made.name)
         call = (_async_call if made.is_async else _plain_call)(made)
         vars(call)["__longterm_step__"] = made
         made.call = call

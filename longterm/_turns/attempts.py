@@ -24,6 +24,7 @@ from longterm._main import is_main
 from longterm._turns.starts import Start, stored_call
 from longterm._turns.step_records import (
     end_of_step,
+    gone_on,
     pending_step,
     stack_before_failure,
     steps_begun,
@@ -160,7 +161,11 @@ class Attempts:
         postponed: WaitResult | None = None
         entry: Callable[[], Any]
         brought = "" if result is None else result.name
-        if frames[0].point == 0:
+        if STEP in slots:
+            end, outcome = _step_under_way(frames, result)
+            flow, entry = gone_on(frames, end)
+            postponed = None if end is result else result
+        elif frames[0].point == 0:
             flow, entry = stored_call(run, frames[0])
             if result is not None:  # an exception, which comes before the first line
                 entry = result.as_callable()
@@ -168,10 +173,6 @@ class Attempts:
             flow, entry = flow_named(frames[0].flow), _nothing
             wait = Wait(joined(missing), events=slots[EVENTS], is_for_all=True)  # type: ignore[arg-type]
             outcome = Suspended(wait, frames)
-        elif STEP in slots:
-            end, outcome = _step_under_way(frames, result)
-            flow, entry = rebuild(frames, end)
-            postponed = None if end is result else result
         else:
             result = end_of_wait(result, run.waiting_for, slots)
             flow, entry = rebuild(frames, result)

@@ -6,13 +6,16 @@ stored as that name, and runs as it is declared today; any other as its function
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from longterm._abi import STEP, STEPS
 from longterm._codec import encode
+from longterm._flows.continuation import rebuild
+from longterm._flows.flow import Flow, flow_named
 from longterm._flows.steps import Step, StepCall, make_step, step_named
-from longterm._flows.wait_result import AwaitedResult, WaitResult
+from longterm._flows.wait_result import StepResult, WaitResult
 from longterm.errors import CannotStore, CorruptData
 from longterm.frame import Frame
 from longterm.run import Run, context_of
@@ -25,9 +28,11 @@ _ERROR: Final = "error"
 _BEGUN: Final = "begun"
 
 
-def keep_pending(frames: list[Frame], call: StepCall, *, is_begun: bool = False) -> None:
+def keep_pending(
+    frames: list[Frame], call: StepCall, *, is_begun: bool = False, rests: bool = False
+) -> None:
     """Put a call that is to be made beside the slots of the frame that waits for it."""
-    record = _record(call)
+    record = _record(call, is_whole=rests)
     if is_begun:
         record[_BEGUN] = True
     _keep(frames, call, record)
@@ -38,7 +43,8 @@ def keep_end(frames: list[Frame], call: StepCall, end: WaitResult) -> None:
     is kept as well: a run that fails by it can be tried again.
     """
     if end.error is None:
-        record: dict[str, object] = {_VALUE: end.value, "is_async": call.step.is_async}
+        name, is_async = call.step.name, call.step.is_async
+        record: dict[str, object] = {"step": name, "is_async": is_async, _VALUE: end.value}
     elif call.step.at_most_once:
         record = {_ERROR: end.error}
     else:
@@ -51,20 +57,48 @@ def _keep(frames: list[Frame], call: StepCall, record: dict[str, object]) -> Non
     frames[0].slots[STEPS] = call.number
 
 
-def _record(call: StepCall) -> dict[str, object]:
+def described(call: StepCall) -> dict[str, object]:
+    """Return what people may want to know of a step that rests, as JSON can hold it."""
+    return {
+        "name": call.step.name,
+        "attempt": call.attempt,
+        "max_attempts": call.step.max_attempts,
+        "since": None if call.since is None else call.since.isoformat(),
+    }
+
+
+def _record(call: StepCall, *, is_whole: bool = False) -> dict[str, object]:
+    """Return what is stored of a call.
+
+    Of a step without a name the function is stored only where it may be needed: that of a library
+    is one that stored bytes must not name, unless the application allows it.
+    """
     step = call.step
     record: dict[str, object] = {"step": step.name}
-    if not step.is_found_by_name():
-        if step.db is not None:
-            raise CannotStore(
-                f"cannot store the call of step {step.spoken}: it works in a database, and another "
-                "process does not find it by its name (put @step(db=…) on a function of a module)"
-            )
+    if step.db is not None and not step.is_found_by_name():
+        raise CannotStore(
+            f"cannot store the call of step {step.spoken}: it works in a database, and another "
+            "process does not find it by its name (put @step(db=…) on a function of a module)"
+        )
+    if (is_whole or step.may_rest) and not step.is_found_by_name():
         record["function"] = step.function
         record["options"] = {name: getattr(step, name) for name in _OPTIONS}
     record["args"], record["kwargs"] = call.args, call.kwargs
     record["number"], record["attempt"], record["since"] = call.number, call.attempt, call.since
     return record
+
+
+def gone_on(frames: list[Frame], end: WaitResult) -> tuple[Flow, Callable[[], Any]]:
+    """Return the flow of frames that wait for a step, and what goes on with it at the step's end.
+
+    A run of the step alone is over then.
+
+    Raises:
+        UnknownFlow, FlowChanged, StackTooDeep, CorruptData: see `rebuild`.
+    """
+    if frames[0].point:
+        return rebuild(frames, end)
+    return flow_named(frames[0].flow), end.as_callable()
 
 
 def end_of_step(slots: dict[str, object]) -> WaitResult | None:
@@ -75,14 +109,13 @@ def end_of_step(slots: dict[str, object]) -> WaitResult | None:
     """
     record = _checked(slots)
     if _VALUE in record:
-        result = AwaitedResult if record.get("is_async") is True else WaitResult
-        return result(record[_VALUE])
+        return StepResult(record[_VALUE], is_awaited=record.get("is_async") is True)
     error = record.get(_ERROR)
     if error is None:
         return None
     if not isinstance(error, BaseException):
         raise CorruptData("the stored bytes hold no exception where a step failed")
-    return WaitResult(error=error)
+    return StepResult(error=error)
 
 
 def pending_step(slots: dict[str, object]) -> tuple[StepCall, bool]:
@@ -125,7 +158,7 @@ def stack_before_failure(frames: list[Frame], run: Run) -> bytes | None:
     Its attempts begin anew there.
     """
     record = _checked(frames[-1].slots)
-    if _ERROR not in record or "step" not in record:
+    if _ERROR not in record or "args" not in record:
         return None
     before = {name: part for name, part in record.items() if name != _ERROR}
     try:

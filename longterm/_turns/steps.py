@@ -14,26 +14,28 @@ from datetime import timedelta
 from types import CodeType
 from typing import Final
 
-from longterm._flows.continuation import rebuild
 from longterm._flows.run_turn import Suspended
 from longterm._flows.steps import StepCall, StepTurn, StepWait
 from longterm._flows.turn_context import InContext, context_of_turn
-from longterm._flows.wait_result import AwaitedResult, WaitResult
+from longterm._flows.wait_result import StepResult, WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim
 from longterm._turns.exactly_once import PAUSE, Work
-from longterm._turns.step_records import keep_end, keep_pending
+from longterm._turns.step_records import described, gone_on, keep_end, keep_pending
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import add_note, after_turn
 from longterm.clock import Clock, SystemClock
-from longterm.errors import CannotStore, Retry
+from longterm.errors import CannotStore, Retry, in_bytes
+from longterm.frame import Frame
 from longterm.run import Run
 
 _log = logging.getLogger("longterm")
 
 LONGEST_IN_PLACE: Final = timedelta(seconds=5)
 """How long a pause between two attempts may be that is waited in the turn."""
+LARGE_BYTES: Final = 2**20
+"""What the frames of a flow may take at a step before that is logged."""
 _SLICE: Final = 1.0
 """Seconds after which a pause looks whether the run was cancelled."""
 
@@ -54,6 +56,7 @@ class Steps:
         self._attempts = attempts
         self._save = save
         self._max_bytes = max_bytes
+        self._large: set[str] = set()
 
     def run(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
         """Run the step that a flow has come to; return whether the flow goes on in this turn.
@@ -122,6 +125,8 @@ class Steps:
         wait = outcome.wait
         assert isinstance(wait, StepWait)
         call = wait.call
+        if not outcome.frames:  # no flow has called it: it is the run itself
+            outcome.frames = [Frame(attempt.flow.name, "", 0, 0)]
         if self._is_interrupted(claim, attempt, outcome, look=False):
             return None
         if wait.queue is not None:
@@ -133,11 +138,24 @@ class Steps:
         pending = after_turn(
             *(attempt.run, attempt, outcome, self._clock.now(), self._max_bytes), is_on=True
         )
-        call.before = None if call.step.at_most_once else pending.stack
+        self._look_at_size(pending)
+        if call.step.is_found_by_name() and not call.step.at_most_once:
+            call.before = pending.stack
         if call.step.at_most_once and not needs_slot(attempt, outcome):
             keep_pending(outcome.frames, call, is_begun=True)
             self._save(claim, attempt, outcome)
         return call
+
+    def _look_at_size(self, pending: Run) -> None:
+        """Log once for each flow that its frames are large for what is written at each step."""
+        size = len(pending.stack or b"")
+        if size > LARGE_BYTES and pending.flow not in self._large:
+            self._large.add(pending.flow)
+            _log.warning(
+                "the frames of flow %s take %s, and are written at each of its steps (keep what is "
+                "large elsewhere, or spawn the steps: a child has frames of its own)",
+                *(pending.flow, in_bytes(size)),
+            )
 
     def _pause_after(self, run: Run, call: StepCall, end: WaitResult) -> timedelta | None:
         """Return how long to wait before the next attempt; None: there is none.
@@ -183,8 +201,14 @@ class Steps:
         """
         wait = outcome.wait
         assert isinstance(wait, StepWait)
-        keep_end(outcome.frames, wait.call, end)
         give_slot_back(attempt, outcome)
+        is_over = outcome.frames[0].point == 0  # with the step, and that is its save
+        # The call of a step without a name cannot be kept beside its exception.
+        is_lost = end.error is not None and not (wait.call.before or wait.call.step.at_most_once)
+        if is_over or is_lost:
+            self._go_on(attempt, outcome, end)
+            return
+        keep_end(outcome.frames, wait.call, end)
         try:
             self._save(claim, attempt, outcome)
         except CannotStore as error:
@@ -201,8 +225,9 @@ class Steps:
         """Let the run rest until the next attempt."""
         wait = outcome.wait
         assert isinstance(wait, StepWait)
-        keep_pending(outcome.frames, wait.call)
+        keep_pending(outcome.frames, wait.call, rests=True)
         wait.expires = self._clock.now() + pause
+        wait.wants = {"step": described(wait.call)}
 
     def _is_interrupted(
         self, claim: Claim, attempt: Attempt, outcome: Suspended, *, look: bool = True
@@ -224,7 +249,7 @@ class Steps:
     def _go_on(self, attempt: Attempt, outcome: Suspended, end: WaitResult) -> None:
         attempt.frames = outcome.frames
         attempt.go_on()
-        attempt.flow, attempt.entry = rebuild(outcome.frames, end)
+        attempt.flow, attempt.entry = gone_on(outcome.frames, end)
 
 
 def needs_slot(attempt: Attempt, outcome: Suspended) -> bool:
@@ -239,7 +264,7 @@ def give_slot_back(attempt: Attempt, outcome: Suspended) -> None:
         attempt.run = attempt.run.changed(queue=None, partition="")
 
 
-def _tried(attempt: Attempt, call: StepCall) -> WaitResult:
+def _tried(attempt: Attempt, call: StepCall) -> StepResult:
     """Make a call of a step once, in a context of its own.
 
     Raises:
@@ -250,7 +275,7 @@ def _tried(attempt: Attempt, call: StepCall) -> WaitResult:
     context = context_of_turn(turn)
     function = call.step.function if db is None else Work(db, call, turn)
     try:
-        end = WaitResult(context.run(function, *call.args, **call.kwargs))
+        end = StepResult(context.run(function, *call.args, **call.kwargs))
     except Exception as error:
         end = _failed(error)
     if turn.refusal is not None:
@@ -258,19 +283,23 @@ def _tried(attempt: Attempt, call: StepCall) -> WaitResult:
     return end
 
 
-async def _atried(attempt: Attempt, call: StepCall) -> WaitResult:
+async def _atried(attempt: Attempt, call: StepCall) -> StepResult:
     """Make a call of a step once, from asynchronous code; see `_tried`."""
     if not call.step.is_async:
         return await in_thread(_tried, attempt, call)
-    import asyncio
-
     turn, timeout, db = StepTurn(attempt, call), call.step.timeout, call.step.db
     context = context_of_turn(turn)
     function = call.step.function if db is None else Work(db, call, turn).awaited
     try:
-        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            made = context.run(function, *call.args, **call.kwargs)
-            end: WaitResult = AwaitedResult(await InContext(context, made))
+        made = InContext(context, context.run(function, *call.args, **call.kwargs))
+        if timeout is None:
+            value = await made
+        else:
+            import asyncio
+
+            async with asyncio.timeout(timeout.total_seconds()):
+                value = await made
+        end = StepResult(value, is_awaited=True)
     except Exception as error:
         end = _failed(error)
     if turn.refusal is not None:
@@ -278,14 +307,14 @@ async def _atried(attempt: Attempt, call: StepCall) -> WaitResult:
     return end
 
 
-def _failed(error: Exception) -> WaitResult:
+def _failed(error: Exception) -> StepResult:
     """Return the end of a step that let an exception out, without the frames that called it."""
     if is_of_signal(error):
         raise error
     entry = error.__traceback__
     while entry is not None and _is_ours(entry.tb_frame.f_code):
         entry = entry.tb_next
-    return WaitResult(error=error.with_traceback(entry))
+    return StepResult(error=error.with_traceback(entry))
 
 
 def _is_ours(code: CodeType) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from longterm._abi import RESERVED_PREFIX, TYPE
+from longterm._abi import RESERVED_PREFIX, STEP, TYPE
 from longterm._codec import encode
 from longterm._flows.flow import flow_named
 from longterm.errors import CannotStore, NotStorable, ValueTooLarge, in_bytes
@@ -28,11 +28,28 @@ def cannot_store_frames(frames: list[Frame], error: NotStorable) -> CannotStore:
     if error.frame is None or error.slot is None:
         return CannotStore(f"cannot store the stack of {frames[0].flow}: {error}")
     frame, slot = frames[error.frame], error.slot
+    if slot == STEP:
+        return _cannot_store_step(frame, error)
     flow = frame.flow.replace(":", ".")
     what, hint = _described(slot, frame, error)
     return CannotStore(
         f"cannot store {what} of {flow} at line {frame.line}: "
         f"{_path(slot, error)} is {_with_article(error.value_type)}, {error.reason} ({hint})"
+    )
+
+
+def _cannot_store_step(frame: Frame, error: NotStorable) -> CannotStore:
+    """Return the error for what a step is called with, or what has come of it."""
+    record, inside = frame.slots[STEP], error.path_in_slot
+    part = inside.partition("']")[0].removeprefix("['")
+    what = {"value": "the result", "error": "the exception"}.get(part, "the call")
+    name = record.get("step") if type(record) is dict else None
+    where = f"{frame.flow.replace(':', '.')} at line {frame.line}"
+    path = inside.replace(f"['{part}']", "" if part in ("value", "error") else part, 1)
+    return CannotStore(
+        f"cannot store {what} of step {str(name).replace(':', '.')}, in {where}: "
+        f"{path.lstrip('.') or 'it'} is {_with_article(error.value_type)}, {error.reason} "
+        f"({error.hint})"
     )
 
 

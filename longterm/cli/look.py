@@ -12,7 +12,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from longterm._abi import DEFAULT, EVENTS, TYPE, UNTIL
+from longterm._abi import DEFAULT, EVENTS, STEP, STEPS, TYPE, UNTIL
 from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
@@ -144,10 +144,20 @@ def _wants(run: Run) -> dict[str, str]:
     wants = run.wants or {}
     ask, forms = wants.get("ask"), wants.get("events", {})
     return {
+        "step": _step(wants.get("step")),
         "for": ", ".join(wants.get("to", [])),
         "asks": ask if isinstance(ask, str) else "" if ask is None else json.dumps(ask),
         "takes": ", ".join(f"{name}: {form['title']}" for name, form in forms.items()),
     }
+
+
+def _step(step: object) -> str:
+    """Return which attempt at a step a run rests for; its deadline says when that is."""
+    match step:
+        case {"name": name, "attempt": attempt, "max_attempts": most, "since": since}:
+            begun = f", begun {_moment(datetime.fromisoformat(since))}" if since else ""
+            return f"{name}, attempt {attempt} of {most} comes at the deadline{begun}"
+    return ""
 
 
 def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
@@ -242,6 +252,7 @@ def _with_source(text: str) -> str:
     for line in text.splitlines(keepends=True):
         line = line.replace(DEFAULT, "(default of this wait)", 1)
         line = line.replace(UNTIL, "(deadline of this wait)", 1)
+        line = line.replace(STEPS, "(steps begun)", 1).replace(STEP, "(step under way)", 1)
         line = line.replace(TYPE, "(type of this wait)", 1)
         lines.append(line.replace(EVENTS, "(events of this wait)", 1))
         found = _FRAME.match(line)

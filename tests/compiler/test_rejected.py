@@ -70,7 +70,9 @@ def test_examples_of_the_page_show_the_mistake_and_its_remedy(rule: str) -> None
     blocks = re.findall(
         r"```python\n(.*?)```", (PAGES / f"{rule}.md").read_text("utf-8"), re.DOTALL
     )
-    wrong, *right = (f"from longterm import deflow, respond, suspend\n{each}" for each in blocks)
+    wrong, *right = (
+        f"from longterm import deflow, respond, step, suspend\n{each}" for each in blocks
+    )
 
     # Nobody wants to read an example that is nested a thousand levels deep.
     if rule != "too-deep" and not is_newer(wrong):

@@ -22,7 +22,7 @@ from tests.property.oracle import Program, check
 COMPILER = Path(longterm_compiler.__file__).parent
 PRELUDE = """\
 import contextlib, functools, inspect, sys, types
-from longterm import call, deflow, respond, sleep, suspend
+from longterm import call, deflow, respond, sleep, step, suspend
 
 class Opened:
     def __enter__(self):
@@ -47,6 +47,8 @@ BLOCKS = "\n".join(" " * depth + "with Opened():" for depth in range(25)) + 'sus
 
 LIST = "use a list comprehension, which may suspend, or a `for` loop"
 INNER = "write an inner function and put `@deflow` on it"
+ASYNC_STEP = "make the flow an `async def` and `await` the step, or make the step a plain `def`"
+QUOTE = "@step\nasync def quote(order):\n    return 2 * order\n"
 ANOTHER_NAME = (
     "give the value another name before the `class` statement, and use that name in its body"
 )
@@ -175,6 +177,10 @@ CASES: list[tuple[str, str, str]] = [
         name = suspend("a")
         return t"{name}!".values
     """),
+    (ASYNC_STEP, f"{QUOTE}\n@deflow\ndef main():\n    return quote(3)",
+                 f"{QUOTE}\n@deflow\nasync def main():\n    return await quote(3)"),
+    (ASYNC_STEP, f"{QUOTE}\n@deflow\ndef main():\n    return quote(3)",
+                 f"{QUOTE.replace('async ', '')}\n@deflow\ndef main():\n    return quote(3)"),
     ("leave out the `await`, and put one right before each part that is awaitable",
      'return await (suspend("a") or looked_up("b"))',
      'return suspend("a") or await looked_up("b")'),

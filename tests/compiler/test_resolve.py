@@ -98,6 +98,41 @@ try:
 except ImportError:
     maybe = None
 """,
+    "market/steps.py": """
+import longterm
+from longterm import deflow, step
+from longterm import step as once
+
+@step
+def charge(x):
+    return x
+
+@longterm.step(max_attempts=3)
+async def quote(x):
+    return x
+
+class Shop:
+    @once(at_most_once=True)
+    def ship(self):
+        return 1
+
+    @staticmethod
+    @step
+    def pack():
+        return 1
+
+def plain(x):
+    return x
+
+inline = step(plain, max_attempts=3)
+later = step(max_attempts=3)(plain)
+decorator = step(max_attempts=3)
+alias = charge
+
+@deflow
+async def order(x):
+    return charge(x) + await quote(x)
+""",
     "market/deep/__init__.py": "",
     "market/deep/inner.py": """
 from ..flows import approve as renamed
@@ -146,6 +181,15 @@ ORDINARY = [
     ("market.flows", ("deflow",)),
     ("market.flows", ("time", "sleep")),
     ("market.flows", ("Broken", "sell")),
+    ("market.steps", ("charge",)),
+    ("market.steps", ("quote",)),
+    ("market.steps", ("Shop", "ship")),
+    ("market.steps", ("Shop", "pack")),
+    ("market.steps", ("inline",)),
+    ("market.steps", ("later",)),
+    ("market.steps", ("step",)),
+    ("market.steps", ("alias",)),
+    ("market.steps", ("longterm", "step_key")),
     ("market.deep.inner", ("renamed",)),
     ("market.deep.inner", ("alias",)),
     ("market.deep.inner", ("m", "Shop", "sell")),

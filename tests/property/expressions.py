@@ -19,7 +19,7 @@ NUMBERS = [
     (2, "flow_call"), (2, "if_else"), (2, "either"), (1, "walrus"), (1, "unary"),
     (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
     (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
-    (3, "awaited"), (1, "own_attribute"),
+    (3, "awaited"), (1, "own_attribute"), (2, "step_call"),
 ]  # fmt: skip
 LISTS = [
     (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "hiding"), (1, "slice_of"),
@@ -205,6 +205,16 @@ class Expressions(Writer):
         if self.plain_only or not flows:
             return self.suspending()
         return f"({wait}call({self.pick(flows)}, {self.number(depth - 1)}))"
+
+    def step_call(self, depth: int) -> str:
+        if self.plain_only:
+            return self.logged(depth)
+        value = self.number(depth - 1)
+        if self.chance(20):
+            return f"failed({value})"
+        if self.is_async and self.chance(50):
+            return f"(await told_later({self.tag()}, {value}))"
+        return f"told({self.tag()}, {value})"
 
     # Conditions.
 

@@ -2,7 +2,8 @@
 
 - *plain*: the author's code as Python runs it, `suspend` returning the next event;
 - *unstopped*: compiled, with events that are there at once;
-- *stored*: compiled, and stored and loaded again at every suspend.
+- *stored*: compiled, and stored and loaded again at every suspend;
+- *dying*, if it has steps: stored, and each turn ends with its process at the save of a step.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from longterm._flows import flow, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import claims, going_on, running, turns
+from longterm._turns import claims, going_on, running, steps, turns
+from longterm._turns.claims import Claim
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
@@ -71,6 +73,8 @@ class Outcome:
     state: Shape = None
     """The module's own variables at the end."""
     halted: bool = False
+    steps: int = 0
+    """How often the run was saved at a step."""
     tracebacks: list[list[tuple[str, int]]] = field(default_factory=list)
     """Where the error and its contexts came from."""
 
@@ -92,7 +96,10 @@ def check(program: Program, *, copied: bool = False) -> Outcome:
     with file_of(program):
         plain = run_plain(program)
         compare(program, plain, run_unstopped(program), "unstopped")
-        compare(program, plain, run_stored(program, copied=copied), "stored")
+        stored = run_stored(program, copied=copied)
+        compare(program, plain, stored, "stored")
+        if stored.steps:
+            compare(program, plain, run_stored(program, copied=copied, dies=True), "dying")
     return plain
 
 
@@ -109,7 +116,7 @@ def compare(program: Program, plain: Outcome, other: Outcome, way: str) -> None:
     if plain.halted:
         return
     left, right = plain.tracebacks, other.tracebacks
-    if way == "stored":
+    if way != "unstopped":
         left, right = _by_short_names(left), _by_short_names(right)
     if left != right:
         raise Mismatch(_difference(program, way, "tracebacks", left, right))
@@ -147,17 +154,33 @@ def run_unstopped(program: Program) -> Outcome:
         return _scripted(program, module)
 
 
-def run_stored(program: Program, *, copied: bool = False) -> Outcome:
-    """Run the compiled code, stored and loaded at every suspend."""
-    with module_of(program) as module, copying() if copied else nullcontext():
+def run_stored(program: Program, *, copied: bool = False, dies: bool = False) -> Outcome:
+    """Run the compiled code, stored and loaded at every suspend, and at every step if it dies."""
+    saves = 0
+
+    def save_on(claim: Claim, run: Run) -> Run:
+        nonlocal saves
+        saves += 1
+        saved = _save_on(claim, run)
+        if dies:
+            raise _Died(saved)
+        return saved
+
+    with (
+        module_of(program) as module,
+        copying() if copied else nullcontext(),
+        patch.object(Claim, "save_on", save_on),
+    ):
         entry = getattr(module, program.entry)
         engine = engine_for(entry)
-        return played(
+        outcome = played(
             module,
             engine,
             lambda: engine.start_flow(entry, *deepcopy(program.args)),
             map(deepcopy, program.events),
         )
+    outcome.steps = saves
+    return outcome
 
 
 def engine_for(entry: Callable[..., Any]) -> Engine | Driven:
@@ -184,21 +207,34 @@ def played(
     """
     record = world.start_record()
     outcome = Outcome(log=record.entries)
+    said: list[Any] = []
+
+    def lived(turn: Callable[..., Run], *args: Any) -> Run:
+        """Take a turn to its end, by as many processes as that takes."""
+        said.clear()
+        while True:
+            run, has_died = _as_far_as_it_lives(turn, *args)
+            said.extend(run.response)
+            if not has_died:
+                return run
+            turn, args = engine.expire, (run.id,)
+
     try:
-        run = begin()
+        run = lived(begin)
         while not record.halted and run.state is RunState.SUSPENDED:
             assert run.waiting_for is not None
-            outcome.responses.append(shape_of(run.response))
+            outcome.responses.append(shape_of(said))
             outcome.asked.append(run.waiting_for)
             note(run)
             value = next(script)
             if isinstance(value, Throw):
-                run = engine.throw(run.id, value.error)
+                run = lived(engine.throw, run.id, value.error)
             elif run.waiting_for == SLEEP:
-                run = engine.expire(run.id)
+                run = lived(engine.expire, run.id)
             else:
-                run = engine.process_event(run.id, _chosen(run.awaits, outcome), value)
-        outcome.responses.append(shape_of(run.response))
+                name = _chosen(run.awaits, outcome)
+                run = lived(engine.process_event, run.id, name, value)
+        outcome.responses.append(shape_of(said))
         _ended(outcome, module, run.result)
     except (world.Halted, StopIteration):
         record.halted = True
@@ -209,6 +245,25 @@ def played(
         del outcome.responses[len(outcome.asked) :]
     outcome.halted = record.halted
     return outcome
+
+
+class _Died(BaseException):
+    """Ends a process; the run is as it was saved last."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(run.id)
+
+
+def _as_far_as_it_lives(turn: Callable[..., Run], *args: Any) -> tuple[Run, bool]:
+    """Return the run as a turn has left it, and whether its process has died."""
+    try:
+        return turn(*args), False
+    except _Died as death:
+        return death.run, True
+
+
+_save_on = Claim.save_on
 
 
 class Driven:
@@ -239,6 +294,7 @@ class Driven:
         with (
             patch.object(turns, "in_thread", _at_once),
             patch.object(running, "in_thread", _at_once),
+            patch.object(steps, "in_thread", _at_once),
             patch.object(going_on, "in_thread", _at_once),
             patch.object(claims, "in_thread", _at_once),
             patch.object(async_twins, "in_thread", _at_once),
@@ -279,6 +335,8 @@ def _state(module: types.ModuleType) -> Shape:
 
 
 class _ScriptedTurn:
+    has_steps = False
+
     def __init__(self, outcome: Outcome, script: Iterator[Any]) -> None:
         self.run = Run(id="scripted", flow=MODULE, state=RunState.RUNNING)
         self.index: dict[str, Fact] = {}

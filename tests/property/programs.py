@@ -22,11 +22,18 @@ from tests.property.writer import Names
 _PRELUDE = """\
 import sys
 from datetime import timedelta
-from longterm import call, deflow, respond, sleep, suspend
+from longterm import call, deflow, respond, sleep, step, suspend
 from tests.property.world import (
     MISSING, NAN, AsyncCountdown, AsyncManaged, Box, Countdown, Kinds, Managed, Mark, Oops, Point,
     Root, Row, Sequence, Stream, Touchy, Worse, alog, fail, group, log, show,
 )
+
+@step
+def told(*values): return log(*values)
+@step(retry_on=KeyError)
+def failed(number): return fail(log("fails", number))
+@step
+async def told_later(*values): return await alog(*values)
 
 DAY = timedelta(1)
 NOT_GIVEN = object()

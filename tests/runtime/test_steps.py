@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
+import subprocess
+import sys
+import textwrap
 import threading
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
+import packaging.utils
 import pytest
 
 from longterm import (
     Cancelled,
     CannotStore,
     CannotSuspend,
+    ClaimLost,
     Engine,
+    NotAFlow,
     NotAStep,
     NotInStep,
+    NotSupported,
     Retry,
     RunState,
+    StepGone,
     StepUnknown,
     current_run,
     deflow,
+    gather,
     now,
     respond,
     send,
     set_index,
     sleep,
+    spawn,
     step,
     step_key,
     suspend,
 )
+from longterm.cli.look import show_run
 from longterm.store.memory import MemoryStore
 from longterm.testing import interpret, play
 
@@ -563,3 +576,240 @@ def test_a_generator_is_no_step():
         @step
         def many():
             yield 1
+
+
+@deflow
+def side_by_side(orders):
+    return gather(*[spawn(charge, each) for each in orders], spawn(price, "bag"))
+
+
+@deflow
+def a_child_fails():
+    try:
+        return suspend(spawn(price, "bag"))
+    except KeyError as error:
+        return error.args
+
+
+def test_steps_run_side_by_side_as_children(engine):
+    faults.append(ConnectionError("down"))
+    run = engine.start_flow(side_by_side, ["tea", "milk"])
+
+    assert run.result == ["paid tea", "paid milk", 3]
+    assert len({key for _, key in done[:3]}) == 2
+    assert play(side_by_side, [["tea"]]) == interpret(side_by_side, [["tea"]])
+
+
+def test_the_exception_of_a_step_is_that_of_the_child(engine):
+    faults.append(KeyError("no bags"))
+    assert engine.start_flow(a_child_fails).result == ("no bags",)
+
+
+def test_a_step_is_a_run_of_its_own(clock):
+    engine = Engine(CountsSaves(), clock=clock)
+    assert engine.start_flow(price, "bag").result == 3
+    assert len(engine.store.saved) == 1
+    assert asyncio.run(engine.astart_flow(quote, "tea")).result == "quote for tea"
+    faults.extend(OSError(number) for number in range(2))
+    run = engine.start_flow(book, "room")
+    assert (run.flow, run.waiting_for) == ("tests.runtime.test_steps:book", "longterm.step")
+    clock.advance(8 * SECOND)
+    assert engine.run_pending() == 1
+    assert engine.get_run(run.id).result == "booked room"
+    assert engine.find_runs(flow=book) == [engine.get_run(run.id)]
+    with pytest.raises(NotAFlow):
+        engine.start_flow(step(len), "bag")
+
+
+@deflow
+def long(text):
+    held = [text] * 2
+    price("bag")
+    price("bag")
+    return len(held)
+
+
+def test_large_frames_are_logged_once(engine, caplog):
+    for text in ("short", "x" * 2**20, "y" * 2**20):
+        engine.start_flow(long, text)
+    (record,) = caplog.records
+    assert "frames of flow tests.runtime.test_steps:long take 2.0 MiB" in record.getMessage()
+
+
+def test_what_the_run_rests_for_is_shown(engine, clock, capsys):
+    faults.extend([OSError(), OSError()])
+    run = engine.start_flow(books, "room")
+    show_run(engine, argparse.Namespace(run=run.id, json=False, full=False))
+
+    assert run.wants == {
+        "step": {
+            "name": "tests.runtime.test_steps:book",
+            "attempt": 3,
+            "max_attempts": 5,
+            "since": (clock.now() - 4 * SECOND).isoformat(),
+        }
+    }
+    shown = capsys.readouterr().out
+    assert "attempt 3 of 5 comes at the deadline, begun 2026-01-01 00:00:00 UTC" in shown
+
+
+@deflow
+def inline(order, backoff):
+    return step(made, max_attempts=3, backoff=backoff)(order)
+
+
+@deflow
+def of_a_library(text):
+    words = step(packaging.utils.canonicalize_name, max_attempts=3)(text)
+    return words, step(json.dumps)(words)
+
+
+def test_a_step_can_be_of_a_library(engine):
+    assert engine.start_flow(of_a_library, "A_b").result == ("a-b", '"a-b"')
+    with pytest.raises(AttributeError):
+        engine.start_flow(of_a_library, 3)
+    with pytest.raises(AttributeError):
+        engine.retry(engine.find_runs(state="failed")[0].id)
+
+
+def made(order):
+    done.append((order, step_key()))
+    fail()
+    return order
+
+
+def in_a_minute(attempt):
+    return 60 * SECOND
+
+
+def test_an_inline_step_rests_with_its_options(engine, clock):
+    faults.extend([OSError(), OSError()])
+    run = engine.start_flow(inline, "tea", in_a_minute)
+    assert run.deadline == clock.now() + 60 * SECOND
+    for _ in range(2):
+        clock.advance(60 * SECOND)
+        engine.run_pending()
+    assert engine.get_run(run.id).result == "tea"
+    assert {key for _, key in done} == {f"{run.id}:1:made"}
+
+
+def test_a_step_that_is_gone_parks_the_run(engine, clock, monkeypatch):
+    faults.extend([OSError(), OSError()])
+    run = engine.start_flow(books, "room")
+    with monkeypatch.context() as gone:
+        gone.delitem(globals(), "book")
+        clock.advance(8 * SECOND)
+        engine.run_pending()
+        parked = engine.get_run(run.id)
+        with pytest.raises(StepGone, match="test_steps:book is not known"):
+            engine.expire(run.id)
+    assert parked.state is RunState.SUSPENDED
+    assert "step tests.runtime.test_steps:book is not known in this process" in parked.error
+    assert engine.expire(run.id).result == "booked room"
+
+
+def test_a_cancel_ends_a_pause(engine, clock, monkeypatch):
+    engines["it"] = engine
+    slept = []
+
+    def sleep_and_cancel(seconds):
+        slept.append(seconds)
+        engine.cancel(engine.find_runs()[0].id)
+
+    monkeypatch.setattr(clock, "sleep", sleep_and_cancel)
+    faults.append(OSError())
+    assert engine.start_flow(books, "room").state is RunState.CANCELLED
+    assert slept == [1.0]
+
+
+@step
+def loses():
+    return engines["it"].cancel(current_run().id, force=True).id
+
+
+@deflow
+def loser():
+    loses()
+    done.append("went on")
+
+
+def test_a_lost_claim_saves_nothing(engine):
+    engines["it"] = engine
+    with pytest.raises(ClaimLost):
+        engine.start_flow(loser)
+    assert engine.find_runs()[0].state is RunState.CANCELLED
+    assert done == []
+
+
+class FourMethods:
+    """A store that has what a store must have, and nothing else."""
+
+    def __init__(self):
+        kept = MemoryStore()
+        self.create, self.get = kept.create, kept.get
+        self.unsuspend, self.update = kept.unsuspend, kept.update
+
+
+def test_a_store_of_four_methods_will_do(clock):
+    engine = Engine(FourMethods(), clock=clock)
+    run = engine.start_flow(buy, ["tea"])
+    assert engine.process_event(run.id, "ok", 1).result == (6, 1, 4)
+    faults.extend([OSError(), OSError()])
+    run = engine.start_flow(books, "room")
+    assert run.waiting_for == "longterm.step"
+    with pytest.raises(NotSupported, match="deadlines"):
+        engine.run_pending()
+    assert engine.expire(run.id).result == "booked room"
+
+
+KILLED = """
+    import os
+    from longterm import deflow, step, step_key
+
+    def note(path, text):
+        with open(path, "a") as file:
+            print(text, file=file)
+
+    @step
+    def charge(path, number):
+        note(path, f"{number} by {step_key().partition(':')[2]}")
+        if number == 1 and len(open(path).readlines()) < 3:
+            os._exit(7)
+        return number
+
+    @step(at_most_once=True)
+    def launch(path):
+        note(path, "launched")
+        os._exit(8)
+
+    @deflow
+    def main(path):
+        numbers = [charge(path, number) for number in range(3)]
+        try:
+            launch(path)
+        except Exception as error:
+            return numbers, type(error).__name__
+"""
+
+
+def test_a_process_that_dies_has_lost_nothing(tmp_path):
+    tmp_path.joinpath("killed.py").write_text(textwrap.dedent(KILLED))
+    told = tmp_path / "told.txt"
+    begin = (
+        "import killed, time; from datetime import timedelta; from longterm import Engine; "
+        f"engine = Engine('sqlite:///{tmp_path}/runs.db', lease=timedelta(seconds=0.2)); "
+    )
+    go_on = "time.sleep(0.3); engine.release_stale(); engine.run_pending(); "
+
+    def python(code):
+        return subprocess.run(
+            [sys.executable, "-c", begin + code], capture_output=True, text=True, cwd=tmp_path
+        )
+
+    assert python(f"engine.start_flow(killed.main, {str(told)!r})").returncode == 7
+    assert python(go_on).returncode == 8
+    last = python(go_on + "print(engine.find_runs()[0].result)")
+
+    assert last.stdout.strip() == "([0, 1, 2], 'StepUnknown')", last.stderr
+    lines = told.read_text().splitlines()
+    assert lines == ["0 by 1:charge", *["1 by 2:charge"] * 2, "2 by 3:charge", "launched"]

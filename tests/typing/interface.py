@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, assert_type
 
@@ -26,6 +27,8 @@ from longterm import (
     sleep,
     spawn,
     start_flow,
+    step,
+    step_key,
     suspend,
 )
 
@@ -51,7 +54,45 @@ class Shop:
         return float(suspend(item))
 
 
+@step
+def charge(order: int, *, currency: str = "EUR") -> float:
+    """Return what was paid."""
+    assert_type(step_key(), str)
+    return float(order)
+
+
+@step(max_attempts=3, retry_on=(OSError, ValueError), timeout=timedelta(seconds=1))
+async def quote(order: int) -> str:
+    """Return a price."""
+    return f"{order}"
+
+
+class Till:
+    """A class with a step among its methods."""
+
+    @step(backoff=lambda attempt: timedelta(seconds=attempt))
+    def open(self, drawer: int) -> bool:
+        """Return whether it opens."""
+        return drawer > 0
+
+
+assert_type(charge(1, currency="USD"), float)
+assert_type(Till().open(1), bool)
+assert_type(step(charge, max_attempts=3)(1), float)
+charge("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge(1, money="EUR")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+step(retry_on=KeyboardInterrupt)  # type: ignore[arg-type]  # pyright: ignore
+
+
+def _any_step(function: Callable[[int], Coroutine[Any, Any, str]]) -> None: ...
+
+
+_any_step(quote)
+
+
 async def _awaited() -> None:
+    assert_type(await quote(1), str)
+    assert_type(await step(quote, max_attempts=2)(1), str)
     assert_type(await chat("Ann"), list[str])
     assert_type(await astart_flow(chat, "Ann"), Run[list[str]])
     assert_type(await astart_flow(approve, 1), Run[str])

@@ -1,4 +1,4 @@
-"""Refuse an `await` of a `suspend` whose value is looked at before it is awaited.
+"""Refuse what is awaited wrongly: a used `suspend`, and a step that nothing can await.
 
 `await suspend(…)` is the resume point itself, and `await (suspend(…) if c else ask())` awaits the
 other branch only. But in `await (suspend(…) or ask())` the `or` asks the event's value for its
@@ -13,11 +13,16 @@ from collections.abc import Iterator
 from longterm._abi.verdict import Verdict
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
-from longterm_compiler.rules import AWAIT_OF_USED_SUSPEND
+from longterm_compiler.rules import AWAIT_OF_USED_SUSPEND, STEP_WITHOUT_AWAIT
 
 
 def check_awaits(flow: CheckedFlow) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for each such `suspend`."""
+    """Yield a diagnostic for each such `suspend`, and each such step."""
+    if isinstance(flow.definition.node, ast.FunctionDef):
+        for step, verdict in flow.suspensions.calls.items():
+            if verdict is Verdict.ASYNC_STEP:
+                names = {"name": ast.unparse(step.func), "flow": flow.definition.node.name}
+                yield STEP_WITHOUT_AWAIT.at(flow.path, Span.of(step), **names)
     for node in flow.suspensions.containing:
         if isinstance(node, ast.Await):
             for value in _used(node.value):
