@@ -15,7 +15,7 @@ from typing import Any
 from longterm._engine.parts import MAX_BYTES
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, look, schema, seal, talk, waiting, work
+from longterm.cli import change, check, look, schema, seal, talk, waiting, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
@@ -42,6 +42,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         if options.db is not None:
             return schema.run_on_database(options)
+        if options.positions is not None:
+            _import_application(options.app)
+            return check.check_file(options)
         lease = timedelta(seconds=options.lease)
         engine = Engine(_open(options), lease=lease, max_bytes=options.max_bytes)
         _import_application(options.app)
@@ -128,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
-    for module in (look, waiting, change, work, seal, schema, talk):
+    parser.set_defaults(positions=None)
+    for module in (look, waiting, change, work, check, seal, schema, talk):
         module.add_commands(commands)
     return parser

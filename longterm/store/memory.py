@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from longterm._event_names import START
 from longterm._fork import register_reset
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
@@ -19,6 +20,7 @@ from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import asked_facts, write_facts
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
+from longterm.store.positions import PositionCount
 
 if TYPE_CHECKING:
     from longterm.message import Message
@@ -31,6 +33,7 @@ __all__ = ["MemoryStore"]
 
 # Python 3.11 looks up the members of an enumeration by a function (`EnumType.__getattr__`).
 _SUSPENDED: Final = RunState.SUSPENDED
+_OVER: Final = (RunState.COMPLETE, RunState.CANCELLED)
 _RUNNING: Final = RunState.RUNNING
 
 
@@ -166,7 +169,7 @@ class MemoryStore(MemoryQueues):
         with self._lock.alone():
             run = self._stored(event.run_id)
             keys = self._keys.setdefault(run.id, {})
-            is_over = run.state in (RunState.COMPLETE, RunState.CANCELLED)
+            is_over = run.state in _OVER
             if is_over or event.key in keys or len(run.unread) >= limit:
                 return None
             if revision is not None and not _rests(run, revision):
@@ -284,6 +287,21 @@ class MemoryStore(MemoryQueues):
             fitting = [run for run in self._runs.values() if _fits(run, query)]
         fitting.sort(key=lambda run: run.id)
         return fitting[: query.limit]
+
+    def count_positions(self) -> list[PositionCount]:
+        with self._lock.alone():
+            live = [run for run in self._runs.values() if run.state not in _OVER]
+        counts: dict[tuple[str, str | None, bool], list[str]] = {}
+        for run in live:
+            key = run.flow, run.position, run.waiting_for == START
+            counts.setdefault(key, []).append(run.id)
+        found = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2]))
+        return [
+            PositionCount(
+                flow=flow, position=place, is_to_begin=begins, runs=len(ids), example=min(ids)
+            )
+            for (flow, place, begins), ids in found
+        ]
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         with self._lock.alone():

@@ -26,9 +26,11 @@ def deep(depth):
 
 @deflow
 def holding(which):
-    held = (lambda: 1) if which else (lambda: 2)
+    one = (lambda: which + 1,)
+    two = (lambda: which + 2,)
+    held = one if which else two
     suspend("e")
-    return held()
+    return held[0]()
 
 
 @deflow

@@ -305,6 +305,11 @@ IDENTITY: Final[LiteralString] = (
 )
 CLOCK: Final[LiteralString] = "SELECT clock_timestamp()"
 
+POSITIONS: Final[LiteralString] = (
+    "SELECT flow, position, waiting_for IS NOT DISTINCT FROM %s, count(*), min(id)"
+    " FROM longterm.runs WHERE state NOT IN ('complete', 'cancelled')"
+    " GROUP BY 1, 2, 3 ORDER BY flow, coalesce(position, ''), 3"
+)
 DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"

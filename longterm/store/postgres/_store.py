@@ -14,6 +14,7 @@ from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
+from longterm._event_names import START
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -29,6 +30,7 @@ from longterm.store._rows import (
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
+from longterm.store.positions import PositionCount, counts_of
 
 try:
     from longterm.store.postgres import _statements as sql
@@ -288,6 +290,10 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             ).rows
 
         return self._unreadable.found(query, ask)
+
+    def count_positions(self) -> list[PositionCount]:
+        answer = self._database.execute(sql.POSITIONS, (START,), "count positions")
+        return counts_of(answer.rows)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)

@@ -1,0 +1,168 @@
+"""`longterm check`: what becomes of the runs that wait, in the code that is here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from datetime import timedelta
+
+import pytest
+
+from longterm import Engine
+from longterm._flows import flow as registry
+from longterm.cli import main
+
+SHOP = """\
+from longterm import deflow, suspend
+
+
+@deflow
+def pay(amount):
+    return suspend("card"), amount
+
+
+@deflow
+def sell(cart):
+    agreed = suspend("agreed")
+    return agreed, pay(len(cart))
+
+
+@deflow
+def hold(n):
+    grown = lambda m: m + n
+    paid = suspend("paid")
+    return grown(paid)
+"""
+
+
+@pytest.fixture
+def deploy(tmp_path, monkeypatch):
+    """Write the module of flows, as a process finds it that begins now."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LONGTERM_APP", "checked")
+    monkeypatch.setenv("LONGTERM_URL", "sqlite:///runs.db")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(registry, "_flows", {})
+
+    def write(text):
+        sys.modules.pop("checked", None)
+        registry._flows.clear()
+        (tmp_path / "checked.py").write_text(text)
+        importlib.invalidate_caches()
+        return importlib.import_module("checked")
+
+    yield write
+    sys.modules.pop("checked", None)
+
+
+@pytest.fixture
+def runs(deploy):
+    """Runs that wait at four places, one of them to begin."""
+    module = deploy(SHOP)
+    engine = Engine("sqlite:///runs.db")
+    for _ in range(3):
+        engine.start_flow(module.sell, "ab")
+    engine.process_event(engine.start_flow(module.sell, "ab").id, "agreed", 1)
+    engine.start_flow(module.hold, 5)
+    engine.start(module.hold, (5,), at=timedelta(days=1))
+    ended = engine.start_flow(module.pay, 1)
+    engine.process_event(ended.id, "card", 1)
+
+
+def test_all_go_on_in_the_code_that_they_were_saved_from(runs, capsys):
+    assert main(["check"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["1", "1", "3", "1"]
+    assert all("go on: the same code" in line for line in lines)
+
+
+def test_what_goes_on_and_what_does_not_is_said_of_each_place(runs, deploy, capsys):
+    deploy(
+        SHOP.replace("    agreed = s", "    print\n    agreed = s")
+        .replace("m + n", "m - n")
+        .replace("    return suspend", "    print\n    return suspend")
+    )
+
+    assert main(["check"]) == 1
+
+    said = capsys.readouterr().out
+    lines = [re.split("  +", line.strip()) for line in said.splitlines()[1:]]
+    assert [(line[0], line[1].split("@")[0], line[-1]) for line in lines] == [
+        ("1", "checked:hold (begins)", "go on: the same code"),
+        ("1", "checked:hold", "STAY: <lambda> inside checked:hold, which is held, has changed"),
+        ("3", "checked:sell", "go on: the same rest: checked:sell at point 1, line 13"),
+        ("1", "checked:sell", "go on: the same rest: checked:sell at point 2, line 14,"
+         " checked:pay at point 1, line 7"),
+    ]  # fmt: skip
+
+
+def test_what_comes_after_and_what_is_gone_stays(runs, deploy, capsys):
+    deploy(SHOP.replace("return agreed, pay", "return pay"))
+    assert main(["check"]) == 1
+    assert "STAY: checked:sell has changed: nowhere is the same left" in capsys.readouterr().out
+
+    deploy(SHOP.replace("def hold", "def keep"))
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out.count("STAY: checked:hold is not known here") == 2
+
+
+def test_a_file_of_positions_says_the_same_and_holds_no_values(runs, deploy, capsys, monkeypatch):
+    assert main(["positions"]) == 0
+    written = capsys.readouterr().out
+    with open("prod.json", "w") as file:
+        file.write(written)
+    assert sum(each["runs"] for each in json.loads(written)["positions"]) == 6
+    assert '"ab"' not in written
+
+    for text in (SHOP, SHOP.replace("return agreed, pay", "return pay")):
+        deploy(text)
+        of_store = main(["check"]), capsys.readouterr().out
+        monkeypatch.delenv("LONGTERM_URL")
+        of_file = main(["check", "--positions", "prod.json"]), capsys.readouterr().out
+        monkeypatch.setenv("LONGTERM_URL", "sqlite:///runs.db")
+        assert of_file == of_store
+
+
+def test_no_run_is_changed_or_claimed(runs, capsys):
+    engine = Engine("sqlite:///runs.db")
+    before = engine.find_runs()
+
+    assert main(["check"]) == 0
+
+    assert Engine("sqlite:///runs.db").find_runs() == before
+
+
+@pytest.mark.parametrize(
+    "written", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "positions": [7]}']
+)
+def test_what_is_no_file_of_positions_is_refused(runs, tmp_path, capsys, written):
+    (tmp_path / "prod.json").write_text(written)
+
+    assert main(["check", "--positions", "prod.json"]) == 2
+    assert "is not what this longterm's `longterm positions` writes" in capsys.readouterr().err
+
+
+def test_wrong_use_is_told(deploy, capsys, monkeypatch):
+    module = deploy(SHOP)
+    assert main(["check", "--positions", "none.json"]) == 2
+    assert "cannot read none.json" in capsys.readouterr().err
+
+    Engine("sqlite:///runs.db").start_flow(module.pay, 1)
+    monkeypatch.setattr("longterm.cli.check.known_names", set)
+    assert main(["check"]) == 2
+    assert "name their modules by --app" in capsys.readouterr().err
+
+
+def test_runs_of_before_positions_are_not_known(runs, capsys):
+    import sqlite3
+
+    with sqlite3.connect("runs.db") as connection:
+        connection.execute("UPDATE runs SET position = NULL, checksum = NULL")
+    connection.close()
+
+    assert main(["check"]) == 1
+    assert "stored before longterm 0.2" in capsys.readouterr().out
