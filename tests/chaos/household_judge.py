@@ -105,7 +105,7 @@ def _judge_children(by_flow: dict[str, list[Run]], done: Done) -> None:
             _judge_outcome(move, token, outcome, run)
         assert begun.pop(run.id, Counter()) == expected, f"{run.id} has begun other children"
     assert detached == +expected_detached, "runs that are nobody's children"
-    del begun[""]
+    begun.pop("", None)  # there need be none
     for run in by_flow["sends_on"]:
         own = begun.pop(run.id, Counter())
         is_done = run.state is RunState.COMPLETE
