@@ -50,6 +50,10 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], object], str, str | None, str],
 def run_worker(engine: Engine, options: argparse.Namespace) -> int:
     """Work until SIGTERM or SIGINT; a second one ends the process at once."""
     declare_on(engine)
+    known = {status.queue.name for status in engine.queues()} if options.queue else set()
+    for name in options.queue or ():
+        if name not in known:
+            _log.warning("queue %r is not declared in this store, so nothing waits in it yet", name)
     worker = Worker(
         engine,
         poll=options.poll,

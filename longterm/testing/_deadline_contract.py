@@ -17,6 +17,7 @@ import pytest
 
 from longterm.run import Run, RunState
 from longterm.store.base import Deadlines, RunStore, Wakes, takes
+from longterm.store.queues import Queues
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
 
@@ -224,6 +225,26 @@ class DeadlineContract:
 
         assert isinstance(rested, float)
         assert 0.7 < rested < 10
+
+    def test_a_worker_wakes_for_a_run_that_comes_to_wait_for_a_slot(
+        self, store: RunStore, wakes: Wakes
+    ) -> None:
+        if not isinstance(store, Queues):
+            pytest.skip("the store offers no queues (claim_queued)")
+        _rest(wakes, _SOON)  # a worker that has just begun looks again soon by itself
+
+        def begin() -> Run:
+            time.sleep(0.5)
+            now = datetime.now(UTC)
+            run = replace(suspended_run(), created_at=now, deadline=now, queue="mail")
+            return store.create(run)
+
+        steps: list[Callable[[], float | Run]] = [partial(_rest, wakes, _LONG), begin]
+
+        rested, _ = race(steps)
+
+        assert isinstance(rested, float)
+        assert 0.3 < rested < 10
 
     def test_a_worker_does_not_wake_for_what_it_has_seen(
         self, store: RunStore, wakes: Wakes

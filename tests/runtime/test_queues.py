@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -382,6 +384,29 @@ def test_the_command_shows_what_is_in_them(tmp_path, capsys):
     assert re.search("queue: +mail\npartition: +acme\n", capsys.readouterr().out)
     engine._due.release([turn])
     engine.store.close()
+
+
+def test_a_worker_for_a_queue_that_nobody_has_declared_says_so(tmp_path):
+    url = f"sqlite:///{tmp_path}/runs.db"
+    engine = Engine(url)
+    engine.queue("mail")
+    engine.store.close()
+    command = [sys.executable, "-m", "longterm.cli", "--store", url]
+    worker = subprocess.Popen(
+        [*command, "worker", "--queue", "mial", "--queue", "mail"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    for line in worker.stderr:
+        said.append(line)
+        if "worker started" in line:
+            worker.terminate()
+    worker.stderr.close()
+
+    assert worker.wait(timeout=30) == 0
+    (warning,) = [line for line in said if "not declared" in line]
+    assert "'mial'" in warning
 
 
 # -- the default engine -------------------------------------------------------------------------
