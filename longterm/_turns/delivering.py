@@ -28,6 +28,7 @@ _SHORTEST: Final = timedelta(seconds=1)
 _LONGEST: Final = timedelta(hours=1)
 """Pauses between two tries. One to a run that is not there is given up after the longest."""
 _AT_ONCE: Final = 100
+_BEGINNING: Final = (MessageKind.START, MessageKind.SPAWN)
 
 
 class Delivering:
@@ -74,7 +75,9 @@ class Delivering:
         """Deliver messages; `waiting` are the receivers that have to wait, and until when."""
         reached: list[str] = []
         for message in messages:
-            if message.receiver in waiting:  # its messages keep their order
+            # Its messages keep their order; but the one that begins it waits for none of them.
+            # Numbers begin anew with each turn, so a cancel of a later turn can come before it.
+            if message.receiver in waiting and message.kind not in _BEGINNING:
                 self._put_off(message, waiting[message.receiver])
                 continue
             try:
@@ -91,7 +94,7 @@ class Delivering:
     def _deliver(self, message: Message) -> bool:
         """Deliver a message; tell whether anything has come of it."""
         try:
-            if message.kind in (MessageKind.START, MessageKind.SPAWN):
+            if message.kind in _BEGINNING:
                 self._claims.store.create(run_of(message))
             elif message.kind is MessageKind.CANCEL:
                 self._sending.send_cancel(message.receiver, message.key)

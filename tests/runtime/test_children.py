@@ -34,6 +34,8 @@ from longterm import (
     suspend,
 )
 from longterm._turns import outgoing
+from longterm.errors import StoreError
+from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock, WrongScript, interpret, play
 from tests.store.postgres_server import PostgresServer
 
@@ -623,3 +625,42 @@ def test_compiled_and_interpreted_do_the_same(flow, args, events):
 def test_a_script_has_no_events_for_children():
     with pytest.raises(WrongScript, match="child asks waits for 'answer'"):
         interpret(one, [asks, "tea?"])
+
+
+@deflow
+def changes_its_mind():
+    suspend("begin")
+    first, second = spawn(waits_for_ever), spawn(waits_for_ever)
+    suspend("cancel")
+    second.cancel()
+    return suspend(first)
+
+
+@deflow
+def waits_for_ever():
+    suspend("never")
+
+
+class OutOfReach(MemoryStore):
+    is_out_of_reach = False
+
+    def create(self, run):
+        if self.is_out_of_reach:
+            raise StoreError("out of reach")
+        return super().create(run)
+
+
+def test_a_child_whose_begin_comes_late_is_begun_before_it_is_cancelled(clock):
+    store = OutOfReach()
+    engine = Engine(store, clock=clock)
+    run = engine.start_flow(changes_its_mind)
+    store.is_out_of_reach = True
+    engine.process_event(run.id, "begin")
+    engine.process_event(run.id, "cancel")  # both messages to the second child are due together now
+    store.is_out_of_reach = False
+    for _ in range(9):
+        clock.advance(timedelta(minutes=1))
+        engine.run_pending()
+
+    states = [child.state for child in engine.find_runs(flow=waits_for_ever)]
+    assert sorted(states) == [RunState.CANCELLED, RunState.SUSPENDED]
