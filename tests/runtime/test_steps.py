@@ -813,3 +813,39 @@ def test_a_process_that_dies_has_lost_nothing(tmp_path):
     assert last.stdout.strip() == "([0, 1, 2], 'StepUnknown')", last.stderr
     lines = told.read_text().splitlines()
     assert lines == ["0 by 1:charge", *["1 by 2:charge"] * 2, "2 by 3:charge", "launched"]
+
+
+@step(max_attempts=6)
+def reserve(what):
+    done.append(f"reserve {what}")
+    if what == "train":
+        raise ConnectionError("the railway is down")
+    return what
+
+
+@step
+def undo(what):
+    done.append(f"undo {what}")
+
+
+@deflow
+def travels():
+    reserved = []
+    try:
+        for what in ("hotel", "car", "train"):
+            reserved.append(reserve(what))
+    except ConnectionError as error:
+        while reserved:
+            undo(reserved.pop())
+        return str(error)
+
+
+def test_a_saga_undoes_each_step_once(engine, clock):
+    run = engine.start_flow(travels)
+    while engine.get_run(run.id).state is RunState.SUSPENDED:
+        clock.advance(10 * SECOND)
+        engine.run_pending()
+
+    assert engine.get_run(run.id).result == "the railway is down"
+    tries = ["reserve hotel", "reserve car", *["reserve train"] * 6]
+    assert done == [*tries, "undo car", "undo hotel"]
