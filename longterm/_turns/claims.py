@@ -430,14 +430,16 @@ class Claim:
         """Save the run in the middle of its turn; it stays claimed."""
         until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
         self._sought = run.id, until
+        self._claims.keeper.drop(self)  # its number may change
         try:
             saved = self._update(run.changed(claimed_until=until), self.read)
         except LongtermError:  # as in `save`; and if it was saved, nothing may undo that
             self.run = self._sought = None
             raise
-        self._sought = None
-        self.run, self.read, self.brought = saved.changed(outgoing=()), (), None
+        self._note_answer(saved.changed(outgoing=()))
+        self.read, self.brought = (), None
         self.sent = (*self.sent, *saved.outgoing)
+        assert self.run is not None
         return self.run
 
     def _update(

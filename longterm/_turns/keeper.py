@@ -77,7 +77,9 @@ class Keeper:
             # A store that draws no numbers need not take one.
             number = {} if run.claim is None else {"claim": run.claim}
             is_renewed = self._leases.renew(run.id, run.turn, until=until, **number)
-            if not is_renewed and held in self._held:
+            # A save in the middle of the turn may have given it another number meanwhile.
+            is_same = held in self._held and claim is not None and claim.run is run
+            if not is_renewed and is_same:
                 self._held.discard(held)
                 warn("run %s: the claim for turn %d was lost, so it is not saved", run.id, run.turn)
         except Exception as error:

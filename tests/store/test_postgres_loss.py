@@ -16,6 +16,7 @@ import pytest
 from longterm.errors import RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.testing._inbox_contract import letter
+from longterm.testing._outbox_contract import message
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, NOON, claim, plain, suspended_run
 
@@ -176,6 +177,69 @@ def test_a_save_whose_answer_is_lost_is_found_saved(
 
     assert proxy.swallowed == 1
     assert deaf_store.get("r1") == made
+
+
+def test_what_a_save_sends_is_kept_once_though_its_answer_is_lost(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    proxy.swallow_next_answer()
+    claimed = deaf_store.update(claim(deaf_store).changed(outgoing=(message(1), message(2))))
+    assert (claimed.state, claimed.outgoing) == (RunState.RUNNING, ())
+    proxy.swallow_next_answer()
+    made = claimed.changed(state=RunState.SUSPENDED, claimed_until=None, outgoing=(message(3),))
+
+    assert deaf_store.update(made).outgoing == ()
+
+    assert proxy.swallowed == 2
+    sent = deaf_store.claim_outgoing(now=NOON, until=LATER, limit=9)
+    assert sent == [message(number) for number in (1, 2, 3)]
+
+
+def test_what_a_save_sends_and_reads_is_sent_and_read_once_though_its_answer_is_lost(
+    deaf_store: PostgresStore, proxy: DeafProxy
+) -> None:
+    for key in ("a", "b"):
+        deaf_store.post(letter("number", key), limit=9)
+    claimed = claim(deaf_store)
+    first, second = deaf_store.unread("r1")
+    proxy.swallow_next_answer()
+    claimed = deaf_store.update_read(claimed.changed(outgoing=(message(1),)), [first])
+    assert claimed.unread == ("number",)
+    proxy.swallow_next_answer()
+    made = claimed.changed(state=RunState.SUSPENDED, claimed_until=None, outgoing=(message(2),))
+
+    assert deaf_store.update_read(made, [second]).unread == ()
+
+    assert proxy.swallowed == 2
+    assert (deaf_store.unread("r1"), deaf_store.get("r1").unread) == ([], ())
+    sent = deaf_store.claim_outgoing(now=NOON, until=LATER, limit=9)
+    assert sent == [message(1), message(2)]
+
+
+def test_an_event_that_comes_between_a_save_and_its_repeat_is_not_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PostgresStore(url) as store:
+        store.create(suspended_run())
+        store.post(letter("number", "a"), limit=9)
+        claimed = claim(store)
+        execute = store._database.execute
+
+        def lost_once(*arguments: Any) -> Answer:
+            monkeypatch.undo()
+            execute(*arguments)
+            store.post(letter("number", "b"), limit=9)
+            return replace(execute(*arguments), is_repeated=True)
+
+        read = store.unread("r1")
+        monkeypatch.setattr(store._database, "execute", lost_once)
+        saved = store.update_read(claimed.changed(stack=b"further"), read)
+
+        assert (saved.state, saved.unread) == (RunState.RUNNING, ("number",))
+        assert store.get("r1").unread == ("number",)
+        assert [event.key for event in store.unread("r1")] == ["b"]
+        ended = store.update(saved.changed(state=RunState.COMPLETE, claimed_until=None))
+        assert plain(ended) == plain(store.get("r1"))
 
 
 def test_a_creation_whose_answer_is_lost_is_found_done(

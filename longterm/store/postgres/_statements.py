@@ -160,9 +160,11 @@ FORGET_REFUSED: Final[LiteralString] = (
 )
 UNREAD_OF_ANY: Final[LiteralString] = f"{_UNREAD} ORDER BY number LIMIT %s"
 UNREAD_NAMED: Final[LiteralString] = f"{_UNREAD} AND event = ANY (%s) ORDER BY number LIMIT %s"
+# In the middle of a turn it gives the claim another number, so that it is not done twice if its
+# answer is lost: it would take out the name of an event that has come in between.
 SAVE_READ: Final[LiteralString] = (
     "WITH saved AS ("
-    + SAVE.replace("SET ", "SET unread = %s || substr(unread, %s), ", 1)
+    + SAVE.replace("SET ", "SET unread = %s || substr(unread, %s), claim = %s, ", 1)
     + "), gone AS (DELETE FROM longterm.inbox USING saved WHERE run = %s AND number = ANY (%s))"
     " SELECT * FROM saved"
 )

@@ -187,6 +187,8 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
     ) -> Run:
         operation = f"save run {run.id!r}"
         kept = kept_key(run)
+        goes_on = bool(read) and run.state is RunState.RUNNING
+        made = run.changed(claim=new_claim()) if goes_on else run
         parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
         refused = [event for event in read if event.encoded_refusal is not None]
         numbers = [event.number for event in read if event.encoded_refusal is None]
@@ -194,7 +196,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             statement, kept = sql.SAVE_AND_KEEP, None
             key = (failed.key, failed.digest, failed.sent_at)
             parameters = (
-                *(*unread_after(run, read, failed), *parameters, run.id, numbers),
+                *(*unread_after(run, read, failed), made.claim, *parameters, run.id, numbers),
                 *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
                 *(run.id, *key),
             )
@@ -202,7 +204,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
         else:
             statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
-            parameters = (*unread_after(run, read), *parameters, run.id, numbers)
+            parameters = (*unread_after(run, read), made.claim, *parameters, run.id, numbers)
         parameters = (*parameters, *(kept or ()))
         if refused:
             statement = sql.refusing(statement)
@@ -214,15 +216,17 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
         while True:
             answer = self._database.execute(statement, parameters, operation)
             if answer.rows:
-                return as_saved(run, answer.rows[0][0])
+                return as_saved(made, answer.rows[0][0])
             is_repeated = is_repeated or answer.is_repeated
             stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
-            is_own = (stored.turn, stored.claim) == (run.turn, run.claim)
+            is_own = is_repeated and stored.turn == run.turn
             # A run that is saved running may have been renewed since.
-            if is_repeated and is_own and stored.changed(claimed_until=run.claimed_until) == run:
-                return run.changed(unread=stored.unread, outgoing=())
+            is_made = is_own and stored.changed(claimed_until=run.claimed_until) == run
+            if is_made and stored.claim == made.claim:
+                return made.changed(unread=stored.unread, outgoing=())
             # If it is still to be saved, a standby that did not have it took over in between.
-            if not (is_repeated and is_own and stored.state is RunState.RUNNING):
+            is_ours = is_own and stored.claim == run.claim
+            if not (is_ours and stored.state is RunState.RUNNING):
                 break
         if is_repeated and stored.turn > run.turn:
             raise StoreError(
