@@ -32,12 +32,11 @@ from longterm.testing import FakeClock
 from tests.chaos.faulty_store import FaultyStore, WatchedStore
 from tests.chaos.scripted import Broken, Thrown, acts, witness
 from tests.chaos.verdict import Verdict, all_runs
-from tests.chaos.world import Sent, World
+from tests.chaos.world import MOST_UNREAD, Sent, World
 
 LEASE = timedelta(seconds=60)
 LONG = timedelta(hours=2)
 """Longer than any lease, pause or deadline of these lives."""
-MOST_UNREAD = 4
 REFUSED = (ClaimLost, InboxFull, KeyReused, RunNotSuspended, StaleEvent, UnknownRun, WrongEvent)
 EXPECTED = (LongtermError, Broken, Thrown)
 

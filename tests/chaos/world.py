@@ -15,6 +15,9 @@ from longterm._event_names import RESERVED, child_of
 from longterm.run import Run, RunState, context_of
 from tests.chaos.scripted import witness
 
+MOST_UNREAD = 4
+"""How many events a run may have that it has not read."""
+
 
 @dataclass
 class Sent:

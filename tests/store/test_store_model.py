@@ -55,6 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model = MemoryStore()
         self.store: Any = self.open()
         self.claimed: list[tuple[Run, Run]] = []
+        self.kept = 0
         self.read: list[tuple[Run, Run]] = []
 
     def open(self) -> RunStore:
@@ -178,7 +179,13 @@ class StoreMachine(RuleBasedStateMachine):
             return
         changes = {"waiting_for": event_id, "state": state, "updated_at": NOON}
         ours, theirs = (run.changed(**changes) for run in pair)
-        self.both(lambda one: one.update_read(ours if one is self.model else theirs, found))
+        kept = None
+        if state is RunState.FAILED:  # as the event of a turn that has failed
+            self.kept += 1
+            kept = letter(event_id, f"failed {self.kept}", pair[0].id)
+        self.both(
+            lambda one: one.update_read(ours if one is self.model else theirs, found, kept=kept)
+        )
         self.compare_inboxes(pair[0].id)
 
     def compare_inboxes(self, run_id: str) -> None:
