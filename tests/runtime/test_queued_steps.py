@@ -10,6 +10,8 @@ from longterm import (
     RunState,
     UnknownQueue,
     deflow,
+    gather,
+    spawn,
     step,
     suspend,
 )
@@ -196,6 +198,24 @@ def test_an_async_step_waits_too(engine):
 
     assert asyncio.run(run()).result == "A"
     assert calls == [{"model": 1}, {"model": 0}]
+
+
+def test_steps_that_are_spawned_wait_in_their_queue_side_by_side(engine):
+    engine.queue("model", concurrency=2)
+    run = engine.start_flow(spawns, "acme", 3)
+
+    children = [engine.get_run(child) for child in engine.get_run(run.id).children]
+    assert {(child.queue, child.partition) for child in children} == {("model", "acme")}
+    assert calls == []
+    engine.run_pending()
+
+    assert engine.get_run(run.id).result == ["A0", "A1", "A2"]
+    assert held(engine) == {"model": 0}
+
+
+@deflow
+def spawns(customer, number):
+    return gather(*[spawn(summarize, customer, f"a{n}") for n in range(number)])
 
 
 def test_a_cancel_ends_a_run_that_waits_for_its_step(engine):
