@@ -15,7 +15,10 @@ from tests.benchmarks.machine import is_busy, machine
 from tests.benchmarks.measuring import Row
 from tests.benchmarks.tables import as_text
 
-DEFAULT = ["turn", "events", "callers", "frames", "memory", "startup", "bodies", "codec", "compile"]
+DEFAULT = [
+    *("turn", "events", "waits", "callers", "frames", "memory", "startup", "bodies", "codec"),
+    "compile",
+]
 BY_NAME_ONLY = ["million"]
 """What takes so long that it must be asked for."""
 

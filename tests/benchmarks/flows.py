@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from longterm import Engine, deflow, respond, suspend
+from longterm import Engine, checkpoint, deflow, gather, respond, spawn, suspend
 
 EVENT = {"n": 1}
 PADDING = "x" * 400
@@ -53,6 +54,55 @@ def wide(rows: list[Any]) -> list[Any]:
         event = suspend("number")
         total += event["n"]
     return rows
+
+
+@deflow
+def polling(padding: str, times: int) -> None:
+    """Look so many times at each event whether something else has come."""
+    total = 0
+    while padding:
+        event = suspend("number")
+        total += event["n"]
+        for _ in range(times):
+            suspend("another", expires=timedelta(0), default=None)
+
+
+@deflow
+def saving(padding: str, times: int) -> None:
+    """Save so many times at each event."""
+    total = 0
+    while padding:
+        event = suspend("number")
+        total += event["n"]
+        for _ in range(times):
+            checkpoint()
+
+
+@deflow
+def spawning(padding: str, times: int) -> None:
+    """Begin so many children at each event, one after the other, and wait for each."""
+    total = 0
+    while padding:
+        event = suspend("number")
+        total += event["n"]
+        for _ in range(times):
+            suspend(spawn(child, total))
+
+
+@deflow
+def gathering(padding: str, times: int) -> None:
+    """Begin so many children at each event, and wait for all of them."""
+    total = 0
+    while padding:
+        event = suspend("number")
+        total += event["n"]
+        gather(*[spawn(child, total) for _ in range(times)])
+
+
+@deflow
+def child(total: int) -> int:
+    """Return at once."""
+    return total
 
 
 def rows_of_about(size: int) -> list[Any]:
