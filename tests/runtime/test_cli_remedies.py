@@ -194,6 +194,10 @@ def test_a_worker_that_knows_no_flows() -> None:
 ELSEWHERE = dict.fromkeys(
     [
         "at most 300",
+        "make the table of what is done once in a database of yours instead",
+        "step under way",
+        "steps begun",
+        "check again",
         "deadline of this wait",
         "default of this wait",
         "events of this wait",
