@@ -74,6 +74,16 @@ class HasTransactions(Protocol):
         """Tell whether an error is of a database that did not tell what it was asked."""
         ...
 
+    def joins(self, store: Any, /) -> bool:
+        """Tell whether a store's runs are in this very database."""
+        ...
+
+    def call_with_run(
+        self, store: Any, function: Callable[[Any], T], save: Callable[[Any, T], None], /
+    ) -> T:
+        """Call a function in a transaction in which a run is saved, too."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Step:

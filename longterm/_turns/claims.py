@@ -251,6 +251,11 @@ class Claim:
         self.run = run
         """The claimed run, as it was before its turn; None if there is none in hand."""
 
+    @property
+    def store(self) -> RunStore:
+        """Where the run is."""
+        return self._claims.store
+
     def begin(self, run: Run) -> Run:
         """Create a run that is claimed for its first turn, and return it."""
         self._sought = run.id, run.claimed_until
@@ -436,25 +441,54 @@ class Claim:
         except LongtermError:  # as in `save`; and if it was saved, nothing may undo that
             self.run = self._sought = None
             raise
+        return self.note_saved(saved)
+
+    def save_in(self, view: RunStore, run: Run) -> Run:
+        """Save the run in the middle of its turn, as a part of a transaction of somebody else's.
+
+        Once that is committed, `note_saved` is to be called.
+
+        Args:
+            view: what `Within.within` returned for the transaction.
+            run: the run.
+        """
+        until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
+        inbox = view if isinstance(view, Inbox) else None
+        return self._update(run.changed(claimed_until=until), self.read, store=view, inbox=inbox)
+
+    def note_saved(self, saved: Run) -> Run:
+        """Note that the run was saved in the middle of its turn, and return it."""
         self._note_answer(saved.changed(outgoing=()))
         self.read, self.brought = (), None
         self.sent = (*self.sent, *saved.outgoing)
         assert self.run is not None
         return self.run
 
+    def lose(self) -> None:
+        """Leave the run as it is, whatever that may be: nothing that was saved may be undone."""
+        self._claims.keeper.drop(self)
+        self.run = self._sought = None
+
     def _update(
-        self, run: Run, read: Sequence[UnreadEvent], kept: UnreadEvent | None = None
+        self,
+        run: Run,
+        read: Sequence[UnreadEvent],
+        kept: UnreadEvent | None = None,
+        *,
+        store: RunStore | None = None,
+        inbox: Inbox | None = None,
     ) -> Run:
-        claims = self._claims
-        if claims.inbox is None or not (read or kept):
-            saved = claims.store.update(run)
+        if store is None:
+            store, inbox = self._claims.store, self._claims.inbox
+        if inbox is None or not (read or kept):
+            saved = store.update(run)
         else:
             assert self.run is not None
             run = run.changed(unread=self.run.unread)
             if kept is None:
-                saved = claims.inbox.update_read(run, read)
+                saved = inbox.update_read(run, read)
             else:
-                saved = claims.inbox.update_read(run, read, kept=kept)
+                saved = inbox.update_read(run, read, kept=kept)
         # For whoever delivers it; no store returns it.
         return saved.changed(outgoing=run.outgoing) if run.outgoing else saved
 

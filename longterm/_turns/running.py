@@ -24,6 +24,7 @@ from longterm._turns.waits import end_of_wait, is_over, keep_wait
 from longterm.clock import Clock
 from longterm.errors import InvalidValue
 from longterm.run import Run, RunState
+from longterm.store.base import RunStore
 
 _log = logging.getLogger("longterm")
 
@@ -46,7 +47,7 @@ class Running:
         self._claims = claims
         self._max_bytes = max_bytes
         self._on_turn = on_turn
-        self._steps = Steps(clock, attempts, self._save_on, max_bytes=max_bytes)
+        self._steps = Steps(clock, attempts, self, max_bytes=max_bytes)
         self.on_failure: Callable[[Run], object] = lambda run: None
         """Called with a run that was saved for its caller, to whom an exception is then raised."""
         self.aon_failure: Callable[[Run], Awaitable[object]] | None = None
@@ -131,7 +132,7 @@ class Running:
         elif wait.event_id == STEP:
             return self._steps.run(claim, attempt, outcome)
         elif wait.event_id == CHECKPOINT:
-            self._save_on(claim, attempt, outcome)
+            self.save_on(claim, attempt, outcome)
             unread = claim.read_next()
             found = None if unread is None else self._attempts.result_of(unread)
             result = end_of_wait(found, wait.event_id, frames[-1].slots)
@@ -150,11 +151,21 @@ class Running:
             return await self._steps.arun(claim, attempt, outcome)
         return bool(await claim.in_thread(self._ends_now, claim, attempt, outcome))
 
-    def _save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
+    def save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
         """Save a run in the middle of its turn."""
-        attempt.run = claim.save_on(self._after(attempt, outcome, is_on=True))
+        self._note_saved(attempt, claim.save_on(self._after(attempt, outcome, is_on=True)))
+
+    def save_in(
+        self, view: RunStore, claim: Claim, attempt: Attempt, outcome: Suspended
+    ) -> Callable[[], None]:
+        """Save a run in the middle of its turn, in a transaction; return what to do after that."""
+        saved = claim.save_in(view, self._after(attempt, outcome, is_on=True))
+        return lambda: self._note_saved(attempt, claim.note_saved(saved))
+
+    def _note_saved(self, attempt: Attempt, saved: Run) -> None:
+        attempt.run = saved
         if attempt.outgoing is not None:
-            attempt.outgoing.saved(attempt.run)
+            attempt.outgoing.saved(saved)
         attempt.before_failure = None
 
     def _polled(

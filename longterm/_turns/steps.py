@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from types import CodeType
-from typing import Final
+from typing import Final, Protocol
 
 from longterm._flows.run_turn import Suspended
 from longterm._flows.steps import StepCall, StepTurn, StepWait
@@ -21,7 +21,7 @@ from longterm._flows.wait_result import StepResult, WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim
-from longterm._turns.exactly_once import PAUSE, Work
+from longterm._turns.exactly_once import PAUSE, NotSaved, Work, WorkWithRun
 from longterm._turns.step_records import described, gone_on, keep_end, keep_pending
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import add_note, after_turn
@@ -29,6 +29,7 @@ from longterm.clock import Clock, SystemClock
 from longterm.errors import CannotStore, Retry, in_bytes
 from longterm.frame import Frame
 from longterm.run import Run
+from longterm.store.base import RunStore
 
 _log = logging.getLogger("longterm")
 
@@ -40,6 +41,20 @@ _SLICE: Final = 1.0
 """Seconds after which a pause looks whether the run was cancelled."""
 
 
+class Saves(Protocol):
+    """What saves turns in their middle."""
+
+    def save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
+        """Save a run."""
+        ...
+
+    def save_in(
+        self, view: RunStore, claim: Claim, attempt: Attempt, outcome: Suspended
+    ) -> Callable[[], None]:
+        """Save a run in a transaction, and return what to do once that is committed."""
+        ...
+
+
 class Steps:
     """Runs the steps of one engine."""
 
@@ -47,14 +62,14 @@ class Steps:
         self,
         clock: Clock,
         attempts: Attempts,
-        save: Callable[[Claim, Attempt, Suspended], None],
+        saves: Saves,
         *,
         max_bytes: int,
     ) -> None:
-        """Save turns by `save`, in their middle; none leaves more than some bytes."""
+        """Have turns saved in their middle; none leaves more than some bytes."""
         self._clock = clock
         self._attempts = attempts
-        self._save = save
+        self._saves = saves
         self._max_bytes = max_bytes
         self._large: set[str] = set()
 
@@ -68,7 +83,11 @@ class Steps:
             self._rest(outcome, timedelta(0))
             return False
         while call is not None:
-            end = _tried(attempt, call)
+            end, after_commit = self._try(claim, attempt, outcome, call)
+            if after_commit is not None:
+                after_commit()
+                self._go_on(attempt, outcome, end)
+                return True
             pause = self._pause_after(attempt.run, call, end)
             if pause is None:
                 self._keep(claim, attempt, outcome, end)
@@ -91,7 +110,17 @@ class Steps:
             self._rest(outcome, timedelta(0))
             return False
         while call is not None:
-            end = await _atried(attempt, call)
+            after_commit = None
+            if call.step.db is None or call.step.is_async:
+                end = await _atried(attempt, call)
+            elif tried := await claim.in_thread(self._try, claim, attempt, outcome, call):
+                end, after_commit = tried
+            else:
+                break
+            if after_commit is not None:
+                after_commit()
+                self._go_on(attempt, outcome, end)
+                return True
             pause = self._pause_after(attempt.run, call, end)
             if pause is None:
                 await claim.in_thread(self._keep, claim, attempt, outcome, end)
@@ -143,7 +172,7 @@ class Steps:
             call.before = pending.stack
         if call.step.at_most_once and not needs_slot(attempt, outcome):
             keep_pending(outcome.frames, call, is_begun=True)
-            self._save(claim, attempt, outcome)
+            self._saves.save_on(claim, attempt, outcome)
         return call
 
     def _look_at_size(self, pending: Run) -> None:
@@ -156,6 +185,40 @@ class Steps:
                 "large elsewhere, or spawn the steps: a child has frames of its own)",
                 *(pending.flow, in_bytes(size)),
             )
+
+    def _try(
+        self, claim: Claim, attempt: Attempt, outcome: Suspended, call: StepCall
+    ) -> tuple[StepResult, Callable[[], None] | None]:
+        """Make a call of a step once; return what came of it.
+
+        Also what is to be done if the run was saved with it, in the step's own transaction.
+        """
+        db, store = call.step.db, claim.store
+        has_flow = outcome.frames[0].point != 0  # else the run ends with the step
+        try:
+            is_joined = has_flow and db is not None and db.joins(store)
+        except Exception as error:
+            assert db is not None
+            if not db.is_unreachable(error):
+                raise
+            # If it is another database, a process that has died may have done it there.
+            call.is_unknown = True
+            return StepResult(error=error), None
+        if db is None or not is_joined:
+            return _tried(attempt, call), None
+
+        def save(view: RunStore, end: WaitResult) -> Callable[[], None]:
+            keep_end(outcome.frames, call, end)
+            give_slot_back(attempt, outcome)
+            return self._saves.save_in(view, claim, attempt, outcome)
+
+        work = WorkWithRun(db, call, store, save)
+        try:
+            return _tried(attempt, call, work), work.after_commit
+        except NotSaved as error:
+            if error.is_unknown:
+                claim.lose()
+            raise error.reason from error.reason.__cause__
 
     def _pause_after(self, run: Run, call: StepCall, end: WaitResult) -> timedelta | None:
         """Return how long to wait before the next attempt; None: there is none.
@@ -210,7 +273,7 @@ class Steps:
             return
         keep_end(outcome.frames, wait.call, end)
         try:
-            self._save(claim, attempt, outcome)
+            self._saves.save_on(claim, attempt, outcome)
         except CannotStore as error:
             if end.error is None:
                 attempt.fails_by = error
@@ -264,7 +327,7 @@ def give_slot_back(attempt: Attempt, outcome: Suspended) -> None:
         attempt.run = attempt.run.changed(queue=None, partition="")
 
 
-def _tried(attempt: Attempt, call: StepCall) -> StepResult:
+def _tried(attempt: Attempt, call: StepCall, work: WorkWithRun | None = None) -> StepResult:
     """Make a call of a step once, in a context of its own.
 
     Raises:
@@ -273,7 +336,7 @@ def _tried(attempt: Attempt, call: StepCall) -> StepResult:
     """
     turn, db = StepTurn(attempt, call), call.step.db
     context = context_of_turn(turn)
-    function = call.step.function if db is None else Work(db, call, turn)
+    function = work or (call.step.function if db is None else Work(db, call, turn))
     try:
         end = StepResult(context.run(function, *call.args, **call.kwargs))
     except Exception as error:

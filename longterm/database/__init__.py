@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from longterm._codec import decode, encode
 from longterm._names import is_text
@@ -17,6 +18,7 @@ from longterm.database import _table
 from longterm.database._adapter import (
     Rows,
     ended_by_function,
+    is_forbidden,
     is_lost,
     is_made_already,
     is_missing_table,
@@ -29,7 +31,10 @@ from longterm.errors import (
     InvalidDeliveryKey,
     NotStorable,
     StoreError,
+    WrongConnection,
 )
+from longterm.store.base import RunStore, takes
+from longterm.store.within import HasTarget, Within, driver_connection
 
 __all__ = ["Database"]
 
@@ -61,12 +66,14 @@ class Database:
                 `postgresql://host/shop`, `django:default`); a function without arguments that opens
                 a connection of `sqlite3` or psycopg; psycopg's `ConnectionPool` or
                 `AsyncConnectionPool`; SQLAlchemy's Engine, sessionmaker, AsyncEngine or
-                async_sessionmaker; one of Django's connections.
+                async_sessionmaker; one of Django's connections; the store of an engine.
 
         Raises:
             StoreError: it is none of these.
         """
-        self._adapter = adapter_of(target)
+        self._target = target.target if isinstance(target, HasTarget) else target
+        self._adapter = adapter_of(self._target)
+        self._joined: WeakKeyDictionary[RunStore, bool] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<Database: {self._adapter.place}>"
@@ -179,13 +186,65 @@ class Database:
             begun.check_open()
         return value
 
-    def _with_retries(self, attempt: Callable[[], T]) -> T:
-        """Make an attempt, and others if that was or may be undone by no fault of its own."""
+    def joins(self, store: RunStore) -> bool:
+        """Tell whether a store's runs are in this very database, so that both can commit together.
+
+        The store compares what a connection of this says of its database with its own; once.
+        """
+        if not (self.takes_sync and isinstance(store, Within)):
+            return False
+        known = self._joined.get(store)
+        if known is None:
+            known = self._joined[store] = self._is_of(store)
+        return known
+
+    def _is_of(self, store: Within) -> bool:
+        if isinstance(store, HasTarget) and store.target is self._target:
+            return True  # such as a pool, which may have one connection only
+        with self._adapter.begin() as begun:
+            try:
+                store.within(driver_connection(begun.tx))
+            except WrongConnection:
+                return False
+            except StoreError as error:
+                if not is_forbidden(error):
+                    raise
+                return False
+        return True
+
+    def call_with_run(
+        self, store: Any, function: Callable[[Any], T], save: Callable[[RunStore, T], None]
+    ) -> T:
+        """Call a function in a transaction, and save a run in it by a view of its store.
+
+        Raises:
+            CommitUnknown: the connection was lost in the commit.
+        """
+        commit = _Commit("the step and its run")
+        known = {"is_known": True} if takes(store.within, "is_known") else {}
+
+        def attempt() -> T:
+            with commit, self._adapter.begin() as begun:
+                view = store.within(driver_connection(begun.tx), **known)
+                value = function(begun.tx)
+                begun.check_open()
+                save(view, value)
+                commit.has_begun = True
+            return value
+
+        return self._with_retries(attempt, may_repeat=False)
+
+    def _with_retries(self, attempt: Callable[[], T], *, may_repeat: bool = True) -> T:
+        """Make an attempt, and others if that was undone by no fault of its own.
+
+        Also if it only may be undone, where it may be repeated.
+        """
         for _ in range(_RETRIES):
             try:
                 return attempt()
             except Exception as error:
-                if not is_transient(error):
+                is_unknown = isinstance(error, CommitUnknown)
+                if not is_transient(error) or (is_unknown and not may_repeat):
                     raise
         return attempt()
 

@@ -23,6 +23,7 @@ _BUSY: Final = frozenset({5, 6})
 _LOST: Final = ("08", "57P")
 """How the codes begin of a connection that has ended, by itself or by the server's hand."""
 
+_NO_RIGHT: Final = "42501"
 _NO_TABLE: Final = "42P01"
 _MADE_BY_ANOTHER: Final = frozenset({"23505", "42P07"})
 _DEPTH: Final = 5
@@ -131,6 +132,11 @@ def _is_of_driver(error: BaseException) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     is_of_pool = is_made_by(error, "sqlalchemy.exc", "TimeoutError")
     return is_of_pool or not names.isdisjoint(("OperationalError", "InterfaceError"))
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Tell whether a role may not do what it was to do."""
+    return any(_sqlstate(each) == _NO_RIGHT for each in _with_causes(error))
 
 
 def is_missing_table(error: BaseException) -> bool:

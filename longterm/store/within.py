@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from longterm.errors import WrongConnection
 from longterm.store.base import RunStore
 
-__all__ = ["Within", "driver_connection"]
+__all__ = ["HasTarget", "Within", "driver_connection"]
 
 
 @runtime_checkable
@@ -32,6 +32,16 @@ class Within(Protocol):
             WrongConnection: it is none of the driver's, or not to the database of this store. Also
                 raised by a step, if no transaction is open then.
         """
+        ...
+
+
+@runtime_checkable
+class HasTarget(Protocol):
+    """A store that can tell where its runs are."""
+
+    @property
+    def target(self) -> Any:
+        """What a `Database` is made of that works where the runs are: a path, address or pool."""
         ...
 
 

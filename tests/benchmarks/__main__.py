@@ -19,8 +19,8 @@ DEFAULT = [
     *("turn", "events", "waits", "callers", "frames", "memory", "startup", "bodies", "codec"),
     "compile",
 ]
-BY_NAME_ONLY = ["million"]
-"""What takes so long that it must be asked for."""
+BY_NAME_ONLY = ["million", "steps"]
+"""What takes long, or wants something installed, so that it must be asked for."""
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"{', '.join(DEFAULT)} (all these unless named); million (takes long)",
+        help=f"{', '.join(DEFAULT)} (all these unless named); {', '.join(BY_NAME_ONLY)}",
     )
     parser.add_argument("--quick", action="store_true", help="few repeats, for trying")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")

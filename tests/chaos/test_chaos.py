@@ -77,6 +77,24 @@ def test_a_process_that_dies_at_any_call_has_lost_and_doubled_nothing(kind, call
     assert all(counts[caller] > 30 for caller in callers), counts
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("sqlite", ["--callers", "process_event", "worker"]),
+        ("postgres", ["--callers", "aprocess_event"]),
+        ("sqlite", ["--own", "--callers", "aprocess_event"]),
+        ("postgres", ["--own", "--callers", "process_event"]),
+    ],
+)
+def test_a_process_that_dies_in_a_step_has_done_it_once(kind, options):
+    if kind == "postgres":
+        binaries_or_skip()
+
+    counts = counts_of("tests.chaos.step_kills", kind, *options)
+
+    assert all(count > 8 for count in list(counts.values())[1:]), counts
+
+
 def test_races_have_one_winner(store):
     stores = [open_store(store[0]) for _ in range(4)]
 

@@ -96,6 +96,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         check_synchronous_commit(synchronous_commit)
+        self.target: Any = conninfo
         self._clock, self._schema = clock, named = ServerClock(), Schema(schema)
         server = Server(
             conninfo,
@@ -134,6 +135,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
 
         check_synchronous_commit(synchronous_commit)
         store = cls.__new__(cls)
+        store.target = pool
         store._clock, store._schema = ServerClock(), Schema(schema)
         borrowed = BorrowedPool(pool, store._schema, synchronous_commit)
         database = Database(borrowed, borrowed.place, store._schema, wait_seconds, migrate=migrate)
@@ -359,10 +361,10 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             self._clock.note(Reading(asked_at, server, time()))
         return self._clock.ahead
 
-    def within(self, connection: object) -> PostgresStore:
+    def within(self, connection: object, *, is_known: bool = False) -> PostgresStore:
         from longterm.store.postgres._within import PostgresWithin  # for few
 
-        return PostgresWithin(self, connection)
+        return PostgresWithin(self, connection, is_known=is_known)
 
     def migrate(self) -> int:
         return self._database.on_connection(

@@ -23,8 +23,8 @@ from longterm.store.postgres._store import PostgresStore, fail
 class PostgresWithin(PostgresStore):
     """A view of a store, whose steps are part of a transaction."""
 
-    def __init__(self, store: PostgresStore, theirs: object) -> None:
-        """Check that a connection is to the database of a store.
+    def __init__(self, store: PostgresStore, theirs: object, *, is_known: bool = False) -> None:
+        """Check that a connection is to the database of a store, unless that is known.
 
         Raises:
             WrongConnection: it is none of psycopg's, or to another database.
@@ -36,7 +36,8 @@ class PostgresWithin(PostgresStore):
             )
         self._schema, self._clock, self._listener = store._schema, store._clock, store._listener
         self._database = database = _TheirDatabase(theirs, store._database, store._schema)
-        database.check_is_the_same(store._database)
+        if not is_known:
+            database.check_is_the_same(store._database)
         self._unreadable = Unreadable(Rows(has_types=True), partial(fail, database))
 
 

@@ -342,6 +342,10 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
         self.get(run.id)  # raises if there is no such run
         return False
 
+    @property
+    def target(self) -> str:
+        return f"sqlite:///{self.path}"
+
     def within(self, connection: object) -> SQLiteStore:
         from longterm.store.sqlite._within import SQLiteWithin  # for few
 
