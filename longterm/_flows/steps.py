@@ -51,8 +51,15 @@ _JITTER: Final = 0.2
 class HasTransactions(Protocol):
     """What a step's `db` is: `longterm.database.Database`."""
 
-    takes_sync: bool
-    takes_async: bool
+    @property
+    def takes_sync(self) -> bool:
+        """Whether plain functions can be given a transaction of it."""
+        ...
+
+    @property
+    def takes_async(self) -> bool:
+        """Whether `async def` functions can be."""
+        ...
 
     def call(self, function: Callable[[Any], T], /) -> T:
         """Call a function in a transaction, and commit that."""

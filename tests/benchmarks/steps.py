@@ -31,6 +31,7 @@ STEPS, FEW_STEPS = 20, 5
 """How many steps a call takes; of those that hold much, fewer."""
 BARE, BARE_ONCE = "bare, one UPDATE", "bare, one transaction with its key"
 OURS, OURS_ONCE = "longterm, @step", "longterm, @step(db=…)"
+OURS_OWN = "longterm, @step(db=…), the run with it"
 SIZES = {"1 kB": 1_000, "10 kB": 10_000, "100 kB": 100_000, "1 MB": 1_000_000}
 
 Side = Callable[[int], object]
@@ -54,6 +55,10 @@ class Books:
         return cls.pool.connection()
 
 
+class Own(Books):
+    """The same where the runs are."""
+
+
 @step
 def advance(total: int) -> int:
     """Do nothing that takes time."""
@@ -70,6 +75,20 @@ def book_in_file(tx: Any, total: int) -> int:
 @step(db=Database(Books))
 def book_on_server(tx: Any, total: int) -> int:
     """Write a row."""
+    tx.execute("INSERT INTO bookings VALUES (%s)", (total,))
+    return total + 1
+
+
+@step(db=Database(Own.open))
+def book_beside_file(tx: Any, total: int) -> int:
+    """Write a row where the run is."""
+    tx.execute("INSERT INTO bookings VALUES (?)", (total,))
+    return total + 1
+
+
+@step(db=Database(Own))
+def book_beside_server(tx: Any, total: int) -> int:
+    """Write a row where the run is."""
     tx.execute("INSERT INTO bookings VALUES (%s)", (total,))
     return total + 1
 
@@ -98,6 +117,24 @@ def booking_on_server(count: int, padding: str) -> tuple[int, int]:
     total = 0
     for _ in range(count):
         total = book_on_server(total)
+    return total, len(padding)
+
+
+@deflow
+def booking_beside_file(count: int, padding: str) -> tuple[int, int]:
+    """Write so many rows, each in a step."""
+    total = 0
+    for _ in range(count):
+        total = book_beside_file(total)
+    return total, len(padding)
+
+
+@deflow
+def booking_beside_server(count: int, padding: str) -> tuple[int, int]:
+    """Write so many rows, each in a step."""
+    total = 0
+    for _ in range(count):
+        total = book_beside_server(total)
     return total, len(padding)
 
 
@@ -237,25 +274,28 @@ def places(kind: str) -> Iterator[Place]:
 
 def our_sides(place: Place, opened: ExitStack) -> dict[str, Side]:
     """Return the floors and longterm."""
-    engine = Engine(opened.enter_context(open_store(place.url("runs"))))
-    for name in ("bare", "ledger"):
+    store = opened.enter_context(open_store(place.url("runs")))
+    store.migrate()  # type: ignore[attr-defined]
+    engine = Engine(store)
+    for name in ("bare", "ledger", "runs"):
         place.make_bookings(name)
     bare = opened.enter_context(closing(place.connect("bare")))
     flow: Any = booking_in_file
+    own: Any = booking_beside_file
     if place.server is None:
         with closing(place.connect("ledger")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         bare.execute("PRAGMA journal_mode = WAL")
         bare.execute("PRAGMA synchronous = FULL")
-        Books.path = place.file("ledger")
+        Books.path, Own.path = place.file("ledger"), place.file("runs")
         Database(Books.path).migrate()
     else:
         from psycopg_pool import ConnectionPool
 
-        flow = booking_on_server
-        Books.pool = opened.enter_context(
-            ConnectionPool(place.url("ledger"), min_size=1, open=True)
-        )
+        flow, own = booking_on_server, booking_beside_server
+        for books, name in ((Books, "ledger"), (Own, "runs")):
+            pool = ConnectionPool(place.url(name), min_size=1, open=True)
+            books.pool = opened.enter_context(pool)
         Database(Books.pool).migrate()
     mark = "?" if place.server is None else "%s"
     return {
@@ -263,6 +303,7 @@ def our_sides(place: Place, opened: ExitStack) -> dict[str, Side]:
         OURS: lambda count: engine.start_flow(advancing, count, PADDING),
         BARE_ONCE: transactions(bare, mark),
         OURS_ONCE: lambda count: engine.start_flow(flow, count, PADDING),
+        OURS_OWN: lambda count: engine.start_flow(own, count, PADDING),
     }
 
 

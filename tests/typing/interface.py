@@ -31,6 +31,7 @@ from longterm import (
     step_key,
     suspend,
 )
+from longterm.database import Database
 
 
 @deflow
@@ -166,6 +167,18 @@ gather(vote)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 assert_type(now(), datetime)
 assert_type(current_run(), CurrentRun)
+
+ledger = Database("books.db")
+
+
+@step(db=ledger, max_attempts=3)
+def book(tx: Any, item: str) -> int:
+    return 1
+
+
+assert_type(book("tea"), int)
+assert_type(ledger.once("key", lambda tx: "tea"), str)
+book(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 sleep(datetime.now(UTC))
 sleep(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
