@@ -111,6 +111,9 @@ class Inbox(Protocol):
         the same step, before all others: its number is 0, or below the lowest. The run keeps its
         key as `post` does.
 
+        The delivery that `kept_key` names, or the event that is kept, may have been posted since
+        the claim, with an equal digest: then it is taken out, or not put in again. So by `update`.
+
         `run.unread` is what the claimant has last seen there, and holds the name of each. More may
         have been posted since, which only adds to the end.
         """

@@ -16,6 +16,7 @@ from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store._memory_queues import MemoryQueues
+from longterm.store._same_delivery import sent_too
 from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import asked_facts, write_facts
@@ -341,6 +342,10 @@ class MemoryStore(MemoryQueues):
         # No number of a claim is needed: nothing gives a turn of a dict out twice.
         if stored.state is not _RUNNING or stored.turn != run.turn:
             raise ClaimLost(run.id, run.turn)
+        if stored.unread and (failed is not None or kept_key(run) is not None):
+            inbox = self._inbox[run.id].values()
+            unread_now = [event for event in inbox if event.encoded_refusal is None]
+            read, failed = sent_too(run, read, failed, unread_now)
         if stored.unread or run.unread:
             unread = list(stored.unread)
             for event in read:

@@ -14,7 +14,7 @@ import pytest
 from longterm.run import RunState
 from longterm.store.base import RunStore
 from longterm.store.inbox import Inbox
-from longterm.testing._inbox_contract import able, claim_one, letter
+from longterm.testing._inbox_contract import able, claim_one, keys, letter
 from longterm.testing._races import race
 from longterm.testing._sample_runs import LATER, MINUTE, NOON, plain, suspended_run
 
@@ -150,3 +150,64 @@ class UnreadContract:
             race([save, post] if number % 2 else [post, save])
 
             assert [run.id for run in able(inbox)] == [run_id]
+
+    def test_a_delivery_that_is_posted_during_its_own_turn_is_read_with_that(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        claimed = keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER)
+        assert claimed is not None
+        others = replace(letter("number", "a", "r1"), key="c", digest="d")
+        for event in (letter("name", "b"), letter("number", "a"), others):
+            inbox.post(event, limit=9)
+        begun = claimed.changed(delivery="a", delivery_digest="digest of a", updated_at=NOON)
+
+        saved = store.update(begun.changed(state=RunState.SUSPENDED, claimed_until=None))
+
+        assert saved.unread == store.get("r1").unread == ("name", "number")
+        assert [event.key for event in inbox.unread("r1")] == ["b", "c"]
+        assert keys(store).digest_for_key("r1", "a") == "digest of a"
+
+    def test_a_delivery_that_is_posted_while_its_own_turn_reads_another(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        inbox.post(letter("name", "b"), limit=9)
+        claimed = keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER)
+        assert claimed is not None
+        (read,) = inbox.unread("r1")
+        inbox.post(letter("number", "a"), limit=9)
+        begun = claimed.changed(delivery="a", delivery_digest="digest of a", updated_at=NOON)
+
+        saved = inbox.update_read(begun.changed(state=RunState.SUSPENDED), [read])
+
+        assert saved.unread == store.get("r1").unread == ()
+        assert inbox.unread("r1") == []
+
+    def test_another_delivery_under_the_key_of_a_turn_is_not_lost(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        claimed = keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER)
+        assert claimed is not None
+        inbox.post(letter("number", "a"), limit=9)
+        begun = claimed.changed(delivery="a", delivery_digest="of another", updated_at=NOON)
+
+        saved = store.update(begun.changed(state=RunState.SUSPENDED))
+
+        assert saved.unread == ("number",)
+        assert [event.digest for event in inbox.unread("r1")] == ["digest of a"]
+
+    def test_a_delivery_that_is_posted_during_its_turn_that_fails_is_kept_once(
+        self, store: RunStore, inbox: Inbox
+    ) -> None:
+        store.create(suspended_run())
+        claimed = keys(store).claim_for_key("r1", "number", "a", now=NOON, until=LATER)
+        assert claimed is not None
+        inbox.post(letter("number", "a"), limit=9)
+        failed = claimed.changed(state=RunState.FAILED, claimed_until=None, updated_at=NOON)
+
+        saved = inbox.update_read(failed, [], kept=letter("number", "a"))
+
+        assert saved.unread == store.get("r1").unread == ("number",)
+        assert [event.number for event in inbox.unread("r1")] == [1]

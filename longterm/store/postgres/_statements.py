@@ -85,8 +85,13 @@ CLAIM_FOR_KEY: Final[LiteralString] = CLAIM.replace(
     " RETURNING",
     " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s) RETURNING",
 )
+# One that keeps a key is taken only while the inbox is as its claimant has seen it: this very
+# delivery may have been posted since. What another table has at that moment no statement sees that
+# has waited for the row.
+_AS_SEEN: Final[LiteralString] = "state = 'running' AND unread = %s"
+_SAVE_AS_SEEN: Final[LiteralString] = SAVE.replace("state = 'running'", _AS_SEEN)
 SAVE_WITH_KEY: Final[LiteralString] = (
-    f"WITH saved AS ({SAVE}), kept AS ("
+    f"WITH saved AS ({_SAVE_AS_SEEN}), kept AS ("
     "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved"
     " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved"
@@ -168,13 +173,14 @@ SAVE_READ: Final[LiteralString] = (
     + "), gone AS (DELETE FROM longterm.inbox USING saved WHERE run = %s AND number = ANY (%s))"
     " SELECT * FROM saved"
 )
-SAVE_READ_WITH_KEY: Final[LiteralString] = SAVE_READ.replace(
+_SAVE_READ_AS_SEEN: Final[LiteralString] = SAVE_READ.replace("state = 'running'", _AS_SEEN)
+SAVE_READ_WITH_KEY: Final[LiteralString] = _SAVE_READ_AS_SEEN.replace(
     " SELECT * FROM saved",
     ", kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved"
     " ON CONFLICT (run, key) DO UPDATE SET taken_at = excluded.taken_at) SELECT * FROM saved",
 )
-SAVE_AND_KEEP: Final[LiteralString] = SAVE_READ.replace(
+SAVE_AND_KEEP: Final[LiteralString] = _SAVE_READ_AS_SEEN.replace(
     " SELECT * FROM saved",
     f", put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES}) SELECT %s,"
     " (SELECT least(1, min(number)) - 1 FROM longterm.inbox WHERE run = %s),"

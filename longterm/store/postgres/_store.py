@@ -18,16 +18,14 @@ from longterm._event_names import START
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
-from longterm.store._event_rows import checksum_of
 from longterm.store._rows import (
     Rows,
     as_saved,
-    changing,
     in_order_of_deadlines,
     released_columns,
     rewritten_columns,
-    unread_after,
 )
+from longterm.store._same_delivery import sent_too
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.positions import PositionCount, counts_of
@@ -38,12 +36,13 @@ try:
     from longterm.store.postgres._connection import Reading, check_synchronous_commit
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
-    from longterm.store.postgres._inbox import PostgresInbox, columns_of_refused
+    from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
-    from longterm.store.postgres._outbox import PostgresOutbox, columns_of_messages
+    from longterm.store.postgres._outbox import PostgresOutbox
     from longterm.store.postgres._pool import ConnectionPool, HasConnections
     from longterm.store.postgres._queues import PostgresQueues
+    from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
 except ImportError as error:
@@ -188,35 +187,13 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
         self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
     ) -> Run:
         operation = f"save run {run.id!r}"
-        kept = kept_key(run)
         goes_on = bool(read) and run.state is RunState.RUNNING
-        made = run.changed(claim=new_claim()) if goes_on else run
-        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
-        refused = [event for event in read if event.encoded_refusal is not None]
-        numbers = [event.number for event in read if event.encoded_refusal is None]
-        if failed is not None:
-            statement, kept = sql.SAVE_AND_KEEP, None
-            key = (failed.key, failed.digest, failed.sent_at)
-            parameters = (
-                *(*unread_after(run, read, failed), made.claim, *parameters, run.id, numbers),
-                *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
-                *(run.id, *key),
-            )
-        elif not read:
-            statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
-        else:
-            statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
-            parameters = (*unread_after(run, read), made.claim, *parameters, run.id, numbers)
-        parameters = (*parameters, *(kept or ()))
-        if refused:
-            statement = sql.refusing(statement)
-            parameters = (*parameters, *columns_of_refused(refused), run.id)
-        if run.outgoing:
-            statement = sql.sending(statement)
-            parameters = (*parameters, *columns_of_messages(run))
+        claim = new_claim() if goes_on else run.claim
         is_repeated = False
         while True:
+            statement, parameters = save_statement(_ROWS.row_of(run), run, claim, read, failed)
             answer = self._database.execute(statement, parameters, operation)
+            made = run.changed(claim=claim)
             if answer.rows:
                 return as_saved(made, answer.rows[0][0])
             is_repeated = is_repeated or answer.is_repeated
@@ -226,10 +203,16 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
             is_made = is_own and stored.changed(claimed_until=run.claimed_until) == run
             if is_made and stored.claim == made.claim:
                 return made.changed(unread=stored.unread, outgoing=())
-            # If it is still to be saved, a standby that did not have it took over in between.
-            is_ours = is_own and stored.claim == run.claim
-            if not (is_ours and stored.state is RunState.RUNNING):
+            is_ours = (stored.turn, stored.claim) == (run.turn, run.claim)
+            if not is_ours or stored.state is not RunState.RUNNING:
                 break
+            if stored.unread != run.unread:  # so more has been posted
+                run = run.changed(unread=stored.unread)
+                unread = self.unread(run.id, limit=len(stored.unread))
+                read, failed = sent_too(run, read, failed, unread)
+            elif not is_repeated:
+                break
+            # Else a standby that did not have it took over in between.
         if is_repeated and stored.turn > run.turn:
             raise StoreError(
                 f"cannot tell whether turn {run.turn} was saved: {operation} in "

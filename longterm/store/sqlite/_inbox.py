@@ -14,8 +14,9 @@ from longterm.run import Run
 from longterm.store._event_rows import COLUMNS, READ, checksum_of, event_of
 from longterm.store._rows import COLUMNS as RUN_COLUMNS
 from longterm.store._rows import json_text, moment_text, unread_after
+from longterm.store._same_delivery import sent_too
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import new_claim
+from longterm.store.base import kept_key, new_claim
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 from longterm.store.sqlite._connection import Connection, whole
 from longterm.store.sqlite._writer import Writer
@@ -199,6 +200,9 @@ def take_out(
 
     One that was refused stays. One that is kept after its turn has failed is put before all others.
     """
+    if kept is not None or kept_key(run) is not None:
+        rows = connection.execute(_UNREAD_OF_ANY, (run.id, BEFORE_ALL, -1)).fetchall()
+        read, kept = sent_too(run, read, kept, map(event_of, rows))
     for event in read:
         if event.encoded_refusal is None:
             connection.execute(_TAKE_OUT, (run.id, event.number))

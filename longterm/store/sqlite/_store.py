@@ -240,9 +240,9 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
                 _keep_key(connection, kept)
             if saved and run.outgoing:
                 put_messages(connection, run)
-            if not saved or not (read or failed):
+            if not saved or not (read or failed or (kept and saved[0][0])):
                 return saved
-            return take_out(connection, run, read, failed)
+            return take_out(connection, as_saved(run, saved[0][0]), read, failed)
 
         is_alone = kept is None and not read and failed is None and not run.outgoing
         step = save if is_alone else whole(save_with_more)

@@ -1,0 +1,66 @@
+"""The statement that saves a run, with all that belongs to the same step, and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from longterm._event_names import written_unread
+from longterm._later import later
+from longterm.run import Run
+from longterm.store._event_rows import checksum_of
+from longterm.store._rows import changing, unread_after
+from longterm.store.base import kept_key
+from longterm.store.postgres import _statements as sql
+from longterm.store.postgres._inbox import columns_of_refused
+from longterm.store.postgres._outbox import columns_of_messages
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
+
+
+def save_statement(
+    row: Sequence[Any],
+    run: Run,
+    claim: int | None,
+    read: Sequence[UnreadEvent],
+    failed: UnreadEvent | None,
+) -> tuple[LiteralString, tuple[object, ...]]:
+    """Return the statement that saves a run, and its parameters.
+
+    Args:
+        row: what is written of the run.
+        run: the run; its `unread` is what the statement takes to be in the inbox.
+        claim: the number of the claim from then on, where the turn goes on and has read.
+        read: the events of the inbox that the turn has read.
+        failed: the event that is put back, since its turn has failed.
+    """
+    kept = None if failed is not None else kept_key(run)
+    parameters: tuple[object, ...] = (*changing(row), run.id, run.turn, run.claim)
+    if kept is not None or failed is not None:
+        parameters = (*parameters, written_unread(run.unread))
+    refused = [event for event in read if event.encoded_refusal is not None]
+    numbers = [event.number for event in read if event.encoded_refusal is None]
+    if failed is not None:
+        statement = sql.SAVE_AND_KEEP
+        key = (failed.key, failed.digest, failed.sent_at)
+        parameters = (
+            *(*unread_after(run, read, failed), claim, *parameters, run.id, numbers),
+            *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
+            *(run.id, *key),
+        )
+    elif read:
+        statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
+        parameters = (*unread_after(run, read), claim, *parameters, run.id, numbers)
+    else:
+        statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
+    parameters = (*parameters, *(kept or ()))
+    if refused:
+        statement = sql.refusing(statement)
+        parameters = (*parameters, *columns_of_refused(refused), run.id)
+    if run.outgoing:
+        statement = sql.sending(statement)
+        parameters = (*parameters, *columns_of_messages(run))
+    return statement, parameters
