@@ -138,7 +138,10 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = ("_listener", "_now", "index", "pending", "responses", "run", "steps", "task")
+    __slots__ = (
+        *("_listener", "_now", "index", "pending", "progress"),
+        *("responses", "run", "steps", "task"),
+    )
     has_steps = True
     step_key = None
 
@@ -152,6 +155,8 @@ class LiveTurn:
         self.pending: Suspend | None = None
         self.steps = 0
         """How many steps the run has begun."""
+        self.progress: Callable[[], str] | None = None
+        """Says, for people, what the turn is at; None: it runs the code of its flow."""
         self.task: object = None
         """The asyncio task that the turn runs in, if the flow is an `async def`."""
 

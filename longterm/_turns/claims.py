@@ -243,7 +243,7 @@ class Claim:
     sent: tuple[Message, ...] = ()
     """What was sent to others before the turn's last checkpoint, and by turns of the same call."""
     turn: LiveTurn | None = None
-    """What its flow has said and set so far, once a worker's turn has begun."""
+    """What its flow has said and set so far, and what it is at, once the turn has begun."""
 
     def __init__(self, claims: Claims, run: Run | None = None) -> None:
         """Hold a run that was claimed, or none yet."""

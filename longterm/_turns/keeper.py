@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import weakref
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from longterm._fork import register_reset
 from longterm.clock import Clock
 from longterm.run import Run
 from longterm.store.base import Leases
+from longterm.store.progress import Progress
+
+if TYPE_CHECKING:
+    from longterm._flows.context import LiveTurn
 
 _RENEWALS: Final = 3
 """How many times a claim is renewed in the time for which it would hold."""
@@ -20,6 +24,7 @@ class Held(Protocol):
     """What has a claimed run in hand."""
 
     run: Run | None
+    turn: LiveTurn | None
 
 
 class Keeper:
@@ -82,9 +87,17 @@ class Keeper:
             if not is_renewed and is_same:
                 self._held.discard(held)
                 warn("run %s: the claim for turn %d was lost, so it is not saved", run.id, run.turn)
+            if is_renewed and claim is not None and claim.turn is not None:
+                self._note(run, claim.turn)
         except Exception as error:
             return error
         return None
+
+    def _note(self, run: Run, turn: LiveTurn) -> None:
+        """Keep for people what a long turn is at."""
+        says, store = turn.progress, self._leases
+        if says is not None and isinstance(store, Progress):
+            store.note_progress(run.id, run.turn, says())
 
     def _start(self) -> None:
         """Start the thread that renews; it ends when the claims are garbage.

@@ -6,17 +6,21 @@ the same steps, each in a method of its own.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeGuard
 
 from longterm._event_names import CHECKPOINT, SCHEDULE, STEP, names_in
 from longterm._flows.continuation import rebuild
 from longterm._flows.run_turn import Completed, Outcome, Suspended, arun_turn, run_turn
+from longterm._flows.steps import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.step_records import described
 from longterm._turns.steps import Steps
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import after_error, after_turn, failed_run, with_facts
@@ -25,6 +29,7 @@ from longterm.clock import Clock
 from longterm.errors import InvalidValue
 from longterm.run import Run, RunState
 from longterm.store.base import RunStore
+from longterm.wait import Wait
 
 _log = logging.getLogger("longterm")
 
@@ -130,7 +135,8 @@ class Running:
         if attempt.postponed is not None:
             result, attempt.postponed = attempt.postponed, None
         elif wait.event_id == STEP:
-            return self._steps.run(claim, attempt, outcome)
+            with _shown(attempt, wait):
+                return self._steps.run(claim, attempt, outcome)
         elif wait.event_id == CHECKPOINT:
             self.save_on(claim, attempt, outcome)
             unread = claim.read_next()
@@ -148,7 +154,8 @@ class Running:
 
     async def _aends_now(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
         if outcome.wait.event_id == STEP and attempt.postponed is None:
-            return await self._steps.arun(claim, attempt, outcome)
+            with _shown(attempt, outcome.wait):
+                return await self._steps.arun(claim, attempt, outcome)
         return bool(await claim.in_thread(self._ends_now, claim, attempt, outcome))
 
     def save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
@@ -199,3 +206,15 @@ def _may_end_now(outcome: Outcome, attempt: Attempt) -> TypeGuard[Suspended]:
     if type(outcome) is not Suspended or outcome.wait.event_id == SCHEDULE:
         return False  # there is no flow of a schedule's that could go on
     return outcome.wait.expires is not None or attempt.postponed is not None
+
+
+@contextmanager
+def _shown(attempt: Attempt, wait: Wait) -> Iterator[None]:
+    """Let the turn say what it is at while it runs a step."""
+    assert isinstance(wait, StepWait)
+    call = wait.call
+    attempt.progress = lambda: json.dumps(described(call))
+    try:
+        yield
+    finally:
+        attempt.progress = None

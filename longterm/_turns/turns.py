@@ -317,7 +317,8 @@ class Turns:
             return run
         if run.delivery is not None:  # it is kept by now, and no later save is to keep it again
             run = run.changed(delivery=None, delivery_digest=None)
-        return self._attempts.first(run, start)
+        claim.turn = attempt = self._attempts.first(run, start)
+        return attempt
 
     def _created(self, start: Start, run: Run, create: Callable[[Run], Run]) -> Run:
         """Create a run; under an id of its caller's, only once."""

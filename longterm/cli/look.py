@@ -22,6 +22,7 @@ from longterm.engine import Engine
 from longterm.errors import CorruptData
 from longterm.run import Run, RunState
 from longterm.store.inbox import Inbox
+from longterm.store.progress import Progress
 from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
@@ -94,11 +95,11 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
         stack = None if text is None else _with_source(text)
         inbox = [_event_as_json(event) for event in _unread(engine, run)]
         refused = [_event_as_json(event) for event in _refused(engine, run)]
-        events = {"inbox": inbox, "refused": refused}
+        events = {"inbox": inbox, "refused": refused, "progress": _progress(engine, run)}
         print(json.dumps({**run.to_dict(), "stack": stack, **events}, indent=2))
         return 0
     for line in (
-        *_lines(run, engine.clock.now()),
+        *_lines(run, engine.clock.now(), _progress(engine, run)),
         *_inbox_lines("Unread", _unread(engine, run)),
         *_inbox_lines("Refused", _refused(engine, run)),
     ):
@@ -106,7 +107,17 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(run: Run, now: datetime) -> Iterator[str]:
+def _progress(engine: Engine, run: Run) -> dict[str, Any] | None:
+    """Return what a long turn of a run is at; None: it is in none, or that is not known."""
+    store = engine.store
+    if run.state is not RunState.RUNNING or not isinstance(store, Progress):
+        return None
+    note = store.progress(run.id)
+    found: dict[str, Any] | None = None if note is None else json.loads(note)
+    return found
+
+
+def _lines(run: Run, now: datetime, progress: dict[str, Any] | None) -> Iterator[str]:
     """Return all that is known of a run, for people."""
     facts = {
         "run": run.id,
@@ -117,6 +128,7 @@ def _lines(run: Run, now: datetime) -> Iterator[str]:
         "saved": _moment(run.updated_at),
         "waiting for": what_is_awaited(run),
         **_wants(run),
+        "in step": _step(progress, "is under way"),
         "deadline": _moment(run.deadline),
         "claimed until": _moment(run.claimed_until),
         "attempts": run.attempts or None,
@@ -144,19 +156,19 @@ def _wants(run: Run) -> dict[str, str]:
     wants = run.wants or {}
     ask, forms = wants.get("ask"), wants.get("events", {})
     return {
-        "step": _step(wants.get("step")),
+        "step": _step(wants.get("step"), "comes at the deadline"),
         "for": ", ".join(wants.get("to", [])),
         "asks": ask if isinstance(ask, str) else "" if ask is None else json.dumps(ask),
         "takes": ", ".join(f"{name}: {form['title']}" for name, form in forms.items()),
     }
 
 
-def _step(step: object) -> str:
-    """Return which attempt at a step a run rests for; its deadline says when that is."""
+def _step(step: object, how: str) -> str:
+    """Return which attempt at a step a run rests for, or is at."""
     match step:
         case {"name": name, "attempt": attempt, "max_attempts": most, "since": since}:
             begun = f", begun {_moment(datetime.fromisoformat(since))}" if since else ""
-            return f"{name}, attempt {attempt} of {most} comes at the deadline{begun}"
+            return f"{name}, attempt {attempt} of {most} {how}{begun}"
     return ""
 
 

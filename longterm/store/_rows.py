@@ -34,6 +34,7 @@ MIGRATIONS: Final = (
     "0011_refused.sql",
     "0012_queues.sql",
     "0013_position.sql",
+    "0014_progress.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

@@ -50,6 +50,7 @@ class MemoryStore(MemoryQueues):
         self._inbox: dict[str, dict[int, UnreadEvent]] = {}
         """Of each run the events that are unread or refused by their numbers, in order."""
         self._posted: dict[str, int] = {}
+        self._notes: dict[str, tuple[int, str | None]] = {}
         """Of each run the number of its last event."""
         self._outbox: dict[str, Message] = {}
         """What turns have sent and nobody has delivered yet, by its id."""
@@ -289,6 +290,20 @@ class MemoryStore(MemoryQueues):
         fitting.sort(key=lambda run: run.id)
         return fitting[: query.limit]
 
+    def note_progress(self, run_id: str, turn: int, note: str) -> bool:
+        with self._lock.alone():
+            run = self._runs.get(run_id)
+            if run is None or run.state is not _RUNNING or run.turn != turn:
+                return False
+            self._notes[run_id] = turn, note
+            return True
+
+    def progress(self, run_id: str) -> str | None:
+        with self._lock.alone():
+            run, (turn, note) = self._runs.get(run_id), self._notes.get(run_id, (0, None))
+            is_now = run is not None and run.state is _RUNNING and run.turn == turn
+            return note if is_now else None
+
     def count_positions(self) -> list[PositionCount]:
         with self._lock.alone():
             live = [run for run in self._runs.values() if run.state not in _OVER]
@@ -413,6 +428,7 @@ class MemoryStore(MemoryQueues):
         self._keys.pop(run_id, None)
         self._inbox.pop(run_id, None)
         self._posted.pop(run_id, None)
+        self._notes.pop(run_id, None)
 
     def _stored(self, run_id: str) -> Run:
         try:

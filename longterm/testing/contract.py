@@ -30,6 +30,7 @@ from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
 from longterm.testing._outbox_contract import OutboxContract
 from longterm.testing._position_contract import PositionContract
+from longterm.testing._progress_contract import ProgressContract
 from longterm.testing._queue_contract import QueueContract
 from longterm.testing._race_contract import RaceContract
 from longterm.testing._refusal_contract import RefusalContract
@@ -58,6 +59,7 @@ class StoreContract(
     DeadlineContract,
     QueueContract,
     PositionContract,
+    ProgressContract,
     SearchContract,
     DeletionContract,
     RewriteContract,

@@ -28,6 +28,8 @@ RUN_OF_0_1 = replace(
 
 
 BEFORE_INBOX_SQLITE = [
+    "DROP TRIGGER progress_of_deleted_run",
+    "DROP TABLE progress",
     "ALTER TABLE runs DROP COLUMN position",
     "DROP TABLE queues",
     "DROP INDEX runs_queued",
@@ -47,6 +49,8 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP FUNCTION longterm.forget_progress CASCADE",
+    "DROP TABLE longterm.progress",
     "ALTER TABLE longterm.runs DROP COLUMN position",
     "DROP TABLE longterm.queues CASCADE",
     "DROP FUNCTION longterm.claim_queued",

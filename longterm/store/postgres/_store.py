@@ -41,6 +41,7 @@ try:
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox
     from longterm.store.postgres._pool import ConnectionPool, HasConnections
+    from longterm.store.postgres._progress import PostgresProgress
     from longterm.store.postgres._queues import PostgresQueues
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
@@ -62,7 +63,7 @@ _FIRST_REST: Final = timedelta(seconds=1)
 _ROWS: Final = Rows(has_types=True)
 
 
-class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues):
+class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgress):
     """A store in a schema of a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the

@@ -38,6 +38,7 @@ from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
 from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
+from longterm.store.sqlite._progress import SQLiteProgress
 from longterm.store.sqlite._queues import SQLiteQueues
 from longterm.store.sqlite._writer import Writer
 
@@ -139,7 +140,7 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues):
+class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
