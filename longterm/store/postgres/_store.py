@@ -96,7 +96,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgr
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
         """
         check_synchronous_commit(synchronous_commit)
-        self.target: Any = conninfo
+        self._target: Callable[[], Any] = lambda: conninfo  # whose repr shows no password
         self._clock, self._schema = clock, named = ServerClock(), Schema(schema)
         server = Server(
             conninfo,
@@ -135,7 +135,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgr
 
         check_synchronous_commit(synchronous_commit)
         store = cls.__new__(cls)
-        store.target = pool
+        store._target = lambda: pool
         store._clock, store._schema = ServerClock(), Schema(schema)
         borrowed = BorrowedPool(pool, store._schema, synchronous_commit)
         database = Database(borrowed, borrowed.place, store._schema, wait_seconds, migrate=migrate)
@@ -146,6 +146,11 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgr
         self._database, self._listener = database, listener
         self._unreadable = Unreadable(_ROWS, partial(fail, database))
         self._at_exit = weakref.finalize(self, _close, database, listener)
+
+    @property
+    def target(self) -> Any:
+        """What its connections come from: the URL, or the application's pool."""
+        return self._target()
 
     def create(self, run: Run) -> Run:
         if run.state is RunState.RUNNING:
