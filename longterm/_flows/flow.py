@@ -26,7 +26,8 @@ from longterm._flows.decorated import check_given, wrapped_flow
 from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
-from longterm._flows.steps import DECLARED, STEP_CODES, Step, step, step_behind
+from longterm._flows.step_calls import Step
+from longterm._flows.steps import DECLARED, STEP_CODES, step, step_behind
 from longterm._fork import at_fork
 from longterm._main import import_name, is_main
 from longterm.errors import CompileError, NotAFlow, UnknownFlow

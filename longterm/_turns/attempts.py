@@ -18,7 +18,7 @@ from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import Suspended
-from longterm._flows.steps import StepWait
+from longterm._flows.step_calls import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
 from longterm._turns.starts import Start, stored_call

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from longterm._flows.steps import HasTransactions, StepCall, StepTurn
+from longterm._flows.step_calls import HasTransactions, StepCall, StepTurn
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CannotStore, CommitUnknown, LongtermError
 from longterm.store.base import RunStore

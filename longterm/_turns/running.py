@@ -15,7 +15,7 @@ from typing import TypeGuard
 from longterm._event_names import CHECKPOINT, SCHEDULE, STEP, names_in
 from longterm._flows.continuation import rebuild
 from longterm._flows.run_turn import Completed, Outcome, Suspended, arun_turn, run_turn
-from longterm._flows.steps import StepWait
+from longterm._flows.step_calls import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts

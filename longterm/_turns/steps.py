@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Final, Protocol
 
 from longterm._flows.run_turn import Suspended
-from longterm._flows.steps import StepCall, StepTurn, StepWait
+from longterm._flows.step_calls import StepCall, StepTurn, StepWait
 from longterm._flows.turn_context import InContext, context_of_turn
 from longterm._flows.wait_result import StepResult, WaitResult
 from longterm._signals import is_of_signal

@@ -347,6 +347,33 @@ def test_while_the_database_is_out_of_reach_the_run_rests(books, engine, clock, 
     assert (len(done), books.items()) == (1, ["tea"])
 
 
+@step(db=ledger, queue="ledger", partition=lambda item: item)
+def book_in_turn(tx, item):
+    insert(tx, item)
+    return {"booked": item}
+
+
+@deflow
+def books_in_turn(items):
+    return [book_in_turn(item) for item in items]
+
+
+def test_in_a_queue_it_waits_and_is_committed_once(books, engine):
+    engine.queue("ledger", concurrency=1)
+    run = engine.start_flow(books_in_turn, ["tea", "milk"])
+    assert (run.queue, run.partition, books.items()) == ("ledger", "tea", [])
+
+    faults.append(OSError("no ink"))
+    engine.run_pending()
+    assert (engine.get_run(run.id).state, books.items()) == ("failed", [])
+    engine.retry(run.id)
+    while engine.run_pending():
+        pass
+    assert engine.get_run(run.id).result == [{"booked": "tea"}, {"booked": "milk"}]
+    assert books.items() == ["milk", "tea"]
+    assert len(books.keys()) == 2
+
+
 def test_what_the_database_says_is_an_outcome(books, engine):
     with closing(books.open()) as connection:
         connection.execute("DROP TABLE longterm_steps")
@@ -374,7 +401,7 @@ def test_error_of_the_function_like_that_of_the_database_is_an_outcome(books, en
     [
         (insert, {"db": "ledger.db"}, "'ledger.db' is no Database"),
         (insert, {"db": ledger, "at_most_once": True}, "more than at_most_once"),
-        (insert, {"db": Database("postgresql:///x"), "max_attempts": 0}, "allows nothing"),
+        (insert, {"db": Database("x.db"), "max_attempts": 0}, "allows nothing"),
         (abook.__wrapped__, {"db": Database("x.db")}, "is not asynchronous"),
     ],
 )
