@@ -38,25 +38,25 @@ def test_busy_file_is_tried_three_times_more(tmp_path):
 
 
 def test_function_that_conflicts_again_and_again_ends_with_the_conflict(request):
-    from psycopg.errors import DeadlockDetected
+    errors = pytest.importorskip("psycopg.errors", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres pool", request)
     calls = []
 
     def fail(tx):
         calls.append(1)
-        raise DeadlockDetected("by hand")
+        raise errors.DeadlockDetected("by hand")
 
     database = Database(case.address)
     database.migrate()
-    with pytest.raises(DeadlockDetected):
+    with pytest.raises(errors.DeadlockDetected):
         database.once("key", fail)
     assert (len(calls), case.keys()) == (4, [])
 
 
 def test_real_serialization_failure_is_tried_again(request):
     """Two transactions each read what the other writes: one of them has to be done again."""
-    import psycopg
+    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres opener", request)
     case.ask("INSERT INTO bookings VALUES ('seen') RETURNING item")
@@ -167,7 +167,7 @@ def test_answer_to_a_commit_that_is_lost_is_asked_for_by_the_key(way, request, m
 @pytest.mark.parametrize("is_done", [True, False])
 def test_while_nobody_can_tell_it_is_unknown(is_done, request):
     """The connection is lost in the commit, and the server is out of reach then."""
-    import psycopg
+    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres conninfo", request)
     weather = ["lost", "out of reach", "out of reach", "out of reach"]
@@ -194,7 +194,7 @@ def test_while_nobody_can_tell_it_is_unknown(is_done, request):
 
 
 def test_connection_that_is_lost_while_the_value_is_read_is_had_again(request):
-    import psycopg
+    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres conninfo", request)
     weather = ["fine", "lost"]
@@ -218,7 +218,7 @@ def test_connection_that_is_lost_while_the_value_is_read_is_had_again(request):
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
 def test_second_of_two_reads_at_each_level_of_isolation(level, request):
     """Where its snapshot is older than the first's commit, it is done again with a new one."""
-    import psycopg
+    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres opener", request)
 
