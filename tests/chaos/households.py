@@ -73,8 +73,10 @@ def _order(
     write("order", run.id, token, time.monotonic())
     try:
         _until_answered(lambda: deliver(run.id, "order", order, key=token))
-    except _REFUSED:
-        write("order refused", token)
+    except _REFUSED as error:
+        # What a turn saved at its checkpoint stays, although it was too slow after that.
+        if not (isinstance(error, ClaimLost) and order[0] == "write"):
+            write("order refused", token)
     else:
         write("order taken", token, deliver.__name__)
 

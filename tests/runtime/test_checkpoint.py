@@ -16,6 +16,7 @@ import pytest
 
 from longterm import (
     CannotStore,
+    ClaimLost,
     Engine,
     NotInRun,
     RunState,
@@ -32,6 +33,7 @@ from longterm.testing import interpret, play
 MINUTE = timedelta(minutes=1)
 done: list[str] = []
 faults: list[str] = []
+paused: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,16 @@ def charge(order):
     checkpoint()
     done.append(f"ship {order}")
     return suspend("received"), order
+
+
+@deflow
+def reads_and_saves():
+    while True:
+        order = suspend("order")
+        checkpoint()
+        if paused:
+            paused.pop()()
+        respond(order)
 
 
 @deflow
@@ -329,3 +341,23 @@ def test_the_claim_is_renewed_by_it(tmp_path, clock):
         engine.start_flow(slow)
 
     assert seen[0].claimed_until == seen[0].updated_at + 30 * MINUTE
+
+
+def test_what_it_has_saved_stays_though_the_claim_is_lost_after_it(clock):
+    store = MemoryStore()
+    slow, other = (Engine(store, clock=clock, lease=MINUTE) for _ in range(2))
+
+    def pauses():
+        clock.advance(3 * MINUTE)
+        other.release_stale()
+        other.run_pending()
+
+    paused.append(pauses)
+    run = slow.start_flow(reads_and_saves)
+    with pytest.raises(ClaimLost):
+        slow.process_event(run.id, "order", "tea", key="k")
+
+    rests = slow.get_run(run.id)
+    assert (rests.waiting_for, rests.response) == ("order", ["tea"])
+    assert slow.process_event(run.id, "order", "tea", key="k").is_duplicate
+    assert not paused
