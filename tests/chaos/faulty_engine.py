@@ -29,6 +29,11 @@ class Hung(BaseException):
     """The caller is paused in a call of the store, and does nothing more."""
 
 
+def renew_nothing(engine: Engine) -> None:
+    """Keep an engine's thread for claims away, which would meet faults that are not for it."""
+    engine._claims.keeper._start = lambda: None  # type: ignore[method-assign]
+
+
 class FaultyEngine(RuleBasedStateMachine):
     """An engine whose store is told to fail in the next step, or to take it late."""
 
@@ -37,6 +42,7 @@ class FaultyEngine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.memory = MemoryStore()
         self.engine = Engine(FaultyStore(self.memory, self.fault), clock=self.clock, lease=LEASE)
+        renew_nothing(self.engine)
         self.plan: tuple[str, str] | None = None
         self.is_hung = False
         self.late: list[Callable[[], Any]] = []

@@ -29,6 +29,7 @@ from longterm.errors import (
     WrongEvent,
 )
 from longterm.testing import FakeClock
+from tests.chaos.faulty_engine import renew_nothing
 from tests.chaos.faulty_store import FaultyStore, WatchedStore
 from tests.chaos.scripted import Broken, Thrown, acts, witness
 from tests.chaos.verdict import Verdict, all_runs
@@ -115,7 +116,7 @@ class Lives(RuleBasedStateMachine):
         self.patch.setattr(starts, "_new_id", lambda _: f"{next(self.ids):032x}")
 
     def engine_on(self, store: Any, *, inline: bool = True) -> Engine:
-        return Engine(
+        engine = Engine(
             store,
             clock=self.clock,
             lease=LEASE,
@@ -123,6 +124,8 @@ class Lives(RuleBasedStateMachine):
             max_unread=MOST_UNREAD,
             inline=inline,
         )
+        renew_nothing(engine)
+        return engine
 
     def fault(self, method: str, when: str, call: Callable[[], Any]) -> None:
         if self.is_dead:
