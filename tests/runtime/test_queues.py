@@ -457,6 +457,8 @@ class Watch:
         self.now = Counter()
         self.most = Counter()
         self.order = []
+        self.are_three = threading.Event()
+        """Whether three have run at once: the first wait for it, however slow the machine is."""
 
     def __call__(self, tenant):
         with self.lock:
@@ -464,6 +466,10 @@ class Watch:
             for key in ("all", tenant):
                 self.now[key] += 1
                 self.most[key] = max(self.most[key], self.now[key])
+            if self.now["all"] == 3:
+                self.are_three.set()
+        self.are_three.wait(5)
+        self.are_three.set()
         time.sleep(0.004)
         with self.lock:
             for key in ("all", tenant):
