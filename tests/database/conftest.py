@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from longterm.database import Database
 from tests.store.conftest import server
 
-__all__ = ["case", "case_of", "server"]
+__all__ = ["StormyPool", "case", "case_of", "server"]
 
 PLAIN = ("path", "opener", "engine", "sessionmaker", "django")
 PLAIN_OF_POSTGRES = ("conninfo", "pool")
@@ -196,6 +196,25 @@ class Case:
         pytest.importorskip("django", reason="NOT TESTED: Django is missing")
         stack.enter_context(django_database("ledger", self.address, is_sqlite=self.is_sqlite))
         return "django:ledger"
+
+
+class StormyPool:
+    """Lends connections of psycopg in the weather that it is told of, one after the other."""
+
+    def __init__(self, address: str, weather: list[str]) -> None:
+        self.address = address
+        self.weather = weather
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        psycopg = import_module("psycopg")
+        now = self.weather.pop(0) if self.weather else "fine"
+        if now == "out of reach":
+            raise psycopg.OperationalError("connection refused")
+        with closing(psycopg.connect(self.address)) as connection:
+            yield connection
+        if now == "lost":
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 def django_database(alias: str, address: str, *, is_sqlite: bool) -> ExitStack:

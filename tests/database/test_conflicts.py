@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 import longterm.database
 from longterm import CommitUnknown
 from longterm.database import Database
-from tests.database.conftest import case_of
+from tests.database.conftest import StormyPool, case_of
 from tests.database.test_once import run
 from tests.store.deaf_proxy import DeafProxy
 
@@ -167,23 +167,12 @@ def test_answer_to_a_commit_that_is_lost_is_asked_for_by_the_key(way, request, m
 @pytest.mark.parametrize("is_done", [True, False])
 def test_while_nobody_can_tell_it_is_unknown(is_done, request):
     """The connection is lost in the commit, and the server is out of reach then."""
-    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
+    pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres conninfo", request)
     weather = ["lost", "out of reach", "out of reach", "out of reach"]
 
-    class Pool:
-        @contextmanager
-        def connection(self):
-            now = weather.pop(0) if weather else "fine"
-            if now == "out of reach":
-                raise psycopg.OperationalError("connection refused")
-            with closing(psycopg.connect(case.address)) as connection:
-                yield connection
-            if now == "lost":
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    database = Database(Pool())
+    database = Database(StormyPool(case.address, weather))
     Database(case.address).migrate()
     with pytest.raises(CommitUnknown, match="the work under key 'key'"):
         database.once("key", case.work("tea", 5))
@@ -194,21 +183,12 @@ def test_while_nobody_can_tell_it_is_unknown(is_done, request):
 
 
 def test_connection_that_is_lost_while_the_value_is_read_is_had_again(request):
-    psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
+    pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: no psycopg")
 
     case = case_of("postgres conninfo", request)
     weather = ["fine", "lost"]
 
-    class Pool:
-        @contextmanager
-        def connection(self):
-            now = weather.pop(0) if weather else "fine"
-            with closing(psycopg.connect(case.address)) as connection:
-                yield connection
-            if now == "lost":
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    database = Database(Pool())
+    database = Database(StormyPool(case.address, weather))
     Database(case.address).migrate()
     for item in ("tea", "milk"):
         assert database.once("key", case.work(item, item)) == "tea"

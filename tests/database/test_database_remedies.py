@@ -11,7 +11,7 @@ import pytest
 
 from longterm.database import Database
 from tests.advice import printed
-from tests.database.conftest import case_of
+from tests.database.conftest import StormyPool, case_of
 
 
 def one(tx):
@@ -52,7 +52,8 @@ def test_an_asynchronous_function_in_a_plain_database(path):
 
 def test_a_plain_function_in_an_asynchronous_database(path):
     asynchronous = pytest.importorskip("sqlalchemy.ext.asyncio", reason="NOT TESTED: SQLAlchemy")
-    pytest.importorskip("aiosqlite", reason="NOT TESTED: aiosqlite is missing")
+    for name in ("aiosqlite", "greenlet"):
+        pytest.importorskip(name, reason=f"NOT TESTED: {name} is missing")
 
     async def asked():
         engine = asynchronous.create_async_engine(f"sqlite+aiosqlite:///{path}")
@@ -180,18 +181,7 @@ def test_a_commit_whose_answer_is_lost(request, psycopg):
     Database(case.address).migrate()
     weather = ["lost", *["out of reach"] * 3]
 
-    class Pool:
-        @contextmanager
-        def connection(self):
-            now = weather.pop(0) if weather else "fine"
-            if now == "out of reach":
-                raise psycopg.OperationalError("connection refused")
-            with closing(psycopg.connect(case.address)) as connection:
-                yield connection
-            if now == "lost":
-                raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    database = Database(Pool())
+    database = Database(StormyPool(case.address, weather))
     with printed("ask again with the same key: if it is, its value is returned"):
         database.once("key", case.work("tea", 5))
 

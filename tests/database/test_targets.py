@@ -86,6 +86,7 @@ def test_engine_of_another_kind_of_database_is_refused():
 
 def test_sessionmaker_of_async_sessions_is_asynchronous(tmp_path):
     orm = pytest.importorskip("sqlalchemy.orm", reason="NOT TESTED: SQLAlchemy is missing")
+    pytest.importorskip("greenlet", reason="NOT TESTED: greenlet is missing")
     asynchronous = pytest.importorskip("sqlalchemy.ext.asyncio")
 
     made = Database(orm.sessionmaker(class_=asynchronous.AsyncSession))

@@ -225,7 +225,8 @@ def test_a_remedy_works_when_it_is_followed(number: int) -> None:
 
 def test_an_asynchronous_database_has_asynchronous_steps() -> None:
     asynchronous = pytest.importorskip("sqlalchemy.ext.asyncio", reason="NOT TESTED: SQLAlchemy")
-    pytest.importorskip("aiosqlite", reason="NOT TESTED: aiosqlite is missing")
+    for name in ("aiosqlite", "greenlet"):
+        pytest.importorskip(name, reason=f"NOT TESTED: {name} is missing")
     ledger = Database(asynchronous.create_async_engine("sqlite+aiosqlite:///shop.db"))
 
     def pay(tx: Any) -> None:
