@@ -7,8 +7,9 @@ import json
 import linecache
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -174,17 +175,18 @@ def _step(step: object, how: str) -> str:
 
 def _unread(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
     """Return the events that a run was sent and has not read."""
-    last = None
-    while run.unread and (page := engine.unread_events(run.id, after=last)):
-        yield from page
-        last = page[-1].number
+    return _all_pages(partial(engine.unread_events, run.id)) if run.unread else iter(())
 
 
 def _refused(engine: Engine, run: Run) -> Iterator[UnreadEvent]:
     """Return the events that a run has refused."""
-    last = None
     is_kept = isinstance(engine.store, Inbox)
-    while is_kept and (page := engine.refused_events(run.id, after=last)):
+    return _all_pages(partial(engine.refused_events, run.id)) if is_kept else iter(())
+
+
+def _all_pages(ask: Callable[..., list[UnreadEvent]]) -> Iterator[UnreadEvent]:
+    last = None
+    while page := ask(after=last):
         yield from page
         last = page[-1].number
 
