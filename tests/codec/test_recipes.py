@@ -187,9 +187,11 @@ def test_django(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "class Article(models.Model):\n    name = models.CharField(max_length=9)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    # In a file: a database in memory is never closed by Django.
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "newsroom.db")}
     settings.configure(
         INSTALLED_APPS=["newsroom"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": database},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     )
     django.setup()
