@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from longterm._flows.flow import Flow, body_of, flow_named, known_bodies
 from longterm._flows.imports import imports_of
@@ -72,19 +72,36 @@ def _code_inside(flow: Flow, name: str, version: str, place: str) -> CodeType:
         FlowChanged: the flow is of another version, and nothing inside it does the same.
         LookupError: it has no such place.
     """
-    inner = flow.fresh.inner
-    number_and_name, digest = place.split(":")[:2], place.split(":")[2:]
     if flow.is_of_version(version, name):
-        if not place or place in inner:
-            return inner[place] if place else flow.fresh.code
+        if not place:
+            return flow.fresh.code
+        if place in flow.fresh.inner:
+            return flow.fresh.inner[place]
         # What longterm 0.1 stored has no digest, and another release may come to another one.
-        alike = [code for known, code in inner.items() if known.split(":")[:2] == number_and_name]
-        if not alike:
-            raise LookupError(place)
-    else:
-        # There it may stand in another place.
-        what = [*number_and_name[1:], *digest]
-        alike = [code for known, code in inner.items() if digest and known.split(":")[1:] == what]
-        if not alike:
-            raise FlowChanged(name, version, flow.version)
-    return alike[0]
+        number_and_name = place.split(":")[:2]
+        for wanted in (place.split(":"), number_and_name):
+            for known, code in _functions_inside(flow):
+                if known.split(":")[: len(wanted)] == wanted:
+                    return code
+        raise LookupError(place)
+    # There it may stand in another place.
+    _, *name_and_digest = place.split(":")
+    for known, code in _functions_inside(flow):
+        if len(name_and_digest) == _WITH_DIGEST and known.split(":")[1:] == name_and_digest:
+            return code
+    raise FlowChanged(name, version, flow.version)
+
+
+_WITH_DIGEST: Final = 2
+"""How many parts a place has after its number, if there is a digest."""
+
+
+def _functions_inside(flow: Flow) -> Iterator[tuple[str, CodeType]]:
+    """Yield the functions inside a flow, each with its place; some come again and again.
+
+    CPython leaves what no fresh run can get to out of the code, as what follows a `return`. A run
+    of an earlier version may be there, so the resume bodies are looked through as well.
+    """
+    yield from flow.fresh.inner.items()
+    for number in flow.fresh.by_number:
+        yield from flow.resume(number).inner.items()

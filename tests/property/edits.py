@@ -151,7 +151,8 @@ def _in_inner_function(tree: ast.Module, choices: Choices) -> bool:
     constant = _pick([node for node in inner if isinstance(node, ast.Constant)], choices)
     name = _pick([node for node in inner if isinstance(node, ast.Name)], choices)
     if constant is not None and (choices.below(2) or name is None):
-        constant.value = 17
+        # What is text may be a part of an f-string, where nothing else may stand.
+        constant.value = "17" if type(constant.value) is str else 17
     elif name is not None:
         name.id = _pick(["n0", "a", "xs", "more", "G_total"], choices)
     return constant is not None or name is not None

@@ -381,3 +381,49 @@ def give(n):
     deploy(text)
     assert Worker(Engine(engine.store, clock=clock)).run_once() >= 18  # a process with the code
     assert sum(engine.get_run(run.id).state is RunState.COMPLETE for run in stuck) >= 18
+
+
+CLOSED = {
+    "a lambda": """
+@deflow
+def sell(n):
+    first = suspend("e")
+    grown = lambda k: k + n
+    return [first, grown(suspend("e"))]
+""",
+    "an inner flow": """
+@deflow
+def sell(n):
+    first = suspend("e")
+    @deflow
+    def ask(k):
+        return k + suspend("e")
+    return [first, ask(n)]
+""",
+    "a flow in an inner flow": """
+@deflow
+def sell(n):
+    first = suspend("e")
+    @deflow
+    def ask(k):
+        @deflow
+        def again(k):
+            return k + suspend("e")
+        return again(k)
+    return [first, ask(n)]
+""",
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_flow_that_takes_no_new_runs_ends_those_that_wait(engine, deploy, name):
+    run = engine.start_flow(deploy(CLOSED[name]).sell, 1)
+
+    module = deploy(
+        changed(CLOSED[name], ("    first", "    raise ValueError('closed')\n    first"))
+    )
+
+    assert engine.process_event(run.id, "e", 5).waiting_for == "e"
+    assert engine.process_event(run.id, "e", 2).result == [5, 3]
+    with pytest.raises(ValueError, match="closed"):
+        engine.start_flow(module.sell, 1)
