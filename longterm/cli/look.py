@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import linecache
-import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Final
 
-from longterm._abi import DEFAULT, EVENTS, STEP, STEPS, TYPE, UNTIL
 from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._run_json import described
+from longterm._stack_text import with_source
 from longterm._terminal import table
 from longterm.cli.arguments import count, days, fact, facts
 from longterm.engine import Engine
@@ -28,7 +25,6 @@ from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
 _LONGEST_LINE: Final = 500
-_FRAME = re.compile(r"frame \d+: (?P<module>[\w.]+):\S+ at line (?P<line>\d{1,9})\b")
 
 
 def add_commands(commands: Any) -> None:
@@ -93,7 +89,7 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     run = engine.get_run(options.run)
     if options.json:
         text = described(run, "stack")
-        stack = None if text is None else _with_source(text)
+        stack = None if text is None else with_source(text)
         inbox = [_event_as_json(event) for event in _unread(engine, run)]
         refused = [_event_as_json(event) for event in _refused(engine, run)]
         events = {"inbox": inbox, "refused": refused, "progress": _progress(engine, run)}
@@ -149,7 +145,7 @@ def _lines(run: Run, now: datetime, progress: dict[str, Any] | None) -> Iterator
     if stack is not None:
         yield ""
         yield "Suspended stack (outermost call first):"
-        yield from _with_source(stack).splitlines()
+        yield from with_source(stack).splitlines()
 
 
 def _wants(run: Run) -> dict[str, str]:
@@ -258,33 +254,6 @@ def _state(run: Run, now: datetime) -> str:
 def error_of(run: Run) -> str | None:
     """Return why a run failed, as a terminal can show it."""
     return None if run.error is None else quoted(run.error)
-
-
-def _with_source(text: str) -> str:
-    """Put the author's line under each frame whose source can be found without importing it."""
-    lines: list[str] = []
-    for line in text.splitlines(keepends=True):
-        line = line.replace(DEFAULT, "(default of this wait)", 1)
-        line = line.replace(UNTIL, "(deadline of this wait)", 1)
-        line = line.replace(STEPS, "(steps begun)", 1).replace(STEP, "(step under way)", 1)
-        line = line.replace(TYPE, "(type of this wait)", 1)
-        lines.append(line.replace(EVENTS, "(events of this wait)", 1))
-        found = _FRAME.match(line)
-        source = found and _source_line(found["module"], int(found["line"]))
-        if source:
-            lines.append(f"    > {escaped(source)}\n")
-    return "".join(lines)
-
-
-def _source_line(module: str, line: int) -> str:
-    if module == "__main__":
-        return ""  # that of this process is the command itself
-    known = sys.modules.get(module)
-    path = getattr(known, "__file__", None)
-    if path is None and "." not in module:
-        spec = find_spec(module)
-        path = spec.origin if spec else None
-    return linecache.getline(path, line).strip() if path else ""
 
 
 def _moment(moment: datetime | None) -> str:
