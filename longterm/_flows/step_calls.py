@@ -144,7 +144,7 @@ class StepCall:
     """Which attempt is the next, or is under way."""
     since: datetime | None = None
     """When the first attempt began."""
-    before: bytes | None = None
+    before: tuple[bytes | None, str | None] | None = None
     """The stack of the run with this call pending; None: it is not to be made again."""
     is_unknown: bool = False
     """Whether the last attempt has failed, and may nevertheless be done in the step's database."""

@@ -54,6 +54,7 @@ class Records:
         flow: str | Callable[..., Any] | None = None,
         waiting_for: str | None = None,
         to: str | None = None,
+        position: str | None = None,
         index: Mapping[str, Fact] | None = None,
         blind: Mapping[str, Fact] | None = None,
         older_than: timedelta | None = None,
@@ -67,6 +68,7 @@ class Records:
             flow: the flow, or its name `module:qualname`.
             waiting_for: the event that they wait for.
             to: one whom their wait is for, as `suspend(..., to=)` says.
+            position: where they wait: the whole of their `position`.
             index: facts that their flows have set by `set_index`.
             blind: facts that their flows have set as `blind` made them, with any key in use.
             older_than: for how long, at least, no turn of theirs was saved.
@@ -75,7 +77,7 @@ class Records:
 
         Raises:
             InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
-            NotSupported: the store cannot search, or does not know whom waits are for.
+            NotSupported: the store cannot search, or does not know where or for whom runs wait.
             InvalidKey: blind facts are to be found, and there is no key.
         """
         from longterm._records.search import find, moment_before, query_of
@@ -85,12 +87,35 @@ class Records:
             flow=flow,
             waiting_for=waiting_for,
             to=to,
+            position=position,
             index=index,
             saved_before=None if older_than is None else moment_before(self.clock, older_than),
             limit=limit,
             after=after,
         )
         return find(self.store, query, blind or {})
+
+    def stuck_runs(
+        self, *, flow: str | None = None, limit: int = 100, after: str | None = None
+    ) -> list[tuple[Run, str]]:
+        """Find runs that cannot go on in the code of this process, each with the reason.
+
+        No flow is run, and no value is made: what counts is where they wait. A run that has failed
+        counts too, by where it would be tried again.
+
+        Args:
+            flow: the name of the flow that they are of, `module:qualname`; None: of any.
+            limit: how many to return at most, in the order of their ids.
+            after: the id of the last run of the page before.
+
+        Raises:
+            InvalidQuery, InvalidRunId: an argument is what no run can have.
+            NotSupported: the store cannot search, or does not count runs by their positions.
+        """
+        from longterm._records.search import query_of
+        from longterm._records.stuck import stuck_runs
+
+        return stuck_runs(self.store, query_of(flow=flow, limit=limit, after=after))
 
     def unread_events(
         self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
@@ -225,6 +250,12 @@ class Records:
     async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
         """Find runs by what is known of them, from asynchronous code; see `find_runs`."""
         return await in_thread(self.find_runs, **conditions)
+
+    async def astuck_runs(
+        self, *, flow: str | None = None, limit: int = 100, after: str | None = None
+    ) -> list[tuple[Run, str]]:
+        """Find runs that cannot go on in the code of this process; see `stuck_runs`."""
+        return await in_thread(self.stuck_runs, flow=flow, limit=limit, after=after)
 
     async def adelete(
         self,

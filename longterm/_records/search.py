@@ -15,6 +15,7 @@ from longterm.clock import Clock
 from longterm.errors import InvalidQuery, NotSupported
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import Query, RunStore, Search
+from longterm.store.positions import Positions
 
 
 class Conditions(TypedDict, total=False):
@@ -24,6 +25,7 @@ class Conditions(TypedDict, total=False):
     flow: str | Callable[..., Any] | None
     waiting_for: str | None
     to: str | None
+    position: str | None
     index: Mapping[str, Fact] | None
     blind: Mapping[str, Fact] | None
     older_than: timedelta | None
@@ -37,6 +39,7 @@ def query_of(
     flow: str | Callable[..., Any] | None = None,
     waiting_for: str | None = None,
     to: str | None = None,
+    position: str | None = None,
     index: Mapping[str, Fact] | None = None,
     saved_before: datetime | None = None,
     limit: int = 100,
@@ -54,6 +57,7 @@ def query_of(
         waiting_for=_text("waiting_for", waiting_for),
         index=_facts(index or {}),
         to=_text("to", to),
+        position=_text("position", position),
         saved_before=saved_before,
         limit=_limit(limit),
         after=None if after is None else id_of_run(after),
@@ -64,11 +68,13 @@ def find(store: RunStore, query: Query, blind: Mapping[str, Fact]) -> list[Run]:
     """Find the runs that fit a query, and have these blind facts.
 
     Raises:
-        NotSupported: the store cannot search, or does not know whom waits are for.
+        NotSupported: the store cannot search, or does not know where or for whom runs wait.
         InvalidKey: blind facts are to be found, and there is no key.
     """
     if not isinstance(store, Search):
         raise NotSupported(store, "finding runs")
+    if query.position is not None and not isinstance(store, Positions):
+        raise NotSupported(store, "finding runs by their positions")
     # Each key hides a fact in its own way, and a run was saved with one of them.
     found = [
         run

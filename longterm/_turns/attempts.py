@@ -82,8 +82,9 @@ class Attempt(LiveTurn):
         """What fails the run, although such an exception undoes other turns."""
         self.postponed: WaitResult | None = None
         """What the run was sent while a step was not over: it is raised at the next wait."""
-        self.before_failure: bytes | None = None
-        """The stack of before a step that failed last: a run that fails by it is retried there."""
+        self.before_failure: tuple[bytes | None, str | None] | None = None
+        """The stack of before a step that failed last, and its position: a run that fails by it is
+        retried there."""
         self.flow = flow
         self.entry = entry
         self.frames = frames

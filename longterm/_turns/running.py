@@ -197,7 +197,8 @@ class Running:
         else:
             ended = after_error(run, error, asked, attempt.frames, now)
         if ended is not None and ended.state is RunState.FAILED and attempt.before_failure:
-            ended = ended.changed(stack=attempt.before_failure, position=None)
+            stack, position = attempt.before_failure
+            ended = ended.changed(stack=stack, position=position)
         return None if ended is None else self.told(ended, attempt, error)
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from longterm._abi import STEP, STEPS
 from longterm._codec import encode
+from longterm._codec.types.functions import written
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named
 from longterm._flows.step_calls import Step, StepCall
 from longterm._flows.steps import make_step, step_named
 from longterm._flows.wait_result import StepResult, WaitResult
+from longterm._turns.position import position_of
 from longterm.errors import CannotStore, CorruptData
 from longterm.frame import Frame
 from longterm.run import Run, context_of
@@ -153,10 +155,10 @@ def _stored_step(name: str, record: dict[str, object]) -> Step:
     return make_step(record["function"], **options)
 
 
-def stack_before_failure(frames: list[Frame], run: Run) -> bytes | None:
+def stack_before_failure(frames: list[Frame], run: Run) -> tuple[bytes, str] | None:
     """Return the stack of stored frames as it was before the step that has failed; None: none has.
 
-    Its attempts begin anew there.
+    Its attempts begin anew there. With it comes its position.
     """
     record = _checked(frames[-1].slots)
     if _ERROR not in record or "args" not in record:
@@ -164,7 +166,9 @@ def stack_before_failure(frames: list[Frame], run: Run) -> bytes | None:
     before = {name: part for name, part in record.items() if name != _ERROR}
     try:
         frames[-1].slots[STEP] = {**before, "attempt": 1}
-        return encode(frames, context_of(run, "stack"))
+        written.inner = set()
+        stack = encode(frames, context_of(run, "stack"))
+        return stack, position_of(frames, written.inner)
     finally:
         frames[-1].slots[STEP] = record
 

@@ -169,7 +169,7 @@ class Steps:
         )
         self._look_at_size(pending)
         if call.step.is_found_by_name() and not call.step.at_most_once:
-            call.before = pending.stack
+            call.before = pending.stack, pending.position
         if call.step.at_most_once and not needs_slot(attempt, outcome):
             keep_pending(outcome.frames, call, is_begun=True)
             self._saves.save_on(claim, attempt, outcome)

@@ -5,42 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
-from longterm._codec.outline import Outline, outline_of
+from longterm._codec.outline import Outline
 from longterm._escapes import escaped
 from longterm._flows.flow import known_names
-from longterm._flows.verdicts import Verdict, verdict_of
+from longterm._flows.verdicts import Verdict
+from longterm._records.shapes import Shape, shapes_in
 from longterm._terminal import table
 from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
-from longterm.errors import LongtermError, NotSupported
 from longterm.frame import Frame
-from longterm.run import context_of
-from longterm.store.base import RunStore
-from longterm.store.positions import PositionCount, Positions
 
 _FORMAT: Final = 1
-_OLD: Final = Verdict(False, "not known: stored before longterm 0.2, go on in their own version")
-_GONE: Final = Verdict(False, "not known: the run that was looked at has gone on (check again)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """The runs of one flow and position, and what their stacks look like."""
-
-    flow: str
-    position: str | None
-    runs: int
-    outline: Outline | None
-    """None: it is not known."""
-    is_old: bool = False
-
-    def verdict(self) -> Verdict:
-        if self.outline is None:
-            return _OLD if self.is_old else _GONE
-        return verdict_of(self.outline.frames, self.outline.functions)
 
 
 def add_commands(commands: Any) -> None:
@@ -62,14 +39,14 @@ def add_commands(commands: Any) -> None:
 
 def write_positions(engine: Engine, options: argparse.Namespace) -> int:
     """Print how many runs wait where, and what is known of each place."""
-    shapes = [_written(shape) for shape in _shapes(engine.store)]
+    shapes = [_written(shape) for shape in shapes_in(engine.store)]
     print(json.dumps({"format": _FORMAT, "positions": shapes}, indent=1))
     return 0
 
 
 def check_store(engine: Engine, options: argparse.Namespace) -> int:
     """Print what becomes of the runs of a store; return 1 if some cannot go on."""
-    return _check(_shapes(engine.store))
+    return _check(shapes_in(engine.store))
 
 
 def check_file(options: argparse.Namespace) -> int:
@@ -89,7 +66,7 @@ def check_file(options: argparse.Namespace) -> int:
     return _check(iter(shapes))
 
 
-def _check(shapes: Iterator[_Shape]) -> int:
+def _check(shapes: Iterator[Shape]) -> int:
     if not known_names():
         raise WrongUsage("no flows are known here (name their modules by --app)")
     rows = [("runs", "where they wait", "line", "in the code that is here")]
@@ -109,27 +86,7 @@ def _check(shapes: Iterator[_Shape]) -> int:
     return 0 if all(verdict.goes_on for verdict in verdicts) else 1
 
 
-def _shapes(store: RunStore) -> Iterator[_Shape]:
-    """Yield the shapes of the runs in a store; one run of each is looked at."""
-    if not isinstance(store, Positions):
-        raise NotSupported(store, "counting runs by their positions (count_positions)")
-    for count in store.count_positions():
-        is_old = count.position is None and not count.is_to_begin
-        outline = None if is_old else _outline(store, count)
-        yield _Shape(count.flow, count.position, count.runs, outline, is_old)
-
-
-def _outline(store: RunStore, count: PositionCount) -> Outline | None:
-    try:
-        run = store.get(count.example)
-        if run.stack is None or run.position != count.position:
-            return None
-        return outline_of(run.stack, context_of(run, "stack"))
-    except LongtermError:  # it is deleted, or cannot be read
-        return None
-
-
-def _written(shape: _Shape) -> dict[str, Any]:
+def _written(shape: Shape) -> dict[str, Any]:
     found: dict[str, Any] = {
         "flow": shape.flow,
         "position": shape.position,
@@ -145,7 +102,7 @@ def _written(shape: _Shape) -> dict[str, Any]:
     return found
 
 
-def _read(written: dict[str, Any]) -> _Shape:
+def _read(written: dict[str, Any]) -> Shape:
     outline = None
     if "frames" in written:
         frames = [
@@ -154,4 +111,4 @@ def _read(written: dict[str, Any]) -> _Shape:
         ]
         outline = Outline(frames, [(a, b, c) for a, b, c in written["functions"]])
     where = written["flow"], written["position"], written["runs"]
-    return _Shape(*where, outline, written["is_old"])
+    return Shape(*where, outline, written["is_old"])

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from longterm._codec import describe
 from longterm._escapes import escaped, quoted
+from longterm._flows.flow import known_names
 from longterm._run_json import described
 from longterm._stack_text import with_source
 from longterm._terminal import table
-from longterm.cli.arguments import count, days, fact, facts
+from longterm.cli.arguments import WrongUsage, count, days, fact, facts
 from longterm.engine import Engine
 from longterm.errors import CorruptData
 from longterm.run import Run, RunState
@@ -24,6 +25,7 @@ from longterm.store.progress import Progress
 from longterm.unread import UnreadEvent, inbox_context
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
+_STUCK_COLUMNS = ("id", "state", "where it waits", "why it cannot go on here")
 _LONGEST_LINE: Final = 500
 
 
@@ -34,12 +36,19 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--flow", help="the flow's name, module:qualname")
     runs.add_argument("--waiting-for", metavar="EVENT")
     runs.add_argument("--to", metavar="WHOM", help="those whose wait is for them")
+    runs.add_argument("--position", help="those that wait there, as `longterm check` prints it")
     runs.add_argument("--index", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--blind", metavar="NAME=VALUE", action="append", default=[], type=fact)
     runs.add_argument("--older-than", metavar="DAYS", type=days)
     runs.add_argument("--limit", metavar="N", type=count, default=100, help="100 by default")
     runs.add_argument("--after", metavar="RUN", help="the last run of the page before")
     runs.add_argument("--json", action="store_true", help="one JSON object a line")
+    runs.add_argument(
+        "--stuck",
+        action="store_true",
+        help="those that cannot go on in the code that is here, and why "
+        "(with --flow, --limit, --after and --json)",
+    )
     runs.set_defaults(command=list_runs)
     show = commands.add_parser("show", help="show one run, with its suspended stack")
     show.add_argument("run")
@@ -50,11 +59,14 @@ def add_commands(commands: Any) -> None:
 
 def list_runs(engine: Engine, options: argparse.Namespace) -> int:
     """Print the runs that fit."""
+    if options.stuck:
+        return list_stuck(engine, options)
     runs = engine.find_runs(
         state=options.state,
         flow=options.flow,
         waiting_for=options.waiting_for,
         to=options.to,
+        position=options.position,
         index=facts(options.index, "--index"),
         blind=facts(options.blind, "--blind"),
         older_than=options.older_than,
@@ -79,9 +91,40 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
     ]
     for line in table([_COLUMNS, *rows]):
         print(line)
-    if len(runs) == options.limit:
-        print(f"(there may be more: --after {escaped(runs[-1].id)})", file=sys.stderr)
+    _tell_of_more(runs, options.limit)
     return 0
+
+
+def list_stuck(engine: Engine, options: argparse.Namespace) -> int:
+    """Print the runs that cannot go on in the code that is here, and why."""
+    others = ("state", "waiting_for", "to", "position", "index", "blind", "older_than")
+    if any(getattr(options, name) for name in others):
+        raise WrongUsage("--stuck goes with --flow, --limit, --after and --json alone")
+    if not known_names():
+        raise WrongUsage("no flows are known here (name their modules by --app)")
+    found = engine.stuck_runs(flow=options.flow, limit=options.limit, after=options.after)
+    if options.json:
+        for run, why in found:
+            print(json.dumps({**run.to_dict(), "stuck": why}))
+        return 0
+    if not found:
+        print("no run is stuck")
+        return 0
+    now = engine.clock.now()
+    rows = [
+        tuple(map(escaped, (run.id, _state(run, now), run.position or run.flow, why)))
+        for run, why in found
+    ]
+    for line in table([_STUCK_COLUMNS, *rows]):
+        print(line)
+    _tell_of_more([run for run, _ in found], options.limit)
+    return 0
+
+
+def _tell_of_more(runs: list[Run], limit: int) -> None:
+    """Say how the next page is asked for, if there may be one."""
+    if len(runs) == limit:
+        print(f"(there may be more: --after {escaped(runs[-1].id)})", file=sys.stderr)
 
 
 def show_run(engine: Engine, options: argparse.Namespace) -> int:

@@ -246,6 +246,8 @@ class Query:
     (two are the same if `longterm.store.facts` writes them the same)."""
     to: str | None = None
     """Whom their wait is for: one of `Run.audience`."""
+    position: str | None = None
+    """Where they wait: the whole of `Run.position`. Only asked of a store with `Positions`."""
     saved_before: datetime | None = None
     """Only runs that were last saved before this moment."""
     limit: int = 100

@@ -467,6 +467,7 @@ def _fits(run: Run, query: Query) -> bool:
     return (
         query.state in (None, run.state)
         and query.flow in (None, run.flow)
+        and query.position in (None, run.position)
         and (query.waiting_for is None or _awaits(run, query.waiting_for))
         and set(asked_facts(query)) <= set(write_facts(run.index, run.audience))
         and (query.saved_before is None or _is_saved_before(run, query.saved_before))

@@ -28,7 +28,10 @@ class PositionCount:
 
 @runtime_checkable
 class Positions(Protocol):
-    """A store that counts the runs which have not ended, by where they wait."""
+    """A store that counts the runs which have not ended, by where they wait.
+
+    If it can search, it also finds them by that: `Query.position`.
+    """
 
     def count_positions(self) -> list[PositionCount]:
         """Count runs that are suspended, running or failed, by flow and position.

@@ -12,7 +12,7 @@ import pytest
 
 from longterm._event_names import START
 from longterm.run import RunState
-from longterm.store.base import RunStore
+from longterm.store.base import Query, RunStore, Search
 from longterm.store.positions import PositionCount, Positions
 from longterm.testing._sample_runs import claim, suspended_run
 
@@ -61,6 +61,27 @@ class PositionContract:
             _count("m:f", _AT, 4, "r1"),
             _count("m:f", _DEEPER, 1, "r3"),
         ]
+
+    def test_runs_are_found_by_where_they_wait(self, store: RunStore, positions: Positions) -> None:
+        if not isinstance(store, Search):
+            pytest.skip("the store offers no search (find)")
+        places = {"c": _AT, "a": _AT, "d": _DEEPER, "b": None, "e": _AT}
+        for run_id, place in places.items():
+            store.create(replace(suspended_run(run_id), flow="m:f", position=place))
+        store.create(replace(suspended_run("f"), flow="m:g", position=_AT))
+        store.update(claim(store, "c").changed(state=RunState.FAILED))
+        claim(store, "e")
+
+        for query, expected in (
+            (Query(position=_AT), "acef"),
+            (Query(position=_AT, flow="m:f"), "ace"),
+            (Query(position=_AT, flow="m:f", limit=1, after="a"), "c"),
+            (Query(position=_AT, flow="m:f", state=RunState.SUSPENDED), "a"),
+            (Query(position=_AT, waiting_for="number"), "acef"),
+            (Query(position=_DEEPER), "d"),
+            (Query(position="m:f"), ""),
+        ):
+            assert "".join(run.id for run in store.find(query)) == expected
 
     def test_an_empty_store_has_no_positions(self, positions: Positions) -> None:
         assert positions.count_positions() == []

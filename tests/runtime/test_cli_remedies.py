@@ -197,7 +197,6 @@ ELSEWHERE = dict.fromkeys(
         "make the table of what is done once in a database of yours instead",
         "step under way",
         "steps begun",
-        "check again",
         "deadline of this wait",
         "default of this wait",
         "events of this wait",

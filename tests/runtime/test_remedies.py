@@ -697,6 +697,7 @@ ELSEWHERE = {
     "set the clocks of all machines by NTP; nothing need be restarted":
         "tests/store/test_remedies.py",
     "it tries again": "no advice",
+    "check again": "the run that was looked at has gone on at this very moment",
     "try again": "a key that was pruned at this very moment is there no more",
     "to delete one that is replaced": "no advice",
     "deadlines and an outbox": "no advice",

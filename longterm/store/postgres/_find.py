@@ -42,6 +42,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
         ("runs.flow = %s", query.flow),
         (_AWAITS, name and name[: _WHOLE + 1]),
         ("runs.waiting_for = %s", name if name is not None and len(name) > _WHOLE else None),
+        ("runs.position = %s", query.position),
         ("runs.updated_at < %s", query.saved_before),
         (key + " > %s", query.after),
     ]

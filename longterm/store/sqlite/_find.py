@@ -65,6 +65,7 @@ def _select(
         (awaits, query.waiting_for),
         ("runs.flow = ?", query.flow),
         ("runs.state = ?", query.state and query.state.value),
+        ("runs.position = ?", query.position),
     ):
         if value is not None:
             conditions.append((condition, value))
