@@ -1,7 +1,7 @@
 """The default engine, for applications with one store: the module-level functions.
 
 The store is the one given to `set_runstore`, else the one named by the environment variable
-`LONGTERM_URL`, else one in memory.
+`LONGTERM_URL`, else one in memory. What it keeps of each turn, `LONGTERM_HISTORY` says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from longterm._engine.parts import history_wanted
 from longterm._engine.queueing import checked_queue
 from longterm._flows.context import current
 from longterm._later import later
@@ -55,7 +56,7 @@ def set_runstore(store: RunStore | str) -> None:
         StoreError: the URL names no store that can be opened.
     """
     global _engine, _told
-    engine = Engine(store)
+    engine = Engine(store, history=history_wanted())
     with _lock:
         _engine, _told = engine, 0
 
@@ -66,7 +67,8 @@ def default_engine() -> Engine:
     if _engine is None:
         with _lock:
             if _engine is None:
-                _engine = Engine(os.environ.get("LONGTERM_URL") or "memory://")
+                store = os.environ.get("LONGTERM_URL") or "memory://"
+                _engine = Engine(store, history=history_wanted())
     if _told < len(_declarations):
         _tell()
     return _engine

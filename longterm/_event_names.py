@@ -25,6 +25,13 @@ CANCEL: Final = "longterm.cancel"
 THROW: Final = "longterm.throw"
 """The event in the inbox of a run that raises an exception where it waits: its value."""
 
+# Of what comes to a run and is no event of an inbox, in its history:
+DEADLINE: Final = "longterm.deadline"
+RETRY: Final = "longterm.retry"
+DISCARD: Final = "longterm.discard"
+FORK: Final = "longterm.fork"
+REWIND: Final = "longterm.rewind"
+
 
 def is_control(name: str) -> bool:
     """Whether an event is read before all others, whatever its run waits for."""

@@ -14,6 +14,7 @@ from typing import Final, TypeGuard
 from longterm._event_names import CHILD, RESERVED, joined
 from longterm.child import Child
 from longterm.errors import (
+    InvalidActor,
     InvalidDeliveryKey,
     InvalidEventId,
     InvalidFact,
@@ -112,6 +113,18 @@ def delivery_key(value: object) -> str:
     if not 0 < len(key) <= LONGEST or key.startswith(RESERVED):
         raise InvalidDeliveryKey(value)
     return key
+
+
+def actor_name(value: object) -> str:
+    """Return the name of somebody who acts as a plain string.
+
+    Raises:
+        InvalidActor: it is none.
+    """
+    name = str.__str__(value) if is_text(value) else ""
+    if not 0 < len(name) <= LONGEST:
+        raise InvalidActor(value)
+    return name
 
 
 def revision_of(value: object) -> int:

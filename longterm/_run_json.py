@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import can_be_written_out, describe
 from longterm.errors import CorruptData, LongtermError
 from longterm.run import Run, RunState, context_of
+
+if TYPE_CHECKING:
+    from longterm.history import HistoryEntry
 
 TEXT: Final = "$text"
 """The name under which text stands for a value that JSON has no form for."""
@@ -87,6 +90,51 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "error": run.error,
         **{name: _plain(getattr(run, name)) for name in added},
     }
+
+
+def entry_as_json(entry: HistoryEntry) -> dict[str, Any]:
+    """Return an entry of a history as JSON can hold it; see `HistoryEntry.to_dict`."""
+    return {
+        "run_id": entry.run_id,
+        "turn": entry.turn,
+        "number": entry.number,
+        "event": entry.event,
+        "value": _decoded(entry.encoded_value, entry, "value"),
+        "actor": entry.actor,
+        "sent_at": _moment(entry.sent_at),
+        "saved_at": _moment(entry.saved_at),
+        "outcome": entry.outcome,
+        "waiting_for": entry.waiting_for,
+        "response": _decoded(entry.encoded_response, entry, "response") or [],
+        "error": _error(entry),
+        "revision": entry.revision,
+        "has_frames": entry.has_frames,
+    }
+
+
+def _decoded(data: bytes | None, entry: HistoryEntry, column: str) -> Any:
+    """Return what bytes hold as JSON; as text what has no form there, or cannot be decoded here."""
+    from longterm.history import entry_context
+
+    if data is None:
+        return None
+    context = entry_context(entry, column)
+    try:
+        if can_be_written_out(data, context):
+            return _plain(getattr(entry, column))
+    except LongtermError:
+        pass
+    try:
+        return {TEXT: describe(data, context).rstrip()}
+    except CorruptData as error:
+        return {TEXT: f"({error})"}
+
+
+def _error(entry: HistoryEntry) -> str | None:
+    try:
+        return entry.error
+    except CorruptData as error:
+        return f"(the error cannot be read: {error})"
 
 
 def _result(run: Run) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar  # its `default` is in `typing` from 3.13 on (PEP 696)
 
     from longterm._codec.seal import Context
+    from longterm.history import HistoryEntry
     from longterm.message import Message
 
     T_co = TypeVar("T_co", covariant=True, default=Any)
@@ -30,6 +31,7 @@ else:
     from longterm._later import later
 
     T_co = TypeVar("T_co", covariant=True)
+    HistoryEntry = later("longterm.history", "HistoryEntry")
     Message = later("longterm.message", "Message")
 
 Fact: TypeAlias = str | int | float | bool | None
@@ -130,6 +132,9 @@ class Run(Generic[T_co]):
     outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""
+    entries: tuple[HistoryEntry, ...] = field(default=(), repr=False, compare=False)
+    """While it is saved: what that adds to its history, for a store that keeps histories. It is no
+    part of the stored run."""
 
     @property
     def audience(self) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class UnreadEvent:
     has failed the run by `process_event` comes before these: 0, or less."""
     encoded_refusal: str | None = field(default=None, repr=False)
     """What `refusal` says; as plain text, unless there is a payload codec."""
+    actor: str | None = None
+    """Who sent it, as `acting_as` said; `run:ID` if a run did; None: nobody has said."""
 
     @property
     def value(self) -> Any:

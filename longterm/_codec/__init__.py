@@ -233,13 +233,18 @@ def decode_text(stored: str, context: Context) -> str:
     return text
 
 
-def rewrap(data: bytes, context: Context) -> bytes:
+def rewrap(data: bytes, context: Context, moved_to: Context | None = None) -> bytes:
     """Return stored bytes as they would be stored now: by the payload codec and the first key.
+
+    Args:
+        data: the bytes.
+        context: where they are stored.
+        moved_to: where they are to be stored; None: where they are.
 
     Raises:
         CorruptData: they were changed, or a key or the payload codec is missing.
     """
-    return wrap(unwrap(data, context), context)
+    return wrap(unwrap(data, context), moved_to or context)
 
 
 def describe(data: bytes, context: Context | None = None) -> str:

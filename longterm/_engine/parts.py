@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
@@ -14,6 +15,7 @@ from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
+from longterm.errors import NotSupported, StoreError
 from longterm.run import Run, RunState
 from longterm.store import open_store
 from longterm.store.base import RunStore
@@ -21,6 +23,7 @@ from longterm.store.base import RunStore
 if TYPE_CHECKING:
     from longterm._turns.due import DueTurns
     from longterm._turns.going_on import GoingOn
+    from longterm._turns.recording import Recording
     from longterm._turns.sending import Sending
 
 MAX_ATTEMPTS: Final = 5
@@ -29,6 +32,8 @@ MAX_BYTES: Final = 64 * 2**20
 """What a stack, the responses or a result may take, unless an engine is told otherwise."""
 MAX_EVENT_BYTES: Final = 16 * 2**20
 """What the value of an event may take, unless an engine is told otherwise."""
+HISTORIES: Final = ("off", "events", "frames")
+"""What an engine may keep of each turn."""
 MAX_UNREAD: Final = 1000
 """How many events a run may have that it has not read, unless an engine is told otherwise."""
 
@@ -48,6 +53,7 @@ class Parts(Records):
         max_unread: int = MAX_UNREAD,
         on_turn: Callable[[Run], object] | None = None,
         inline: bool = True,
+        history: str = "off",
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -68,10 +74,14 @@ class Parts(Records):
             inline: whether a call runs what its turn causes before it returns: the first turns of
                 the runs that it begins, and the turns of those that it sends events. If not,
                 workers do.
+            history: `events`: keep what comes to each run, who sent it, and what its turns made of
+                it; `frames`: keep its frames before each turn too, so that it can be forked from
+                there and put back (docs/history.md). Give all processes of a store the same.
 
         Raises:
-            ValueError: the lease is no time at all, a number allows nothing, or `on_turn` is no
-                plain function.
+            ValueError: the lease is no time at all, a number allows nothing, `on_turn` is no
+                plain function, or `history` is none of these.
+            NotSupported: the store keeps no histories, and is to.
             StoreError: the URL names no store.
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
         """
@@ -81,6 +91,8 @@ class Parts(Records):
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
+        if history != "off":
+            self._claims.recording = recording_of(self.store, self.clock, history)
         self._turns = Turns(
             *(self.store, self.clock, self._claims),
             max_bytes=max_bytes,
@@ -135,6 +147,35 @@ def _has_caused(run: Run) -> bool:
     if run.is_duplicate or not (run.unread or run.outgoing):
         return False
     return bool(run.outgoing) or run.state is RunState.SUSPENDED
+
+
+def history_wanted() -> str:
+    """Return what the environment says is to be kept of each turn.
+
+    Raises:
+        StoreError: it says something else.
+    """
+    wanted = os.environ.get("LONGTERM_HISTORY") or "off"
+    if wanted not in HISTORIES:
+        raise StoreError(f"LONGTERM_HISTORY={wanted!r} is none (set off, events or frames)")
+    return wanted
+
+
+def recording_of(store: RunStore, clock: Clock, history: str) -> Recording:
+    """Return what makes the entries of histories of a kind.
+
+    Raises:
+        ValueError: there is no such kind.
+        NotSupported: the store keeps no histories.
+    """
+    from longterm._turns.recording import Recording  # for few
+    from longterm.store.history import History
+
+    if history not in HISTORIES:
+        raise ValueError(f"history={history!r} is none (choose 'off', 'events' or 'frames')")
+    if not isinstance(store, History):
+        raise NotSupported(store, "histories of runs")
+    return Recording(clock.now, with_frames=history == "frames")
 
 
 def _check_callback(on_turn: object) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm._engine.starting import Starting
-from longterm._event_names import SCHEDULE
+from longterm._event_names import SCHEDULE, START
 from longterm._later import later
 from longterm._turns.rest import Looks
 from longterm._turns.starts import Start, scheduled_run
@@ -149,7 +149,10 @@ class Scheduling(Starting):
         now = self.clock.now()
         start.index = plan.facts(last)
         due = due or plan.cron.next(now)
-        return self.store.create(scheduled_run(start, now=now, due=due, max_bytes=self._max_bytes))
+        run = scheduled_run(start, now=now, due=due, max_bytes=self._max_bytes)
+        if self._claims.recording is not None:
+            run = self._claims.recording.noted(run, START)
+        return self.store.create(run)
 
     def _end_replaced(self, found: Run) -> bool:
         """End a schedule that another is to replace; False if it is in the middle of a turn.

@@ -31,6 +31,7 @@ class Transaction:
         """Start and send by a view of the engine's store."""
         self._engine = engine
         claims = Claims(view, engine.clock, engine._claims.lease, engine._claims.max_attempts)
+        claims.recording = engine._claims.recording
         self._turns = Turns(
             *(view, engine.clock, claims),
             max_bytes=engine._max_bytes,

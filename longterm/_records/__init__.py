@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from longterm._records.resealing import SealReport
     from longterm._records.search import Conditions
+    from longterm.history import HistoryEntry
     from longterm.unread import UnreadEvent
 else:
     UUID = later("uuid", "UUID")
     SealReport = later("longterm._records.resealing", "SealReport")
     Conditions = later("longterm._records.search", "Conditions")
+    HistoryEntry = later("longterm.history", "HistoryEntry")
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
@@ -158,6 +160,31 @@ class Records:
         begin = BEFORE_ALL if after is None else after
         return self._inbox().refused(run.id, after=begin, limit=limit)
 
+    def history(
+        self, run_id: str | UUID, *, after: HistoryEntry | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """Return what came to a run, who sent it and what became of it, oldest first.
+
+        Of the turns that an engine with a `history` has saved; those before are not known.
+
+        Args:
+            run_id: the run's id.
+            after: the last entry of the page before; None: from the first on.
+            limit: how many to return at most.
+
+        Raises:
+            UnknownRun: the store has no such run.
+            NotSupported: the store keeps no histories.
+        """
+        from longterm.store.history import FIRST, History  # for few
+
+        run = self.get_run(run_id)
+        if not isinstance(self.store, History):
+            raise NotSupported(self.store, "histories of runs")
+        return self.store.entries(
+            run.id, after=FIRST if after is None else after.place, limit=limit
+        )
+
     def _inbox(self) -> Inbox:
         if not isinstance(self.store, Inbox):
             raise NotSupported(self.store, "an inbox")
@@ -246,6 +273,12 @@ class Records:
     ) -> list[UnreadEvent]:
         """Return the events that a run has read and refused; see `refused_events`."""
         return await in_thread(self.refused_events, run_id, after=after, limit=limit)
+
+    async def ahistory(
+        self, run_id: str | UUID, *, after: HistoryEntry | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """Return what came to a run, from asynchronous code; see `history`."""
+        return await in_thread(self.history, run_id, after=after, limit=limit)
 
     async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
         """Find runs by what is known of them, from asynchronous code; see `find_runs`."""

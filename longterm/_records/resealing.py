@@ -7,12 +7,14 @@ no event is held up: whoever comes in between wins, and the run is looked at aga
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from longterm._codec import check_sealing, decode_text, encode_text, rewrap
 from longterm.errors import CorruptData, NotSupported, UnknownRun
+from longterm.history import HistoryEntry, entry_context
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import Query, Rewriting, RunStore, Search
+from longterm.store.history import FIRST, History
 from longterm.store.inbox import BEFORE_ALL, Inbox
 from longterm.unread import UnreadEvent, inbox_context
 
@@ -69,6 +71,7 @@ def _seal(store: RunStore, run: Run, report: SealReport) -> bool:
     assert isinstance(store, Rewriting)
     try:
         has_sealed = isinstance(store, Inbox) and _seal_inbox(store, run)
+        has_sealed |= isinstance(store, History) and _seal_history(store, run)
         while run.state is not RunState.RUNNING:
             sealed = _sealed(run)
             if sealed == run:
@@ -107,6 +110,34 @@ def _sealed_event(event: UnreadEvent) -> UnreadEvent:
     event = replace(event, encoded_value=rewrap(event.encoded_value, context))
     reason = event.refusal
     return event if reason is None else event.with_refusal(reason)
+
+
+def _seal_history(store: History, run: Run) -> bool:
+    """Seal what is kept of a run's turns; return whether any was otherwise."""
+    has_sealed, last = False, FIRST
+    while page := store.entries(run.id, after=last, limit=_AT_ONCE):
+        for listed in page:
+            entry = store.entry(run.id, listed.place)
+            if entry is not None and (sealed := _sealed_entry(entry)) != entry:
+                has_sealed |= store.rewrite_entry(entry, sealed)
+        last = page[-1].place
+    return has_sealed
+
+
+def _sealed_entry(entry: HistoryEntry) -> HistoryEntry:
+    """Return an entry as it would be stored now."""
+    changes: dict[str, Any] = {}
+    if entry.encoded_value is not None:
+        changes["encoded_value"] = rewrap(entry.encoded_value, entry_context(entry, "value"))
+    if entry.encoded_response is not None:
+        changes["encoded_response"] = rewrap(
+            entry.encoded_response, entry_context(entry, "response")
+        )
+    if entry.error is not None:
+        changes["encoded_error"] = encode_text(entry.error, entry_context(entry, "error"))
+    if entry.stack is not None:
+        changes["stack"] = rewrap(entry.stack, entry_context(entry, "stack"))
+    return replace(entry, **changes)
 
 
 def _sealed(run: Run) -> Run:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from longterm._actor import acting
 from longterm._codec import encode_bare, enveloped
 from longterm._flows.context import listen_from_here
 from longterm._flows.wait_result import WaitResult
@@ -62,7 +63,7 @@ class Arrival:
             value = enveloped(bare, inbox_context(self.run_id, self.event_id))
         except NotStorable:
             return None
-        return kept_event(self.run_id, self.event_id, value, self.delivery, now)
+        return kept_event(self.run_id, self.event_id, value, self.delivery, now, acting())
 
 
 class Arrivals:

@@ -46,6 +46,8 @@ from longterm.store.queues import Queues
 
 if TYPE_CHECKING:
     from longterm._flows.context import LiveTurn
+    from longterm._flows.wait_result import WaitResult
+    from longterm._turns.recording import Recording, TurnRecord
     from longterm.message import Message
     from longterm.unread import UnreadEvent
 
@@ -72,6 +74,8 @@ class Claims:
         self.lease = lease
         self.max_attempts = max_attempts
         self.keeper = Keeper(self.leases, clock, lease)
+        self.recording: Recording | None = None
+        """What makes the entries of histories; None: none are kept."""
         self._first = 0
 
     def now(self) -> datetime:
@@ -242,6 +246,8 @@ class Claim:
     """The run as it was saved at the end of its turn, with what that has sent to others."""
     sent: tuple[Message, ...] = ()
     """What was sent to others before the turn's last checkpoint, and by turns of the same call."""
+    record: TurnRecord | None = None
+    """What notes the turn in the history of the run; None: nothing does."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, and what it is at, once the turn has begun."""
 
@@ -255,6 +261,27 @@ class Claim:
     def store(self) -> RunStore:
         """Where the run is."""
         return self._claims.store
+
+    def note_begin(self, result: WaitResult | None) -> None:
+        """Note what the turn begins with, if a history is kept of the run.
+
+        Raises:
+            CannotStore: it cannot be stored.
+        """
+        recording, run = self._claims.recording, self.run
+        if recording is None or run is None:
+            return
+        if self.read:
+            self.record = recording.of_event(run, self.read[0])
+        elif self.brought is not None:
+            name = "" if result is None else result.name
+            self.record = recording.of_arrival(run, self.brought, name)
+        else:
+            error = None if result is None else result.error
+            was_failed = self._state_before is RunState.FAILED
+            self.record = recording.of_end(
+                run, error, has_caller=self.has_caller, was_failed=was_failed
+            )
 
     def begin(self, run: Run) -> Run:
         """Create a run that is claimed for its first turn, and return it."""
@@ -403,13 +430,20 @@ class Claim:
         to it. What was thrown it has read, since no try could ever succeed with that.
         """
         if run.state is not RunState.FAILED:
-            return self.save(run, self.read)
+            return self.save(self.recorded(run, self.read), self.read)
         read = tuple(event for event in self.read if is_control(event.event_id))
+        run = self.recorded(run, read)
         kept = None
         if self.brought is not None and self._claims.inbox is not None:
             assert run.updated_at is not None  # each turn that ends sets it
             kept = self.brought(run.updated_at)
         return self.save(run, read, kept)
+
+    def recorded(self, run: Run, read: Sequence[UnreadEvent] = ()) -> Run:
+        """Return the run with what its turn adds to its history, if that is kept."""
+        if self.record is None:
+            return run
+        return run.changed(entries=self.record.entries(run, read))
 
     def save(
         self, run: Run, read: Sequence[UnreadEvent] = (), kept: UnreadEvent | None = None
@@ -437,7 +471,8 @@ class Claim:
         self._sought = run.id, until
         self._claims.keeper.drop(self)  # its number may change
         try:
-            saved = self._update(run.changed(claimed_until=until), self.read)
+            run = self.recorded(run.changed(claimed_until=until), self.read)
+            saved = self._update(run, self.read)
         except LongtermError:  # as in `save`; and if it was saved, nothing may undo that
             self.run = self._sought = None
             raise
@@ -454,7 +489,8 @@ class Claim:
         """
         until = None if self._claims.leases is None else self._claims.now() + self._claims.lease
         inbox = view if isinstance(view, Inbox) else None
-        return self._update(run.changed(claimed_until=until), self.read, store=view, inbox=inbox)
+        run = self.recorded(run.changed(claimed_until=until), self.read)
+        return self._update(run, self.read, store=view, inbox=inbox)
 
     def note_saved(self, saved: Run) -> Run:
         """Note that the run was saved in the middle of its turn, and return it."""

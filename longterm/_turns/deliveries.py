@@ -63,7 +63,12 @@ def unnamed_delivery() -> Delivery:
 
 
 def kept_event(
-    run_id: str, event_id: str, encoded: bytes, delivery: Delivery | None, now: datetime
+    run_id: str,
+    event_id: str,
+    encoded: bytes,
+    delivery: Delivery | None,
+    now: datetime,
+    actor: str | None,
 ) -> UnreadEvent:
     """Return an event as the inbox keeps it."""
     from longterm.unread import UnreadEvent
@@ -76,6 +81,7 @@ def kept_event(
         key=delivery.key,
         digest=delivery.digests[0] if delivery.digests else "",
         sent_at=now,
+        actor=actor,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from longterm._event_names import child_of
+from longterm._event_names import START, child_of, event_of_child
 from longterm._signals import is_of_signal
 from longterm._turns.claims import Claims
 from longterm._turns.outgoing import run_of
@@ -95,9 +95,9 @@ class Delivering:
         """Deliver a message; tell whether anything has come of it."""
         try:
             if message.kind in _BEGINNING:
-                self._claims.store.create(run_of(message))
+                self._begin(message)
             elif message.kind is MessageKind.CANCEL:
-                self._sending.send_cancel(message.receiver, message.key)
+                self._sending.send_cancel(message.receiver, message.key, _actor_of(message))
             else:
                 self._sending.post(_event_of(message), limit=_limit_of(message))
         except RunExists:
@@ -115,6 +115,12 @@ class Delivering:
             )
             return False
         return True
+
+    def _begin(self, message: Message) -> None:
+        run, recording = run_of(message), self._claims.recording
+        if recording is not None:
+            run = recording.noted(run, START, run, actor=_actor_of(message))
+        self._claims.store.create(run)
 
     def _next_try(self, message: Message, error: Exception) -> datetime:
         """Return when to try again; each pause is as long as the message is on its way already."""
@@ -154,4 +160,10 @@ def _event_of(message: Message) -> UnreadEvent:
         key=message.key,
         digest=message.digest,
         sent_at=message.sent_at,
+        actor=_actor_of(message),
     )
+
+
+def _actor_of(message: Message) -> str:
+    """Return who has sent a message: a run, as its children's events name it."""
+    return event_of_child(message.sender)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from longterm._event_names import DISCARD
 from longterm._turns.attempts import unparked
 from longterm._turns.claims import Claims
 from longterm._turns.transitions import refusal, released_run
@@ -47,5 +48,8 @@ def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
         run = released_run(claim.run, state)
         if state is RunState.SUSPENDED and run.encoded_error is not None:
             run = unparked(run, claims.store)
+        if claims.recording is not None:
+            value = found[0].encoded_value
+            run = claims.recording.noted(run, DISCARD, claim.run, value=value)
         claim.save(run, found)
         return found[0]

@@ -302,7 +302,7 @@ class DueTurn:
         turn, run = self.claim.turn, self._run_now()
         run = run if turn is None else with_facts(run, turn)
         failed = failed_run(run, error, [], self._due.clock.now())
-        self._due.turns.running.tell(self.claim.save(failed))
+        self._due.turns.running.tell(self.claim.save(self.claim.recorded(failed)))
 
     def _run_now(self) -> Run:
         """Return the claimed run as it was saved last: before its turn, or at a checkpoint."""

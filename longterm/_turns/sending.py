@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
+from longterm._actor import acting
 from longterm._event_names import CANCEL, THROW, child_of
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import frames_of
@@ -70,10 +71,10 @@ class Sending:
         if "pydantic" in sys.modules:  # else this process has no use for types
             self._check(run_id, event_id, value, delivery)
         encoded = encoded_value(run_id, event_id, value)
-        event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
+        event = kept_event(run_id, event_id, encoded, delivery, self._clock.now(), acting())
         return self._post(inbox, event, delivery, self._max_unread, revision)
 
-    def send_cancel(self, run_id: str, key: str | None = None) -> Receipt:
+    def send_cancel(self, run_id: str, key: str | None = None, actor: str | None = None) -> Receipt:
         """Cancel a run without running its code: whatever it does now, it reads this next.
 
         A suspended run can go on then (`DueTurns.go_on`, or a worker).
@@ -83,12 +84,19 @@ class Sending:
             RunComplete, RunNotSuspended: the run is complete, or cancelled.
             NotSupported: the store keeps no events.
         """
-        return self.send_error(run_id, Cancelled(run_id), key)
+        return self.send_error(run_id, Cancelled(run_id), key, actor)
 
-    def send_error(self, run_id: str, error: BaseException, key: str | None = None) -> Receipt:
+    def send_error(
+        self,
+        run_id: str,
+        error: BaseException,
+        key: str | None = None,
+        actor: str | None = None,
+    ) -> Receipt:
         """Store an exception, which is raised at the next wait of a run, before any other event.
 
-        A second `Cancelled` is a duplicate of the one that is unread.
+        A second `Cancelled` is a duplicate of the one that is unread. It comes from an actor, if
+        one is given, else from whoever is acting.
 
         Raises:
             CannotStore: the exception cannot be stored, or is neither an `Exception` nor a
@@ -105,7 +113,8 @@ class Sending:
         event_id = CANCEL if is_cancel else THROW
         delivery = unnamed_delivery() if key is None else Delivery(key, [])
         encoded = encoded_value(run_id, event_id, error)
-        event = kept_event(run_id, event_id, encoded, delivery, self._clock.now())
+        now = self._clock.now()
+        event = kept_event(run_id, event_id, encoded, delivery, now, actor or acting())
         # One with a key is stored in any case, so that it is known when it comes again; those that
         # are unread together are read as one.
         if is_cancel and key is None and CANCEL in self._claims.store.get(run_id).unread:

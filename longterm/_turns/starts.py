@@ -114,7 +114,7 @@ def _run_of(
     event: str = START,
 ) -> tuple[Run, str]:
     """Return a run with the call that begins it as its stack; or without, and why there is none."""
-    run_id = start.run_id or _new_id(now)
+    run_id = start.run_id or new_id(now)
     frame = _frame(start.flow, start.function, start.args, start.kwargs)
     if event == SCHEDULE:
         frame.slots[UNTIL] = due
@@ -149,7 +149,7 @@ def _encoded_call(
     return stack, ""
 
 
-def _new_id(now: datetime) -> str:
+def new_id(now: datetime) -> str:
     """Return a UUID of version 7 (RFC 9562, 5.7): later ones sort later, but for the same ms.
 
     So the ids of new runs stand together at the end of a store's indexes, and starts that share a

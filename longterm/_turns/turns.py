@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from longterm._event_names import CHECKPOINT, START, STEP
+from longterm._event_names import CANCEL, CHECKPOINT, RETRY, START, STEP
 from longterm._flows.flow import Flow, flow_named
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import Attempt, Attempts, unparked
@@ -142,14 +142,19 @@ class Turns:
         run = self._store.get(run_id)
         if run.state is RunState.RUNNING:
             # Whoever has it in hand, alive or dead, cannot save it afterwards.
-            return self._ended(run, self._store.update)
+            return self._ended(run, self._store.update, is_in_turn=True)
         with self._claims.open() as claim, claim:
             claim.take_waiting(run_id)
             assert claim.run is not None
             return self._ended(claim.run, claim.save)
 
-    def _ended(self, run: Run, save: Callable[[Run], Run]) -> Run:
+    def _ended(self, run: Run, save: Callable[[Run], Run], *, is_in_turn: bool = False) -> Run:
         ended = ended_run(run, RunState.CANCELLED, self._clock.now())
+        if self._claims.recording is not None:
+            from longterm._turns.recording import LAST
+
+            number = LAST if is_in_turn else 0
+            ended = self._claims.recording.noted(ended, CANCEL, run, number=number)
         if run.parent is None and not run.children:
             return save(ended)
         from longterm._turns.family import tell_family
@@ -194,7 +199,10 @@ class Turns:
         if run.waiting_for in (START, CHECKPOINT, STEP, None):
             return None
         # Saved as it waited: should the turn die, it is done again like any other.
-        run = claim.save(released_run(run.changed(encoded_error=None, delivery=None)))
+        released = released_run(run.changed(encoded_error=None, delivery=None))
+        if self._claims.recording is not None:
+            released = self._claims.recording.noted(released, RETRY, run)
+        run = claim.save(released)
         return None if claim.take_unread(run) else run
 
     def advance(
@@ -209,6 +217,8 @@ class Turns:
         If an event of its inbox does not fit, that is refused, and the run waits on.
         """
         assert claim.run is not None
+        if self._claims.recording is not None:
+            claim.note_begin(result)
         try:
             claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
         except InvalidValue as error:
@@ -227,6 +237,8 @@ class Turns:
     ) -> Run:
         """Run one turn of a claimed run of an `async def` flow; see `advance`."""
         assert claim.run is not None
+        if self._claims.recording is not None:
+            claim.note_begin(result)
         try:
             claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
         except InvalidValue as error:
@@ -317,11 +329,15 @@ class Turns:
             return run
         if run.delivery is not None:  # it is kept by now, and no later save is to keep it again
             run = run.changed(delivery=None, delivery_digest=None)
+        if self._claims.recording is not None:
+            claim.record = self._claims.recording.of_start(run)
         claim.turn = attempt = self._attempts.first(run, start)
         return attempt
 
     def _created(self, start: Start, run: Run, create: Callable[[Run], Run]) -> Run:
         """Create a run; under an id of its caller's, only once."""
+        if self._claims.recording is not None:
+            run = self._claims.recording.noted(run, START, run)
         if start.run_id is None:
             return create(run)
         from longterm._turns.once import created  # only for those who choose ids

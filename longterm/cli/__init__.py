@@ -8,14 +8,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-from longterm._engine.parts import MAX_BYTES
+from longterm._actor import acting_as
+from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, check, look, schema, seal, talk, waiting, work
+from longterm.cli import change, check, history, look, schema, seal, talk, waiting, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
@@ -46,10 +48,16 @@ def _run(arguments: Sequence[str] | None) -> int:
             _import_application(options.app)
             return check.check_file(options)
         lease = timedelta(seconds=options.lease)
-        engine = Engine(_open(options), lease=lease, max_bytes=options.max_bytes)
+        engine = Engine(
+            _open(options),
+            lease=lease,
+            max_bytes=options.max_bytes,
+            history=options.history or history_wanted(),
+        )
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
-        return command(engine, options)
+        with nullcontext() if options.actor is None else acting_as(options.actor):
+            return command(engine, options)
     except WrongUsage as error:
         print(f"longterm: {escaped(str(error))}", file=sys.stderr)
         return 2
@@ -129,9 +137,15 @@ def _parser() -> argparse.ArgumentParser:
         default=MAX_BYTES,
         help=f"how large a run's stack, responses or result may be: {MAX_BYTES} by default",
     )
+    parser.add_argument(
+        "--history",
+        choices=HISTORIES,
+        help="what is kept of each turn; else LONGTERM_HISTORY says it",
+    )
+    parser.add_argument("--actor", metavar="NAME", help="who sends, cancels and so on")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     parser.set_defaults(positions=None)
-    for module in (look, waiting, change, work, check, seal, schema, talk):
+    for module in (look, waiting, change, history, work, check, seal, schema, talk):
         module.add_commands(commands)
     return parser

@@ -79,6 +79,13 @@ def duration(text: str) -> float:
     return number
 
 
+def revision(text: str) -> int:
+    """Read a whole number from 0 on."""
+    if not text.isdecimal() or int(text) > _LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no revision (write 0, or 3)")
+    return int(text)
+
+
 def count(text: str) -> int:
     """Read a whole number from 1 on."""
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:

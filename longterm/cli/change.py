@@ -180,20 +180,21 @@ def _outcome(
     Asynchronous, since that runs both kinds of flows.
     """
     try:
-        return _print(asyncio.run(step), options)
+        return print_run(asyncio.run(step), options)
     except LongtermError:
         raise
     except Exception as error:
         run = engine.get_run(options.run)
         if run.state is not RunState.FAILED:
             raise
-        _print(run, options)
+        print_run(run, options)
         print(f"longterm: the flow raised {type(error).__name__}", file=sys.stderr)
         print(error_of(run), end="", file=sys.stderr)
         return 1
 
 
-def _print(run: Run, options: argparse.Namespace) -> int:
+def print_run(run: Run, options: argparse.Namespace) -> int:
+    """Print how a run stands; return the exit status."""
     shown = run.to_dict()
     if options.json:
         print(json.dumps(shown))

@@ -85,7 +85,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
             _state(run, now),
             str(run.turn),
             escaped(what_is_awaited(run)),
-            _moment(run.updated_at),
+            moment_text(run.updated_at),
         )
         for run in runs
     ]
@@ -164,13 +164,13 @@ def _lines(run: Run, now: datetime, progress: dict[str, Any] | None) -> Iterator
         "flow": run.flow,
         "state": _state(run, now),
         "turn": run.turn,
-        "started": _moment(run.created_at),
-        "saved": _moment(run.updated_at),
+        "started": moment_text(run.created_at),
+        "saved": moment_text(run.updated_at),
         "waiting for": what_is_awaited(run),
         **_wants(run),
         "in step": _step(progress, "is under way"),
-        "deadline": _moment(run.deadline),
-        "claimed until": _moment(run.claimed_until),
+        "deadline": moment_text(run.deadline),
+        "claimed until": moment_text(run.claimed_until),
         "attempts": run.attempts or None,
         "queue": run.queue,
         "partition": run.partition,
@@ -207,7 +207,7 @@ def _step(step: object, how: str) -> str:
     """Return which attempt at a step a run rests for, or is at."""
     match step:
         case {"name": name, "attempt": attempt, "max_attempts": most, "since": since}:
-            begun = f", begun {_moment(datetime.fromisoformat(since))}" if since else ""
+            begun = f", begun {moment_text(datetime.fromisoformat(since))}" if since else ""
             return f"{name}, attempt {attempt} of {most} {how}{begun}"
     return ""
 
@@ -237,7 +237,7 @@ def _inbox_lines(what: str, events: Iterator[UnreadEvent]) -> Iterator[str]:
             yield ""
             yield f"{what} events (oldest first):"
         key = f", key {escaped(event.key)}" if event.has_own_key else ""
-        yield f"{event.number}: {escaped(event.event_id)}, sent {_moment(event.sent_at)}{key}"
+        yield f"{event.number}: {escaped(event.event_id)}, sent {moment_text(event.sent_at)}{key}"
         yield from (f"    {line}" for line in _value_of(event).splitlines())
         if reason := _reason_of(event):
             yield f"    refused: {escaped(reason)}"
@@ -299,5 +299,6 @@ def error_of(run: Run) -> str | None:
     return None if run.error is None else quoted(run.error)
 
 
-def _moment(moment: datetime | None) -> str:
+def moment_text(moment: datetime | None) -> str:
+    """Return a moment for people; None: nothing."""
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

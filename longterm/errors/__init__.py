@@ -31,6 +31,12 @@ from longterm.errors._flows import (
     UnknownFlow as UnknownFlow,
     ValueTooLarge as ValueTooLarge,
 )
+from longterm.errors._history import (
+    CannotFork as CannotFork,
+    CannotRewind as CannotRewind,
+    InvalidActor as InvalidActor,
+    UnknownRevision as UnknownRevision,
+)
 from longterm.errors._queues import (
     InvalidQueue as InvalidQueue,
     InvalidSchedule as InvalidSchedule,

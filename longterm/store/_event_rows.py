@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
-    *("run", "number", "event", "value", "key", "digest", "sent_at", "checksum"),
+    *("run", "number", "event", "value", "key", "digest", "sent_at", "checksum", "actor"),
 )
 """The columns that a post writes."""
 
@@ -33,6 +33,7 @@ def checksum_of(event: UnreadEvent) -> int:
         event.key,
         event.digest,
         moment_text(event.sent_at) or "",
+        *(() if event.actor is None else (event.actor,)),
     )
     found = crc32(event.encoded_value, crc32("\0".join(texts).encode("utf-8", "surrogatepass")))
     refusal = event.encoded_refusal
@@ -47,7 +48,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
     """
     from longterm.unread import UnreadEvent  # most processes read none
 
-    run_id, number, name, value, key, digest, sent_at, kept, refusal = row
+    run_id, number, name, value, key, digest, sent_at, kept, actor, refusal = row
     event = None
     try:
         event = UnreadEvent(
@@ -59,6 +60,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
             sent_at=datetime.fromisoformat(sent_at) if isinstance(sent_at, str) else sent_at,
             number=number,
             encoded_refusal=refusal,
+            actor=actor,
         )
         if checksum_of(event) != kept:
             event = None

@@ -35,6 +35,7 @@ MIGRATIONS: Final = (
     "0012_queues.sql",
     "0013_position.sql",
     "0014_progress.sql",
+    "0015_history.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""
@@ -192,6 +193,7 @@ class Rows:
             "queue": queue,
             "partition": partition or "",
             "outgoing": (),
+            "entries": (),
         }
         # As `Run.changed` does: a frozen dataclass sets each of its fields by a call.
         run = object.__new__(Run)
@@ -275,10 +277,10 @@ def in_order_of_deadlines(runs: Iterable[Run]) -> list[Run]:
 def as_saved(run: Run, written: str) -> Run:
     """Return a saved run with the unread events that its row names now; most have none.
 
-    What its turn has sent is kept elsewhere now.
+    What its turn has sent, and what it adds to its history, is kept elsewhere now.
     """
-    if run.outgoing:
-        run = run.changed(outgoing=())
+    if run.outgoing or run.entries:
+        run = run.changed(outgoing=(), entries=())
     return run.changed(unread=unread_in(written)) if written or run.unread else run
 
 

@@ -15,6 +15,7 @@ from longterm._fork import register_reset
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
+from longterm.store._memory_history import MemoryHistory
 from longterm.store._memory_queues import MemoryQueues
 from longterm.store._same_delivery import sent_too
 from longterm.store._step_lock import StepLock
@@ -38,7 +39,7 @@ _OVER: Final = (RunState.COMPLETE, RunState.CANCELLED)
 _RUNNING: Final = RunState.RUNNING
 
 
-class MemoryStore(MemoryQueues):
+class MemoryStore(MemoryHistory, MemoryQueues):
     """A store for tests, for trying things out, and for runs that may be lost with the process."""
 
     def __init__(self) -> None:
@@ -66,8 +67,14 @@ class MemoryStore(MemoryQueues):
                 raise RunExists(run.id)
             kept = kept_key(run)
             keys = {} if kept is None else {kept[1]: kept[2:]}
-            # An exception of a signal comes at a call: both are there, or neither.
+            entries = None
+            if run.entries:
+                entries = self._with_entries(run)
+                run = run.changed(entries=())
+            # An exception of a signal comes at a call: all of them are there, or none.
             self._keys[run.id] = keys
+            if entries is not None:
+                self._histories[run.id] = entries
             self._runs[run.id] = run
         return run
 
@@ -370,6 +377,10 @@ class MemoryStore(MemoryQueues):
         if run.outgoing:
             messages = {message.id: message for message in run.outgoing}
             run = run.changed(outgoing=())
+        entries = None
+        if run.entries:
+            entries = self._with_entries(run)
+            run = run.changed(entries=())
         if failed is not None:
             run = self._keep(run, failed)
         # An exception of a signal comes at a call, and there is none: all of this, or nothing.
@@ -379,6 +390,8 @@ class MemoryStore(MemoryQueues):
             else:
                 self._inbox[run.id][event.number] = event
         self._outbox |= messages
+        if entries is not None:
+            self._histories[run.id] = entries
         self._runs[run.id] = run
         if (kept := kept_key(run)) is not None:
             run_id, key, digest, taken_at = kept
@@ -429,6 +442,7 @@ class MemoryStore(MemoryQueues):
         self._inbox.pop(run_id, None)
         self._posted.pop(run_id, None)
         self._notes.pop(run_id, None)
+        self._histories.pop(run_id, None)
 
     def _stored(self, run_id: str) -> Run:
         try:

@@ -25,6 +25,7 @@ from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._deletion_contract import DeletionContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
+from longterm.testing._history_contract import HistoryContract
 from longterm.testing._inbox_contract import InboxContract
 from longterm.testing._key_contract import KeyContract
 from longterm.testing._lease_contract import LeaseContract
@@ -56,6 +57,7 @@ class StoreContract(
     UnreadContract,
     RefusalContract,
     OutboxContract,
+    HistoryContract,
     DeadlineContract,
     QueueContract,
     PositionContract,

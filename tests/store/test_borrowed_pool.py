@@ -69,7 +69,7 @@ class TestPostgresStoreOverBorrowedPool(StoreContract):
             with common_pool.connection() as connection:
                 connection.execute(
                     "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-                    "longterm.outbox, longterm.queues, longterm.progress"
+                    "longterm.outbox, longterm.queues, longterm.progress, longterm.history"
                 )
             yield store
 

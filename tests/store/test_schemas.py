@@ -69,7 +69,7 @@ class TestPostgresStoreInAnotherSchema(StoreContract):
         ask(
             common_url,
             f'TRUNCATE "{HARD}".runs, "{HARD}".facts, "{HARD}".deliveries, "{HARD}".inbox, '
-            f'"{HARD}".outbox, "{HARD}".queues, "{HARD}".progress',
+            f'"{HARD}".outbox, "{HARD}".queues, "{HARD}".progress, "{HARD}".history',
         )
         with PostgresStore(common_url, schema=HARD) as store:
             yield store

@@ -28,6 +28,8 @@ RUN_OF_0_1 = replace(
 
 
 BEFORE_INBOX_SQLITE = [
+    "DROP TRIGGER history_of_deleted_run",
+    "DROP TABLE history",
     "DROP TRIGGER progress_of_deleted_run",
     "DROP TABLE progress",
     "ALTER TABLE runs DROP COLUMN position",
@@ -49,6 +51,8 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP FUNCTION longterm.forget_history CASCADE",
+    "DROP TABLE longterm.history",
     "DROP FUNCTION longterm.forget_progress CASCADE",
     "DROP TABLE longterm.progress",
     "ALTER TABLE longterm.runs DROP COLUMN position",

@@ -12,6 +12,7 @@ from longterm.store._event_rows import checksum_of
 from longterm.store._rows import changing, unread_after
 from longterm.store.base import kept_key
 from longterm.store.postgres import _statements as sql
+from longterm.store.postgres._history import columns_of_entries
 from longterm.store.postgres._inbox import columns_of_refused
 from longterm.store.postgres._outbox import columns_of_messages
 
@@ -49,7 +50,7 @@ def save_statement(
         parameters = (
             *(*unread_after(run, read, failed), claim, *parameters, run.id, numbers),
             *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
-            *(run.id, *key),
+            *(failed.actor, run.id, *key),
         )
     elif read:
         statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY
@@ -63,4 +64,7 @@ def save_statement(
     if run.outgoing:
         statement = sql.sending(statement)
         parameters = (*parameters, *columns_of_messages(run))
+    if run.entries:
+        statement = sql.recording(statement)
+        parameters = (*parameters, *columns_of_entries(run))
     return statement, parameters

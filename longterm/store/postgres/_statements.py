@@ -11,12 +11,15 @@ from typing import Final, LiteralString
 
 from longterm.store._event_rows import COLUMNS as EVENT_COLUMNS
 from longterm.store._event_rows import READ as READ_EVENT_COLUMNS
+from longterm.store._history_rows import COLUMNS as HISTORY_COLUMNS
+from longterm.store._history_rows import LISTED, REWRITTEN
 from longterm.store._message_rows import COLUMNS as MESSAGE_COLUMNS
 from longterm.store._rows import BYTES, CHANGING, COLUMNS
 
 _NAMES: Final[LiteralString] = ", ".join(COLUMNS)
 _EVENT_NAMES: Final[LiteralString] = ", ".join(EVENT_COLUMNS)
 _MESSAGE_NAMES: Final[LiteralString] = ", ".join(MESSAGE_COLUMNS)
+_HISTORY_NAMES: Final[LiteralString] = ", ".join(HISTORY_COLUMNS)
 _QUALIFIED: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
 _VALUES: Final[tuple[LiteralString, ...]] = tuple("%b" if c in BYTES else "%s" for c in COLUMNS)
 _CHANGES: Final[LiteralString] = ", ".join(
@@ -142,7 +145,7 @@ POST: Final[LiteralString] = (
     " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s)"
     f" RETURNING posted, id, {_WAKE_WORKERS}),"
     f" put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES})"
-    " SELECT id, posted, %s, %b, %s, %s, %s, %s FROM noted),"
+    " SELECT id, posted, %s, %b, %s, %s, %s, %s, %s FROM noted),"
     # Of two that come at once with one key, the second is undone here, and looks again.
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT id, %s, %s, %s FROM noted)"
@@ -184,7 +187,7 @@ SAVE_AND_KEEP: Final[LiteralString] = _SAVE_READ_AS_SEEN.replace(
     " SELECT * FROM saved",
     f", put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES}) SELECT %s,"
     " (SELECT least(1, min(number)) - 1 FROM longterm.inbox WHERE run = %s),"
-    " %s, %b, %s, %s, %s, %s FROM saved),"
+    " %s, %b, %s, %s, %s, %s, %s FROM saved),"
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
@@ -202,6 +205,29 @@ _SENT: Final[LiteralString] = (
     # Of a save in the middle of a turn whose answer was lost, and which is taken again.
     " ON CONFLICT (id) DO NOTHING) SELECT * FROM saved"
 )
+
+
+_RECORDED: Final[LiteralString] = (
+    f", recorded AS (INSERT INTO longterm.history ({_HISTORY_NAMES}) SELECT entry.* FROM saved,"
+    " unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bytea[], %s::text[],"
+    " %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[], %s::text[],"
+    " %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[])"
+    f" AS entry ({_HISTORY_NAMES})"
+    " ON CONFLICT (run, turn, number) DO UPDATE SET "
+    + ", ".join([name + " = excluded." + name for name in HISTORY_COLUMNS[3:]])
+    + ") SELECT * FROM saved"
+)
+
+
+@cache
+def recording(save: LiteralString) -> LiteralString:
+    """Return a statement that saves or creates a run, and what that adds to its history."""
+    if save is SAVE or save is CREATE:
+        return f"WITH saved AS ({save}){_RECORDED}"
+    if save is CREATE_WITH_KEY:
+        created = _RECORDED.replace("FROM saved", "FROM created")
+        return save.removesuffix(" SELECT * FROM created") + created
+    return save.removesuffix(" SELECT * FROM saved") + _RECORDED
 
 
 @cache
@@ -322,6 +348,28 @@ PROGRESS: Final[LiteralString] = (
     "SELECT note FROM longterm.progress JOIN longterm.runs"
     " ON runs.id = progress.run AND runs.turn = progress.turn"
     " WHERE runs.id = %s AND state = 'running'"
+)
+ENTRIES: Final[LiteralString] = (
+    f"SELECT {', '.join(LISTED)} FROM longterm.history WHERE run = %s"
+    " AND (turn, number) > (%s, %s) ORDER BY turn, number LIMIT %s"
+)
+ENTRY: Final[LiteralString] = (
+    f"SELECT {_HISTORY_NAMES} FROM longterm.history WHERE run = %s AND turn = %s AND number = %s"
+)
+ENTRY_AT: Final[LiteralString] = (
+    f"SELECT {_HISTORY_NAMES} FROM longterm.history WHERE run = %s AND revision = %s"
+    " AND stack_checksum IS NOT NULL ORDER BY turn, number LIMIT 1"
+)
+REWRITE_ENTRY: Final[LiteralString] = (
+    "UPDATE longterm.history SET "
+    + ", ".join(
+        [
+            name + " = " + ("%b" if name in ("value", "response", "stack") else "%s")
+            for name in REWRITTEN
+        ]
+    )
+    + " WHERE run = %s AND turn = %s AND number = %s AND checksum = %s"
+    " AND stack_checksum IS NOT DISTINCT FROM %s RETURNING turn"
 )
 POSITIONS: Final[LiteralString] = (
     "SELECT flow, position, waiting_for IS NOT DISTINCT FROM %s, count(*), min(id)"

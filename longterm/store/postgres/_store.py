@@ -36,6 +36,7 @@ try:
     from longterm.store.postgres._connection import Reading, check_synchronous_commit
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
+    from longterm.store.postgres._history import PostgresHistory, columns_of_entries
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
@@ -63,7 +64,9 @@ _FIRST_REST: Final = timedelta(seconds=1)
 _ROWS: Final = Rows(has_types=True)
 
 
-class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgress):
+class PostgresStore(
+    PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgress, PostgresHistory
+):
     """A store in a schema of a database that many machines share.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -157,7 +160,11 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgr
             run = run.changed(claim=new_claim())
         kept = kept_key(run)
         statement = sql.CREATE if kept is None else sql.CREATE_WITH_KEY
-        parameters = (*_ROWS.row_of(run), *(kept or ()))
+        parameters: tuple[object, ...] = (*_ROWS.row_of(run), *(kept or ()))
+        if run.entries:
+            statement = sql.recording(statement)
+            parameters = (*parameters, *columns_of_entries(run))
+            run = run.changed(entries=())
         while True:
             answer = self._database.execute(statement, parameters, f"create run {run.id!r}")
             if answer.rows:
@@ -208,7 +215,7 @@ class PostgresStore(PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgr
             # A run that is saved running may have been renewed since.
             is_made = is_own and stored.changed(claimed_until=run.claimed_until) == run
             if is_made and stored.claim == made.claim:
-                return made.changed(unread=stored.unread, outgoing=())
+                return made.changed(unread=stored.unread, outgoing=(), entries=())
             is_ours = (stored.turn, stored.claim) == (run.turn, run.claim)
             if not is_ours or stored.state is not RunState.RUNNING:
                 break

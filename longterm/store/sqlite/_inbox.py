@@ -116,7 +116,8 @@ class SQLiteInbox:
             ((number,),) = noted
             kept = (event.key, event.digest, sent_at)
             value = (event.event_id, event.encoded_value)
-            connection.execute(_PUT, (event.run_id, number, *value, *kept, checksum_of(event)))
+            sent = (*kept, checksum_of(event), event.actor)
+            connection.execute(_PUT, (event.run_id, number, *value, *sent))
             connection.execute(_KEEP_KEY, (event.run_id, *kept))
             return int(number)
 
@@ -212,7 +213,8 @@ def take_out(
     if kept is not None:
         key = (kept.key, kept.digest, moment_text(kept.sent_at))
         value = (kept.event_id, kept.encoded_value)
-        connection.execute(_PUT_FIRST, (run.id, run.id, *value, *key, checksum_of(kept)))
+        sent = (*key, checksum_of(kept), kept.actor)
+        connection.execute(_PUT_FIRST, (run.id, run.id, *value, *sent))
         connection.execute(f"{_KEEP_KEY} ON CONFLICT DO NOTHING", (run.id, *key))
     return connection.execute(_UNNOTE, (*unread_after(run, read, kept), run.id)).fetchall()
 

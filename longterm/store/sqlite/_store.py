@@ -35,6 +35,7 @@ from longterm.store.base import Query, died_run, kept_key, new_claim
 from longterm.store.positions import PositionCount, counts_of
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
+from longterm.store.sqlite._history import SQLiteHistory, put_entries
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
 from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_messages
 from longterm.store.sqlite._pool import ConnectionPool
@@ -140,7 +141,7 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress):
+class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress, SQLiteHistory):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
@@ -190,12 +191,14 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress):
             created = connection.execute(_CREATE, row).rowcount
             if created and kept is not None:
                 _keep_key(connection, kept)
+            if created and run.entries:
+                put_entries(connection, run)
             return created
 
-        step = create if kept is None else whole(create)
+        step = create if kept is None and not run.entries else whole(create)
         if not self._writer.write(step, f"create run {run.id!r}", is_durable=is_durable):
             raise RunExists(run.id)
-        return run
+        return run.changed(entries=()) if run.entries else run
 
     def get(self, run_id: str) -> Run:
         rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
@@ -241,11 +244,14 @@ class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress):
                 _keep_key(connection, kept)
             if saved and run.outgoing:
                 put_messages(connection, run)
+            if saved and run.entries:
+                put_entries(connection, run)
             if not saved or not (read or failed or (kept and saved[0][0])):
                 return saved
             return take_out(connection, as_saved(run, saved[0][0]), read, failed)
 
-        is_alone = kept is None and not read and failed is None and not run.outgoing
+        has_more = read or failed or run.outgoing or run.entries
+        is_alone = kept is None and not has_more
         step = save if is_alone else whole(save_with_more)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
