@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
@@ -72,6 +73,19 @@ def default_engine() -> Engine:
     if _told < len(_declarations):
         _tell()
     return _engine
+
+
+@contextmanager
+def using_engine(engine: Engine) -> Iterator[None]:
+    """Make an engine the default one for a while, as a test does; what was declared it is told."""
+    global _engine, _told
+    with _lock:
+        before, _engine, _told = (_engine, _told), engine, 0
+    try:
+        yield
+    finally:
+        with _lock:
+            _engine, _told = before
 
 
 def _tell() -> None:

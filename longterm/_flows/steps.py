@@ -200,30 +200,26 @@ def make_step(function: Any, **options: Any) -> Step:
 
 
 def _plain_call(step: Step) -> Callable[..., Any]:
-    function, db = step.function, step.db
-
-    @wraps(function)
+    @wraps(step.function)
     def call(*args: Any, **kwargs: Any) -> Any:
         turn = current.get()
         if turn is None or not turn.has_steps:
-            if db is not None:
-                return db.call(lambda tx: function(tx, *args, **kwargs))
-            return function(*args, **kwargs)
+            if (db := step.db) is not None:
+                return db.call(lambda tx: step.function(tx, *args, **kwargs))
+            return step.function(*args, **kwargs)  # a test may have put a stub there
         return turn.suspend(StepWait(StepCall(step, args, kwargs)))
 
     return call
 
 
 def _async_call(step: Step) -> Callable[..., Any]:
-    function, db = step.function, step.db
-
-    @wraps(function)
+    @wraps(step.function)
     async def call(*args: Any, **kwargs: Any) -> Any:
         turn = current.get()
         if turn is None or not turn.has_steps:
-            if db is not None:
-                return await db.acall(lambda tx: function(tx, *args, **kwargs))
-            return await function(*args, **kwargs)
+            if (db := step.db) is not None:
+                return await db.acall(lambda tx: step.function(tx, *args, **kwargs))
+            return await step.function(*args, **kwargs)
         return turn.suspend(StepWait(StepCall(step, args, kwargs)))
 
     return call

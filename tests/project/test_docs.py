@@ -45,6 +45,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, as a reader whose `python` has longterm installed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     clean = {name: value for name, value in os.environ.items() if name != "LONGTERM_URL"}
+    clean["PYTEST_PLUGINS"] = "pytest_longterm"  # the environment may be older than its entry point
     return subprocess.run(
         command,
         cwd=folder,

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (ROOT / "longterm", ROOT / "compiler" / "longterm_compiler")
+PLUGIN = ROOT / "pytest_longterm.py"
 
 # Modules of other people, and the places (below the root) that may name them.
 ALLOWED = {
@@ -37,7 +38,7 @@ ALLOWED = {
     "longterm_compiler": ("compiler/", "longterm/_flows/loader.py"),
     "pygments": ("compiler/longterm_compiler/cli/highlight.py",),
     "hypothesis": ("longterm/testing/",),
-    "pytest": ("longterm/testing/",),
+    "pytest": ("longterm/testing/", "pytest_longterm.py"),
     "pydantic": ("longterm/_validation.py",),
     "pydantic_core": ("longterm/_run_json.py",),
     "typing_extensions": ("longterm/run.py",),  # of the type checkers: nothing imports it
@@ -117,7 +118,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def sources() -> list[Path]:
-    return sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+    return [PLUGIN, *sorted(path for package in PACKAGES for path in package.rglob("*.py"))]
 
 
 def test_importing_longterm_loads_neither_compiler_nor_drivers_nor_command_lines() -> None:

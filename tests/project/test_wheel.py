@@ -1,4 +1,4 @@
-"""The wheel holds both packages, whole, and nothing else."""
+"""The wheel holds both packages and the plugin of pytest, whole, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def expected_files() -> set[str]:
-    """Every file of both packages, by its name in the wheel."""
-    return {
+    """Every file of both packages, and the plugin, by its name in the wheel."""
+    return {"pytest_longterm.py"} | {
         f"{name}/{path.relative_to(folder).as_posix()}"
         for name, folder in PACKAGES.items()
         for path in folder.rglob("*")
@@ -74,3 +74,10 @@ def test_wheel_shows_the_readme_and_offers_the_compiler(wheel: zipfile.ZipFile) 
 
     assert (ROOT / "README.md").read_text() in metadata_of(wheel)
     assert "longterm-compile = longterm_compiler.cli:main" in wheel.read(entry_points).decode()
+
+
+def test_wheel_has_the_plugin_of_pytest(wheel: zipfile.ZipFile) -> None:
+    (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+
+    offered = wheel.read(entry_points).decode()
+    assert "[pytest11]\npytest_longterm = pytest_longterm" in offered
