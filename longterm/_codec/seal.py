@@ -20,7 +20,8 @@ Context: TypeAlias = tuple[str, str, int | None, str]
 """What a seal binds bytes to: the column they are stored in (stack, response, result or error), the
 id of the run, the turn whose save wrote them (None: the store does not keep it), and, of a stack,
 the event that it waits for, else nothing. Of an unread event: `inbox`, the run, None, and its name.
-Of what is done once: `once`, its key, None, and nothing. A plain tuple, since each turn makes
+Of what is done once: `once`, its key, None, and nothing. Of the source of a
+version: `version`, its name, None, and nothing. A plain tuple, since each turn makes
 several."""
 
 _MARK: Final = bytes([SEAL])
@@ -138,6 +139,8 @@ def _place(context: Context | None) -> str:
         return f"the unread event {event!r} of run {run_id!r}"
     if column == "once":
         return f"the value under key {run_id!r}"
+    if column == "version":
+        return f"the source of {run_id}"
     return (
         f"the {column} of run {run_id!r}"
         + ("" if turn is None else f", saved in turn {turn}")

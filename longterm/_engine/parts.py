@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from longterm._codec import check_keys
 from longterm._flows.flow import IS_COROUTINE
 from longterm._records import Records
 from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
+from longterm._turns.kept_sources import KeptSources
 from longterm._turns.turns import Turns
 from longterm.clock import Clock, SystemClock
 from longterm.errors import NotSupported, StoreError
@@ -54,6 +55,7 @@ class Parts(Records):
         on_turn: Callable[[Run], object] | None = None,
         inline: bool = True,
         history: str = "off",
+        versions: Literal["on", "off"] = "on",
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -77,10 +79,12 @@ class Parts(Records):
             history: `events`: keep what comes to each run, who sent it, and what its turns made of
                 it; `frames`: keep its frames before each turn too, so that it can be forked from
                 there and put back (docs/history.md). Give all processes of a store the same.
+            versions: whether the source of each version of a flow that runs wait in is kept in the
+                store, once, so that old lines are shown and compared. It is never executed.
 
         Raises:
             ValueError: the lease is no time at all, a number allows nothing, `on_turn` is no
-                plain function, or `history` is none of these.
+                plain function, or `history` or `versions` is none of these.
             NotSupported: the store keeps no histories, and is to.
             StoreError: the URL names no store.
             InvalidKey: a key in `LONGTERM_KEY` is too short, or not random.
@@ -88,6 +92,8 @@ class Parts(Records):
         check_keys()
         _check_callback(on_turn)
         _check_limits(lease, max_attempts, max_bytes, max_event_bytes, max_unread)
+        if versions not in ("on", "off"):
+            raise ValueError(f"versions={versions!r} is neither 'on' nor 'off'")
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
         self._claims = Claims(self.store, self.clock, lease, max_attempts)
@@ -98,6 +104,7 @@ class Parts(Records):
             max_bytes=max_bytes,
             max_event_bytes=max_event_bytes,
             on_turn=on_turn,
+            sources=KeptSources(self.store) if versions == "on" else None,
         )
         running = self._turns.running
         running.on_failure, running.aon_failure = self._gone_on, self._agone_on

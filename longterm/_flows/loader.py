@@ -95,6 +95,16 @@ class FlowLoader:
         """Whether a name that the flow imports is of a module that is being imported now."""
         return any(is_half_loaded(name, path) for name, path, _ in self._entry["verdicts"])
 
+    @property
+    def qualname(self) -> str:
+        """The function's qualified name in its file."""
+        return self._name.rpartition("@")[0]
+
+    @property
+    def first_line(self) -> int:
+        """The line on which the function starts, with its decorators."""
+        return int(self._name.rpartition("@")[2])
+
     def renewed(self) -> FlowLoader:
         """Return the loader to use when all modules are whole: itself, if nothing is otherwise."""
         if self._is_valid(self._entry):

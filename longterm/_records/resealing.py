@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from longterm._codec import check_sealing, decode_text, encode_text, rewrap
+from longterm._turns.kept_sources import context_of_version
 from longterm.errors import CorruptData, NotSupported, UnknownRun
 from longterm.history import HistoryEntry, entry_context
 from longterm.run import Run, RunState, context_of
 from longterm.store.base import Query, Rewriting, RunStore, Search
 from longterm.store.history import FIRST, History
 from longterm.store.inbox import BEFORE_ALL, Inbox
+from longterm.store.versions import Versions
 from longterm.unread import UnreadEvent, inbox_context
 
 _AT_ONCE: Final = 100
@@ -33,11 +35,13 @@ class SealReport:
     """Those in the middle of a turn. If it ends well it seals them; if not, they are as before."""
     refused: dict[str, str] = field(default_factory=dict)
     """Those whose bytes cannot be read with the keys in use, each with the reason."""
+    refused_versions: dict[str, str] = field(default_factory=dict)
+    """The versions whose source cannot be read with them: old lines of theirs are not shown."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether no run needs a former key any more."""
-        return not self.running and not self.refused
+        """Whether nothing needs a former key any more."""
+        return not (self.running or self.refused or self.refused_versions)
 
 
 def seal_runs(store: RunStore) -> SealReport:
@@ -53,6 +57,8 @@ def seal_runs(store: RunStore) -> SealReport:
     if not isinstance(store, Rewriting):
         raise NotSupported(store, "rewriting stored bytes")
     report, in_turn, after = SealReport(), [], None
+    if isinstance(store, Versions):
+        _seal_versions(store, report)
     while page := store.find(Query(after=after, limit=_AT_ONCE)):
         in_turn += [run.id for run in page if not _seal(store, run, report)]
         after = page[-1].id
@@ -64,6 +70,20 @@ def seal_runs(store: RunStore) -> SealReport:
         if not is_done:
             report.running.append(run_id)
     return report
+
+
+def _seal_versions(store: Versions, report: SealReport) -> None:
+    """Seal the sources of versions."""
+    for name in store.find_versions(""):
+        kept = store.find_version(name)
+        if kept is not None:
+            try:
+                sealed = rewrap(kept, context_of_version(name))
+            except CorruptData as error:
+                report.refused_versions[name] = str(error)
+            else:
+                if sealed != kept:
+                    store.rewrite_version(name, sealed)
 
 
 def _seal(store: RunStore, run: Run, report: SealReport) -> bool:

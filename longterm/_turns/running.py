@@ -20,6 +20,7 @@ from longterm._flows.wait_result import WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.kept_sources import KeptSources
 from longterm._turns.step_records import described
 from longterm._turns.steps import Steps
 from longterm._turns.threads import in_thread
@@ -45,13 +46,18 @@ class Running:
         *,
         max_bytes: int,
         on_turn: Callable[[Run], object] | None = None,
+        sources: KeptSources | None = None,
     ) -> None:
-        """Run turns that leave no more than some bytes; `on_turn` is told of each that is saved."""
+        """Run turns that leave no more than some bytes; `on_turn` is told of each that is saved.
+
+        `sources` keeps the source of what they wait in.
+        """
         self._attempts = attempts
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
         self._on_turn = on_turn
+        self._sources = sources
         self._steps = Steps(clock, attempts, self, max_bytes=max_bytes)
         self.on_failure: Callable[[Run], object] = lambda run: None
         """Called with a run that was saved for its caller, to whom an exception is then raised."""
@@ -78,7 +84,7 @@ class Running:
                         self.on_failure(saved)
                     raise
                 return saved
-        return self.tell(claim.save_turn(self._after(attempt, outcome)))
+        return self.tell(self._save(claim, self._after(attempt, outcome), outcome))
 
     async def arun(self, claim: Claim, attempt: Attempt) -> Run:
         """Run a turn of an `async def` flow; the store is used in a thread."""
@@ -99,7 +105,14 @@ class Running:
                         await self.aon_failure(saved)
                     raise
                 return saved
-        return self.tell(await in_thread(claim.save_turn, self._after(attempt, outcome)))
+        after = self._after(attempt, outcome)
+        return self.tell(await in_thread(self._save, claim, after, outcome))
+
+    def _save(self, claim: Claim, run: Run, outcome: Outcome) -> Run:
+        saved = claim.save_turn(run)
+        if self._sources is not None and type(outcome) is Suspended:
+            self._sources.keep(outcome.frames)
+        return saved
 
     def tell(self, run: Run) -> Run:
         """Tell the application of a turn that is saved; what goes wrong there changes nothing."""
@@ -161,6 +174,8 @@ class Running:
     def save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
         """Save a run in the middle of its turn."""
         self._note_saved(attempt, claim.save_on(self._after(attempt, outcome, is_on=True)))
+        if self._sources is not None:
+            self._sources.keep(outcome.frames)
 
     def save_in(
         self, view: RunStore, claim: Claim, attempt: Attempt, outcome: Suspended

@@ -11,6 +11,7 @@ from longterm._flows.flow import Flow, flow_named
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import Attempt, Attempts, unparked
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.kept_sources import KeptSources
 from longterm._turns.running import Running
 from longterm._turns.starts import Start, later_run, new_run
 from longterm._turns.threads import in_thread
@@ -46,11 +47,12 @@ class Turns:
         max_bytes: int,
         max_event_bytes: int,
         on_turn: Callable[[Run], object] | None = None,
+        sources: KeptSources | None = None,
     ) -> None:
         """Run turns on a store, under claims.
 
         None reads or leaves more than some bytes, and no event that it sends has more. `on_turn` is
-        told of each that is saved.
+        told of each that is saved, and `sources` keeps the source of what they wait in.
         """
         self._store = store
         self._clock = clock
@@ -59,7 +61,12 @@ class Turns:
         self._attempts = Attempts(
             store, clock, max_bytes=max_bytes, max_event_bytes=max_event_bytes
         )
-        self.running = Running(self._attempts, clock, claims, max_bytes=max_bytes, on_turn=on_turn)
+        self.running = Running(
+            *(self._attempts, clock, claims),
+            max_bytes=max_bytes,
+            on_turn=on_turn,
+            sources=sources,
+        )
 
     def startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""

@@ -53,6 +53,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             lease=lease,
             max_bytes=options.max_bytes,
             history=options.history or history_wanted(),
+            versions=options.versions,
         )
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
@@ -143,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
         help="what is kept of each turn; else LONGTERM_HISTORY says it",
     )
     parser.add_argument("--actor", metavar="NAME", help="who sends, cancels and so on")
+    parser.add_argument(
+        "--versions",
+        choices=["on", "off"],
+        default="on",
+        help="whether turns keep the source of the flows that runs wait in: on by default",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     parser.set_defaults(positions=None)

@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
 
 
 def seal_runs(engine: Engine, options: argparse.Namespace) -> int:
-    """Seal all runs; 1 if some still need another key."""
+    """Seal all runs; 1 if something still needs another key."""
     report = engine.seal_runs()
     if options.json:
         print(json.dumps(asdict(report)))
@@ -28,6 +28,8 @@ def seal_runs(engine: Engine, options: argparse.Namespace) -> int:
         print(f"sealed {report.sealed:,}, unchanged {report.unchanged:,}")
     for run_id, reason in report.refused.items():
         print(f"longterm: run {escaped(run_id)}: {escaped(reason)}", file=sys.stderr)
+    for name, reason in report.refused_versions.items():
+        print(f"longterm: version {escaped(name)}: {escaped(reason)}", file=sys.stderr)
     for run_id in report.running:
         print(
             f"longterm: run {escaped(run_id)} is in the middle of a turn (seal once more, later)",

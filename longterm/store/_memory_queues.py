@@ -23,6 +23,7 @@ class MemoryQueues:
 
     def __init__(self) -> None:
         """Begin with no queues."""
+        super().__init__()
         self._queues: dict[str, tuple[Queue, Ledger]] = {}
 
     def _claimed(self, run: Run, until: datetime, attempts: int) -> Run:

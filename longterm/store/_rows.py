@@ -36,6 +36,7 @@ MIGRATIONS: Final = (
     "0013_position.sql",
     "0014_progress.sql",
     "0015_history.sql",
+    "0016_versions.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

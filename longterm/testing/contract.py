@@ -39,6 +39,7 @@ from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
 from longterm.testing._unread_contract import UnreadContract
+from longterm.testing._version_contract import VersionContract
 
 __all__ = ["StoreContract"]
 
@@ -62,6 +63,7 @@ class StoreContract(
     QueueContract,
     PositionContract,
     ProgressContract,
+    VersionContract,
     SearchContract,
     DeletionContract,
     RewriteContract,

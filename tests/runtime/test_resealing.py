@@ -274,7 +274,7 @@ def test_command_says_what_it_did_and_what_is_left(tmp_path, monkeypatch, capsys
 
     engine.cancel(busy.id, force=True)
     assert main(["--store", url, "seal", "--json"]) == 0
-    left = {"running": [], "refused": {}}
+    left = {"running": [], "refused": {}, "refused_versions": {}}
     assert json.loads(capsys.readouterr().out) == {"sealed": 0, "unchanged": 2, **left}
     set_keys(KEY)
     assert engine.process_event(run.id, "item", "end").result == []

@@ -69,7 +69,8 @@ class TestPostgresStoreOverBorrowedPool(StoreContract):
             with common_pool.connection() as connection:
                 connection.execute(
                     "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-                    "longterm.outbox, longterm.queues, longterm.progress, longterm.history"
+                    "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
+                    "longterm.versions"
                 )
             yield store
 

@@ -57,7 +57,8 @@ class TestPostgresStoreBehindPooler(StoreContract):
             with psycopg.connect(server.url(common_database), autocommit=True) as connection:
                 connection.execute(
                     "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-                    "longterm.outbox, longterm.queues, longterm.progress, longterm.history"
+                    "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
+                    "longterm.versions"
                 )
             yield store
 

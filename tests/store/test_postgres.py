@@ -51,7 +51,8 @@ class TestPostgresStore(StoreContract):
         ask(
             common_url,
             "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-            "longterm.outbox, longterm.queues, longterm.progress, longterm.history",
+            "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
+            "longterm.versions",
         )
         with PostgresStore(common_url) as store:
             yield store

@@ -50,7 +50,8 @@ def url(own_server: PostgresServer) -> str:
     with psycopg.connect(own_server.url(), autocommit=True) as connection:
         connection.execute(
             "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
-            "longterm.outbox, longterm.queues, longterm.progress, longterm.history"
+            "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
+            "longterm.versions"
         )
     return own_server.url()
 

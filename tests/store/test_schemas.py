@@ -69,7 +69,8 @@ class TestPostgresStoreInAnotherSchema(StoreContract):
         ask(
             common_url,
             f'TRUNCATE "{HARD}".runs, "{HARD}".facts, "{HARD}".deliveries, "{HARD}".inbox, '
-            f'"{HARD}".outbox, "{HARD}".queues, "{HARD}".progress, "{HARD}".history',
+            f'"{HARD}".outbox, "{HARD}".queues, "{HARD}".progress, "{HARD}".history, '
+            f'"{HARD}".versions',
         )
         with PostgresStore(common_url, schema=HARD) as store:
             yield store

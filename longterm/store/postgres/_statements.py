@@ -371,6 +371,17 @@ REWRITE_ENTRY: Final[LiteralString] = (
     + " WHERE run = %s AND turn = %s AND number = %s AND checksum = %s"
     " AND stack_checksum IS NOT DISTINCT FROM %s RETURNING turn"
 )
+KEEP_VERSION: Final[LiteralString] = (
+    "INSERT INTO longterm.versions (version, source) VALUES (%s, %s)"
+    " ON CONFLICT (version) DO NOTHING RETURNING version"
+)
+FIND_VERSION: Final[LiteralString] = "SELECT source FROM longterm.versions WHERE version = %s"
+FIND_VERSIONS: Final[LiteralString] = (
+    "SELECT version FROM longterm.versions WHERE starts_with(version, %s) ORDER BY version"
+)
+REWRITE_VERSION: Final[LiteralString] = (
+    "UPDATE longterm.versions SET source = %s WHERE version = %s RETURNING version"
+)
 POSITIONS: Final[LiteralString] = (
     "SELECT flow, position, waiting_for IS NOT DISTINCT FROM %s, count(*), min(id)"
     " FROM longterm.runs WHERE state NOT IN ('complete', 'cancelled')"

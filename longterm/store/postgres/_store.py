@@ -47,6 +47,7 @@ try:
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
+    from longterm.store.postgres._versions import PostgresVersions
 except ImportError as error:
     raise StoreError(
         f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
@@ -65,7 +66,12 @@ _ROWS: Final = Rows(has_types=True)
 
 
 class PostgresStore(
-    PostgresInbox, PostgresOutbox, PostgresQueues, PostgresProgress, PostgresHistory
+    PostgresInbox,
+    PostgresOutbox,
+    PostgresQueues,
+    PostgresProgress,
+    PostgresHistory,
+    PostgresVersions,
 ):
     """A store in a schema of a database that many machines share.
 

@@ -41,6 +41,7 @@ from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._progress import SQLiteProgress
 from longterm.store.sqlite._queues import SQLiteQueues
+from longterm.store.sqlite._versions import SQLiteVersions
 from longterm.store.sqlite._writer import Writer
 
 if TYPE_CHECKING:
@@ -141,7 +142,9 @@ _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
 
-class SQLiteStore(SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress, SQLiteHistory):
+class SQLiteStore(
+    SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress, SQLiteHistory, SQLiteVersions
+):
     """A store in a file, made at its first use.
 
     Can be used as a context manager. Whoever does not close it has it closed at the end of the
