@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._engine.starting import Starting
 from longterm._event_names import SCHEDULE, START
+from longterm._flows.flow import Flow, other_names_of
 from longterm._later import later
 from longterm._turns.rest import Looks
 from longterm._turns.starts import Start, scheduled_run
@@ -92,6 +93,7 @@ class Scheduling(Starting):
         if not isinstance(store, Erasure):
             raise NotSupported(store, "schedules (to delete one that is replaced)")
         start = self._start_of(flow, args, kwargs, None, None, None, None)
+        name = self._name_before(start.flow) if name is None else name
         plan = plan_of(start, cron, tz, name, catch_up, overlap)
         start.run_id, last, due = _PREFIX + plan.name, None, None
         looks = Looks(start.run_id, _TURN_SECONDS)
@@ -111,6 +113,17 @@ class Scheduling(Starting):
             except UnknownRun:
                 with suppress(RunExists):
                     return self._create_scheduled(start, plan, last, due)
+
+    def _name_before(self, flow: Flow) -> str | None:
+        """Return the name of the schedule that a flow has, if it is one that the flow had before.
+
+        Another one beside it would begin each run twice.
+        """
+        for name in other_names_of(flow):
+            with suppress(UnknownRun):
+                if self.store.get(_PREFIX + name).state is not RunState.COMPLETE:
+                    return name
+        return None
 
     def schedules(self) -> list[Schedule]:
         """Return the schedules that are not over, in the order of their names.

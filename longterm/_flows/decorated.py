@@ -15,12 +15,13 @@ from longterm._flows.resolve import flow_codes, function_behind
 from longterm.errors import CompileError
 
 
-def check_given(function: FunctionType, caller: FrameType) -> None:
+def check_given(function: FunctionType, caller: FrameType, *, has_arguments: bool) -> None:
     """Refuse a function that another decorator made.
 
     Args:
         function: what `deflow` was given.
         caller: the frame that called it: of a decorator, where the function's `def` stands.
+        has_arguments: whether that was what `deflow(...)` has returned.
 
     Raises:
         CompileError: it is not the function of the `def`, or it wraps a flow under its name.
@@ -32,7 +33,7 @@ def check_given(function: FunctionType, caller: FrameType) -> None:
             "that it wraps, so a stored run could not tell them apart (make it a flow that takes "
             "the other one as an argument: `@deflow def retried(flow, *args)`)"
         )
-    if not _is_defined_in(function, caller) and _is_decorator(caller):
+    if not _is_defined_in(function, caller) and _is_decorator(caller, has_arguments):
         raise CompileError(
             f"@deflow at {caller.f_code.co_filename}:{caller.f_lineno} was put on what another "
             f"decorator made of the function below it: {function.__qualname__} at "
@@ -73,10 +74,18 @@ def _defined_in(code: CodeType) -> Iterator[CodeType]:
                 yield from _defined_in(constant)
 
 
-def _is_decorator(frame: FrameType) -> bool:
-    """Tell whether a call under way applies a decorator: then its place has no arguments."""
+def _is_decorator(frame: FrameType, has_arguments: bool) -> bool:
+    """Tell whether a call under way applies a decorator: then its place lacks these arguments."""
+    import ast
+
     text = text_at(frame.f_code, frame.f_lasti, frame.f_globals)
-    return text is not None and not text.endswith(")")
+    try:
+        found = None if text is None else ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return False
+    if has_arguments:
+        return isinstance(found, ast.Call) and not isinstance(found.func, ast.Call)
+    return found is not None and not isinstance(found, ast.Call)
 
 
 def _name(function: FunctionType) -> tuple[str, str]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 from weakref import WeakSet
 
 from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
@@ -23,6 +23,7 @@ from longterm._flows import primitives as ops
 from longterm._flows import rt
 from longterm._flows.compiled import FreshCode, ResumeCode
 from longterm._flows.decorated import check_given, wrapped_flow
+from longterm._flows.former_names import former_names, keep_former, name_now, take_own
 from longterm._flows.kept_names import flow_kept_as, kept_names
 from longterm._flows.loader import Loader, loader_of
 from longterm._flows.resolve import flow_codes, function_behind
@@ -33,6 +34,8 @@ from longterm._main import import_name, is_main
 from longterm.errors import CompileError, NotAFlow, UnknownFlow
 
 F = TypeVar("F", bound=Callable[..., Any])
+_NOTHING: Final = object()
+"""Stands where no function is given."""
 IS_COROUTINE: Final = 0x80
 """The flag of code that makes a coroutine (`inspect` has it too, and takes long to import)."""
 
@@ -165,26 +168,51 @@ for _code, _is_async in STEP_CODES.items():
     flow_codes[_code] = Verdict.ASYNC_STEP if _is_async else Verdict.STEP
 
 
-def deflow(function: F, /) -> F:
+@overload
+def deflow(function: F, /, *, also: str | Iterable[str] = ()) -> F: ...
+@overload
+def deflow(*, also: str | Iterable[str] = ()) -> Callable[[F], F]: ...
+def deflow(function: Any = _NOTHING, /, *, also: str | Iterable[str] = ()) -> Any:
     """Make a function a flow: it may suspend for days or months and go on in any process.
 
     The function stays an ordinary one: called outside of a run it runs at native speed, and fails
     only if it comes to suspend.
 
+    Args:
+        function: the function; as a decorator with arguments, none.
+        also: the names, `module:qualname`, that the flow had before it was moved or renamed: the
+            runs that know it by one of them go on.
+
     Raises:
         CompileError: the function holds what cannot be suspended, or is no plain function; the
-            message shows each place, the cause and the remedy.
+            message shows each place, the cause and the remedy. Or `also` is no name, or the name
+            of another flow.
     """
-    if not isinstance(function, types.FunctionType) or function.__code__.co_name == "<lambda>":
-        raise CompileError(_not_a_function(function))
-    _make_flow(function, sys._getframe(1))
-    return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+    names = (also,) if isinstance(also, str) else tuple(also)
+    if function is not _NOTHING:
+        return _deflowed(function, names, sys._getframe(1), has_arguments=False)
+
+    def decorate(function: F) -> F:
+        return _deflowed(function, names, sys._getframe(1), has_arguments=True)
+
+    return decorate
 
 
 flow_codes[id(deflow.__code__)] = Verdict.DEFLOW
 
 
-def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
+def _deflowed(
+    function: F, also: tuple[str, ...], caller: types.FrameType, *, has_arguments: bool
+) -> F:
+    if not isinstance(function, types.FunctionType) or function.__code__.co_name == "<lambda>":
+        raise CompileError(_not_a_function(function))
+    _make_flow(function, caller, has_arguments)
+    for name in also:
+        keep_former(name, _bodies[id(function.__code__)].flow.name, _flows)
+    return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+
+
+def _make_flow(function: types.FunctionType, caller: types.FrameType, has_arguments: bool) -> None:
     code = function.__code__
     body = _bodies.get(id(code))
     if body is not None:
@@ -192,7 +220,7 @@ def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
         return
     flow = _by_original.get(id(code))
     if flow is None:
-        check_given(function, caller)
+        check_given(function, caller, has_arguments=has_arguments)
         with _making:
             flow = _by_original.get(id(code)) or _add_flow(function)
     own(flow.name.partition(":")[0])
@@ -202,7 +230,12 @@ def _make_flow(function: types.FunctionType, caller: types.FrameType) -> None:
 
 
 def _register(flow: Flow, function: types.FunctionType) -> None:
-    """Let a flow be found by its name."""
+    """Let a flow be found by its name.
+
+    Raises:
+        CompileError: another flow says that it had the name before.
+    """
+    take_own(flow.name)
     known = _flows.get(flow.name)
     # What was imported by the name counts, and not its twin that runs as the main module.
     if known is None or not is_main(function.__module__) or is_main(known.globals["__name__"]):
@@ -297,10 +330,30 @@ def flow_named(name: str) -> Flow:
     """
     if _provisional:
         _settle()
-    flow = _flows.get(name) or _kept_flow(name) or _inner_flow(name)
+    flow = _flow_called(name) or _inner_flow(name)
     if flow is None:
         raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
     return flow
+
+
+def _flow_called(name: str) -> Flow | None:
+    """Return the flow of a module that has a name, had it before, or is kept under it."""
+    return _flows.get(name) or _flows.get(name_now(name)) or _kept_flow(name)
+
+
+def other_names_of(flow: Flow) -> list[str]:
+    """Return the names under which runs may know a flow besides its own."""
+    return [name for name, found in _other_names().items() if found is flow and name != flow.name]
+
+
+def is_called(flow: Flow, name: str) -> bool:
+    """Tell whether a name is a flow's, or one under which runs may know it."""
+    return name == flow.name or _flow_called(name) is flow
+
+
+def _other_names() -> dict[str, Flow]:
+    before = {name: _flows[now] for name, now in former_names() if now in _flows}
+    return {**_kept_flows(), **before}
 
 
 def known_flows() -> list[Flow]:
@@ -311,7 +364,7 @@ def known_flows() -> list[Flow]:
 
 def known_names() -> set[str]:
     """Return the names of the flows whose runs can go on in this process now."""
-    found = {**_kept_flows(), **_flows}
+    found = {**_other_names(), **_flows}
     names = {*found, *DECLARED}
     for name, flow in found.items():
         names.update(flow.names_inside(name))
@@ -365,7 +418,7 @@ def _kept_flow(name: str) -> Flow | None:
 def _inner_flow(name: str) -> Flow | None:
     """Return a flow that is defined inside another one; it is made if that has not run here yet."""
     outer_name, inside, rest = name.partition(".<locals>.")
-    outer = (_flows.get(outer_name) or _kept_flow(outer_name)) if inside else None
+    outer = _flow_called(outer_name) if inside else None
     if outer is None:
         return None
     own_name = f"{outer.name}{inside}{rest}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longterm._event_names import START
+from longterm._flows.flow import is_called
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery
 from longterm._turns.starts import Start
@@ -40,6 +41,8 @@ def created(claims: Claims, start: Start, run: Run, create: Callable[[Run], Run]
         except UnknownRun:  # the start that has created it was refused, and took it back
             continue
         if stored.flow != run.flow:
-            raise KeyReused(run.id, START)
+            if not is_called(start.flow, stored.flow):
+                raise KeyReused(run.id, START)
+            call = Delivery(START, start.digests(stored.flow))
         call.is_taken(stored, claims.keys)  # raises if it was another call
         return stored.changed(is_duplicate=True)

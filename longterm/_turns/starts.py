@@ -53,10 +53,14 @@ class Start:
     """The queue in which it waits for its begin; None: in none."""
     partition: str = ""
 
-    def digests(self) -> list[str]:
-        """Return what tells this call from others, as `content_digests` does."""
+    def digests(self, name: str = "") -> list[str]:
+        """Return what tells this call from others, as `content_digests` does.
+
+        Args:
+            name: the flow's name; another one than today's if it had that when it was started.
+        """
         call = _frame(self.flow, self.function, self.args, dict(sorted(self.kwargs.items())))
-        return content_digests(self.flow.name, call.slots)
+        return content_digests(name or self.flow.name, call.slots)
 
 
 def new_run(start: Start, *, now: datetime, until: datetime | None, max_bytes: int) -> Run:

@@ -164,8 +164,10 @@ def ask(names):  # é
 """
 
 
-def test_command_mends_the_file_and_tells_what_is_left(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(BROKEN, "utf-8")
+@pytest.mark.parametrize("arguments", ["", "(also='old_shop:ask')"])
+def test_command_mends_the_file_and_tells_what_is_left(tmp_path: Path, arguments: str) -> None:
+    broken = BROKEN.replace("@deflow", f"@deflow{arguments}")
+    (tmp_path / "shop.py").write_text(broken, "utf-8")
 
     done = run("--fix", "shop.py", folder=tmp_path)
 

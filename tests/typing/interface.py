@@ -34,6 +34,15 @@ from longterm import (
 from longterm.database import Database
 
 
+@deflow(also="old_shop:approve")
+def approve_kept(order: int) -> str:
+    """Return who approved, under the name that it had."""
+    return approve(order)
+
+
+assert_type(approve_kept(1), str)
+
+
 @deflow
 def approve(order: int, *, urgent: bool = False) -> str:
     """Return who approved."""

@@ -243,9 +243,11 @@ class ModuleNames:
     def is_deflow(self, decorator: ast.expr) -> bool:
         """Tell whether a decorator is longterm's `deflow`, under whatever name it is known here.
 
-        One of which nothing can be found out, as in a function that imports it, goes by its name.
+        It may have arguments. One of which nothing can be found out, as in a function that imports
+        it, goes by its name.
         """
-        return self._is_ours(decorator, Verdict.DEFLOW, "deflow")
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        return self._is_ours(called, Verdict.DEFLOW, "deflow")
 
     def is_step(self, decorator: ast.expr) -> bool:
         """Tell whether a decorator is longterm's `step`, with arguments or without."""

@@ -88,12 +88,17 @@ class Place:
         return self._parents.get(node)
 
     def deflow_around(self) -> tuple[cst.FunctionDef, cst.Decorator] | None:
-        """Return the nearest flow at or around the place, with its `@deflow`."""
+        """Return the nearest flow at or around the place, and `@deflow` as it is spelled there.
+
+        Without arguments: the names that a flow was once called by are its own.
+        """
         for node in (self.node, *self.around()):
             if isinstance(node, cst.FunctionDef):
                 for decorator in node.decorators:
                     if self.is_deflow(decorator):
-                        return node, decorator
+                        spelled = decorator.decorator
+                        called = spelled.func if isinstance(spelled, cst.Call) else spelled
+                        return node, cst.Decorator(called)
         return None
 
     def is_deflow(self, decorator: cst.Decorator) -> bool:
