@@ -258,6 +258,19 @@ class Records:
         forget_keys(self.store, self.clock.now())
         return deleted
 
+    def prune_history(self, older_than: timedelta) -> int:
+        """Forget what histories hold that is older than this; return how many entries that was.
+
+        The runs stay as they are. What is forgotten of one cannot be forked from any more.
+
+        Raises:
+            NotSupported: the store keeps no histories.
+        """
+        from longterm._records.deletion import forget_entries
+        from longterm._records.search import moment_before
+
+        return forget_entries(self.store, moment_before(self.clock, older_than))
+
     async def aget_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
         return await in_thread(self.get_run, run_id)

@@ -80,6 +80,22 @@ def delete_ended(store: RunStore, saved_before: datetime) -> int:
     return deleted
 
 
+def forget_entries(store: RunStore, saved_before: datetime) -> int:
+    """Forget what histories hold from before a moment, some at a time; return how many entries.
+
+    Raises:
+        NotSupported: the store keeps no histories.
+    """
+    from longterm.store.history import History  # for few
+
+    if not isinstance(store, History):
+        raise NotSupported(store, "histories of runs")
+    forgotten = 0
+    while count := store.forget_entries(saved_before=saved_before, limit=_AT_ONCE):
+        forgotten += count
+    return forgotten
+
+
 def forget_keys(store: RunStore, now: datetime) -> None:
     """Forget the keys of deliveries that were taken long ago, if the store keeps any."""
     if isinstance(store, Keys):

@@ -430,7 +430,9 @@ class Claim:
         to it. What was thrown it has read, since no try could ever succeed with that.
         """
         if run.state is not RunState.FAILED:
-            return self.save(self.recorded(run, self.read), self.read)
+            if self.record is not None:
+                run = self.recorded(run, self.read)
+            return self.save(run, self.read)
         read = tuple(event for event in self.read if is_control(event.event_id))
         run = self.recorded(run, read)
         kept = None

@@ -68,6 +68,9 @@ def _add_deletions(commands: Any) -> None:
     delete.set_defaults(command=delete_runs)
     prune = commands.add_parser("prune", help="delete runs that ended long ago")
     prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
+    prune.add_argument(
+        "--histories", action="store_true", help="forget old entries of all histories instead"
+    )
     prune.add_argument("--json", action="store_true")
     add_database(prune, "delete the rows of what was done once in a database of yours instead")
     prune.set_defaults(command=prune_runs, on_database=prune_database)
@@ -159,7 +162,12 @@ def _agrees(
 
 
 def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
-    """Delete old runs."""
+    """Delete old runs, or old entries of histories."""
+    if options.histories:
+        count = engine.prune_history(options.older_than)
+        shown = f"forgot {count:,} entr{'y' if count == 1 else 'ies'}"
+        print(json.dumps({"forgotten": count}) if options.json else shown)
+        return 0
     return _deleted(engine.prune(options.older_than), options)
 
 

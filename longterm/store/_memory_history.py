@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from longterm._later import later
@@ -61,6 +62,18 @@ class MemoryHistory:
                 stack=entry.stack,
             )
         return True
+
+    def forget_entries(self, *, saved_before: datetime, limit: int) -> int:
+        with self._lock.alone():
+            old = [
+                (run_id, place)
+                for run_id, known in self._histories.items()
+                for place, entry in known.items()
+                if entry.saved_at < saved_before
+            ][:limit]
+            for run_id, place in old:
+                del self._histories[run_id][place]
+        return len(old)
 
     def _with_entries(self, run: Run) -> dict[Place, HistoryEntry]:
         """Return the history of a run with what is saved of it now."""

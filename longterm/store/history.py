@@ -5,6 +5,7 @@ A part of `longterm.store.base` in a file of its own.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from longterm._later import later
@@ -64,4 +65,8 @@ class History(Protocol):
 
         False if it is there no more, or not as it `was`.
         """
+        ...
+
+    def forget_entries(self, *, saved_before: datetime, limit: int) -> int:
+        """Delete entries that were saved before a moment, of any run; return how many."""
         ...

@@ -34,7 +34,10 @@ class HistoryContract:
     def histories(self, store: RunStore) -> History:
         """Return the store, if it keeps histories."""
         if not isinstance(store, History):
-            pytest.skip("the store keeps no histories (entries, entry, entry_at, rewrite_entry)")
+            pytest.skip(
+                "the store keeps no histories (entries, entry, entry_at, rewrite_entry, "
+                "forget_entries)"
+            )
         return store
 
     def test_entries_are_kept_exactly_and_in_order(
@@ -196,6 +199,19 @@ class HistoryContract:
         again = store.create(suspended_run())
         assert plain(again) == plain(suspended_run())
         assert histories.entries("r1") == []
+
+    def test_what_was_saved_long_ago_can_be_forgotten(
+        self, store: RunStore, histories: History
+    ) -> None:
+        old = tuple(entry(turn, saved_at=NOON) for turn in (2, 3, 4))
+        save(store, (*old, entry(5, saved_at=LATER)))
+
+        assert histories.forget_entries(saved_before=NOON, limit=9) == 0
+        assert histories.forget_entries(saved_before=LATER, limit=2) == 2
+        assert histories.forget_entries(saved_before=LATER, limit=2) == 1
+
+        assert listed(histories) == [entry(5, saved_at=LATER)]
+        assert plain(store.get("r1")) == plain(store.get("r1").changed(state=RunState.SUSPENDED))
 
 
 def entry(turn: int, **fields: Any) -> HistoryEntry:

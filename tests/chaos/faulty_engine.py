@@ -37,11 +37,14 @@ def renew_nothing(engine: Engine) -> None:
 class FaultyEngine(RuleBasedStateMachine):
     """An engine whose store is told to fail in the next step, or to take it late."""
 
+    history = "off"
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
         self.memory = MemoryStore()
-        self.engine = Engine(FaultyStore(self.memory, self.fault), clock=self.clock, lease=LEASE)
+        store = FaultyStore(self.memory, self.fault)
+        self.engine = Engine(store, clock=self.clock, lease=LEASE, history=self.history)
         renew_nothing(self.engine)
         self.plan: tuple[str, str] | None = None
         self.is_hung = False

@@ -18,12 +18,13 @@ from longterm.store.base import (
     RunStore,
     Search,
 )
+from longterm.store.history import History
 from longterm.store.inbox import Inbox
 from longterm.store.outbox import Outbox
 
 CAPABILITIES = (
     *(RunStore, Leases, Deadlines, Keys, Search, Deletion, Erasure, Rewriting),
-    *(Inbox, Outbox),
+    *(Inbox, Outbox, History),
 )
 METHODS = tuple(
     name for capability in CAPABILITIES for name in vars(capability) if not name.startswith("_")

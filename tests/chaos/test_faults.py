@@ -95,5 +95,37 @@ class FaultMachine(FaultyEngine):
         assert not self.refused & set(happened)
 
 
+class HistoryMachine(FaultMachine):
+    """The same with histories: each turn that was saved has one entry, and no other has any."""
+
+    history = "frames"
+
+    @invariant()
+    def each_saved_turn_is_kept_once(self) -> None:
+        for run_id, run in self.memory._runs.items():
+            entries = self.memory.entries(run_id)
+            begun = [entry for entry in entries if entry.number == 0]
+            taken = [entry.value for entry in begun if entry.event.startswith("event ")]
+            expired = [EXPIRED for entry in begun if entry.event == "longterm.deadline"]
+            assert begun == entries
+            assert len({entry.turn for entry in begun}) == len(begun)
+            assert run.index.get("seen", 0) in (len(taken) + len(expired), EVENTS - 1)
+
+    def teardown(self) -> None:
+        """Compare what was kept with what the flows have seen in the end."""
+        super().teardown()
+        for run_id, run in self.memory._runs.items():
+            seen = [
+                EXPIRED if entry.event == "longterm.deadline" else entry.value
+                for entry in self.memory.entries(run_id, limit=10**6)
+                if entry.event != "longterm.start"
+            ]
+            assert seen == run.result
+
+
 TestFaults = FaultMachine.TestCase
+TestHistories = HistoryMachine.TestCase
+TestHistories.settings = settings(
+    stateful_step_count=25, max_examples=max(1, settings().max_examples // 4)
+)
 TestFaults.settings = settings(stateful_step_count=25)

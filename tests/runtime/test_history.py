@@ -51,6 +51,19 @@ def reads_twice() -> list[int]:
     return [first, second, third]
 
 
+interruptions: list[type[BaseException]] = []
+
+
+@deflow
+def ships() -> str:
+    order = suspend("order")
+    respond("charged")
+    checkpoint()
+    if interruptions:
+        raise interruptions.pop()
+    return order
+
+
 @deflow
 def child() -> str:
     return "done"
@@ -312,3 +325,34 @@ def test_asynchronous_code_keeps_it_too(kept: Engine) -> None:
         return await kept.ahistory(run.id)
 
     assert [entry.actor for entry in asyncio.run(calls())] == ["ada", "ada"]
+
+
+def test_what_is_old_is_forgotten(kept: Engine, clock: FakeClock) -> None:
+    run = kept.start_flow(adds, 1)
+    clock.advance(timedelta(days=2))
+    kept.process_event(run.id, "number", 1)
+
+    assert kept.prune_history(timedelta(days=1)) == 1
+    assert kept.prune_history(timedelta(days=1)) == 0
+
+    assert [entry.turn for entry in kept.history(run.id)] == [2]
+    assert kept.process_event(run.id, "number", 98).result == 100
+
+
+def test_a_turn_that_ended_after_a_checkpoint_is_kept_as_one_that_was_under_way(
+    kept: Engine,
+) -> None:
+    interruptions[:] = [KeyboardInterrupt]
+    run = kept.start_flow(ships)
+    with acting_as("ada"), pytest.raises(KeyboardInterrupt):
+        kept.process_event(run.id, "order", "tea")
+    kept.run_pending()
+
+    entries = kept.history(run.id)
+
+    assert shown(entries)[1:] == [
+        (2, 0, "order", "ada", "tea", "running"),
+        (3, 0, "longterm.checkpoint", None, None, "complete"),
+    ]
+    assert entries[1].response == ["charged"]
+    assert kept.fork(run.id, at=2).waiting_for == "longterm.checkpoint"

@@ -115,6 +115,16 @@ def test_the_environment_says_what_is_kept(
     assert "set off, events or frames" in capsys.readouterr().err
 
 
+def test_old_entries_are_forgotten(url: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    prune = ["--store", url, "prune", "--histories", "--older-than", "0"]
+
+    assert main([*prune, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"forgotten": 3}
+    assert main(prune) == 0
+    assert capsys.readouterr().out == "forgot 0 entries\n"
+    assert main(["--store", url, "show", run.id]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from longterm._later import later
@@ -50,6 +51,11 @@ class PostgresHistory:
             *(was.run_id, was.turn, was.number, checksum_of(was), stack_checksum(was.stack)),
         )
         return bool(self._database.execute(sql.REWRITE_ENTRY, parameters, operation).rows)
+
+    def forget_entries(self, *, saved_before: datetime, limit: int) -> int:
+        operation = "forget old entries of histories"
+        answer = self._database.execute(sql.FORGET_ENTRIES, (saved_before, limit), operation)
+        return len(answer.rows)
 
 
 def columns_of_entries(run: Run) -> list[list[Any]]:

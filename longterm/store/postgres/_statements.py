@@ -382,6 +382,11 @@ FIND_VERSIONS: Final[LiteralString] = (
 REWRITE_VERSION: Final[LiteralString] = (
     "UPDATE longterm.versions SET source = %s WHERE version = %s RETURNING version"
 )
+FORGET_ENTRIES: Final[LiteralString] = (
+    "DELETE FROM longterm.history WHERE (run, turn, number) IN (SELECT run, turn, number"
+    " FROM longterm.history WHERE saved_at < %s ORDER BY saved_at LIMIT %s FOR UPDATE SKIP LOCKED)"
+    " RETURNING turn"
+)
 POSITIONS: Final[LiteralString] = (
     "SELECT flow, position, waiting_for IS NOT DISTINCT FROM %s, count(*), min(id)"
     " FROM longterm.runs WHERE state NOT IN ('complete', 'cancelled')"

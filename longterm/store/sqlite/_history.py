@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm._later import later
@@ -41,6 +42,10 @@ _REWRITE: Final = (
     f"UPDATE history SET {', '.join(f'{name} = ?' for name in REWRITTEN)}"
     " WHERE run = ? AND turn = ? AND number = ? AND checksum = ? AND stack_checksum IS ?"
 )
+_FORGET: Final = (
+    "DELETE FROM history WHERE rowid IN (SELECT rowid FROM history INDEXED BY history_by_age"
+    " WHERE saved_at < ? LIMIT ?)"
+)
 
 
 class SQLiteHistory:
@@ -75,6 +80,14 @@ class SQLiteHistory:
             return connection.execute(_REWRITE, parameters).rowcount
 
         return bool(self._writer.write(rewrite, f"rewrite the history of run {was.run_id!r}"))
+
+    def forget_entries(self, *, saved_before: datetime, limit: int) -> int:
+        parameters = (moment_text(saved_before), limit)
+
+        def forget(connection: Connection) -> int:
+            return connection.execute(_FORGET, parameters).rowcount
+
+        return self._writer.write(forget, "forget old entries of histories")
 
 
 def put_entries(connection: Connection, run: Run) -> None:

@@ -19,6 +19,8 @@ CREATE TABLE longterm.history (
     PRIMARY KEY (run, turn, number)
 );
 
+CREATE INDEX history_by_age ON longterm.history (saved_at);
+
 CREATE FUNCTION longterm.forget_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM longterm.history WHERE run = OLD.id;

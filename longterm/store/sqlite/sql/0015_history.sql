@@ -20,6 +20,8 @@ CREATE TABLE history (
     PRIMARY KEY (run, turn, number)
 ) STRICT;
 
+CREATE INDEX history_by_age ON history (saved_at);
+
 CREATE TRIGGER history_of_deleted_run AFTER DELETE ON runs
 BEGIN
     DELETE FROM history WHERE run = OLD.id;
