@@ -1,7 +1,8 @@
 """The default engine, for applications with one store: the module-level functions.
 
 The store is the one given to `set_runstore`, else the one named by the environment variable
-`LONGTERM_URL`, else one in memory. What it keeps of each turn, `LONGTERM_HISTORY` says.
+`LONGTERM_URL`, else one in memory. What it keeps of each turn, `LONGTERM_HISTORY` says;
+whether it keeps the source of versions, `LONGTERM_VERSIONS`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
-from longterm._engine.parts import history_wanted
+from longterm._engine.parts import history_wanted, versions_wanted
 from longterm._engine.queueing import checked_queue
 from longterm._flows.context import current
 from longterm._later import later
@@ -57,7 +58,7 @@ def set_runstore(store: RunStore | str) -> None:
         StoreError: the URL names no store that can be opened.
     """
     global _engine, _told
-    engine = Engine(store, history=history_wanted())
+    engine = Engine(store, history=history_wanted(), versions=versions_wanted())
     with _lock:
         _engine, _told = engine, 0
 
@@ -69,7 +70,7 @@ def default_engine() -> Engine:
         with _lock:
             if _engine is None:
                 store = os.environ.get("LONGTERM_URL") or "memory://"
-                _engine = Engine(store, history=history_wanted())
+                _engine = Engine(store, history=history_wanted(), versions=versions_wanted())
     if _told < len(_declarations):
         _tell()
     return _engine

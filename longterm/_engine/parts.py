@@ -168,6 +168,21 @@ def history_wanted() -> str:
     return wanted
 
 
+def versions_wanted() -> Literal["on", "off"]:
+    """Return whether the environment says that the source of versions is to be kept.
+
+    Raises:
+        StoreError: it says something else.
+    """
+    match os.environ.get("LONGTERM_VERSIONS") or "on":
+        case "on":
+            return "on"
+        case "off":
+            return "off"
+        case wanted:
+            raise StoreError(f"LONGTERM_VERSIONS={wanted!r} is neither (set on or off)")
+
+
 def recording_of(store: RunStore, clock: Clock, history: str) -> Recording:
     """Return what makes the entries of histories of a kind.
 

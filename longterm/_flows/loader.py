@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -104,6 +104,12 @@ class FlowLoader:
     def first_line(self) -> int:
         """The line on which the function starts, with its decorators."""
         return int(self._name.rpartition("@")[2])
+
+    @property
+    def verdicts(self) -> list[ImportedName]:
+        """What the names stand for that the flow imports."""
+        found: list[ImportedName] = self._entry["verdicts"]
+        return found
 
     def renewed(self) -> FlowLoader:
         """Return the loader to use when all modules are whole: itself, if nothing is otherwise."""
@@ -210,6 +216,7 @@ def _source_resolver() -> SourceResolver:
     return SourceResolver(sys.path)
 
 
+Compiled: TypeAlias = "CompiledFlow"
 Loader: TypeAlias = "FlowLoader | WrittenFlow"
 """What loads one flow: its fresh body, its resume bodies as they are needed, the flows inside."""
 
@@ -247,6 +254,47 @@ def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name:
             f"function {code.co_qualname} at {code.co_filename}:{code.co_firstlineno} "
             "(put @deflow directly above the def, below all other decorators)"
         )
+
+
+def compile_text(
+    definition: tuple[str, int],
+    text: str,
+    path: str,
+    place: tuple[str, str, bool],
+    verdicts: Iterable[ImportedName],
+    flags: int,
+) -> Compiled:
+    """Compile one function of a text that is no module here; nothing of it is executed.
+
+    Args:
+        definition: the function's qualified name, and its first line.
+        text: what stood in the file.
+        path: the file, as tracebacks show it.
+        place: the module and the package that it was imported as, and whether it is but a part.
+        verdicts: what names stood for that the flow imports; of others it is asked what they stand
+            for here.
+        flags: the bits of `co_flags` that `from __future__` imports set there.
+
+    Raises:
+        CompileError: it cannot be compiled here.
+    """
+    from longterm_compiler import ModuleNames, SourceFile, compile_flow
+
+    known = {(module, tuple(names)): Verdict(said) for module, names, said in verdicts}
+
+    def resolved(module: str, names: tuple[str, ...]) -> Verdict:
+        return known.get((module, names)) or _or_by_source(resolve(module, names), module, names)
+
+    (qualname, first_line), (module, package, is_part) = definition, place
+    try:
+        source = SourceFile.parse(path, text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise CompileError(f"{path}, as it was then, is no text of this Python: {error}") from error
+    found = source.find(qualname.rpartition(".")[2], first_line)
+    if found is None:
+        raise CompileError(f"{path}, as it was then, holds no {qualname} at line {first_line}")
+    with _compiling(path):
+        return compile_flow(found, ModuleNames(source, module, package, resolved, is_part), flags)
 
 
 def find_definition(module: SourceModule, name: str) -> Definition | None:

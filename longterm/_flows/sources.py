@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from longterm._flows.cache import ImportedName
 from longterm._flows.flow import Flow, StepFlow
-from longterm._flows.loader import FlowLoader
+from longterm._flows.loader import Compiled, FlowLoader, compile_text
+from longterm.errors import CompileError
 
 _UTF8: Final = "utf-8", "surrogatepass"
 
@@ -41,6 +43,8 @@ class Source:
     """Whether the text is but a part of the module, as a notebook's cell is."""
     lines: dict[int, int]
     """The line of each resume point."""
+    verdicts: tuple[ImportedName, ...] = ()
+    """What the names stood for that the flow imports."""
 
     @property
     def name(self) -> str:
@@ -78,5 +82,28 @@ def source_of(flow: Flow) -> Source | None:
         package=module.package,
         flags=loader.flags,
         is_part=module.namespace is not None,
+        verdicts=tuple(loader.verdicts),
         lines={point.number: point.line for point in flow.fresh.by_number.values()},
     )
+
+
+def compiled(source: Source) -> Compiled:
+    """Compile the source of a version again; the code is not executed.
+
+    Raises:
+        CompileError: it cannot be compiled here, or is another version with this compiler.
+    """
+    flow = compile_text(
+        (source.qualname, source.first_line),
+        source.text,
+        source.path,
+        (source.module, source.package, source.is_part),
+        source.verdicts,
+        source.flags,
+    )
+    if flow.version != source.version:
+        raise CompileError(
+            f"what is kept of {source.name} is version {flow.version} for this longterm "
+            "(it was kept by another one)"
+        )
+    return flow

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from longterm._codec import decode, encode
 from longterm._flows.flow import flow_named
 from longterm._signals import is_of_signal
-from longterm.errors import CorruptData
+from longterm.errors import CorruptData, LongtermError
 from longterm.frame import Frame
 from longterm.store.base import RunStore
 from longterm.store.versions import Versions
@@ -80,6 +80,31 @@ def find_source(store: RunStore, flow: str, version: str) -> Source | None:
     return None if kept is None else decoded(name, kept)
 
 
+class OldLines:
+    """The lines that runs wait in, as their versions had them."""
+
+    def __init__(self, store: RunStore) -> None:
+        """Look for them in a store."""
+        self._store = store
+        self._found: dict[tuple[str, str], Source | None] = {}
+
+    def __call__(self, flow: str, version: str, point: int) -> str:
+        """Return the line of a point; empty if it is not kept, or cannot be read."""
+        source = self.source(flow, version)
+        return "" if source is None else source.line_of(point)
+
+    def source(self, flow: str, version: str) -> Source | None:
+        """Return the source of a version; None if it is not kept, or cannot be read (logged)."""
+        key = flow, version
+        if key not in self._found:
+            try:
+                self._found[key] = find_source(self._store, flow, version)
+            except LongtermError as error:
+                _log.warning("the source of %s cannot be read: %s", "@".join(key), error)
+                self._found[key] = None
+        return self._found[key]
+
+
 def encoded(source: Source) -> bytes:
     """Return a source as a store keeps it."""
     import zlib
@@ -87,6 +112,7 @@ def encoded(source: Source) -> bytes:
     said = asdict(source)
     said["text"] = zlib.compress(source.text.encode("utf-8", "surrogatepass"))
     said["lines"] = list(source.lines.items())
+    said["verdicts"] = [(name, path, str(verdict)) for name, path, verdict in source.verdicts]
     return encode(said, context_of_version(source.name))
 
 
@@ -102,10 +128,11 @@ def decoded(name: str, kept: bytes) -> Source:
 
     try:
         said: dict[str, Any] = decode(kept, context_of_version(name))
-        known = {field.name: said[field.name] for field in fields(Source)}
+        # One that is kept for ever may lack what a later longterm adds, or have more.
+        known = {field.name: said[field.name] for field in fields(Source) if field.name in said}
         unpacking = zlib.decompressobj()
-        text = unpacking.decompress(said["text"], 4 * _LARGEST).decode("utf-8", "surrogatepass")
-        source = Source(**{**known, "text": text, "lines": dict(said["lines"])})
+        text = unpacking.decompress(known["text"], 4 * _LARGEST).decode("utf-8", "surrogatepass")
+        source = Source(**{**known, "text": text, "lines": dict(known["lines"])})
         if source.name != name or not unpacking.eof:
             raise ValueError("it is of another version, or too long")
     except (KeyError, TypeError, ValueError, zlib.error) as error:

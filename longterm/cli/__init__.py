@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from longterm._actor import acting_as
-from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted
+from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted, versions_wanted
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
 from longterm.cli import change, check, history, look, schema, seal, talk, waiting, work
@@ -53,7 +53,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             lease=lease,
             max_bytes=options.max_bytes,
             history=options.history or history_wanted(),
-            versions=options.versions,
+            versions=options.versions or versions_wanted(),
         )
         _import_application(options.app)
         command: Callable[[Engine, argparse.Namespace], int] = options.command
@@ -147,8 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--versions",
         choices=["on", "off"],
-        default="on",
-        help="whether turns keep the source of the flows that runs wait in: on by default",
+        help="whether the source of versions is kept; else LONGTERM_VERSIONS says it, else on",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)

@@ -16,6 +16,7 @@ from longterm._flows.flow import known_names
 from longterm._run_json import described
 from longterm._stack_text import with_source
 from longterm._terminal import table
+from longterm._turns.kept_sources import OldLines
 from longterm.cli.arguments import WrongUsage, count, days, fact, facts
 from longterm.engine import Engine
 from longterm.errors import CorruptData
@@ -130,16 +131,16 @@ def _tell_of_more(runs: list[Run], limit: int) -> None:
 def show_run(engine: Engine, options: argparse.Namespace) -> int:
     """Print all that is known of a run."""
     run = engine.get_run(options.run)
+    text = described(run, "stack")
+    stack = None if text is None else with_source(text, OldLines(engine.store))
     if options.json:
-        text = described(run, "stack")
-        stack = None if text is None else with_source(text)
         inbox = [_event_as_json(event) for event in _unread(engine, run)]
         refused = [_event_as_json(event) for event in _refused(engine, run)]
         events = {"inbox": inbox, "refused": refused, "progress": _progress(engine, run)}
         print(json.dumps({**run.to_dict(), "stack": stack, **events}, indent=2))
         return 0
     for line in (
-        *_lines(run, engine.clock.now(), _progress(engine, run)),
+        *_lines(run, engine.clock.now(), _progress(engine, run), stack),
         *_inbox_lines("Unread", _unread(engine, run)),
         *_inbox_lines("Refused", _refused(engine, run)),
     ):
@@ -157,7 +158,9 @@ def _progress(engine: Engine, run: Run) -> dict[str, Any] | None:
     return found
 
 
-def _lines(run: Run, now: datetime, progress: dict[str, Any] | None) -> Iterator[str]:
+def _lines(
+    run: Run, now: datetime, progress: dict[str, Any] | None, stack: str | None
+) -> Iterator[str]:
     """Return all that is known of a run, for people."""
     facts = {
         "run": run.id,
@@ -184,11 +187,10 @@ def _lines(run: Run, now: datetime, progress: dict[str, Any] | None) -> Iterator
     if error := error_of(run):
         yield ""
         yield from error.splitlines()
-    stack = described(run, "stack")
     if stack is not None:
         yield ""
         yield "Suspended stack (outermost call first):"
-        yield from with_source(stack).splitlines()
+        yield from stack.splitlines()
 
 
 def _wants(run: Run) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import linecache
 import re
 import sys
 from datetime import timedelta
@@ -166,3 +167,16 @@ def test_runs_of_before_positions_are_not_known(runs, capsys):
 
     assert main(["check"]) == 1
     assert "stored before longterm 0.2" in capsys.readouterr().out
+
+
+def test_show_has_the_lines_that_were_and_says_what_the_file_has_now(runs, deploy, capsys):
+    (run,) = Engine("sqlite:///runs.db").find_runs(waiting_for="card")
+    deploy(SHOP.replace("    return agreed, pay", "\n    return agreed, pay"))
+    linecache.clearcache()
+
+    assert main(["show", run.id]) == 0
+
+    said = capsys.readouterr().out
+    line = "    > return agreed, pay(len(cart))\n"
+    assert f"{line}      (so it was then; line 12 of the file is empty or gone now)" in said
+    assert '    > return suspend("card"), amount\n    amount = 2\n' in said

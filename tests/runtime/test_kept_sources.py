@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from longterm import Engine, StoreError, checkpoint, deflow, set_keys, set_payload_codec, suspend
+from longterm._abi.verdict import Verdict
+from longterm._engine.parts import versions_wanted
 from longterm._flows.flow import flow_of
-from longterm._flows.sources import version_name
+from longterm._flows.sources import compiled, version_name
 from longterm._turns.kept_sources import find_source
-from longterm.errors import CorruptData
+from longterm.errors import CompileError, CorruptData
 from longterm.store.memory import MemoryStore
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
 
@@ -189,3 +192,55 @@ def test_damage_is_named(damage):
 
     with pytest.raises(CorruptData):
         kept(engine.store, ask)
+
+
+def test_what_is_kept_can_be_compiled_again():
+    engine = Engine("memory://")
+    engine.start_flow(outer, ["why"])
+    engine.start_flow(Shop().sell)
+
+    for name in engine.store.find_versions(""):
+        flow, _, version = name.rpartition("@")
+        again = compiled(find_source(engine.store, flow, version))
+        assert again.version == version
+        assert again.points
+
+
+def test_what_a_name_stood_for_is_kept(monkeypatch):
+    engine = Engine("memory://")
+    engine.start_flow(ask, "why")
+    source = kept(engine.store, ask)
+    assert ("longterm", ("suspend",)) not in [each[:2] for each in source.verdicts]
+
+    text = source.text.replace(
+        "from longterm import", "from gone import lost\nfrom longterm import", 1
+    ).replace('question, suspend("answer")', "lost(question)")
+    changed = replace(source, text=text, first_line=source.first_line + 1)
+    with pytest.raises(CompileError, match=r"is version \w+ for this longterm"):
+        compiled(changed)
+    with_name = replace(changed, verdicts=(("gone", ("lost",), Verdict.SUSPENDS.value),))
+    with pytest.raises(CompileError) as refused:
+        compiled(with_name)
+    version = str(refused.value).split(" is version ")[1].split()[0]
+    assert len(compiled(replace(with_name, version=version)).points) == 1
+
+
+def test_what_is_no_python_here_says_so():
+    engine = Engine("memory://")
+    engine.start_flow(ask, "why")
+    source = kept(engine.store, ask)
+
+    with pytest.raises(CompileError, match="is no text of this Python"):
+        compiled(replace(source, text="def f(: ..."))
+    with pytest.raises(CompileError, match="holds no ask at line 1"):
+        compiled(replace(source, first_line=1))
+
+
+def test_the_environment_can_leave_it_out(monkeypatch):
+    monkeypatch.setenv("LONGTERM_VERSIONS", "off")
+    assert versions_wanted() == "off"
+    monkeypatch.setenv("LONGTERM_VERSIONS", "no")
+    with pytest.raises(StoreError, match="LONGTERM_VERSIONS='no' is neither"):
+        versions_wanted()
+    monkeypatch.delenv("LONGTERM_VERSIONS")
+    assert versions_wanted() == "on"

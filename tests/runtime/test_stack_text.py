@@ -65,3 +65,29 @@ def test_bytes_that_cannot_be_read_say_so():
 
 def test_a_run_without_a_stack_has_none():
     assert stack_of(start_flow(outer).changed(stack=None)) is None
+
+
+def test_a_line_that_was_kept_is_shown_and_what_the_file_says_now():
+    run = start_flow(outer)
+    text = described(run, "stack")
+    line = stack_of(run).frames[0].line
+    now = "return inner(HOSTILE, shared=listed), listed, shared"
+
+    def old_line(flow, version, point):
+        assert version
+        assert point == 1
+        return "return inner(HOSTILE)" if flow.endswith("outer") else ""
+
+    first, second = stack_of(run, old_line).frames
+    assert (first.source, first.today) == ("return inner(HOSTILE)", now)
+    assert second.source.startswith("answer = suspend(")
+    assert second.today is None
+    said = with_source(text, old_line)
+    told = f"      (so it was then; line {line} of the file is now: {now})\n"
+    assert f"    > return inner(HOSTILE)\n{told}" in said
+    assert said.count("so it was then") == 1
+    assert with_source(text, lambda *_: now).count("so it was then") == 1  # of the inner flow
+    gone = text.replace(f"at line {line} ", "at line 100000 ")
+    assert "line 100000 of the file is empty or gone now" in with_source(gone, old_line)
+    unknown = text.replace(f"{__name__}:outer", "nowhere:outer")
+    assert "    > return inner(HOSTILE)\n" in with_source(unknown, old_line)
