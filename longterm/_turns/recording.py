@@ -119,7 +119,8 @@ class Recording:
         now, was = self._now(), found or run
         is_new = was.waiting_for == START and was.saved_turn == was.turn
         # The call itself is kept in any case: it is what the starter has sent.
-        is_kept = found is not None and found.stack is not None and (self._with_frames or is_new)
+        has_stack = found is not None and found.stack is not None
+        kept = found if has_stack and (self._with_frames or is_new) else None
         return HistoryEntry(
             run_id=run.id,
             turn=run.turn,
@@ -128,8 +129,8 @@ class Recording:
             saved_at=now,
             outcome=None,
             revision=0 if is_new else was.revision,
-            before=_before(found) if found is not None and is_kept else None,
-            stack=found.stack if found is not None and is_kept else None,
+            before=None if kept is None else _before(kept),
+            stack=None if kept is None else kept.stack,
         )
 
 
@@ -139,22 +140,20 @@ class TurnRecord:
     def __init__(self, first: HistoryEntry, noted: Collection[int] = ()) -> None:
         """Begin with what began it; these events of the inbox are noted by that."""
         self._first = first
-        self._count = 0
+        self._count = 0  # of what was read besides
         self._noted = {*noted}
 
     def entries(self, run: Run, read: Sequence[UnreadEvent]) -> tuple[HistoryEntry, ...]:
         """Return what a save of the run adds to its history, after it has read some events."""
-        first = _outcome(self._first, run)
+        first = replace(self._first, saved_at=run.updated_at or self._first.saved_at)
+        bare = replace(first, before=None, stack=None)
         others = []
         for event in read:
-            if event.number in self._noted or event.encoded_refusal is not None:
-                continue
-            self._noted.add(event.number)
-            self._count += 1
-            plain = replace(first, number=self._count, outcome=None, waiting_for=None)
-            plain = replace(plain, encoded_response=None, encoded_error=None)
-            others.append(_of_event(replace(plain, before=None, stack=None), event))
-        return first, *others
+            if event.number not in self._noted and event.encoded_refusal is None:
+                self._noted.add(event.number)
+                self._count += 1
+                others.append(_of_event(replace(bare, number=self._count), event))
+        return _outcome(first, run), *others
 
 
 def _of_event(entry: HistoryEntry, event: UnreadEvent) -> HistoryEntry:
@@ -176,7 +175,6 @@ def _outcome(entry: HistoryEntry, run: Run) -> HistoryEntry:
         )
     return replace(
         entry,
-        saved_at=run.updated_at or entry.saved_at,
         outcome=run.state.value,
         waiting_for=run.waiting_for,
         encoded_response=run.encoded_response if run.saved_turn == run.turn else None,

@@ -350,3 +350,15 @@ def test_asynchronous_code_forks_and_puts_back(kept: Engine) -> None:
         return [run.response for run in done]
 
     assert asyncio.run(calls(straight(kept, [1]).id)) == [[[5]], [[5]]]
+
+
+def test_a_fork_of_a_run_in_a_queue_waits_there_too(kept: Engine) -> None:
+    kept.queue("model", concurrency=1)
+    run = kept.start(collects, queue="model", partition="big")
+
+    forks = [kept.fork(run.id), kept.fork(run.id, at=0)]
+
+    assert [(fork.queue, fork.partition) for fork in forks] == [("model", "big")] * 2
+    assert kept.queues()[0].waiting == 3
+    assert kept.run_pending() == 3
+    assert [kept.get_run(fork.id).waiting_for for fork in forks] == ["number"] * 2

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from longterm import (
     Engine,
     InvalidActor,
     NotSupported,
+    UnreadableRun,
     WrongEvent,
     acting_as,
     checkpoint,
@@ -25,6 +29,7 @@ from longterm import (
     suspend,
 )
 from longterm.history import HistoryEntry
+from longterm.store.sqlite import SQLiteStore
 from longterm.testing import FakeClock
 from tests.runtime.test_first_turn import FourMethods
 
@@ -150,10 +155,11 @@ def test_each_turn_is_kept_with_who_sent_what(kept: Engine, clock: FakeClock) ->
     assert kept.history(run.id, after=entries[0], limit=1) == [entries[1]]
 
 
-def test_a_failed_turn_says_why_and_a_retry_says_who(kept: Engine) -> None:
+def test_a_failed_turn_says_why_and_a_retry_says_who(kept: Engine, clock: FakeClock) -> None:
     run = kept.start_flow(adds, 1)
     with acting_as("ada"), pytest.raises(ValueError, match="too much"):
         kept.process_event(run.id, "number", 100)
+    clock.advance(timedelta(hours=1))
     with acting_as("bob"), pytest.raises(ValueError, match="too much"):
         kept.retry(run.id)
 
@@ -165,6 +171,7 @@ def test_a_failed_turn_says_why_and_a_retry_says_who(kept: Engine) -> None:
         (3, 0, "longterm.retry", "bob", None, "suspended"),
         (4, 0, "number", "ada", 100, "failed"),
     ]
+    assert entries[2].saved_at == clock.now()
     assert "101 is too much" in (entries[1].error or "")
     assert entries[0].error is None
 
@@ -356,3 +363,37 @@ def test_a_turn_that_ended_after_a_checkpoint_is_kept_as_one_that_was_under_way(
     ]
     assert entries[1].response == ["charged"]
     assert kept.fork(run.id, at=2).waiting_for == "longterm.checkpoint"
+
+
+def test_what_is_started_in_a_transaction_is_kept_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with SQLiteStore(path) as store, closing(sqlite3.connect(path)) as connection:
+        engine = Engine(store, history="events")
+        engine.start_flow(adds, 1)
+        with acting_as("ada"):
+            kept = engine.within(connection).start(adds, (1,), id="kept")
+            connection.commit()
+            engine.within(connection).start(adds, (1,), id="lost")
+            connection.rollback()
+
+        assert shown(engine.history(kept.id)) == [
+            (1, 0, "longterm.start", "ada", None, "suspended"),
+        ]
+        assert store.entries("lost") == []
+
+
+def test_an_entry_that_was_changed_is_an_error_that_names_its_run(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with SQLiteStore(path) as store, closing(sqlite3.connect(path)) as connection:
+        engine = Engine(store, history="frames")
+        run = engine.start_flow(adds, 1)
+        engine.process_event(run.id, "number", 1)
+        with connection:
+            connection.execute("UPDATE history SET actor = 'eve' WHERE turn = 2")
+            connection.execute("UPDATE history SET stack = x'00' WHERE turn = 1")
+
+        with pytest.raises(UnreadableRun, match=f"{run.id}.*turn 2 in its history"):
+            engine.history(run.id)
+        with pytest.raises(UnreadableRun, match=f"{run.id}.*turn 1 in its history"):
+            engine.fork(run.id, at=0)
+        assert engine.process_event(run.id, "number", 98).result == 100

@@ -12,6 +12,8 @@ from longterm import (
     Engine,
     Event,
     Run,
+    RunState,
+    acting_as,
     afind_runs,
     astart_flow,
     call,
@@ -32,6 +34,7 @@ from longterm import (
     suspend,
 )
 from longterm.database import Database
+from longterm.history import HistoryEntry
 
 
 @deflow(also="old_shop:approve")
@@ -137,6 +140,11 @@ assert_type(get_run("id").result, Any)
 assert_type(find_runs(state="suspended"), list[Run[Any]])
 assert_type(find_runs(index={"patient": 1}, limit=5), list[Run])
 assert_type(Engine("memory://").delete(index={"patient": 1}), int)
+assert_type(Engine("memory://", history="frames").history("id"), list[HistoryEntry])
+assert_type(Engine("memory://").fork("id", at=2, id="another").state, RunState)
+assert_type(Engine("memory://").rewind("id", to=0).revision, int)
+with acting_as("ada"):
+    pass
 assert_type(cancel("id", force=True), Run[Any])
 
 later = timedelta(days=1)
