@@ -216,12 +216,14 @@ def _check_wait(
     return True
 
 
-_UNBOUND = re.compile(r"\('(NameError|UnboundLocalError)', \[[^\]]*\]")
+_UNBOUND = r"'(?:NameError|UnboundLocalError)'"
+_ERROR = re.compile(rf"(\({_UNBOUND}), \[[^\]]*\]")
+_LOGGED = re.compile(rf"""(\('str', "{_UNBOUND}"\)), \('list', \[[^\]]*\]\)""")
 
 
 def _text(shape: object) -> str:
     """Return a shape as text, without the names of variables that have no value."""
-    return _UNBOUND.sub(r"('\1'", repr(shape))
+    return _LOGGED.sub(r"\1", _ERROR.sub(r"\1", repr(shape)))
 
 
 def _is_same_rest(run: Run) -> bool:
