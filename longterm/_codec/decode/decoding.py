@@ -44,6 +44,7 @@ class Decoding:
         "changes",
         "characters",
         "checks",
+        "classes",
         "entries",
         "fragile",
         "frames",
@@ -75,6 +76,8 @@ class Decoding:
         self.changes: dict[int, Any] = {}
         """What became of classes since they were stored, a `Change` each, by the ids of their
         plans. A decoding knows no types, so it does not name theirs."""
+        self.classes: dict[bytes, Any] = {}
+        """The plans of classes, by what stands for them."""
         self.late: dict[int, Callable[[], None]] = {}
         """What is still to be made of instances of such classes, when all is made, by their ids."""
         self.placeholders: set[int] = set()

@@ -1,28 +1,34 @@
 """The quick way for trees of plain values, where nothing is held twice: msgpack writes them as is.
 
 In: a value, or the frames of a continuation. Out: its bytes, or None if it needs the whole encoder.
-Most stored runs are such trees, and this costs little more than msgpack alone.
+Most stored runs are such trees, and this costs little more than msgpack alone. In frames some types
+are taken apart first, such as the iterator of a `for` loop (see `opened`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sys import getrefcount
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgpack import Packer
 
 from longterm._codec.decode.decoding import MANY_KEYS, MANY_KEYS_BYTES
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
-from longterm._codec.types.registry import ATOMS, DUMPERS, IS_NAN, TAGGED_LEAVES
+from longterm._codec.types.registry import ATOMS, DUMPERS, IS_NAN, OPENED, TAGGED_LEAVES
 from longterm.errors import CorruptData
 from longterm.frame import Frame
+
+if TYPE_CHECKING:
+    from longterm._codec.encode.opened import Opened
 
 _EMPTY_TUPLE: Final = ()
 _no_keys: Final[frozenset[Any]] = frozenset()
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
-_HASHING: Final = frozenset({dict, set, frozenset})
+_SETS: Final = frozenset({set, frozenset})
+_HASHING: Final = _SETS | {dict}
 _FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
@@ -40,8 +46,7 @@ class _NotPlain(Exception):
 
 def pack_tree(root: Any) -> tuple[bytes, bool] | None:
     """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
-    large: list[Any] = []
-    return _packed(root, large, _look_over([[root]], _BASE, set(), large))
+    return _packed(root, _look_over([[root]], _BASE, set()))
 
 
 def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
@@ -53,8 +58,7 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
         slots.append(frame.slots)
         flow, version, point, line = frame.flow, frame.version, frame.point, frame.line
         rows.append([flow, version, point, line, frame.slots, frame.rest])
-    large: list[Any] = []
-    return _packed(rows, large, _look_over(slots, _BASE, set(), large))
+    return _packed(rows, _look_over(slots, _BASE, set(), frames))
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -79,18 +83,27 @@ def _has_float_with(first: bytes, packed: bytes) -> bool:
     return False
 
 
-def _packed(value: Any, large: list[Any], holds: int | None) -> tuple[bytes, bool] | None:
-    if holds is None:
+def _packed(value: Any, found: _Found | None) -> tuple[bytes, bool] | None:
+    if found is None:
         return None
-    default = _integer if holds == _HOLDS_SCALARS else _default
+    holds, large, opened = found
     try:
-        packed: bytes = Packer(strict_types=True, default=default).pack(value)
+        packed: bytes = Packer(strict_types=True, default=_default_for(holds, opened)).pack(value)
     except (_NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
     if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
         return None
     return packed, holds == _HOLDS_TAGS
+
+
+def _default_for(holds: int, opened: Opened | None) -> Callable[[Any], Any]:
+    if holds == _HOLDS_SCALARS:
+        return _integer
+    if opened is None:
+        return _default
+    parts = opened.parts
+    return lambda value: parts.get(id(value)) or _default(value)
 
 
 def _may_collide(large: list[Any]) -> bool:
@@ -123,17 +136,22 @@ def _default(value: Any) -> Any:
     raise _NotPlain
 
 
+_Found: TypeAlias = "tuple[int, list[Any], Opened | None]"
+"""What is in trees, besides lists and dicts; those with many keys; what was taken apart."""
+
+
 def _look_over(
-    nodes: list[Any], base: int, seen: set[int], large: list[Any] | None = None
-) -> int | None:
+    nodes: list[Any], base: int, seen: set[int], frames: list[Frame] | None = None
+) -> _Found | None:
     """Return what is in trees; None if they are no trees of plain values.
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
-    more hold (a name of the caller, mostly) are remembered, to see whether they come again. Those
-    with many keys are appended to `large`.
+    more hold (a name of the caller, mostly) are remembered, to see whether they come again. Trees
+    of frames may have what is to be taken apart.
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
-    holds = _HOLDS_SCALARS
+    large: list[Any] = []
+    holds, opened = _HOLDS_SCALARS, None
     # The list grows while it is gone through: it is the queue. One loop, since each value that is
     # stored comes by here, and a call for each would cost more than what is looked at.
     for node in nodes:
@@ -143,7 +161,7 @@ def _look_over(
         else:
             values = node
         if len(values) > _FEW:
-            if len(values) > MANY_KEYS and large is not None and type(node) in _HASHING:
+            if len(values) > MANY_KEYS and type(node) in _HASHING:
                 large.append(node)
             if scalars.issuperset(map(type, values)):
                 continue
@@ -152,8 +170,19 @@ def _look_over(
             if cls in scalars:
                 continue
             if cls is not dict and cls is not list:
-                if cls not in DUMPERS and not DUMPERS.finds(cls):
-                    return None
+                if (cls not in DUMPERS and not DUMPERS.finds(cls)) or cls in OPENED:
+                    if frames is None:
+                        return None
+                    if opened is None:
+                        from longterm._codec.encode.opened import Opened
+
+                        opened = Opened(frames)
+                    held = opened.open(value)
+                    if held is None:
+                        return None
+                    push(held)
+                    holds = _HOLDS_TAGS
+                    continue
                 if cls in ATOMS:
                     if cls in IS_NAN and IS_NAN[cls](value):
                         if id(value) in seen:
@@ -175,7 +204,14 @@ def _look_over(
     # scalars are held, packing finds them by itself.
     if holds != _HOLDS_SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
         return None
-    return holds
+    if opened is not None and not all(map(_hashes_scalars, nodes)):
+        return None
+    return holds, large, opened
+
+
+def _hashes_scalars(node: Any) -> bool:
+    """Tell whether a container hashes nothing but scalars, if it hashes: keys were looked at."""
+    return type(node) not in _SETS or _SCALARS.issuperset(map(type, node))
 
 
 def _finds_shared(tree: Any, base: int) -> bool:

@@ -96,8 +96,8 @@ ACTIVE: Final[tuple[type, ...]] = (map, filter, type(iter(list, [])))
 FAMILY: Final = Family(
     kinds=(ENUMERATE, ZIP, MAP, FILTER, CALLS),
     rows=(
-        Row(enumerate, dump=_dump_enumerate, group=_GROUP),
-        Row(zip, dump=_dump_zip, group=_GROUP),
+        Row(enumerate, dump=_dump_enumerate, group=_GROUP, is_opened=True),
+        Row(zip, dump=_dump_zip, group=_GROUP, is_opened=True),
         Row(map, dump=_dump_map, group=_GROUP),
         Row(filter, dump=_dump_filter, group=_GROUP),
         Row(type(iter(list, [])), dump=_dump_call_iterator, group=_GROUP),

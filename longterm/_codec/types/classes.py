@@ -268,6 +268,13 @@ KEEP: Final = (
 
 
 def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
+    plan: ClassPlan | None = decoding.classes.get(payload)
+    if plan is None:
+        plan = decoding.classes[payload] = _plan_of_form(payload, decoding)
+    return plan
+
+
+def _plan_of_form(payload: bytes, decoding: Decoding) -> ClassPlan:
     name, _, declared = payload.partition(b"\0")
     plan = plan_named(name.decode())
     if payload != plan.form.data and not plan.is_enum:

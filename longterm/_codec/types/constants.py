@@ -120,8 +120,13 @@ def _state(value: Any, plan: ClassPlan) -> Parts | None:
     """Return the parts of an instance after its class, or None if they are more than flat."""
     if plan.base not in BARE_BASES and plan.base not in VALUE_BASES:
         return None
-    parts = dump_instance(value, plan)[2:]
-    return parts if all(map(_is_flat, _held(parts))) else None
+    parts = dump_instance(value, plan)
+    return parts[2:] if is_flat(parts) else None
+
+
+def is_flat(parts: Parts) -> bool:
+    """Tell whether the parts of an instance hold no more than a constant may."""
+    return all(map(_is_flat, _held(parts[2:])))
 
 
 def _held(parts: Parts) -> Iterator[Any]:

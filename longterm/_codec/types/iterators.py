@@ -320,9 +320,10 @@ FAMILY: Final = Family(
             *_STRING_ITERATORS,
             dump=_dump_sequence,
             group=_GROUP,
+            is_opened=True,
         ),
-        Row(*_RANGE_ITERATORS, dump=_dump_range, group=_GROUP),
-        Row(*_NAME_OF_TABLE, dump=_dump_table, group=_GROUP),
+        Row(*_RANGE_ITERATORS, dump=_dump_range, group=_GROUP, is_opened=True),
+        Row(*_NAME_OF_TABLE, dump=_dump_table, group=_GROUP, is_opened=True),
         Row(
             ITEMS_ITERATOR,
             dump=_dump_items,

@@ -91,7 +91,16 @@ Dump: TypeAlias = Callable[[Any], Form]
 class Row:
     """A line of the table of storable types: who stores values of exactly these types, and how."""
 
-    __slots__ = ("dump", "group", "is_nan", "is_tagged", "is_value", "note", "types")
+    __slots__ = (
+        "dump",
+        "group",
+        "is_nan",
+        "is_opened",
+        "is_tagged",
+        "is_value",
+        "note",
+        "types",
+    )
 
     def __init__(
         self,
@@ -101,6 +110,7 @@ class Row:
         note: str = "",
         is_value: bool = False,
         is_tagged: bool = False,
+        is_opened: bool = False,
         is_nan: Callable[[Any], bool] | None = None,
     ) -> None:
         """Take the types.
@@ -113,11 +123,14 @@ class Row:
             is_value: whether only its content matters: it is written again at each use, not shared.
             is_tagged: of such a type, whether its form may be a tagged array, and not always one
                 extension.
+            is_opened: whether its form is a tagged array that may stand in a tree: its parts are
+                all that the whole encoder would look at.
             is_nan: how to tell a value that is not equal to itself. `x in [x]` then goes by
                 identity, so that one which is held twice must stay one.
         """
         self.types, self.dump, self.group, self.note = types, dump, group, note
         self.is_value, self.is_tagged, self.is_nan = is_value, is_tagged, is_nan
+        self.is_opened = is_opened
 
 
 class Family:

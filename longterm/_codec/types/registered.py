@@ -132,6 +132,11 @@ def dump(value: Any) -> Parts | None:
     return [REGISTERED.tag, registration.name, registration.version, registration.encode(value)]
 
 
+def finds(cls: type) -> bool:
+    """Tell whether values of a class are of a registered type."""
+    return bool(_by_class) and (cls in _by_class or _inherited(cls) is not None)
+
+
 def _inherited(cls: type) -> Registration | None:
     for base in mro_of(cls):
         found = _by_class.get(base)

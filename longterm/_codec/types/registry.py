@@ -67,6 +67,9 @@ ATOMS: Final[set[type]] = set()
 TAGGED_LEAVES: Final[set[type]] = set()
 """The types of which only the content matters, which hold no containers, and may be tagged."""
 
+OPENED: Final[set[type]] = set()
+"""The types whose values may be taken apart in a tree: see `encode.opened`."""
+
 IS_NAN: Final[dict[type, Callable[[Any], bool]]] = {float: lambda value: value != value}
 """How to tell a value that is not equal to itself, of such types of which only the content matters
 else."""
@@ -85,6 +88,8 @@ def load(name: str) -> Family:
         if row.is_value:
             VALUES.update(row.types)
             (TAGGED_LEAVES if row.is_tagged else ATOMS).update(row.types)
+        if row.is_opened:
+            OPENED.update(row.types)
         DUMPERS.update(dict.fromkeys(row.types, row.dump))
     return family
 
