@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
     from zoneinfo import ZoneInfo
 
+    from longterm._observer import Observer
     from longterm._records.search import Conditions
     from longterm.streams import AsyncResponseStream, ResponseStream
     from longterm.unread import Receipt
@@ -34,6 +35,7 @@ else:
     UUID = later("uuid", "UUID")
     ZoneInfo = later("zoneinfo", "ZoneInfo")
     Conditions = later("longterm._records.search", "Conditions")
+    Observer = later("longterm._observer", "Observer")
     Receipt = later("longterm.unread", "Receipt")
     ResponseStream = later("longterm.streams", "ResponseStream")
     AsyncResponseStream = later("longterm.streams", "AsyncResponseStream")
@@ -51,14 +53,18 @@ _told = 0
 """How many of these the default engine has been told."""
 
 
-def set_runstore(store: RunStore | str) -> None:
+def set_runstore(store: RunStore | str, *, observer: Observer | None = None) -> None:
     """Use a store, or the store of a URL, for all runs from now on.
+
+    Args:
+        store: the store, or its URL.
+        observer: who is told of the turns, as for an `Engine`.
 
     Raises:
         StoreError: the URL names no store that can be opened.
     """
     global _engine, _told
-    engine = Engine(store, history=history_wanted(), versions=versions_wanted())
+    engine = Engine(store, history=history_wanted(), versions=versions_wanted(), observer=observer)
     with _lock:
         _engine, _told = engine, 0
 

@@ -48,6 +48,8 @@ class Message:
     """An event's key: the flow's, or the message's own id."""
     digest: str = field(default="", repr=False)
     """What tells the content of a delivery from others; empty if that is not known."""
+    traceparent: str | None = field(default=None, repr=False)
+    """Where the turn that sends it stands in a trace; None: nobody observes it."""
     sent_at: datetime
     """When it was sent (aware, UTC)."""
     due_at: datetime

@@ -129,6 +129,10 @@ class Run(Generic[T_co]):
     the functions inside flows that its stack holds. Runs of one position can go on in a process or
     cannot, all of them. None: it waits nowhere, or the store does not keep it, or it was saved by
     a longterm before 0.2."""
+    traceparent: str | None = field(default=None, repr=False)
+    """Where its last turn stands in a trace, or what has created it, as the header of W3C says
+    (https://www.w3.org/TR/trace-context/). None: no turn was observed, or the store does not keep
+    it."""
     outgoing: tuple[Message, ...] = field(default=(), repr=False, compare=False)
     """While a turn is saved: what it sends to other runs, for a store that keeps an outbox. It is
     no part of the stored run."""

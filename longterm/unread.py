@@ -35,6 +35,8 @@ class UnreadEvent:
     number: int = 0
     """Its place among all events that were sent to the run, from 1 on. The store gives it. One that
     has failed the run by `process_event` comes before these: 0, or less."""
+    traceparent: str | None = field(default=None, repr=False)
+    """Where its sender stood in a trace; None: in none."""
     encoded_refusal: str | None = field(default=None, repr=False)
     """What `refusal` says; as plain text, unless there is a payload codec."""
     actor: str | None = None

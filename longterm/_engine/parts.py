@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from longterm._codec import check_keys
 from longterm._flows.flow import IS_COROUTINE
+from longterm._later import later
 from longterm._records import Records
 from longterm._turns.arrivals import Arrivals
 from longterm._turns.claims import Claims
@@ -22,10 +23,13 @@ from longterm.store import open_store
 from longterm.store.base import RunStore
 
 if TYPE_CHECKING:
+    from longterm._observer import Observer
     from longterm._turns.due import DueTurns
     from longterm._turns.going_on import GoingOn
     from longterm._turns.recording import Recording
     from longterm._turns.sending import Sending
+else:
+    Observer = later("longterm._observer", "Observer")
 
 MAX_ATTEMPTS: Final = 5
 """How many turns of a run may die in a row, unless an engine is told otherwise."""
@@ -56,6 +60,7 @@ class Parts(Records):
         inline: bool = True,
         history: str = "off",
         versions: Literal["on", "off"] = "on",
+        observer: Observer | None = None,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -81,6 +86,7 @@ class Parts(Records):
                 there and put back (docs/history.md). Give all processes of a store the same.
             versions: whether the source of each version of a flow that runs wait in is kept in the
                 store, once, so that old lines are shown and compared. It is never executed.
+            observer: who is told of the turns and of their steps: a `longterm.telemetry.Telemetry`.
 
         Raises:
             ValueError: the lease is no time at all, a number allows nothing, `on_turn` is no
@@ -96,7 +102,7 @@ class Parts(Records):
             raise ValueError(f"versions={versions!r} is neither 'on' nor 'off'")
         opened: RunStore = open_store(store) if isinstance(store, str) else store
         super().__init__(opened, clock or SystemClock())
-        self._claims = Claims(self.store, self.clock, lease, max_attempts)
+        self._claims = Claims(self.store, self.clock, lease, max_attempts, observer)
         if history != "off":
             self._claims.recording = recording_of(self.store, self.clock, history)
         self._turns = Turns(

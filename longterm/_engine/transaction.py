@@ -30,8 +30,9 @@ class Transaction:
     def __init__(self, engine: Starting, view: RunStore) -> None:
         """Start and send by a view of the engine's store."""
         self._engine = engine
-        claims = Claims(view, engine.clock, engine._claims.lease, engine._claims.max_attempts)
-        claims.recording = engine._claims.recording
+        own = engine._claims
+        claims = Claims(view, engine.clock, own.lease, own.max_attempts, own.observer)
+        claims.recording = own.recording
         self._turns = Turns(
             *(view, engine.clock, claims),
             max_bytes=engine._max_bytes,

@@ -20,6 +20,7 @@ from longterm.run import Fact, Run
 from longterm.wait import Wait
 
 if TYPE_CHECKING:
+    from longterm._observer import Observed, ObservedTurn
     from longterm.unread import Receipt
 
 
@@ -56,6 +57,11 @@ class Turn(Protocol):
     """What the flow has said in this turn, in order."""
     index: dict[str, Fact]
     """The facts that the flow has set in this turn."""
+
+    @property
+    def observed(self) -> Observed | None:
+        """As what an observer knows the code that runs in it; None: nobody observes it."""
+        ...
 
     @property
     def has_steps(self) -> bool:
@@ -139,7 +145,7 @@ class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
     __slots__ = (
-        *("_listener", "_now", "index", "pending", "progress"),
+        *("_listener", "_now", "index", "observed", "pending", "progress"),
         *("responses", "run", "steps", "task"),
     )
     has_steps = True
@@ -152,6 +158,7 @@ class LiveTurn:
         self._listener: Listener | None = None
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
+        self.observed: ObservedTurn | None = None
         self.pending: Suspend | None = None
         self.steps = 0
         """How many steps the run has begun."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from longterm._codec.names import look_up
 from longterm._event_names import STEP
@@ -15,6 +15,9 @@ from longterm._names import partition_name
 from longterm.errors import CannotSuspend, NotAllowed
 from longterm.run import Fact, Run
 from longterm.wait import Wait
+
+if TYPE_CHECKING:
+    from longterm._observer import ObservedStep
 
 T = TypeVar("T")
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
@@ -180,6 +183,12 @@ class StepTurn:
         self._call = call
         self.responses = turn.responses
         self.index: dict[str, Fact] = turn.index
+        self.observed: ObservedStep | None = None
+        if turn.observed is not None:
+            step = call.step
+            self.observed = turn.observed.step(
+                step.name, call.number, call.attempt, step.max_attempts
+            )
         self.refusal: CannotSuspend | None = None
         """Why the step was not let wait, if it tried."""
 

@@ -18,6 +18,8 @@ def context_of_turn(turn: Turn) -> Context:
     """Return a copy of the present context, in which a turn is the current one."""
     context = copy_context()
     context.run(current.set, turn)
+    if turn.observed is not None:
+        context.run(turn.observed.enter)
     decimal = sys.modules.get("decimal")  # who has not imported it has set nothing of it
     if decimal is not None:
         # Its variable holds an object that is changed in place: `getcontext().prec = 50`.

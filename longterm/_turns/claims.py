@@ -47,6 +47,7 @@ from longterm.store.queues import Queues
 if TYPE_CHECKING:
     from longterm._flows.context import LiveTurn
     from longterm._flows.wait_result import WaitResult
+    from longterm._observer import ObservedTurn, Observer
     from longterm._turns.recording import Recording, TurnRecord
     from longterm.message import Message
     from longterm.unread import UnreadEvent
@@ -58,9 +59,20 @@ R = TypeVar("R")
 class Claims:
     """What the claims of one engine have in common."""
 
-    def __init__(self, store: RunStore, clock: Clock, lease: timedelta, max_attempts: int) -> None:
-        """Take claims on a store for a time, and no run whose last turns all died."""
+    def __init__(
+        self,
+        store: RunStore,
+        clock: Clock,
+        lease: timedelta,
+        max_attempts: int,
+        observer: Observer | None = None,
+    ) -> None:
+        """Take claims on a store for a time, and no run whose last turns all died.
+
+        The observer is told of their turns, and of what is begun and sent.
+        """
         self.store = store
+        self.observer = observer
         # Asking a protocol takes longer than the rest of a claim in memory, so it is asked once.
         self.leases = store if isinstance(store, Leases) else None
         self.keys = store if isinstance(store, Keys) else None
@@ -70,7 +82,7 @@ class Claims:
         """The names of queues that were declared."""
         self._clocked = store if isinstance(store, Clocked) else None
         self._confirms = store if isinstance(store, Confirms) else None
-        self._clock = clock
+        self.clock = clock
         self.lease = lease
         self.max_attempts = max_attempts
         self.keeper = Keeper(self.leases, clock, lease)
@@ -84,7 +96,7 @@ class Claims:
             ahead = self._clocked.clock_ahead()
             if 2 * abs(ahead) > self.lease:
                 raise ClockSkew(ahead, self.lease)
-        return self._clock.now()
+        return self.clock.now()
 
     def confirmed(self, run: Run) -> Run:
         """Return a run as it is once what it says is safe, on a store that can tell."""
@@ -250,6 +262,8 @@ class Claim:
     """What notes the turn in the history of the run; None: nothing does."""
     turn: LiveTurn | None = None
     """What its flow has said and set so far, and what it is at, once the turn has begun."""
+    observed: ObservedTurn | None = None
+    """As what an observer knows the turn; None: nobody observes it, or it is not under way."""
 
     def __init__(self, claims: Claims, run: Run | None = None) -> None:
         """Hold a run that was claimed, or none yet."""
@@ -413,6 +427,9 @@ class Claim:
         if not read:
             raise CorruptData(f"the run names an unread event {name!r} that is not in its inbox")
         self.read = (*self.read, *read)
+        if self.observed is not None:
+            for event in read:
+                self.observed.read(event)
         return read[0]
 
     def refuse(self, error: InvalidValue) -> None:
@@ -421,6 +438,8 @@ class Claim:
 
         *before, event = self.read
         log_refused(event, error)
+        if self.observed is not None:
+            self.observed.refuse(event.event_id, error)
         self.read = (*before, refused_event(event, error))
 
     def save_turn(self, run: Run) -> Run:
@@ -458,10 +477,12 @@ class Claim:
         self._claims.keeper.drop(self)
         try:
             saved = self._update(run, read, kept)
-        except LongtermError:  # the store has said so itself: it is no use to ask it again
+        except LongtermError as error:  # the store says so itself: it is no use to ask it again
             self.run = None
+            self._end_observed(None, error)
             raise
         self.run = None
+        self._end_observed(saved)
         if self.sent:
             saved = saved.changed(outgoing=(*self.sent, *saved.outgoing))
         self.saved = saved
@@ -502,6 +523,19 @@ class Claim:
         assert self.run is not None
         return self.run
 
+    def begin_observed(self, observer: Observer, event_id: str | None) -> None:
+        """Tell an observer that the turn of the claimed run begins."""
+        assert self.run is not None
+        now, has_caller = self._claims.clock.now(), self.has_caller
+        self.observed = observer.begin(self.run, event_id, self.read, now, has_caller=has_caller)
+
+    def _end_observed(self, run: Run | None, error: BaseException | None = None) -> None:
+        """Tell whoever observes the turn that it is over; None: it is undone."""
+        observed, self.observed = self.observed, None
+        if observed is not None:
+            observed.error = observed.error or error
+            observed.end(run)
+
     def lose(self) -> None:
         """Leave the run as it is, whatever that may be: nothing that was saved may be undone."""
         self._claims.keeper.drop(self)
@@ -518,6 +552,8 @@ class Claim:
     ) -> Run:
         if store is None:
             store, inbox = self._claims.store, self._claims.inbox
+        if self.observed is not None:
+            run = run.changed(traceparent=self.observed.traceparent)
         if inbox is None or not (read or kept):
             saved = store.update(run)
         else:
@@ -556,6 +592,7 @@ class Claim:
         self._is_closed = True
         if self._is_in_thread:
             return
+        self._end_observed(None, error)
         self._claims.keeper.drop(self)
         if self._sought is not None and not isinstance(error, LongtermError):
             self.run = self._found(*self._sought)

@@ -97,7 +97,8 @@ class Delivering:
             if message.kind in _BEGINNING:
                 self._begin(message)
             elif message.kind is MessageKind.CANCEL:
-                self._sending.send_cancel(message.receiver, message.key, _actor_of(message))
+                actor, trace = _actor_of(message), message.traceparent
+                self._sending.send_cancel(message.receiver, message.key, actor, trace)
             else:
                 self._sending.post(_event_of(message), limit=_limit_of(message))
         except RunExists:
@@ -161,6 +162,7 @@ def _event_of(message: Message) -> UnreadEvent:
         digest=message.digest,
         sent_at=message.sent_at,
         actor=_actor_of(message),
+        traceparent=message.traceparent,
     )
 
 

@@ -263,6 +263,8 @@ class DueTurn:
 
     def _settle(self, error: BaseException, is_interruption: bool) -> None:
         """See to it that nobody holds the run after an exception has ended its turn."""
+        if self.claim.observed is not None:
+            self.claim.observed.error = error
         try:
             if self.claim.run is None:  # it was saved as failed, or could not be saved
                 self._tell(error)

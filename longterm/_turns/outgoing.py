@@ -69,6 +69,8 @@ class Outgoing:
         self._number = 0
         self.children = list(run.children)
         """The ids of the children that are open, oldest first."""
+        self.traceparent: str | None = None
+        """Where the turn stands in a trace, if somebody observes it."""
 
     def spawn(
         self, flow: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
@@ -125,7 +127,8 @@ class Outgoing:
         Later whoever finds a message delivers it.
         """
         messages, self._messages = self._messages, []
-        return tuple(replace(message, due_at=until) for message in messages)
+        trace = self.traceparent
+        return tuple(replace(message, due_at=until, traceparent=trace) for message in messages)
 
     def _begin(
         self,
@@ -182,4 +185,5 @@ def run_of(message: Message) -> Run:
         updated_at=message.sent_at,
         deadline=message.sent_at,
         parent=message.sender if message.kind is MessageKind.SPAWN else None,
+        traceparent=message.traceparent,
     )

@@ -131,7 +131,10 @@ class Running:
             return run  # most often
         from longterm._turns.family import tell_family
 
-        return tell_family(run, attempt.outbox, outcome, self._clock.now() + self._claims.lease)
+        outbox = attempt.outbox
+        if attempt.observed is not None:
+            outbox.traceparent = attempt.observed.traceparent
+        return tell_family(run, outbox, outcome, self._clock.now() + self._claims.lease)
 
     def _after(self, attempt: Attempt, outcome: Outcome, *, is_on: bool = False) -> Run:
         now = self._clock.now()
@@ -204,6 +207,8 @@ class Running:
         return end_of_wait(None, waiting_for, slots)
 
     def _ended_by(self, error: BaseException, attempt: Attempt) -> Run | None:
+        if attempt.observed is not None:
+            attempt.observed.error = error
         asked = None if attempt.result is None else attempt.result.error
         run = with_facts(attempt.run, attempt)
         now = self._clock.now()

@@ -6,6 +6,7 @@ Runs no code of the flow, and needs none.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any, Final
 
 from longterm._actor import acting
@@ -72,9 +73,15 @@ class Sending:
             self._check(run_id, event_id, value, delivery)
         encoded = encoded_value(run_id, event_id, value)
         event = kept_event(run_id, event_id, encoded, delivery, self._clock.now(), acting())
-        return self._post(inbox, event, delivery, self._max_unread, revision)
+        return self._send(inbox, event, delivery, self._max_unread, revision)
 
-    def send_cancel(self, run_id: str, key: str | None = None, actor: str | None = None) -> Receipt:
+    def send_cancel(
+        self,
+        run_id: str,
+        key: str | None = None,
+        actor: str | None = None,
+        traceparent: str | None = None,
+    ) -> Receipt:
         """Cancel a run without running its code: whatever it does now, it reads this next.
 
         A suspended run can go on then (`DueTurns.go_on`, or a worker).
@@ -84,7 +91,7 @@ class Sending:
             RunComplete, RunNotSuspended: the run is complete, or cancelled.
             NotSupported: the store keeps no events.
         """
-        return self.send_error(run_id, Cancelled(run_id), key, actor)
+        return self.send_error(run_id, Cancelled(run_id), key, actor, traceparent)
 
     def send_error(
         self,
@@ -92,6 +99,7 @@ class Sending:
         error: BaseException,
         key: str | None = None,
         actor: str | None = None,
+        traceparent: str | None = None,
     ) -> Receipt:
         """Store an exception, which is raised at the next wait of a run, before any other event.
 
@@ -119,7 +127,10 @@ class Sending:
         # are unread together are read as one.
         if is_cancel and key is None and CANCEL in self._claims.store.get(run_id).unread:
             return Receipt(run_id=run_id, number=None, is_duplicate=True)
-        return self._post(inbox, event, delivery, NO_LIMIT)
+        if key is None:
+            return self._send(inbox, event, delivery, NO_LIMIT)
+        # It is a message of a turn, which is observed itself.
+        return self._post(inbox, replace(event, traceparent=traceparent), delivery, NO_LIMIT)
 
     def _inbox(self) -> Inbox:
         inbox = self._claims.inbox
@@ -140,6 +151,21 @@ class Sending:
         delivery = Delivery(event.key, [event.digest] if event.digest else [])
         most = self._max_unread if limit is None else limit
         return self._post(self._inbox(), event, delivery, most)
+
+    def _send(
+        self,
+        inbox: Inbox,
+        event: UnreadEvent,
+        delivery: Delivery,
+        limit: int,
+        revision: int | None = None,
+    ) -> Receipt:
+        """Store an event of somebody who is no turn."""
+        if self._claims.observer is None:
+            return self._post(inbox, event, delivery, limit, revision)
+        with self._claims.observer.send(event.run_id, event.event_id) as traceparent:
+            event = replace(event, traceparent=traceparent)
+            return self._post(inbox, event, delivery, limit, revision)
 
     def _post(
         self,

@@ -341,6 +341,8 @@ def _tried(attempt: Attempt, call: StepCall, work: WorkWithRun | None = None) ->
         end = StepResult(context.run(function, *call.args, **call.kwargs))
     except Exception as error:
         end = _failed(error)
+    if turn.observed is not None:
+        turn.observed.end(end.error)
     if turn.refusal is not None:
         raise turn.refusal
     return end
@@ -365,6 +367,8 @@ async def _atried(attempt: Attempt, call: StepCall) -> StepResult:
         end = StepResult(value, is_awaited=True)
     except Exception as error:
         end = _failed(error)
+    if turn.observed is not None:
+        turn.observed.end(end.error)
     if turn.refusal is not None:
         raise turn.refusal
     return end

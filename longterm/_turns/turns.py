@@ -223,16 +223,12 @@ class Turns:
 
         If an event of its inbox does not fit, that is refused, and the run waits on.
         """
-        assert claim.run is not None
-        if self._claims.recording is not None:
-            claim.note_begin(result)
         try:
-            claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
+            attempt = self._attempt(claim, result, delivery, said)
         except InvalidValue as error:
             return self._refuse_read(claim, error)
         if attempt.is_async:
             raise AsyncFlow(attempt.flow.name, "process_event")
-        attempt.responses += said
         return self.running.run(claim, attempt)
 
     async def _aadvance(
@@ -243,15 +239,33 @@ class Turns:
         said: Sequence[Any] = (),
     ) -> Run:
         """Run one turn of a claimed run of an `async def` flow; see `advance`."""
-        assert claim.run is not None
-        if self._claims.recording is not None:
-            claim.note_begin(result)
         try:
-            claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
+            attempt = self._attempt(claim, result, delivery, said)
         except InvalidValue as error:
             return await in_thread(self._refuse_read, claim, error)
-        attempt.responses += said
         return await self.running.arun(claim, attempt)
+
+    def _attempt(
+        self,
+        claim: Claim,
+        result: WaitResult | None,
+        delivery: Delivery | None,
+        said: Sequence[Any],
+    ) -> Attempt:
+        """Return the turn of a claimed run that goes on by what has come.
+
+        Raises:
+            Exception: what `Attempts.of` raises.
+        """
+        assert claim.run is not None
+        if self._claims.observer is not None:
+            claim.begin_observed(self._claims.observer, None if result is None else result.name)
+        if self._claims.recording is not None:
+            claim.note_begin(result)
+        claim.turn = attempt = self._attempts.of(claim.run, result, delivery)
+        attempt.observed = claim.observed
+        attempt.responses += said
+        return attempt
 
     def _refuse_read(self, claim: Claim, error: InvalidValue) -> Run:
         """Let a run wait on that has read a value of its inbox which it cannot take.
@@ -338,13 +352,18 @@ class Turns:
             run = run.changed(delivery=None, delivery_digest=None)
         if self._claims.recording is not None:
             claim.record = self._claims.recording.of_start(run)
+        if self._claims.observer is not None:
+            claim.begin_observed(self._claims.observer, None)
         claim.turn = attempt = self._attempts.first(run, start)
+        attempt.observed = claim.observed
         return attempt
 
     def _created(self, start: Start, run: Run, create: Callable[[Run], Run]) -> Run:
         """Create a run; under an id of its caller's, only once."""
         if self._claims.recording is not None:
             run = self._claims.recording.noted(run, START, run)
+        if self._claims.observer is not None:
+            run = run.changed(traceparent=self._claims.observer.traceparent())
         if start.run_id is None:
             return create(run)
         from longterm._turns.once import created  # only for those who choose ids

@@ -1,4 +1,4 @@
-"""What few runs have, as one text: a run's parent, its open children and what it wants.
+"""What few runs have, as one text: a parent, open children, what it wants, its place in a trace.
 
 As JSON, so that people can read it in the table. Most runs have none of them, and no text.
 """
@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from longterm.run import Run
 from longterm.store.facts import exact_json
 
-Details: TypeAlias = tuple[str | None, tuple[str, ...], dict[str, Any] | None]
-"""A run's `parent`, `children` and `wants`."""
+Details: TypeAlias = tuple[str | None, tuple[str, ...], dict[str, Any] | None, str | None]
+"""A run's `parent`, `children`, `wants` and `traceparent`."""
 
 
 def write_details(run: Run) -> str:
@@ -24,6 +24,8 @@ def write_details(run: Run) -> str:
         details["children"] = run.children
     if run.wants is not None:
         details["wants"] = dict(run.wants)
+    if run.traceparent is not None:
+        details["traceparent"] = run.traceparent
     return exact_json(details)
 
 
@@ -36,14 +38,17 @@ def read_details(written: str) -> Details:
     details = json.loads(written)
     if type(details) is dict:
         parent, children = details.pop("parent", None), details.pop("children", [])
-        wants = details.pop("wants", None)
+        wants, traceparent = details.pop("wants", None), details.pop("traceparent", None)
         is_whole = (
             not details
             and isinstance(parent, str | None)
             and type(children) is list
             and all(type(child) is str for child in children)
             and isinstance(wants, dict | None)
+            and isinstance(traceparent, str | None)
         )
         if is_whole:
-            return parent, tuple(children), wants
-    raise ValueError("its details are not what is written there (parent, children and wants)")
+            return parent, tuple(children), wants, traceparent
+    raise ValueError(
+        "its details are not what is written there (parent, children, wants and traceparent)"
+    )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("run", "number", "event", "value", "key", "digest", "sent_at", "checksum", "actor"),
+    "traceparent",
 )
 """The columns that a post writes."""
 
@@ -26,7 +27,10 @@ READ: Final[tuple[LiteralString, ...]] = (*COLUMNS, "refused")
 
 
 def checksum_of(event: UnreadEvent) -> int:
-    """Return the checksum of an event; the number is the store's to give."""
+    """Return the checksum of an event; the number is the store's to give.
+
+    Where it comes from in a trace is no part of what was sent, and counts for nothing.
+    """
     texts = (
         event.run_id,
         event.event_id,
@@ -48,7 +52,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
     """
     from longterm.unread import UnreadEvent  # most processes read none
 
-    run_id, number, name, value, key, digest, sent_at, kept, actor, refusal = row
+    run_id, number, name, value, key, digest, sent_at, kept, actor, traceparent, refusal = row
     event = None
     try:
         event = UnreadEvent(
@@ -59,6 +63,7 @@ def event_of(row: Sequence[Any]) -> UnreadEvent:
             digest=digest,
             sent_at=datetime.fromisoformat(sent_at) if isinstance(sent_at, str) else sent_at,
             number=number,
+            traceparent=traceparent,
             encoded_refusal=refusal,
             actor=actor,
         )

@@ -16,7 +16,7 @@ from longterm.store._rows import moment_text
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     *("id", "sender", "number", "receiver", "kind", "name", "body", "key", "digest"),
-    *("sent_at", "due_at", "checksum"),
+    *("sent_at", "due_at", "checksum", "traceparent"),
 )
 """The columns in the order of a row."""
 
@@ -26,12 +26,15 @@ def row_of(message: Message) -> tuple[Any, ...]:
     return (
         *(message.id, message.sender, message.number, message.receiver, message.kind.value),
         *(message.name, message.body, message.key, message.digest),
-        *(message.sent_at, message.due_at, checksum_of(message)),
+        *(message.sent_at, message.due_at, checksum_of(message), message.traceparent),
     )
 
 
 def checksum_of(message: Message) -> int:
-    """Return the checksum of a message; when it is due changes, and counts for nothing."""
+    """Return the checksum of a message.
+
+    When it is due changes, and counts for nothing; nor does where it comes from in a trace.
+    """
     texts = (
         *(message.id, message.sender, str(message.number), message.receiver, message.kind.value),
         *(message.name, message.key, message.digest, moment_text(message.sent_at) or ""),
@@ -57,7 +60,8 @@ def messages_of(rows: Iterable[Sequence[Any]]) -> list[Message]:
 
 
 def _message_of(row: Sequence[Any]) -> Message | None:
-    message_id, sender, number, receiver, kind, name, body, key, digest, sent, due, kept = row
+    (message_id, sender, number, receiver, kind, name, body, key, digest, *rest) = row
+    sent, due, kept, traceparent = rest
     try:
         message = Message(
             id=message_id,
@@ -69,6 +73,7 @@ def _message_of(row: Sequence[Any]) -> Message | None:
             body=bytes(body),
             key=key,
             digest=digest,
+            traceparent=traceparent,
             sent_at=_moment(sent),
             due_at=_moment(due),
         )

@@ -37,6 +37,7 @@ MIGRATIONS: Final = (
     "0014_progress.sql",
     "0015_history.sql",
     "0016_versions.sql",
+    "0017_traceparent.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""
@@ -75,7 +76,7 @@ _CHECKSUM: Final = COLUMNS.index("checksum")
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
-_NO_DETAILS: Final[Details] = (None, (), None)
+_NO_DETAILS: Final[Details] = (None, (), None, None)
 _LENGTH_OF_ZERO: Final = len("+00:00")
 
 
@@ -164,7 +165,7 @@ class Rows:
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
             deadline = None if deadline is None else datetime.fromisoformat(deadline)
             updated_at = None if updated_at is None else datetime.fromisoformat(updated_at)
-        parent, children, wants = _NO_DETAILS if details is None else _details(details)
+        parent, children, wants, traceparent = _NO_DETAILS if details is None else _details(details)
         fields = {
             "id": run_id,
             "flow": flow,
@@ -193,6 +194,7 @@ class Rows:
             "position": position,
             "queue": queue,
             "partition": partition or "",
+            "traceparent": traceparent,
             "outgoing": (),
             "entries": (),
         }
@@ -334,7 +336,7 @@ def _facts_text(run: Run) -> str:
 
 
 def _details_text(run: Run) -> str | None:
-    if run.parent is None and not run.children and run.wants is None:
+    if run.parent is None and not run.children and run.wants is None and run.traceparent is None:
         return None
     from longterm.store._details import write_details
 

@@ -271,6 +271,7 @@ class _ScriptedTurn:
     """A turn in which every event has come already, and steps are plain functions."""
 
     has_steps = False
+    observed = None
     step_key = "interpreted"
 
     def __init__(self, flow: Callable[..., Any], script: Iterator[Any]) -> None:

@@ -401,6 +401,7 @@ def letter(name: str, key: str, run_id: str = "r1") -> UnreadEvent:
         encoded_value=b"value \x00\xff of " + key.encode(),
         key=key,
         digest=f"digest of {key}",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         sent_at=NOON,
     )
 

@@ -169,6 +169,7 @@ def message(number: int, **fields: object) -> Message:
         "name": "number",
         "body": b"value",
         "key": f"m{number}",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "sent_at": NOON,
         "due_at": NOON,
     }

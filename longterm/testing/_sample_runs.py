@@ -67,6 +67,7 @@ def full_run() -> Run:
         parent="another run",
         children=("a child", "Kind \"'\\ 😀", ""),
         wants={"approve": {"ask": "Grüße?\n", "of": ["a", None, 1, 1.5, True]}, "": {}},
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         position="shop.orders:greet@3f2a9c04:1>läden:pay@91cc02b7:2",
     )
 

@@ -72,6 +72,8 @@ def test_code_runs_and_prints_what_the_page_says(page: Path, tmp_path: Path) -> 
 @pytest.mark.skipif(os.name == "nt", reason="the pages' commands are for a Unix shell")
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=ids)
 def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    if page.name == "telemetry.md":
+        pytest.importorskip("opentelemetry.sdk", reason="NOT CHECKED: its library is missing")
     write_files(page, tmp_path)
     shown = commands(page)
     mark = "=-=-= next command"

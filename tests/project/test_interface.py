@@ -21,6 +21,15 @@ COMMANDS = {"cli", "demo"}
 """Packages that are run, not imported."""
 
 
+LIBRARIES = {"longterm.store.postgres": "psycopg", "longterm.telemetry": "opentelemetry"}
+"""What modules cannot be imported without."""
+
+
+def skip_without_library(module: str) -> None:
+    if module in LIBRARIES:
+        pytest.importorskip(LIBRARIES[module], reason="NOT CHECKED: its library is missing")
+
+
 def offered() -> dict[str, set[str]]:
     """The names in the `__all__` of each public module.
 
@@ -73,8 +82,7 @@ def test_each_name_has_one_home() -> None:
 
 @pytest.mark.parametrize("module", offered())
 def test_each_name_that_a_module_offers_is_there(module: str) -> None:
-    if module == "longterm.store.postgres":
-        pytest.importorskip("psycopg", reason="NOT CHECKED: its driver is missing")
+    skip_without_library(module)
 
     loaded = importlib.import_module(module)
 
@@ -84,8 +92,7 @@ def test_each_name_that_a_module_offers_is_there(module: str) -> None:
 @pytest.mark.parametrize("module", offered())
 def test_annotations_of_each_name_can_be_resolved(module: str) -> None:
     """As FastAPI and pydantic do with those of what they are given."""
-    if module == "longterm.store.postgres":
-        pytest.importorskip("psycopg", reason="NOT CHECKED: its driver is missing")
+    skip_without_library(module)
     loaded = importlib.import_module(module)
 
     for name in offered()[module]:

@@ -56,6 +56,7 @@ class PostgresInbox:
             *(event.event_id, event.run_id, limit, event.key),
             *(() if revision is None else (revision,)),
             *(event.event_id, event.encoded_value, *kept, checksum_of(event), event.actor),
+            event.traceparent,
             *kept,
         )
         statement = sql.POST if revision is None else sql.POST_AT

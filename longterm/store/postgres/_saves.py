@@ -50,7 +50,7 @@ def save_statement(
         parameters = (
             *(*unread_after(run, read, failed), claim, *parameters, run.id, numbers),
             *(run.id, run.id, failed.event_id, failed.encoded_value, *key, checksum_of(failed)),
-            *(failed.actor, run.id, *key),
+            *(failed.actor, failed.traceparent, run.id, *key),
         )
     elif read:
         statement = sql.SAVE_READ if kept is None else sql.SAVE_READ_WITH_KEY

@@ -145,7 +145,7 @@ POST: Final[LiteralString] = (
     " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s)"
     f" RETURNING posted, id, {_WAKE_WORKERS}),"
     f" put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES})"
-    " SELECT id, posted, %s, %b, %s, %s, %s, %s, %s FROM noted),"
+    " SELECT id, posted, %s, %b, %s, %s, %s, %s, %s, %s FROM noted),"
     # Of two that come at once with one key, the second is undone here, and looks again.
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT id, %s, %s, %s FROM noted)"
@@ -187,7 +187,7 @@ SAVE_AND_KEEP: Final[LiteralString] = _SAVE_READ_AS_SEEN.replace(
     " SELECT * FROM saved",
     f", put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES}) SELECT %s,"
     " (SELECT least(1, min(number)) - 1 FROM longterm.inbox WHERE run = %s),"
-    " %s, %b, %s, %s, %s, %s, %s FROM saved),"
+    " %s, %b, %s, %s, %s, %s, %s, %s FROM saved),"
     " kept AS (INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
     " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
@@ -201,7 +201,7 @@ _SENT: Final[LiteralString] = (
     f", sent AS (INSERT INTO longterm.outbox ({_MESSAGE_NAMES})"
     " SELECT message.* FROM saved, unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
     " %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[],"
-    f" %s::timestamptz[], %s::bigint[]) AS message ({_MESSAGE_NAMES})"
+    f" %s::timestamptz[], %s::bigint[], %s::text[]) AS message ({_MESSAGE_NAMES})"
     # Of a save in the middle of a turn whose answer was lost, and which is taken again.
     " ON CONFLICT (id) DO NOTHING) SELECT * FROM saved"
 )
@@ -249,7 +249,7 @@ CLAIM_OUTGOING: Final[LiteralString] = (
     " ORDER BY due_at, sender, number LIMIT %s FOR UPDATE SKIP LOCKED)"
     " UPDATE longterm.outbox SET due_at = %s FROM due WHERE outbox.id = due.id"
     " RETURNING outbox.id, sender, number, receiver, kind, name, body, key, digest, sent_at,"
-    " due.was, checksum"
+    " due.was, checksum, traceparent"
 )
 PUT_OFF: Final[LiteralString] = "UPDATE longterm.outbox SET due_at = %s WHERE id = %s RETURNING id"
 FORGET_OUTGOING: Final[LiteralString] = "DELETE FROM longterm.outbox WHERE id = %s RETURNING id"

@@ -116,7 +116,7 @@ class SQLiteInbox:
             ((number,),) = noted
             kept = (event.key, event.digest, sent_at)
             value = (event.event_id, event.encoded_value)
-            sent = (*kept, checksum_of(event), event.actor)
+            sent = (*kept, checksum_of(event), event.actor, event.traceparent)
             connection.execute(_PUT, (event.run_id, number, *value, *sent))
             connection.execute(_KEEP_KEY, (event.run_id, *kept))
             return int(number)
@@ -213,7 +213,7 @@ def take_out(
     if kept is not None:
         key = (kept.key, kept.digest, moment_text(kept.sent_at))
         value = (kept.event_id, kept.encoded_value)
-        sent = (*key, checksum_of(kept), kept.actor)
+        sent = (*key, checksum_of(kept), kept.actor, kept.traceparent)
         connection.execute(_PUT_FIRST, (run.id, run.id, *value, *sent))
         connection.execute(f"{_KEEP_KEY} ON CONFLICT DO NOTHING", (run.id, *key))
     return connection.execute(_UNNOTE, (*unread_after(run, read, kept), run.id)).fetchall()

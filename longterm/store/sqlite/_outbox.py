@@ -74,4 +74,4 @@ def put_messages(connection: Connection, run: Run) -> None:
     for message in run.outgoing:
         row = row_of(message)
         moments = (moment_text(message.sent_at), moment_text(message.due_at))
-        connection.execute(_PUT, (*row[:-3], *moments, row[-1]))
+        connection.execute(_PUT, (*row[:-4], *moments, *row[-2:]))
