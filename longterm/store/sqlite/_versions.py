@@ -12,7 +12,7 @@ _KEEP: Final = (
 )
 _FIND: Final = "SELECT source FROM versions WHERE version = ?"
 _FIND_SEVERAL: Final = (
-    "SELECT version FROM versions WHERE version >= ?1 AND substr(version, 1, length(?1)) = ?1"
+    "SELECT version FROM versions WHERE version >= ? AND substr(version, 1, length(?)) = ?"
     " ORDER BY version"
 )
 _REWRITE: Final = "UPDATE versions SET source = ? WHERE version = ?"
@@ -39,7 +39,7 @@ class SQLiteVersions:
         return rows[0][0] if rows else None
 
     def find_versions(self, begin: str) -> list[str]:
-        rows = self._read(_FIND_SEVERAL, (begin,), f"find versions {begin!r}")
+        rows = self._read(_FIND_SEVERAL, (begin, begin, begin), f"find versions {begin!r}")
         return [version for (version,) in rows]
 
     def rewrite_version(self, version: str, source: bytes) -> bool:
