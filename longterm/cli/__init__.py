@@ -17,7 +17,7 @@ from longterm._actor import acting_as
 from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted, versions_wanted
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, check, history, look, schema, seal, talk, waiting, work
+from longterm.cli import change, check, history, look, picture, schema, seal, talk, waiting, work
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
@@ -47,6 +47,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.positions is not None:
             _import_application(options.app)
             return check.check_file(options)
+        if options.draws:
+            _import_application(options.app)
+            _import_application(picture.module_of(options))
+            if not options.counts:
+                return picture.draw(options)
         lease = timedelta(seconds=options.lease)
         engine = Engine(
             _open(options),
@@ -151,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
-    parser.set_defaults(positions=None)
-    for module in (look, waiting, change, history, work, check, seal, schema, talk):
+    parser.set_defaults(positions=None, draws=False)
+    for module in (look, waiting, change, history, work, check, picture, seal, schema, talk):
         module.add_commands(commands)
     return parser

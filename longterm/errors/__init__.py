@@ -24,6 +24,7 @@ from longterm.errors._flows import (
     FlowChanged as FlowChanged,
     InvalidDeadline as InvalidDeadline,
     NotAFlow as NotAFlow,
+    NoSource as NoSource,
     NotImportable as NotImportable,
     NotInRun as NotInRun,
     StackTooDeep as StackTooDeep,

@@ -40,6 +40,15 @@ class NotAFlow(LongtermError):
         super().__init__(f"{name} {what} ({remedy})")
 
 
+class NoSource(LongtermError):
+    """Raised when the source of a flow is wanted that is not here."""
+
+    def __init__(self, flow: str, cause: str, hint: str) -> None:
+        """Keep the flow's name."""
+        self.flow = flow
+        super().__init__(f"the source of flow {flow} is not here: {cause} ({hint})")
+
+
 class AsyncFlow(LongtermError):
     """Raised when an `async def` flow is to be run from code that is not asynchronous."""
 

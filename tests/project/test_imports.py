@@ -65,6 +65,7 @@ NOT_AT_IMPORT = {
     "longterm.cli",
     "longterm.database",
     "longterm.demo",
+    "longterm.pictures",
     "longterm.streams",
     "longterm.telemetry",
     "longterm.testing",
