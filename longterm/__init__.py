@@ -40,6 +40,7 @@ from longterm._codec import (
     storable,
 )
 from longterm._flows.flow import deflow
+from longterm._flows.frame_edit import FrameEdit
 from longterm._flows.primitives import (
     call,
     checkpoint,
@@ -53,6 +54,7 @@ from longterm._flows.primitives import (
     suspend,
 )
 from longterm._flows.steps import step, step_key
+from longterm._flows.upgrades import upgrade
 from longterm._records.blind import blind
 from longterm._version import __version__ as __version__
 from longterm._wiring import connect
@@ -90,6 +92,7 @@ from longterm.errors import (
     InvalidQueue,
     InvalidRunId,
     InvalidSchedule,
+    InvalidUpgrade,
     InvalidValue,
     InvalidWait,
     JoinTimeout,
@@ -128,6 +131,7 @@ from longterm.errors import (
     UnknownRevision,
     UnknownRun,
     UnreadableRun,
+    UpgradeFailed,
     ValueRaised,
     ValueTooLarge,
     WrongConnection,
@@ -165,6 +169,7 @@ __all__ = [
     "EventTooLarge",
     "Expired",
     "FlowChanged",
+    "FrameEdit",
     "InboxFull",
     "InvalidActor",
     "InvalidDeadline",
@@ -176,6 +181,7 @@ __all__ = [
     "InvalidQueue",
     "InvalidRunId",
     "InvalidSchedule",
+    "InvalidUpgrade",
     "InvalidValue",
     "InvalidWait",
     "JoinTimeout",
@@ -218,6 +224,7 @@ __all__ = [
     "UnknownRevision",
     "UnknownRun",
     "UnreadableRun",
+    "UpgradeFailed",
     "ValueRaised",
     "ValueTooLarge",
     "WrongConnection",
@@ -267,4 +274,5 @@ __all__ = [
     "stream_event",
     "suspend",
     "throw",
+    "upgrade",
 ]

@@ -29,5 +29,7 @@ class Frame:
     """The captured names, each with the cell that inner functions share."""
     rest: str = ""
     """The digest of what is left to do: a frame resumes only in the version that it was saved from,
-    or at a point with the same rest. If a live name has no value, all of them follow, in an order
-    that does not depend on their names; else `slots` is in that order. Longterm 0.1 kept none."""
+    or at a point with the same rest, or where the author says so. Behind a `/` the digest of the
+    statement under way and the blocks around it follows. If a live name has no value, all of them
+    follow, in an order that does not depend on their names; else `slots` is in that order. Longterm
+    0.1 kept none."""

@@ -34,6 +34,7 @@ from longterm_compiler.diagnostics import Refused
 from longterm_compiler.emit.closures import inner_functions
 from longterm_compiler.emit.codegen import code_of, resume_function
 from longterm_compiler.emit.rest import Rest, inner_digest, rest_of
+from longterm_compiler.emit.under_way import under_way_digest
 from longterm_compiler.emit.version import meaning_digest
 from longterm_compiler.lower import Lowered, ResumePoint, lower
 from longterm_compiler.resume.body import ROUND, resume_body
@@ -194,7 +195,7 @@ class CompiledFlow:
 
     def rest(self, number: int) -> Rest:
         """Return what tells whether another version of the flow has the same left to do."""
-        resume, node = self.resume(number), self.definition.node
+        resume = self.resume(number)
         temporaries = [name for name in _mentioned(resume.statements) if is_reserved(name)]
         with self._room():
             return rest_of(
@@ -202,13 +203,28 @@ class CompiledFlow:
                 resume.slots,
                 resume.cells,
                 local=[*(self.scope.local - self.scope.captured), *temporaries],
-                around=[type(node).__name__, self.definition.class_name or "", str(self.flags)],
+                around=self._said_around,
             )
+
+    def under_way(self, point: ResumePoint) -> str:
+        """Return the digest of the statement under way at a point, and of the blocks around it."""
+        resume = self.resume(point.number)
+        with self._room():
+            return under_way_digest(
+                point, self.lowered.made, resume.slots, resume.cells, self._said_around
+            )
+
+    @property
+    def _said_around(self) -> list[str]:
+        """What else says what statements mean: the kind of function, the class around."""
+        kind = type(self.definition.node).__name__
+        return [kind, self.definition.class_name or "", str(self.flags)]
 
     def point_data(self, point: ResumePoint) -> tuple[object, ...]:
         """Return what the runtime must know of a resume point: the fields of its `ResumePoint`."""
-        rest = self.rest(point.number)
-        return (point.number, point.line, point.end, point.callee, rest.digest, rest.names)
+        rest, under_way = self.rest(point.number), self.under_way(point)
+        place = (point.number, point.line, point.end, point.callee)
+        return (*place, rest.digest, rest.names, under_way)
 
     @cached_property
     def inner_functions(self) -> tuple[InnerFunction, ...]:

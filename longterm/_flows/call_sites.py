@@ -29,11 +29,11 @@ class CallSite:
     cells: tuple[str, ...]
     """The captured names whose cells are kept."""
     rest: str = ""
-    """The digest of what is left to do there."""
+    """The digests of what is left to do there, and of what is under way."""
 
     @property
     def rest_and_names(self) -> str:
-        """The digest, and all the live names: for a frame in which some of them have no value."""
+        """The digests, and all the live names: for a frame in which some of them have no value."""
         return " ".join((self.rest, *(name for name, _ in self.slots)))
 
 
@@ -73,7 +73,7 @@ def _call_site(body: Body, offset: int, line: int) -> CallSite:
         line = known.line
     resume = flow.resume(number)
     slots = tuple((name, local_name(name)) for name in known.names or resume.slots)
-    return CallSite(body, number, line, callee, slots, resume.cells, known.rest)
+    return CallSite(body, number, line, callee, slots, resume.cells, known.digests)
 
 
 def _start_of_instruction(body: Body, offset: int) -> int:

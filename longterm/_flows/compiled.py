@@ -30,6 +30,13 @@ class ResumePoint:
     """The digest of what is left to do there. Modules written by longterm 0.1 have none."""
     names: tuple[str, ...] = ()
     """The slots, in an order that is the same for equal rests, whatever the names are."""
+    under_way: str = ""
+    """The digest of the statement under way and the blocks around it; empty if it is not known."""
+
+    @property
+    def digests(self) -> str:
+        """The digests as frames have them."""
+        return f"{self.rest}/{self.under_way}" if self.under_way else self.rest
 
 
 class FreshCode:

@@ -35,8 +35,8 @@ from longterm._flows.refusals import (
 )
 from longterm._flows.resolve import runs, value_at
 from longterm._flows.rt import UNBOUND, Suspend
-from longterm._flows.same_rest import in_present_code
 from longterm._flows.steps import STEP_CODES
+from longterm._flows.upgrades import upgraded
 from longterm._flows.wait_result import WaitResult
 from longterm.errors import CorruptData, StackTooDeep
 from longterm.frame import Frame
@@ -145,13 +145,14 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
         StackTooDeep: there are more frames than this process lets calls nest.
         UnknownFlow: this process has no flow of a frame's name.
         FlowChanged: it has one, but of another version, without a point that has the same rest.
+        UpgradeFailed: the author's `@upgrade` could not move a frame.
         CorruptData: the flow has no such point, or captures what the frame has not.
     """
     if len(frames) > _FEW:
         _check_room(frames)
     inner = result.as_callable()
     for frame in reversed(frames):
-        flow, frame = in_present_code(frame)
+        flow, frame = upgraded(frame)
         code, arguments = _code_and_arguments(flow, frame)
         closure = _closure(flow, frame, code) if code.co_freevars else ()
         inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)

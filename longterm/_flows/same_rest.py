@@ -41,8 +41,9 @@ def in_present_code(frame: Frame) -> tuple[Flow, Frame]:
 
 def _moved(frame: Frame, flow: Flow) -> Frame | None:
     """Return a frame of another version as one of today's; None if its rest is no more."""
-    digest, *names = frame.rest.split(" ")
-    point = _point_with(flow, digest, frame.point) if digest else None
+    digests, *names = frame.rest.split(" ")
+    rest = digests.partition("/")[0]
+    point = _point_with(flow, rest, frame.point) if rest else None
     if point is None:
         return None
     slots = _renamed(frame.slots, names, point.names, flow.fresh.variables)

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from longterm._flows.closures import FlowCode
-from longterm._flows.flow import flow_named
+from longterm._flows.flow import Flow, flow_named
 from longterm._flows.same_rest import in_present_code
+from longterm._flows.under_way import NotMatched, matched
+from longterm._flows.upgrades import upgrade_since
 from longterm.errors import FlowChanged, LongtermError, UnknownFlow
 from longterm.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """Frames that would go on if their author accepted that: the same is under way today."""
+
+    flow: str
+    """The flow, by its name of today."""
+    version: str
+    """The version that the frames were saved from."""
+    point: int
+    """Where they would go on."""
+    line: int
+    """The line of that point."""
+
+    @property
+    def words(self) -> str:
+        """What is to be said of it."""
+        return (
+            f"{self.flow} has changed: the same is under way at point {self.point}, "
+            f"line {self.line}, but not left to do (longterm accept)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +42,59 @@ class Verdict:
 
     goes_on: bool
     words: str
+    accepts: tuple[Acceptable, ...] = ()
+    """What the author has to accept, and nothing else, for the runs to go on."""
+
+
+@dataclass(slots=True)
+class _Moves:
+    """What becomes of the frames of a stack, each in words."""
+
+    same_rest: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    acceptable: list[Acceptable] = field(default_factory=list)
+
+    def add(self, frame: Frame) -> None:
+        """Add a frame that waits at a point.
+
+        Raises:
+            UnknownFlow: this process has no flow of its name.
+            FlowChanged: it cannot go on here, whatever the author accepts.
+        """
+        try:
+            flow, present = in_present_code(frame)
+        except FlowChanged as changed:
+            self._add_changed(frame, changed)
+            return
+        if (present.version, present.point) != (frame.version, frame.point):
+            self.same_rest.append(_where(flow, frame, present))
+
+    def _add_changed(self, frame: Frame, changed: FlowChanged) -> None:
+        flow = flow_named(frame.flow)
+        said = upgrade_since(flow, frame.version)
+        if said is not None and said.body is not None:
+            self.said.append(f"{frame.flow} is edited by the @upgrade at {said.place}")
+            return
+        try:
+            present = matched(frame, flow)
+        except NotMatched as error:
+            changed.reason = str(error)
+            raise changed from None
+        if said is None:
+            line = flow.fresh.by_number[present.point].line
+            self.acceptable.append(Acceptable(flow.name, frame.version, present.point, line))
+        else:
+            self.said.append(f"{_where(flow, frame, present)}, by the upgrade at {said.place}")
+
+    def verdict(self) -> Verdict:
+        """Return the verdict of a stack that has no other frames."""
+        if self.acceptable:
+            words = "; ".join(accept.words for accept in self.acceptable)
+            return Verdict(False, words, tuple(self.acceptable))
+        parts = [*self.said]
+        if self.same_rest:
+            parts.insert(0, f"the same rest: {', '.join(self.same_rest)}")
+        return Verdict(True, "; ".join(parts) or "the same code")
 
 
 def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -> Verdict:
@@ -27,20 +104,20 @@ def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -
         frames: its frames; only the names of their slots count.
         functions: the functions inside flows that it holds: flow, version and place.
     """
-    moved: list[str] = []
+    moves = _Moves()
     for frame in frames:
         try:
-            if not frame.point:
+            if frame.point:
+                moves.add(frame)
+            else:
                 flow_named(frame.flow)
-                continue
-            flow, present = in_present_code(frame)
-            if (present.version, present.point) != (frame.version, frame.point):
-                line = flow.fresh.by_number[present.point].line
-                moved.append(f"{frame.flow} at point {present.point}, line {line}")
         except UnknownFlow:
             return Verdict(False, f"{frame.flow} is not known here")
-        except FlowChanged:
-            return Verdict(False, f"{frame.flow} has changed: nowhere is the same left to do")
+        except FlowChanged as error:
+            reason = f"; {error.reason}" if error.reason else ""
+            return Verdict(
+                False, f"{frame.flow} has changed: nowhere is the same left to do{reason}"
+            )
         except LongtermError as error:
             return Verdict(False, f"{frame.flow}: {error}")
     for flow_name, version, place in functions:
@@ -49,6 +126,9 @@ def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -
         except (LongtermError, LookupError, ValueError):
             what = place.split(":")[1] if ":" in place else "a flow"
             return Verdict(False, f"{what} inside {flow_name}, which is held, has changed")
-    if moved:
-        return Verdict(True, f"the same rest: {', '.join(moved)}")
-    return Verdict(True, "the same code")
+    return moves.verdict()
+
+
+def _where(flow: Flow, frame: Frame, present: Frame) -> str:
+    line = flow.fresh.by_number[present.point].line
+    return f"{frame.flow} at point {present.point}, line {line}"

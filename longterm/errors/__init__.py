@@ -23,6 +23,7 @@ from longterm.errors._flows import (
     Expired as Expired,
     FlowChanged as FlowChanged,
     InvalidDeadline as InvalidDeadline,
+    InvalidUpgrade as InvalidUpgrade,
     NotAFlow as NotAFlow,
     NoSource as NoSource,
     NotImportable as NotImportable,
@@ -30,6 +31,7 @@ from longterm.errors._flows import (
     StackTooDeep as StackTooDeep,
     TurnTimeout as TurnTimeout,
     UnknownFlow as UnknownFlow,
+    UpgradeFailed as UpgradeFailed,
     ValueTooLarge as ValueTooLarge,
 )
 from longterm.errors._history import (

@@ -99,14 +99,39 @@ class UnknownFlow(LongtermError):
 class FlowChanged(LongtermError):
     """Raised when a flow has no place any more at which a run could go on as it would have done."""
 
-    def __init__(self, flow: str, saved: str, present: str) -> None:
-        """Keep the flow and both versions."""
+    def __init__(self, flow: str, saved: str, present: str, reason: str = "") -> None:
+        """Keep the flow, both versions, and why what the author says of such runs is no help."""
         self.flow = flow
+        self.reason = reason
+        but = f"; {reason}" if reason else ""
         super().__init__(
             f"flow {flow} has changed since this run was suspended: it was saved from version "
             f"{saved}, and nowhere in version {present}, which this process has, is the same left "
-            "to do (process the event with the code it was saved from, or undo what was changed of "
-            "what comes after the wait and of the loops and blocks around it)"
+            f"to do{but} (process the event with the code it was saved from, or undo what was "
+            "changed of what comes after the wait and of the loops and blocks around it, or say "
+            "beside the flow how such runs go on: "
+            f'@upgrade({flow.rpartition(":")[2]}, since="{saved[:8]}"))'
+        )
+
+
+class InvalidUpgrade(LongtermError):
+    """Raised when what is said of a flow's earlier version cannot be meant."""
+
+    def __init__(self, flow: str, since: object, cause: str) -> None:
+        """Say what is wrong with an `@upgrade`."""
+        self.flow = flow
+        super().__init__(f"@upgrade of flow {flow} since {since!r}: {cause}")
+
+
+class UpgradeFailed(LongtermError):
+    """Raised when the author's `@upgrade` cannot move a run: the run is as it was."""
+
+    def __init__(self, flow: str, version: str, place: str, cause: str) -> None:
+        """Say where the `@upgrade` stands, and what is wrong."""
+        self.flow = flow
+        super().__init__(
+            f"the run of flow {flow}, saved from version {version}, could not be moved by the "
+            f"@upgrade at {place}: {cause}"
         )
 
 

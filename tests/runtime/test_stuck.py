@@ -17,7 +17,14 @@ from tests.runtime.test_check import runs as runs
 from tests.runtime.test_first_turn import FourMethods
 
 CHANGED = SHOP.replace("return agreed, pay", "return pay").replace("m + n", "m - n")
-SOLD = "checked:sell has changed: nowhere is the same left to do"
+SOLD = (
+    "checked:sell has changed: the same is under way at point 1, line 11, but not left to do "
+    "(longterm accept)"
+)
+PAYS = (
+    "checked:sell has changed: nowhere is the same left to do; nowhere is the same statement under "
+    "way, in the same blocks"
+)
 HELD = "<lambda> inside checked:hold, which is held, has changed"
 GONE = "checked:hold is not known here"
 
@@ -40,7 +47,7 @@ def test_each_stuck_run_is_told_with_the_reason(engine, deploy, capsys):
 
     found = engine.stuck_runs()
 
-    assert [why for _, why in found] == [SOLD, SOLD, SOLD, SOLD, HELD]
+    assert [why for _, why in found] == [SOLD, SOLD, SOLD, PAYS, HELD]
     assert [run.id for run, _ in found] == sorted(run.id for run, _ in found)
     assert found == asyncio.run(engine.astuck_runs())
     assert engine.stuck_runs(flow="checked:hold") == found[4:]
@@ -87,7 +94,7 @@ def test_runs_of_before_positions_are_judged_one_by_one(engine, deploy):
 
     assert engine.stuck_runs() == []
     deploy(CHANGED)
-    assert [why for _, why in engine.stuck_runs()] == [SOLD, SOLD, SOLD, SOLD, HELD]
+    assert [why for _, why in engine.stuck_runs()] == [SOLD, SOLD, SOLD, PAYS, HELD]
     deploy(SHOP.replace("def hold", "def keep"))
     assert [why for _, why in engine.stuck_runs(limit=1)] == [GONE]
 
@@ -140,7 +147,7 @@ def test_a_run_that_failed_by_a_step_is_judged_by_where_it_is_tried_again(deploy
 
     deploy(FAILING.replace('"paid"', '"card"'))
     assert main(["check"]) == 1
-    assert engine.stuck_runs() == [(engine.get_run(failed.id), SOLD)]
+    assert engine.stuck_runs() == [(engine.get_run(failed.id), PAYS)]
     engine.store.close()
 
 

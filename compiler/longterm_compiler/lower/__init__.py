@@ -32,6 +32,7 @@ from longterm_compiler.lower import (
 )
 from longterm_compiler.lower.context import FinallyEntry, Lowering, Out, ResumePoint
 from longterm_compiler.lower.renames import rename_hiding_variables
+from longterm_compiler.syntax.temporaries import Made
 
 __all__ = ["Lowered", "ResumePoint", "lower"]
 
@@ -71,6 +72,8 @@ class Lowered:
     """The temporary that keeps the exception of a handler with a point inside."""
     finally_entries: dict[ast.Try, FinallyEntry]
     """How to enter the `finally` of each `try` that has a point inside it."""
+    made: dict[str, Made]
+    """What each temporary was made for."""
 
 
 def lower(
@@ -82,4 +85,5 @@ def lower(
     """Lower the body of a flow; `around` are the names of the functions around it."""
     low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS, around)
     lowered = low.block(rename_hiding_variables(low, body))
-    return Lowered(lowered, tuple(low.points), low.preludes, low.caught, low.finally_entries)
+    points, made = tuple(low.points), low.names.made
+    return Lowered(lowered, points, low.preludes, low.caught, low.finally_entries, made)

@@ -46,6 +46,8 @@ class ResumePoint:
     statement: ast.stmt
     suspends: bool
     """Whether the call surely suspends; otherwise it may."""
+    within: tuple[ast.stmt, ...] = ()
+    """The author's statements that the call stands in, outermost first."""
 
     @property
     def line(self) -> int:
@@ -143,7 +145,9 @@ class Lowering:
         out: Out = []
         for statement in body:
             if self.may_suspend(statement) or (self.records_exits and has_exit(statement)):
+                self.names.within.append(statement)
                 self.statements[type(statement)](self, statement, out)
+                self.names.within.pop()
             else:
                 out.append(statement)
         return out
@@ -250,7 +254,8 @@ class Lowering:
     def add_point(self, point: PointCall, statement: ast.stmt, out: Out) -> None:
         """Add a statement whose value is a suspending call: the next resume point."""
         number = len(self.points) + 1
-        self.points.append(ResumePoint(number, point.call, statement, point.suspends))
+        within = tuple(self.names.within)
+        self.points.append(ResumePoint(number, point.call, statement, point.suspends, within))
         out.append(statement)
 
     def record_exit(self, way: str, value: ast.expr | None = None) -> Out:
