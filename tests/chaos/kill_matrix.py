@@ -3,7 +3,8 @@
 `python -m tests.chaos.kill_matrix sqlite|postgres [--callers …] [--quick]`. A process kills itself
 before its first call of the store, another one after it, others at the second call, and so on,
 until one lives to its end. After each, another process makes good what was left. Then each event
-must have been read once, each run begun once, and nothing may wait in an inbox or in the outbox.
+must have been read once, each run begun once, and nothing may wait in an inbox or in the outbox;
+histories have what was saved, once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from longterm import Engine, Run
 from longterm.store import open_store
@@ -71,12 +72,12 @@ def kill_everywhere(url: str, callers: Sequence[str], whens: Sequence[str]) -> C
         for number in itertools.count(1):
             place = f"{name} {when} call {number}"
             with closing(open_store(url)) as store:
-                engine = Engine(store)
+                engine = Engine(store, history="frames")
                 box = engine.start_flow(letterbox).id
                 run_id = engine.start_flow(messenger, box).id
             was_killed = _live(url, CALLERS[name], run_id, when, number)
             with closing(open_store(url)) as store:
-                engine = Engine(store, clock=Later())
+                engine = Engine(store, clock=Later(), history="frames")
                 engine.release_stale()
                 CALLERS[name](engine, run_id)  # the sender, who got no answer, comes again
                 while engine.run_pending():
@@ -93,7 +94,8 @@ def _live(url: str, caller: Caller, run_id: str, when: str, number: int) -> bool
     pid = os.fork()
     if not pid:
         try:
-            caller(Engine(FaultyStore(open_store(url), _dying(when, number))), run_id)  # type: ignore[arg-type]
+            store: Any = FaultyStore(open_store(url), _dying(when, number))
+            caller(Engine(store, history="frames"), run_id)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -134,10 +136,27 @@ def _judge(engine: Engine, run_id: str, box: str, place: str) -> None:
         assert not run.unread, f"{place}: {run.flow} has not read {run.unread}"
         assert not run.children, f"{place}: {run.flow} has children"
         assert run.parent in (None, run_id), f"{place}: {run.flow} is without its parent"
+        _judge_history(engine, run, place)
         engine.delete(run.id)
+        assert not engine.store.entries(run.id)  # type: ignore[attr-defined]
     tomorrow = engine.clock.now() + timedelta(days=1)
     left = engine.store.claim_outgoing(now=tomorrow, until=tomorrow, limit=9)  # type: ignore[attr-defined]
     assert not left, f"{place}: {left} was not delivered"
+
+
+def _judge_history(engine: Engine, run: Run, place: str) -> None:
+    """Each event that was read has one entry, however often processes died around it."""
+    entries = engine.history(run.id)
+    places = [entry.place for entry in entries]
+    assert places == sorted(set(places)), f"{place}: {places}"
+    begun = [entry for entry in entries if entry.event == "longterm.start"]
+    assert begun[0].turn == 1, f"{place}: nobody has started {run.flow}"
+    read = [entry.value for entry in entries if entry.event in ("letter", "go", "close")]
+    expected = {"letterbox": ["one", "two", None], "messenger": ["one"]}
+    assert read == expected.get(run.flow.rpartition(":")[2], []), f"{place}: {read}"
+    ends = [entry.event for entry in entries if entry.event.startswith("run:")]
+    assert len(ends) == len(set(ends)), f"{place}: {ends}"
+    assert entries[-1].outcome == run.state, f"{place}: {run.flow} {entries[-1].outcome}"
 
 
 def _told(run: Run) -> str:
