@@ -61,7 +61,9 @@ def _in_class(cls: type, known: _OfClasses) -> list[_Kept]:
     """Return the flows in the body of a class, which is gone over once: many modules hold it."""
     found = known.get(id(cls))
     if found is None:
-        found = known[id(cls)] = [*_in_namespace(namespace_of(cls), qualname_of(cls), known)]
+        # There at once: a class can hold one that is made from itself, such as `Node.Leaf(Node)`.
+        found = known[id(cls)] = []
+        found += _in_namespace(namespace_of(cls), qualname_of(cls), known)
     return found
 
 

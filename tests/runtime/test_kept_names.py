@@ -253,6 +253,18 @@ def test_a_name_leads_through_nothing_but_one_module_and_its_classes(deploy, nam
     assert registry.flow_named("kept_old:ask").name == "kept_new:ask"
 
 
+def test_class_may_hold_a_subclass_of_itself(deploy):
+    deploy(
+        old=SHOP
+        + "class Branch(Shop):\n    pass\nBranch.__qualname__ = 'Shop.Branch'\n"
+        + "Shop.Branch = Branch\ndel Branch\n"
+    )
+
+    found = {name for name, _ in kept_names()}
+
+    assert {"kept_old:Shop.open", "kept_old:Shop.Branch.open"} <= found
+
+
 def test_modules_may_be_imported_while_names_are_looked_for(deploy):
     deploy(old=ASK)
     imported = []
