@@ -78,17 +78,17 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "created_at": _moment(run.created_at),
         "updated_at": _moment(run.updated_at),
         "attempts": run.attempts,
-        "index": {_name(name): _plain(fact) for name, fact in run.index.items()},
+        "index": {_name(name): plain(fact) for name, fact in run.index.items()},
         "parent": run.parent,
         "children": list(run.children),
-        "wants": None if run.wants is None else _plain(run.wants),
+        "wants": None if run.wants is None else plain(run.wants),
         "position": run.position,
         "queue": run.queue,
         "partition": run.partition,
         "response": _response(run),
         "result": _result(run),
         "error": run.error,
-        **{name: _plain(getattr(run, name)) for name in added},
+        **{name: plain(getattr(run, name)) for name in added},
     }
 
 
@@ -121,7 +121,7 @@ def _decoded(data: bytes | None, entry: HistoryEntry, column: str) -> Any:
     context = entry_context(entry, column)
     try:
         if can_be_written_out(data, context):
-            return _plain(getattr(entry, column))
+            return plain(getattr(entry, column))
     except LongtermError:
         pass
     try:
@@ -140,7 +140,7 @@ def _error(entry: HistoryEntry) -> str | None:
 def _result(run: Run) -> Any:
     try:
         if _can_be_written_out(run, "result"):
-            return _plain(run.result)
+            return plain(run.result)
     except LongtermError:
         pass
     return {TEXT: described(run, "result")}
@@ -149,7 +149,7 @@ def _result(run: Run) -> Any:
 def _response(run: Run) -> list[Any]:
     try:
         if _can_be_written_out(run, "response"):
-            return [_plain(value) for value in run.response]
+            return [plain(value) for value in run.response]
     except LongtermError:
         pass
     return [{TEXT: described(run, "response")}]
@@ -192,7 +192,7 @@ def _name(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as it comes back from JSON; what stands inside and has no form is text."""
     try:
         # As bytes: half a surrogate pair would be refused only where it is sent.

@@ -10,20 +10,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from longterm._codec import describe
 from longterm._escapes import escaped, quoted
 from longterm._flows.flow import known_names
 from longterm._run_json import described
 from longterm._stack_text import with_source
 from longterm._terminal import table
 from longterm._turns.kept_sources import OldLines
+from longterm._unread_json import reason_of, unread_as_json, value_of
 from longterm.cli.arguments import WrongUsage, count, days, fact, facts
 from longterm.engine import Engine
-from longterm.errors import CorruptData
 from longterm.run import Run, RunState
 from longterm.store.inbox import Inbox
 from longterm.store.progress import Progress
-from longterm.unread import UnreadEvent, inbox_context
+from longterm.unread import UnreadEvent
 
 _COLUMNS = ("id", "flow", "state", "turn", "waiting for", "saved")
 _STUCK_COLUMNS = ("id", "state", "where it waits", "why it cannot go on here")
@@ -134,8 +133,8 @@ def show_run(engine: Engine, options: argparse.Namespace) -> int:
     text = described(run, "stack")
     stack = None if text is None else with_source(text, OldLines(engine.store))
     if options.json:
-        inbox = [_event_as_json(event) for event in _unread(engine, run)]
-        refused = [_event_as_json(event) for event in _refused(engine, run)]
+        inbox = [unread_as_json(event) for event in _unread(engine, run)]
+        refused = [unread_as_json(event) for event in _refused(engine, run)]
         events = {"inbox": inbox, "refused": refused, "progress": _progress(engine, run)}
         print(json.dumps({**run.to_dict(), "stack": stack, **events}, indent=2))
         return 0
@@ -240,38 +239,9 @@ def _inbox_lines(what: str, events: Iterator[UnreadEvent]) -> Iterator[str]:
             yield f"{what} events (oldest first):"
         key = f", key {escaped(event.key)}" if event.has_own_key else ""
         yield f"{event.number}: {escaped(event.event_id)}, sent {moment_text(event.sent_at)}{key}"
-        yield from (f"    {line}" for line in _value_of(event).splitlines())
-        if reason := _reason_of(event):
+        yield from (f"    {line}" for line in value_of(event).splitlines())
+        if reason := reason_of(event):
             yield f"    refused: {escaped(reason)}"
-
-
-def _event_as_json(event: UnreadEvent) -> dict[str, Any]:
-    reason = _reason_of(event)
-    return {
-        "number": event.number,
-        "event": event.event_id,
-        "key": event.key if event.has_own_key else None,
-        "sent_at": event.sent_at.isoformat(),
-        "value": _value_of(event),
-        **({} if reason is None else {"refusal": reason}),
-    }
-
-
-def _value_of(event: UnreadEvent) -> str:
-    """Return the value of an event as text, without the code of its classes."""
-    context = inbox_context(event.run_id, event.event_id)
-    try:
-        return describe(event.encoded_value, context).rstrip()
-    except CorruptData as error:
-        return f"({error})"
-
-
-def _reason_of(event: UnreadEvent) -> str | None:
-    """Return why an event was refused; None: it is unread."""
-    try:
-        return event.refusal
-    except CorruptData as error:
-        return f"({error})"
 
 
 def shortened(line: str, hint: str) -> str:

@@ -113,7 +113,7 @@ class Lives(RuleBasedStateMachine):
         self.ids = itertools.count(1)
         # Those that the library draws would be in another order each time.
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(starts, "_new_id", lambda _: f"{next(self.ids):032x}")
+        self.patch.setattr(starts, "new_id", lambda _: f"{next(self.ids):032x}")
 
     def engine_on(self, store: Any, *, inline: bool = True) -> Engine:
         engine = Engine(

@@ -29,6 +29,7 @@ ALLOWED = {
     ),
     "opentelemetry": ("longterm/telemetry/",),
     "sqlalchemy": ("longterm/database/_sqlalchemy.py",),
+    "starlette": ("longterm/web/",),
     "django": (),  # is imported by its name
     "argparse": (
         "longterm/_terminal.py",
@@ -70,6 +71,7 @@ NOT_AT_IMPORT = {
     "longterm.telemetry",
     "longterm.testing",
     "longterm._turns.checks",
+    "longterm.web",
     "longterm._turns.deliveries",
     "longterm._turns.due",
     "longterm._turns.once",
@@ -85,6 +87,7 @@ NOT_AT_IMPORT = {
     "pydantic_core",
     "pytest",
     "sqlite3",
+    "starlette",
     "tempfile",
     "typing_extensions",
     "unittest",

@@ -1,0 +1,157 @@
+"""What a request asks for: its body, headers and parameters in, plain values or a refusal out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from longterm.run import Fact
+from longterm.web.refusals import BadRequest, WrongMediaType
+
+MOST_AT_ONCE: Final = 100
+"""How many runs one page may have."""
+_USUAL: Final = 50
+_INDEX: Final = "index."
+"""How the names of parameters begin that are facts: `?index.order=4711`."""
+_LARGEST_REVISION: Final = 2**31 - 1
+
+
+async def json_body(request: Request, default: Any = None) -> Any:
+    """Return what the body of a request holds; the default if it is empty.
+
+    Raises:
+        WrongMediaType: it is of another type by its header.
+        BadRequest: it is no JSON.
+        BodyTooLarge: it is too large.
+    """
+    body = await request.body()
+    if not body:
+        return default
+    media_type = request.headers.get("content-type", "")
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        raise WrongMediaType(media_type)
+    try:
+        return json.loads(body.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(
+            f"the body is no JSON: {error} (send a value as RFC 8259 has it)"
+        ) from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the key of a request, which may stand in quotes, as the draft of the header has it.
+
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and len(key) > 2 and key[0] == key[-1] == '"':
+        return key[1:-1]
+    return key
+
+
+def expected_revision(request: Request) -> int | None:
+    """Return the revision that `If-Match` names: an `ETag` of the run. None: any.
+
+    Raises:
+        BadRequest: it is no such tag.
+    """
+    tag = request.headers.get("if-match")
+    if tag is None or tag.strip() == "*":
+        return None
+    found = re.fullmatch(r'\s*"([0-9]{1,10})"\s*', tag, re.ASCII)
+    if not found or int(found[1]) > _LARGEST_REVISION:
+        raise BadRequest('If-Match is no ETag of a run (send the one that it came with, as "3")')
+    return int(found[1])
+
+
+def is_for_later(request: Request) -> bool:
+    """Tell whether a request is to be answered at once, and done by a worker (RFC 7240, 4.1)."""
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    return any(each.partition(";")[0].strip().lower() == "respond-async" for each in preferences)
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether a request asks for server-sent events."""
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+def flag(request: Request, name: str) -> bool:
+    """Return a parameter that is `true` or `false`; false if it is not there.
+
+    Raises:
+        BadRequest: it is neither.
+    """
+    value = request.query_params.get(name, "false")
+    if value not in ("true", "false"):
+        raise BadRequest(f"{name}={value[:100]!r} is neither true nor false")
+    return value == "true"
+
+
+def number(request: Request, name: str) -> int | None:
+    """Return a parameter that is a whole number; None if it is not there.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII):
+        raise BadRequest(f"{name}={text[:100]!r} is no number")
+    return int(text)
+
+
+def page_size(request: Request) -> int:
+    """Return how many runs a page is to have.
+
+    Raises:
+        BadRequest: that is no number, or too many.
+    """
+    text = request.query_params.get("limit", str(_USUAL))
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 0 < int(text) <= MOST_AT_ONCE):
+        raise BadRequest(f"limit={text[:100]!r} is no number from 1 to {MOST_AT_ONCE}")
+    return int(text)
+
+
+def facts(request: Request) -> dict[str, Fact]:
+    """Return the facts that runs are to have; what is JSON is taken as such, all else as text.
+
+    Raises:
+        BadRequest: a fact is a list or an object, or is given twice.
+    """
+    found: dict[str, Fact] = {}
+    for name, text in request.query_params.multi_items():
+        if name.startswith(_INDEX):
+            if name[len(_INDEX) :] in found:
+                raise BadRequest(f"{name[:100]} is given twice (a run has one value of it)")
+            found[name[len(_INDEX) :]] = _fact(name, text)
+    return found
+
+
+def _fact(name: str, text: str) -> Fact:
+    try:
+        value: Any = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, (list, dict)):
+        raise BadRequest(f"{name[:100]} is no plain value (write ?index.ward=B)")
+    return value  # type: ignore[no-any-return] # of JSON's kinds of values, what is left
+
+
+def object_in(value: object) -> Mapping[str, Any]:
+    """Return a body that is an object.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    if not isinstance(value, dict):
+        raise BadRequest('the body is no object (send the arguments by name: {"order": 4711})')
+    return value

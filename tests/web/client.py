@@ -1,0 +1,35 @@
+"""A client that speaks to an application in this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+
+class Client:
+    """Sends requests to an ASGI application, each in an event loop of its own."""
+
+    def __init__(self, app, base_url="http://shop.example", **headers):
+        self.app, self.base_url, self.headers = app, base_url, headers
+
+    def request(self, method, path, **options):
+        return asyncio.run(self._request(method, path, **options))
+
+    async def _request(self, method, path, **options):
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url=self.base_url, headers=self.headers
+        ) as client:
+            return await client.request(method, path, **options)
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def post(self, path, json=..., **options):
+        if json is not ...:
+            options["json"] = json
+        return self.request("POST", path, **options)
+
+    def delete(self, path, **options):
+        return self.request("DELETE", path, **options)
