@@ -95,6 +95,17 @@ def test_a_process_that_dies_in_a_step_has_done_it_once(kind, options):
     assert all(count > 8 for count in list(counts.values())[1:]), counts
 
 
+def test_two_deployments_with_different_code_share_a_store():
+    binaries_or_skip()
+    options = ["--deployments", "2", "--seconds", "0.3", "--processes", "1"]
+
+    counts = counts_of("tests.chaos.blue_green", "postgres", *options)
+
+    assert counts["went_on_in_the_other_colour"] > 0, counts
+    assert counts["refused"]["FlowChanged"] > 0, counts
+    assert counts["events"] > 20, counts
+
+
 def test_races_have_one_winner(store):
     stores = [open_store(store[0]) for _ in range(4)]
 
