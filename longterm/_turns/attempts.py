@@ -18,6 +18,7 @@ from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
 from longterm._flows.flow import Flow, flow_named, flow_of
 from longterm._flows.run_turn import Suspended
+from longterm._flows.same_rest import in_present_code
 from longterm._flows.step_calls import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._main import is_main
@@ -260,6 +261,18 @@ def unparked(run: Run, store: RunStore) -> Run:
     if run.stack is None:
         return run
     return run.changed(encoded_error=None, deadline=deadline_of(frames_of(run.stack, run, store)))
+
+
+def check_goes_on(run: Run, store: RunStore) -> None:
+    """Make sure that this process can go on with a run, before anything is made of it.
+
+    Raises:
+        UnknownFlow, FlowChanged: it does not have the code.
+        CannotLoad, NotAllowed: it cannot make a value that the run holds.
+    """
+    for frame in [] if run.stack is None else frames_of(run.stack, run, store):
+        if frame.point:
+            in_present_code(frame)
 
 
 def _missing(result: WaitResult | None, slots: dict[str, object]) -> tuple[str, ...]:

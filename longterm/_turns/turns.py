@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from longterm._event_names import CANCEL, CHECKPOINT, RETRY, START, STEP
 from longterm._flows.flow import Flow, flow_named
 from longterm._flows.wait_result import WaitResult
-from longterm._turns.attempts import Attempt, Attempts, unparked
+from longterm._turns.attempts import Attempt, Attempts, check_goes_on, unparked
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.kept_sources import KeptSources
 from longterm._turns.running import Running
@@ -205,6 +205,7 @@ class Turns:
         # None: it is of a longterm before 0.2.
         if run.waiting_for in (START, CHECKPOINT, STEP, None):
             return None
+        check_goes_on(run, self._store)
         # Saved as it waited: should the turn die, it is done again like any other.
         released = released_run(run.changed(encoded_error=None, delivery=None))
         if self._claims.recording is not None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from longterm import CorruptData, Engine, FlowChanged
+from longterm import CorruptData, Engine, FlowChanged, UnknownFlow
 from longterm._codec import decode_frames, encode
 from longterm._flows import flow as registry
 from longterm.run import RunState, context_of
@@ -249,6 +249,43 @@ def test_a_failed_run_is_tried_again_after_what_came_before_was_changed(engine, 
     engine.retry(run.id)
     engine.run_pending()
     assert engine.get_run(run.id).result == 1
+
+
+def test_a_run_that_failed_before_its_first_wait_begins_anew_in_changed_code(engine, deploy):
+    module = deploy("@deflow\ndef sell(n):\n    n[1]\n    return suspend('e')\n")
+    with pytest.raises(IndexError):
+        engine.start_flow(module.sell, [1])
+    (failed,) = engine.find_runs()
+    assert (failed.state, engine.stuck_runs()) == ("failed", [])
+
+    deploy("@deflow\ndef sell(items):\n    return [suspend('other'), *items]\n")
+    assert engine.retry(failed.id).waiting_for == "other"
+    assert engine.process_event(failed.id, "other", 2).result == [2, 1]
+
+
+def test_a_failed_run_whose_rest_has_changed_stays_as_it_was(engine, deploy):
+    text = "@deflow\ndef sell(n):\n    e = suspend('e')\n    return e + n\n"
+    run = engine.start_flow(deploy(text).sell, "1")
+    with pytest.raises(TypeError):
+        engine.process_event(run.id, "e", 1)
+    failed = engine.get_run(run.id)
+
+    deploy(text.replace("e + n", "str(e) + n"))
+    with pytest.raises(FlowChanged):
+        engine.retry(run.id)
+    after = engine.get_run(run.id)
+    assert (after.state, after.stack, after.error) == (failed.state, failed.stack, failed.error)
+    assert [stuck.id for stuck, _ in engine.stuck_runs()] == [run.id]
+
+    deploy("")
+    with pytest.raises(UnknownFlow):
+        engine.retry(run.id)
+    assert engine.get_run(run.id).error == failed.error
+
+    deploy(text.replace("    e = s", "    print\n    e = s"))
+    with pytest.raises(TypeError):  # what was before the wait is over
+        engine.retry(run.id)
+    assert engine.get_run(run.id).state == "failed"
 
 
 def test_cells_are_shared_in_changed_code_as_before(engine, deploy):
