@@ -145,13 +145,15 @@ class FlowTester:
             weeks, days, hours, minutes, seconds: or so much.
 
         Raises:
-            ValueError: that is in the past.
+            ValueError: that is in the past, or the moment has no time zone.
             NeverRests: runs are due again and again, although no time passes.
             StubUsedUp: a stub was called more often than its sequence has answers.
         """
         now = self.clock.now()
         duration += timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
         end = now + duration if until is None else until + duration
+        if end.tzinfo is None:
+            raise ValueError(f"until={until!r} has no time zone (give it tzinfo=UTC, or another)")
         if end < now:
             raise ValueError(f"{end} is in the past: the clock stands at {now}")
         self.settle()

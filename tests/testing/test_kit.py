@@ -116,6 +116,34 @@ def test_time_does_not_go_back(longterm):
         longterm.advance(until=datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def test_moment_without_a_time_zone_is_refused(longterm):
+    with pytest.raises(ValueError, match=r"until=datetime.* has no time zone \(give it tzinfo=UTC"):
+        longterm.advance(until=datetime(2026, 1, 2))
+
+
+def test_schedules_begin_their_runs_at_each_time(longterm):
+    pytest.importorskip("cronsim", reason="NOT TESTED: cronsim is missing")
+    longterm.stub(quote, 42)
+    longterm.engine.schedule(sell, "0 3 * * *", args=("book",), overlap="allow")
+
+    longterm.advance(days=3)
+
+    began = [run.record.created_at for run in longterm.find_runs(flow=sell, state="suspended")]
+    assert [moment.day for moment in began if moment.hour == 3] == [1, 2, 3]
+
+
+def test_queues_that_modules_declare_are_there(longterm, monkeypatch):
+    for name, value in (("_declarations", []), ("_told", 0)):
+        monkeypatch.setattr(lt._api, name, value)
+    lt.queue("declared", concurrency=1)
+
+    run = longterm.run(longterm.engine.start(nap, (1, []), at=timedelta(hours=1)).id)
+    longterm.advance(hours=3)
+
+    assert run.result == 1
+    assert [status.queue.name for status in longterm.engine.queues()] == ["declared"]
+
+
 def test_a_run_that_is_due_each_second_is_taken_on_each_second(longterm):
     run = longterm.start(restless)
 
