@@ -55,6 +55,16 @@ class ShownFrame:
     today: str | None = None
     """What that line of the file says now, if it is another than `source`; else None."""
 
+    @property
+    def locals(self) -> list[tuple[str, str]]:
+        """The author's own names."""
+        return [slot for slot in self.slots if not slot[0].startswith("(")]
+
+    @property
+    def own(self) -> list[tuple[str, str]]:
+        """What longterm keeps with a wait, such as its deadline."""
+        return [slot for slot in self.slots if slot[0].startswith("(")]
+
 
 @dataclass(frozen=True, slots=True)
 class ShownStack:

@@ -18,6 +18,7 @@ from longterm.web.arguments import offered
 from longterm.web.guards import BoundedBodies, Failures, SameOrigin, SecureHeaders
 from longterm.web.openapi import document
 from longterm.web.operations import API, OPERATIONS, Handler
+from longterm.web.pages.routes import add_pages
 from longterm.web.paths import EncodedPaths
 from longterm.web.permission import Authorize, Permission
 from longterm.web.problems import Problem
@@ -45,6 +46,7 @@ def build(
     )
     application.router.redirect_slashes = False  # a POST that is redirected loses its body
     application.state.site = Site(engine, found, Permission(authorize), Followers())
+    add_pages(application)
     return application
 
 

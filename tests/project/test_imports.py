@@ -29,7 +29,10 @@ ALLOWED = {
     ),
     "opentelemetry": ("longterm/telemetry/",),
     "sqlalchemy": ("longterm/database/_sqlalchemy.py",),
-    "starlette": ("longterm/web/",),
+    "starlette": ("longterm/web/", "longterm/demo/pages.py"),
+    "jinja2": ("longterm/web/pages/rendering.py",),
+    "markupsafe": ("longterm/web/pages/rendering.py",),
+    "uvicorn": ("longterm/demo/pages.py",),
     "django": (),  # is imported by its name
     "argparse": (
         "longterm/_terminal.py",

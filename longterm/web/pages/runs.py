@@ -1,0 +1,154 @@
+"""The dashboard: runs by what is known of them, and one run with all that is stored of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from longterm._turns.threads import in_thread
+from longterm.run import ENDED, Run, RunState
+from longterm.web.outcomes import turn_of
+from longterm.web.pages.look import (
+    PAGE,
+    Counts,
+    awaited_by_people,
+    children_of,
+    facts_in,
+    insight_of,
+    is_overdue,
+    said_by,
+)
+from longterm.web.pages.rendering import go_to, page, segment, show, submitted
+from longterm.web.permission import About, Action
+from longterm.web.refusals import BadRequest
+from longterm.web.site import Site, site_of
+
+_ASKED: Final = ("state", "flow", "waiting_for", "to", "position")
+
+_COMMON: Final = 1_000
+"""Runs of a position are listed if it is that of one run in so many at least: no store has an index
+of positions, and for a rare one it would look through all runs."""
+
+
+@page
+async def list_runs(request: Request) -> Response:
+    """List the runs that fit, a page of them, and how many wait where."""
+    site, query = site_of(request), request.query_params
+    await site.require(request, Action.LIST, About())
+    asked = {name: query.get(name, "").strip() for name in _ASKED}
+    if sought := query.get("run", "").strip():
+        return go_to(request, f"/runs/{segment(sought)}")
+    found = await site.engine.afind_runs(
+        state=asked["state"] or None,
+        flow=asked["flow"] or None,
+        waiting_for=asked["waiting_for"] or None,
+        to=asked["to"] or None,
+        position=asked["position"] or None,
+        index=facts_in(query.get("facts", "")),
+        limit=PAGE,
+        after=query.get("after") or None,
+    )
+    now = site.engine.clock.now()
+    counts: Counts = request.app.state.counts
+    await in_thread(counts.look, site.engine)
+    return show(
+        request,
+        "runs",
+        runs=[
+            {"run": run, "state": state_of(run, now), "awaits": awaited_by_people(run)}
+            for run in await site.allowed(request, Action.SEE, found)
+        ],
+        asked={**asked, "facts": query.get("facts", "")},
+        flows=sorted(site.flows),
+        states=[state.value for state in RunState],
+        counts=await _counts_for(site, request, counts),
+        counted_at=counts.counted_at,
+        next=found[-1].id if len(found) == PAGE else None,
+        after=query.get("after", ""),
+    )
+
+
+async def _counts_for(site: Site, request: Request, counts: Counts) -> list[dict[str, Any]] | None:
+    """Return the counts of the flows whose runs a request may list; None: there are none yet."""
+    if counts.found is None:
+        return None
+    flows = list(dict.fromkeys(count.flow for count in counts.found))
+    answers = await site.permission.of(request, Action.LIST, *map(About, flows))
+    allowed = {flow for flow, is_allowed in zip(flows, answers, strict=True) if is_allowed}
+    most = sum(count.runs for count in counts.found)
+    return [
+        {"count": count, "is_common": count.runs * _COMMON >= most}
+        for count in counts.found
+        if count.flow in allowed
+    ]
+
+
+def state_of(run: Run, now: datetime) -> str:
+    """Return a run's state in a word or two."""
+    if run.state is RunState.SUSPENDED and run.encoded_error is not None:
+        return "parked"
+    if is_overdue(run, now):
+        return "overdue" if run.queue is None else "queued"
+    return run.state.value
+
+
+@page
+async def show_run(request: Request) -> Response:
+    """Show one run, as much of it as the request may see."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.SEE, request.path_params["run"])
+    may = {action.value: await site.may(request, action, run) for action in Action}
+    now = site.engine.clock.now()
+    children, more = await in_thread(children_of, site.engine, run)
+    return show(
+        request,
+        "run",
+        run=run,
+        state=state_of(run, now),
+        awaits=awaited_by_people(run),
+        ask=(run.wants or {}).get("ask"),
+        children=children,
+        more_children=more,
+        insight=await in_thread(insight_of, site.engine, run) if may["inspect"] else None,
+        may=may,
+        can_fork=may["start"] and run.state not in ENDED,
+        has_ended=run.state in ENDED,
+        **await in_thread(said_by, run),
+    )
+
+
+@page
+async def cancel_run(request: Request) -> Response:
+    """Cancel a run."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.CANCEL, request.path_params["run"])
+    await turn_of(site, run, site.engine.acancel(run.id))
+    return _back_to(request, run, "cancelled")
+
+
+@page
+async def retry_run(request: Request) -> Response:
+    """Give a failed run another try."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.RETRY, request.path_params["run"])
+    await turn_of(site, run, site.engine.aretry(run.id))
+    return _back_to(request, run, "retried")
+
+
+@page
+async def fork_run(request: Request) -> Response:
+    """Make a run that goes on from what another is, or was: that is to start one."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.SEE, request.path_params["run"])
+    await site.require(request, Action.START, About(run.flow, run))
+    at = (await submitted(request)).get("at", "")
+    if at and not (at.isascii() and at.isdecimal() and len(at) < 10):
+        raise BadRequest(f"at={at[:100]!r} is no revision (open the run again)")
+    return _back_to(request, await site.engine.afork(run.id, at=int(at) if at else None), "forked")
+
+
+def _back_to(request: Request, run: Run, note: str) -> Response:
+    return go_to(request, f"/runs/{segment(run.id)}", note=note)

@@ -1,0 +1,80 @@
+"""News for a page that is open: that it would look otherwise now. The page then loads itself anew.
+
+What a page shows is made in one place only. So no values are sent here: a page that may show
+something asks for itself, and is asked who it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from longterm.run import Run, RunState
+from longterm.web.pages.rendering import page
+from longterm.web.permission import About, Action
+from longterm.web.refusals import TooManyFollowers
+from longterm.web.site import Site, site_of
+from longterm.web.streams import EventStream
+
+_LOOK: Final = 1.0
+"""Seconds between two looks."""
+_ALIVE: Final = 15
+"""After so many looks without news a comment tells proxies that the connection is in use."""
+_LONGEST: Final = 600.0
+"""Seconds after which a page is let go of; browsers come back by themselves."""
+_LISTED: Final = 50
+
+
+@page
+async def changes(request: Request) -> Response:
+    """Send an event `changed` whenever what `?run=`, `?to=` or a list shows has changed."""
+    site = site_of(request)
+    await _look(site, request)  # refuses what the request may not see, before the stream begins
+    if site.followers.count >= site.followers.most:
+        raise TooManyFollowers(site.followers.most)
+    return EventStream(_news(site, request))
+
+
+async def _news(site: Site, request: Request) -> AsyncIterator[str]:
+    site.followers.count += 1
+    try:
+        end, looks = time.monotonic() + _LONGEST, 0
+        seen = await _look(site, request)
+        yield f"event: seen\ndata: {seen}\n\n"
+        while time.monotonic() < end:
+            await asyncio.sleep(_LOOK)
+            now, looks = await _look(site, request), looks + 1
+            if now != seen:
+                seen, looks = now, 0
+                yield f"event: changed\ndata: {seen}\n\n"
+            elif looks % _ALIVE == 0:
+                yield ": nothing new\n\n"
+    finally:
+        site.followers.count -= 1
+
+
+async def _look(site: Site, request: Request) -> str:
+    """Return what tells what a page would show from what it has shown."""
+    query = request.query_params
+    if run_id := query.get("run"):
+        runs = [await site.run_for(request, Action.SEE, run_id)]
+    else:
+        await site.require(request, Action.LIST, About())
+        runs = await site.engine.afind_runs(
+            state=RunState.SUSPENDED if "to" in query else query.get("state") or None,
+            flow=query.get("flow") or None,
+            to=query.get("to") or None,
+            limit=_LISTED,
+            after=query.get("after") or None,
+        )
+    return hashlib.sha256(repr([_mark(run) for run in runs]).encode()).hexdigest()[:16]
+
+
+def _mark(run: Run) -> tuple[str, int, str, int]:
+    return run.id, run.revision, run.state.value, len(run.unread)
