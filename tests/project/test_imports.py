@@ -31,7 +31,7 @@ ALLOWED = {
     "sqlalchemy": ("longterm/database/_sqlalchemy.py",),
     "starlette": ("longterm/web/", "longterm/demo/pages.py"),
     "jinja2": ("longterm/web/pages/rendering.py",),
-    "markupsafe": ("longterm/web/pages/rendering.py",),
+    "markupsafe": ("longterm/web/pages/",),
     "uvicorn": ("longterm/demo/pages.py",),
     "django": (),  # is imported by its name
     "argparse": (

@@ -127,6 +127,9 @@ def test_a_run_is_started_answered_and_followed(engine, browse):
     expect(ben.locator(".lead")).to_contain_text("with approve")
     assert engine.get_run(run.id) == run
 
+    page.get_by_role("link", name="picture").click()
+    expect(page.locator("svg .lt-number").first).to_be_visible()
+    page.go_back()
     page.get_by_role("button", name="Fork", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("This run is a copy")
     assert len(engine.find_runs(index={"order": 4711})) == 2
@@ -205,6 +208,7 @@ def test_pages_fit_into_the_window_light_and_dark(engine, browse):
         "tasks": "/tasks?to=ada",
         "task": f"/tasks/{run.id}",
         "start": BUY,
+        "picture": f"{BUY}/picture",
     }
     page = browse()
     for name, path in paths.items():

@@ -15,7 +15,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("httpx")
 pytest.importorskip("pydantic")
 
-from longterm import Engine, acting_as
+from longterm import Engine, acting_as, deflow
 from longterm.store import open_store
 from longterm.testing import FakeClock
 from longterm.web import Action, app
@@ -24,14 +24,14 @@ from tests.web.client import Client
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\u202e\x00</textarea>"
 APPROVED = {"value/ok": "true", "value/urgency": '"low"'}
+FLOWS = [flows.buy, flows.divide, flows.family, flows.echo]
 
 
 class Browser(Client):
     """A client that reads pages: links, forms and what is said."""
 
-    def __init__(self, engine, may=lambda request, action, about: True):
-        offered = [flows.buy, flows.divide, flows.family, flows.echo]
-        application = app(engine, offered, authorize=may)
+    def __init__(self, engine, may=lambda request, action, about: True, flows=FLOWS):
+        application = app(engine, flows, authorize=may)
         super().__init__(application, base_url="http://here")
 
     def page(self, path, status=200):
@@ -101,6 +101,18 @@ def test_the_form_of_a_flow_says_what_is_wrong_and_keeps_what_was_written(browse
     assert "Write a whole number" in refused.text
     assert 'value="seven"' in refused.text
     assert 'value="eve"' in refused.text
+
+
+def test_a_run_that_fails_at_once_is_shown(engine):
+    @deflow
+    def fail(number: int):
+        raise ValueError("too early")
+
+    browser = Browser(engine, flows=[fail])
+    path = f"/flows/{__name__}:{fail.__qualname__}".replace("<", "%3C").replace(">", "%3E")
+    where = browser.send(path, {"value/number": "1"}, 303).headers["location"]
+    assert "too early" in browser.page(where)
+    browser.send(path, {"value/number": "1", "#run": "x" * 600}, 400)
 
 
 def test_a_form_that_is_sent_twice_starts_one_run(engine, browser):
@@ -262,6 +274,18 @@ def test_pages_of_runs_and_tasks_lead_on(engine, browser):
         assert f"/{runs[50]}" in browser.page(following)
 
 
+def test_the_picture_of_a_flow_says_how_many_wait_where(engine, browser):
+    for order in range(3):
+        engine.start_flow(flows.buy, order)
+    drawn = browser.page(f"/flows/{flows.__name__}:buy/picture")
+    assert "<svg" in drawn
+    assert re.search(r'class="lt-number"[^>]*>3<', drawn)
+    assert "delivered" in drawn
+    assert ".lt-picture" in browser.page("/static/pictures.css")
+    browser.page("/flows/os:system/picture", 404)
+    assert "/picture" in browser.page(f"/runs/{engine.find_runs()[0].id}")
+
+
 def test_what_is_not_there_is_a_page(browser):
     assert "there is no run" in browser.page("/runs/nobody", 404)
     assert "there is no flow" in browser.page("/flows/os:system", 404)
@@ -358,6 +382,22 @@ def test_whose_tasks_are_listed_may_be_said_by_authorize(engine):
     assert other.id not in shown
 
 
+def test_who_acts_is_kept_as_authorize_says(engine):
+    def may(request, action, about):
+        request.state.actor = "ada@example.com"
+        return True
+
+    browser, run = Browser(engine, may), engine.start_flow(flows.buy, 1)
+    form = {**browser.form(f"/tasks/{run.id}"), **APPROVED}
+    browser.answer(run, "approve", form, 303)
+    assert engine.history(run.id)[-1].actor == "ada@example.com"
+    assert "approve by ada@example.com" in words(browser.page(f"/runs/{run.id}"))
+    late = words(browser.answer(run, "reject", form, 409).text)
+    assert "answered by ada@example.com" in late
+    browser.send(f"/runs/{run.id}/cancel", {}, 303)
+    assert engine.history(run.id)[-1].actor == "ada@example.com"
+
+
 def test_pages_of_other_sites_cannot_answer(engine, browser):
     run = engine.start_flow(flows.buy, 1)
     form = {**browser.form(f"/tasks/{run.id}"), **APPROVED}
@@ -408,12 +448,16 @@ def test_a_page_that_is_open_hears_of_news(engine, browser):
         heard = [await anext(stream)]
         await engine.aprocess_event(run.id, "reject", "no")
         heard.append(await anext(stream))
+        await engine.acancel(run.id)
+        await engine.adelete(run.id)
+        heard.append(await anext(stream))
         await stream.aclose()
         return heard
 
     import asyncio
 
-    seen, changed = asyncio.run(listen())
+    seen, changed, gone = asyncio.run(listen())
+    assert gone == "event: changed\ndata: gone\n\n"
     assert seen.startswith("event: seen\n")
     assert changed.startswith("event: changed\n")
     assert browser.app.state.site.followers.count == 0

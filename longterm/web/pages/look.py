@@ -80,7 +80,8 @@ class Insight:
     error: str | None
     inbox: list[Mapping[str, Any]]
     refused: list[Mapping[str, Any]]
-    history: list[HistoryEntry]
+    history: list[tuple[HistoryEntry, Mapping[str, Any]]]
+    """What came to it, each also as JSON can hold it."""
 
 
 def insight_of(engine: Engine, run: Run) -> Insight:
@@ -94,7 +95,7 @@ def insight_of(engine: Engine, run: Run) -> Insight:
         run.error,
         [unread_as_json(event) for event in inbox],
         [unread_as_json(event) for event in refused],
-        _last_entries(engine.store, run),
+        [(entry, entry.to_dict()) for entry in _last_entries(engine.store, run)],
     )
 
 

@@ -38,7 +38,7 @@ NOTES: Final = {
 _SECTIONS: Final = {
     **dict.fromkeys(("tasks", "task", "over"), "tasks"),
     **dict.fromkeys(("runs", "run"), "runs"),
-    **dict.fromkeys(("flows", "flow"), "flows"),
+    **dict.fromkeys(("flows", "flow", "picture"), "flows"),
 }
 """Which link of the navigation leads to where a template is."""
 _FOLDED: Final = 300

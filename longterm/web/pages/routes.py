@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from longterm.pictures import STYLE
 from longterm.web.pages import flows, runs, tasks, watch
 from longterm.web.pages.look import Counts
 
@@ -18,6 +19,9 @@ _FILES: Final = {
     "pages.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
+
+_KEPT: Final = {"Cache-Control": "max-age=300"}
+"""They change with the package only, and hold nothing of anybody's."""
 
 
 def add_pages(application: Starlette) -> None:
@@ -35,6 +39,7 @@ def add_pages(application: Starlette) -> None:
         Route("/flows", flows.list_flows),
         Route("/flows/{flow:segment}", flows.show_flow),
         Route("/flows/{flow:segment}", flows.start_run, methods=["POST"]),
+        Route("/flows/{flow:segment}/picture", flows.show_picture),
         Route("/changes", watch.changes),
         Route("/static/{name}", _file),
     ]
@@ -42,8 +47,9 @@ def add_pages(application: Starlette) -> None:
 
 async def _file(request: Request) -> Response:
     name = request.path_params["name"]
+    if name == "pictures.css":
+        return Response(STYLE, media_type="text/css", headers=_KEPT)
     if name not in _FILES:
         return Response(status_code=404)
     content = files("longterm.web.pages").joinpath("static", name).read_bytes()
-    # They change with the package only, and hold nothing of anybody's.
-    return Response(content, media_type=_FILES[name], headers={"Cache-Control": "max-age=300"})
+    return Response(content, media_type=_FILES[name], headers=_KEPT)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from longterm._turns.threads import in_thread
 from longterm.run import ENDED, Run, RunState
+from longterm.web.actors import acting_for
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.look import (
     PAGE,
@@ -110,6 +111,7 @@ async def show_run(request: Request) -> Response:
         state=state_of(run, now),
         awaits=awaited_by_people(run),
         ask=(run.wants or {}).get("ask"),
+        is_offered=may["list"] and run.flow in site.flows,
         children=children,
         more_children=more,
         insight=await in_thread(insight_of, site.engine, run) if may["inspect"] else None,
@@ -125,7 +127,8 @@ async def cancel_run(request: Request) -> Response:
     """Cancel a run."""
     site = site_of(request)
     run = await site.run_for(request, Action.CANCEL, request.path_params["run"])
-    await turn_of(site, run, site.engine.acancel(run.id))
+    with acting_for(request):
+        await turn_of(site, run, site.engine.acancel(run.id))
     return _back_to(request, run, "cancelled")
 
 
@@ -134,7 +137,8 @@ async def retry_run(request: Request) -> Response:
     """Give a failed run another try."""
     site = site_of(request)
     run = await site.run_for(request, Action.RETRY, request.path_params["run"])
-    await turn_of(site, run, site.engine.aretry(run.id))
+    with acting_for(request):
+        await turn_of(site, run, site.engine.aretry(run.id))
     return _back_to(request, run, "retried")
 
 
@@ -147,7 +151,9 @@ async def fork_run(request: Request) -> Response:
     at = (await submitted(request)).get("at", "")
     if at and not (at.isascii() and at.isdecimal() and len(at) < 10):
         raise BadRequest(f"at={at[:100]!r} is no revision (open the run again)")
-    return _back_to(request, await site.engine.afork(run.id, at=int(at) if at else None), "forked")
+    with acting_for(request):
+        fork = await site.engine.afork(run.id, at=int(at) if at else None)
+    return _back_to(request, fork, "forked")
 
 
 def _back_to(request: Request, run: Run, note: str) -> Response:

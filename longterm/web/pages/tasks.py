@@ -24,6 +24,7 @@ from longterm.errors import (
     WrongEvent,
 )
 from longterm.run import Run, RunState
+from longterm.web.actors import acting_for
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.answer import BadForm, read
 from longterm.web.pages.form import ANYTHING, Field, blame, draw
@@ -177,7 +178,8 @@ async def answer_task(request: Request) -> Response:
         return await _task_page(site, request, run, questions)
     (form,) = (each.form for each in questions if each.name == event)
     try:
-        after = await deliver(site, run, event, read(form), revision)
+        with acting_for(request):
+            after = await deliver(site, run, event, read(form), revision)
     except BadForm:
         return await _task_page(site, request, run, questions, 422, event)
     except InvalidValue as error:

@@ -15,6 +15,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from longterm.errors import LongtermError
 from longterm.run import Run, RunState
 from longterm.web.pages.rendering import page
 from longterm.web.permission import About, Action
@@ -55,6 +56,8 @@ async def _news(site: Site, request: Request) -> AsyncIterator[str]:
                 yield f"event: changed\ndata: {seen}\n\n"
             elif looks % _ALIVE == 0:
                 yield ": nothing new\n\n"
+    except LongtermError:  # such as that the run was deleted: the page asks itself what to say
+        yield "event: changed\ndata: gone\n\n"
     finally:
         site.followers.count -= 1
 
