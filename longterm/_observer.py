@@ -57,10 +57,6 @@ class Observed(Protocol):
         """Be the current one, in the copy of a context in which the author's code is to run."""
         ...
 
-    def step(self, name: str, number: int, attempt: int, max_attempts: int) -> ObservedStep:
-        """Be told that an attempt at a step begins."""
-        ...
-
 
 class ObservedStep(Observed, Protocol):
     """An attempt at a step that goes on."""
@@ -79,6 +75,10 @@ class ObservedTurn(Observed, Protocol):
     @property
     def traceparent(self) -> str | None:
         """Where the turn stands in a trace, to be kept with its run and with what it sends."""
+        ...
+
+    def step(self, name: str, number: int, attempt: int, max_attempts: int) -> ObservedStep:
+        """Be told that an attempt at a step begins."""
         ...
 
     def read(self, event: UnreadEvent) -> None:

@@ -184,11 +184,6 @@ class StepTurn:
         self.responses = turn.responses
         self.index: dict[str, Fact] = turn.index
         self.observed: ObservedStep | None = None
-        if turn.observed is not None:
-            step = call.step
-            self.observed = turn.observed.step(
-                step.name, call.number, call.attempt, step.max_attempts
-            )
         self.refusal: CannotSuspend | None = None
         """Why the step was not let wait, if it tried."""
 

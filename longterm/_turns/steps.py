@@ -334,7 +334,7 @@ def _tried(attempt: Attempt, call: StepCall, work: WorkWithRun | None = None) ->
         CannotSuspend: it came to wait.
         BaseException: what interrupts the turn.
     """
-    turn, db = StepTurn(attempt, call), call.step.db
+    turn, db = _step_turn(attempt, call), call.step.db
     context = context_of_turn(turn)
     function = work or (call.step.function if db is None else Work(db, call, turn))
     try:
@@ -352,7 +352,7 @@ async def _atried(attempt: Attempt, call: StepCall) -> StepResult:
     """Make a call of a step once, from asynchronous code; see `_tried`."""
     if not call.step.is_async:
         return await in_thread(_tried, attempt, call)
-    turn, timeout, db = StepTurn(attempt, call), call.step.timeout, call.step.db
+    turn, timeout, db = _step_turn(attempt, call), call.step.timeout, call.step.db
     context = context_of_turn(turn)
     function = call.step.function if db is None else Work(db, call, turn).awaited
     try:
@@ -372,6 +372,15 @@ async def _atried(attempt: Attempt, call: StepCall) -> StepResult:
     if turn.refusal is not None:
         raise turn.refusal
     return end
+
+
+def _step_turn(attempt: Attempt, call: StepCall) -> StepTurn:
+    """Return a turn as a step sees it that begins now; whoever observes the turn is told."""
+    turn, step = StepTurn(attempt, call), call.step
+    if attempt.observed is not None:
+        which = (step.name, call.number, call.attempt, step.max_attempts)
+        turn.observed = attempt.observed.step(*which)
+    return turn
 
 
 def _failed(error: Exception) -> StepResult:

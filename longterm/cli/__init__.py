@@ -17,7 +17,19 @@ from longterm._actor import acting_as
 from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted, versions_wanted
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
-from longterm.cli import change, check, history, look, picture, schema, seal, talk, waiting, work
+from longterm.cli import (
+    change,
+    check,
+    history,
+    look,
+    observing,
+    picture,
+    schema,
+    seal,
+    talk,
+    waiting,
+    work,
+)
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 from longterm.errors import CompileError, LongtermError
@@ -59,8 +71,11 @@ def _run(arguments: Sequence[str] | None) -> int:
             max_bytes=options.max_bytes,
             history=options.history or history_wanted(),
             versions=options.versions or versions_wanted(),
+            observer=observing.telemetry() if options.telemetry else None,
         )
         _import_application(options.app)
+        if options.telemetry:
+            observing.check_sdk()
         command: Callable[[Engine, argparse.Namespace], int] = options.command
         with nullcontext() if options.actor is None else acting_as(options.actor):
             return command(engine, options)
@@ -153,6 +168,11 @@ def _parser() -> argparse.ArgumentParser:
         "--versions",
         choices=["on", "off"],
         help="whether the source of versions is kept; else LONGTERM_VERSIONS says it, else on",
+    )
+    parser.add_argument(
+        "--telemetry",
+        action="store_true",
+        help="tell OpenTelemetry of turns (as opentelemetry-instrument or --app sets it up)",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)

@@ -35,6 +35,11 @@ from longterm.unread import UnreadEvent
 __all__ = ["Telemetry"]
 
 
+def has_sdk() -> bool:
+    """Tell whether spans are made in this process: somebody has set up an SDK."""
+    return not isinstance(otel.get_tracer_provider(), otel.ProxyTracerProvider)
+
+
 class Telemetry:
     """Makes spans and metrics of what the engines do that it observes."""
 

@@ -40,6 +40,7 @@ from longterm import (
     suspend,
 )
 from longterm._codec import encode
+from longterm.cli import main
 from longterm.store.base import RunStore
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
@@ -525,3 +526,37 @@ def test_a_missing_extra_is_named() -> None:
     assert shown.stdout.strip() == (
         "longterm.telemetry needs OpenTelemetry (pip install 'longterm[telemetry]')"
     )
+
+
+def test_a_command_says_that_the_extra_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("longterm.telemetry")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+
+    assert main(["--store", f"sqlite:///{tmp_path / 'runs.db'}", "--telemetry", "worker"]) == 2
+    assert "pip install 'longterm[telemetry]'" in capsys.readouterr().err
+
+
+def test_a_command_says_that_no_spans_are_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main(["--store", f"sqlite:///{tmp_path / 'runs.db'}", "--telemetry", "migrate"]) == 0
+    assert "OpenTelemetry is not set up" in caplog.text
+
+
+def test_a_worker_observes_async_flows(recorded: Recorded) -> None:
+    global attempts
+    attempts = 0
+    engine = recorded.engine
+    run = engine.start(atries, (1,), at=timedelta(0))
+    Worker(engine).run_once()
+    engine.send(run.id, "go", 2)
+    Worker(engine).run_once()
+
+    first, second = recorded.spans("turn")
+    assert links(second, "before") == [own_id(first)]
+    assert [parent_id(each) for each in recorded.spans("step")] == [own_id(second)] * 2
+    assert engine.get_run(run.id).result == (2, own_id(recorded.spans("step")[-1]))

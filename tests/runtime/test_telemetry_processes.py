@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 pytest.importorskip("opentelemetry.sdk", reason="NOT CHECKED: the SDK of OpenTelemetry is missing")
 
+ROOT = Path(__file__).parents[2]
 SHOP = Path(__file__).with_name("telemetry_shop.py")
 
 
@@ -59,3 +61,37 @@ def test_the_turns_of_a_run_are_one_chain_over_processes(tmp_path: Path) -> None
 def linked(span: dict[str, Any], kind: str) -> list[str]:
     found = [link for link in span["links"] if link["attributes"]["longterm.link"] == kind]
     return [link["context"]["span_id"] for link in found]
+
+
+APPLICATION = """\
+import telemetry_shop  # its flows
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+exporter = ConsoleSpanExporter(formatter=lambda span: f"span {span.name}\\n")
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+"""
+
+
+def test_commands_tell_of_turns_if_asked_to(tmp_path: Path) -> None:
+    (tmp_path / "observed.py").write_text(APPLICATION)
+    files = (str(tmp_path / "runs.db"), str(tmp_path / "spans.jsonl"))
+    started = subprocess.run([sys.executable, SHOP, *files, "start"], capture_output=True)
+    run_id = started.stdout.decode().strip()
+
+    command = [sys.executable, "-m", "longterm.cli", "--store", f"sqlite:///{files[0]}"]
+    command += ["--app", "observed", "--telemetry", "send", run_id, "buyer", "5"]
+    path = os.pathsep.join([str(SHOP.parent), str(ROOT), str(ROOT / "compiler")])
+    shown = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "span turn telemetry_shop:sell" in shown.stdout.splitlines()
+    assert "not set up" not in shown.stderr

@@ -23,7 +23,13 @@ COLUMNS_OF_0_1 = (
 )
 
 RUN_OF_0_1 = replace(
-    full_run(), saved_turn=None, parent=None, children=(), wants=None, position=None
+    full_run(),
+    saved_turn=None,
+    parent=None,
+    children=(),
+    wants=None,
+    position=None,
+    traceparent=None,
 )
 
 

@@ -35,6 +35,7 @@ from longterm import (
 )
 from longterm.database import Database
 from longterm.history import HistoryEntry
+from longterm.telemetry import Telemetry
 
 
 @deflow(also="old_shop:approve")
@@ -205,3 +206,7 @@ start_flow(approve, 1, urgent="yes")  # type: ignore[arg-type]  # pyright: ignor
 find_runs(customer=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 start_flow(approve, 1).result.uper()  # type: ignore[union-attr]  # pyright: ignore
 call(Shop().sell, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def observes() -> Engine:
+    return Engine("memory://", observer=Telemetry(exceptions=True))
