@@ -128,6 +128,9 @@ def test_a_run_is_started_answered_and_followed(engine, browse):
     assert engine.get_run(run.id) == run
 
     page.get_by_role("link", name="picture").click()
+    while not page.locator("svg .lt-number").count():  # no page waits for a count
+        page.wait_for_timeout(100)
+        page.reload()
     expect(page.locator("svg .lt-number").first).to_be_visible()
     page.go_back()
     page.get_by_role("button", name="Fork", exact=True).click()

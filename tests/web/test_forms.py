@@ -22,7 +22,8 @@ from typing_extensions import TypedDict
 from longterm import _validation
 from longterm.errors import InvalidValue
 from longterm.web.pages.answer import BadForm, read
-from longterm.web.pages.form import ANYTHING, MOST_ROWS, Field, blame, draw
+from longterm.web.pages.drawing import ANYTHING, draw
+from longterm.web.pages.form import MOST_ROWS, Field, blame
 
 
 class Size(enum.Enum):

@@ -18,7 +18,8 @@ from longterm.store.positions import PositionCount
 from longterm.web.actors import acting_for
 from longterm.web.arguments import Offered
 from longterm.web.pages.answer import BadForm, read
-from longterm.web.pages.form import Field, blame, draw
+from longterm.web.pages.drawing import draw
+from longterm.web.pages.form import Field, blame
 from longterm.web.pages.look import Counts
 from longterm.web.pages.rendering import go_to, page, segment, show, submitted
 from longterm.web.permission import About, Action

@@ -27,7 +27,8 @@ from longterm.run import Run, RunState
 from longterm.web.actors import acting_for
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.answer import BadForm, read
-from longterm.web.pages.form import ANYTHING, Field, blame, draw
+from longterm.web.pages.drawing import ANYTHING, draw
+from longterm.web.pages.form import Field, blame
 from longterm.web.pages.look import PAGE, awaited_by_people, is_overdue, said_by, what_ended
 from longterm.web.pages.rendering import go_to, page, show, submitted
 from longterm.web.permission import About, Action
