@@ -91,7 +91,8 @@ def module(name: str) -> ModuleType:
         raise NotAllowed(
             name,
             "is not imported (import it where the application starts, or "
-            f"longterm.allow({name.partition('.')[0]!r}))",
+            f"longterm.allow({name.partition('.')[0]!r}); if what it held was moved, keep a module "
+            f"{name} with `from its_new_module import *` in it)",
         )
     return found  # type: ignore[no-any-return]
 

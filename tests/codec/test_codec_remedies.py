@@ -5,6 +5,8 @@ The hints of values that cannot be stored are followed in `test_remedies`.
 
 from __future__ import annotations
 
+import importlib
+import re
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -136,11 +138,24 @@ def test_a_module_is_imported_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_
     data = encode(module.Order())
     monkeypatch.delitem(sys.modules, "shop_of_remedies")
 
-    with printed("import it where the application starts, or longterm.allow(*)"):
+    with printed(
+        "import it where the application starts, or longterm.allow(*); if what it held was moved, "
+        "keep a module * with `from its_new_module import *` in it"
+    ) as caught:
         decode(data)
 
     __import__("shop_of_remedies")
     assert type(decode(data)).__name__ == "Order"
+
+    monkeypatch.delitem(sys.modules, "shop_of_remedies")
+    (tmp_path / "shop_of_remedies.py").rename(tmp_path / "its_new_module.py")
+    remedy = re.search(r"keep a module (\S+) with `(.*)` in it", str(caught.value))
+    assert remedy is not None
+    (tmp_path / f"{remedy[1]}.py").write_text(remedy[2], "utf-8")
+    importlib.invalidate_caches()
+    __import__("shop_of_remedies")
+    assert type(decode(data)).__module__ == "its_new_module"
+    sys.modules.pop("its_new_module")
 
 
 def test_a_class_that_is_finalized_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
