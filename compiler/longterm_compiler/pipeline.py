@@ -31,8 +31,9 @@ from longterm_compiler.analysis.points import Suspensions, find_suspensions
 from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
 from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
-from longterm_compiler.emit.closures import inner_functions
+from longterm_compiler.emit.closures import InnerNode, inner_functions
 from longterm_compiler.emit.codegen import code_of, resume_function
+from longterm_compiler.emit.lines import lines_of
 from longterm_compiler.emit.rest import Rest, inner_digest, rest_of
 from longterm_compiler.emit.under_way import under_way_digest
 from longterm_compiler.emit.version import meaning_digest
@@ -219,6 +220,32 @@ class CompiledFlow:
         """What else says what statements mean: the kind of function, the class around."""
         kind = type(self.definition.node).__name__
         return [kind, self.definition.class_name or "", str(self.flags)]
+
+    def lines_left(self, number: int) -> list[int]:
+        """Return the lines of the author's file that are left to do from a point on."""
+        statements = [self.points[number - 1].statement, *self.resume(number).statements]
+        lines = lines_of(statements, self.names.source.lines)
+        begin = self.definition.node.body[0].lineno  # what is added has the place of the header
+        return [line for line in lines if line >= begin]
+
+    def lines_inside(self, place: str) -> list[int]:
+        """Return the lines of a function inside, `2:<lambda>`, or of the flow itself (empty).
+
+        Of several of the name the one with the number comes first; none if there is none.
+        """
+        found: list[InnerNode | FunctionNode] = [self.definition.node]
+        if place:
+            named = {
+                function.place: node
+                for node, function in inner_functions(self.definition).items()
+                if function.name == place.partition(":")[2]
+            }
+            found = [named[place]] if place in named else [*named.values()]
+        return [
+            line
+            for node in found[:1]
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        ]
 
     def point_data(self, point: ResumePoint) -> tuple[object, ...]:
         """Return what the runtime must know of a resume point: the fields of its `ResumePoint`."""

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from longterm._codec import decode_frames
 from longterm._codec.outline import Outline, outline_of
 from longterm._flows.verdicts import Verdict, verdict_of
-from longterm.errors import LongtermError, NotSupported
+from longterm.errors import FlowChanged, LongtermError, NotSupported, UnknownFlow, UnknownRun
 from longterm.frame import Frame
 from longterm.run import context_of
 from longterm.store.base import RunStore
@@ -32,6 +33,8 @@ class Shape:
     """None: it is not known."""
     is_old: bool = False
     """Whether they were stored by a longterm that did not say where a run waits."""
+    example: str = ""
+    """The id of one of them; empty if it is not known."""
 
     def verdict(self) -> Verdict:
         """Tell what becomes of the runs in this process."""
@@ -51,7 +54,23 @@ def shapes_in(store: RunStore) -> Iterator[Shape]:
     for count in store.count_positions():
         is_old = count.position is None and not count.is_to_begin
         outline = None if is_old else _outline_of_one(store, count)
-        yield Shape(count.flow, count.position, count.runs, outline, is_old)
+        yield Shape(count.flow, count.position, count.runs, outline, is_old, count.example)
+
+
+def why_unreadable(store: RunStore, shape: Shape) -> str | None:
+    """Tell why the values of one run of a shape cannot be made here; None if they can.
+
+    They are decoded and dropped, and no flow is run. What the verdict says is not said again.
+    """
+    try:
+        run = store.get(shape.example)
+        if run.stack is not None:
+            decode_frames(run.stack, context_of(run, "stack"))
+    except (UnknownRun, UnknownFlow, FlowChanged):
+        return None  # it is deleted, or the code is another
+    except LongtermError as error:
+        return str(error)
+    return None
 
 
 def _outline_of_one(store: RunStore, count: PositionCount) -> Outline | None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 from longterm._codec.outline import Outline
-from longterm._escapes import escaped
+from longterm._escapes import escaped, escaped_lines
 from longterm._flows.flow import known_names
 from longterm._flows.verdicts import Verdict
-from longterm._records.shapes import Shape, shapes_in
+from longterm._records.left_to_do import left_to_do
+from longterm._records.shapes import Shape, shapes_in, why_unreadable
 from longterm._terminal import table
+from longterm._turns.kept_sources import OldLines
 from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
 from longterm.frame import Frame
+from longterm.store.base import RunStore
 
 _FORMAT: Final = 1
 
@@ -29,6 +31,16 @@ def add_commands(commands: Any) -> None:
         "--positions",
         metavar="FILE",
         help="what `longterm positions` has written, instead of a store",
+    )
+    check.add_argument(
+        "--diff",
+        action="store_true",
+        help="show what is left to do for runs that cannot go on, old beside new",
+    )
+    check.add_argument(
+        "--values",
+        action="store_true",
+        help="decode one run of each place, and say what of its values cannot be made here",
     )
     check.set_defaults(command=check_store)
     positions = commands.add_parser(
@@ -46,11 +58,20 @@ def write_positions(engine: Engine, options: argparse.Namespace) -> int:
 
 def check_store(engine: Engine, options: argparse.Namespace) -> int:
     """Print what becomes of the runs of a store; return 1 if some cannot go on."""
-    return _check(shapes_in(engine.store))
+    shapes = list(shapes_in(engine.store))
+    status = _check(shapes)
+    if options.values:
+        status = max(status, _check_values(engine.store, shapes))
+    if options.diff:
+        _print_differences(shapes, OldLines(engine.store))
+    return status
 
 
 def check_file(options: argparse.Namespace) -> int:
     """Print what becomes of the runs that a file counts; return 1 if some cannot go on."""
+    if options.diff or options.values:
+        name, what = ("--diff", "source") if options.diff else ("--values", "runs")
+        raise WrongUsage(f"{name} needs the store, which has the {what} (leave out --positions)")
     try:
         with open(options.positions, encoding="utf-8") as file:
             written = json.load(file)
@@ -63,10 +84,10 @@ def check_file(options: argparse.Namespace) -> int:
         raise WrongUsage(
             f"{options.positions} is not what this longterm's `longterm positions` writes: {error}"
         ) from error
-    return _check(iter(shapes))
+    return _check(shapes)
 
 
-def _check(shapes: Iterator[Shape]) -> int:
+def _check(shapes: list[Shape]) -> int:
     if not known_names():
         raise WrongUsage("no flows are known here (name their modules by --app)")
     rows = [("runs", "where they wait", "line", "in the code that is here")]
@@ -84,6 +105,30 @@ def _check(shapes: Iterator[Shape]) -> int:
     for text in table(rows, numbers=1):
         print(text)
     return 0 if all(verdict.goes_on for verdict in verdicts) else 1
+
+
+def _check_values(store: RunStore, shapes: list[Shape]) -> int:
+    """Print whose values cannot be made here; return 1 if there are any."""
+    said = [(shape, why) for shape in shapes if (why := why_unreadable(store, shape))]
+    print(
+        f"values: {len(shapes) - len(said):,} of {len(shapes):,} places can be read (one run each)"
+    )
+    for shape, why in said:
+        place = shape.position or f"{shape.flow} (begins)"
+        print(f"UNREADABLE: {escaped(place)}, run {escaped(shape.example)}: {escaped(why)}")
+    return 1 if said else 0
+
+
+def _print_differences(shapes: list[Shape], old: OldLines) -> None:
+    """Print what is left to do for the shapes that cannot go on; what several have, once."""
+    said: set[tuple[str, ...]] = set()
+    for shape in shapes:
+        if shape.outline is None or shape.verdict().goes_on:
+            continue
+        for lines in left_to_do(shape.outline.frames, shape.outline.functions, old):
+            if lines not in said:
+                said.add(lines)
+                print("", *map(escaped_lines, lines), sep="\n")
 
 
 def _written(shape: Shape) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from longterm import Engine
 from longterm._flows import flow as registry
 from longterm.cli import main
+from longterm.store import open_store
 
 SHOP = """\
 from longterm import deflow, suspend
@@ -180,3 +181,80 @@ def test_show_has_the_lines_that_were_and_says_what_the_file_has_now(runs, deplo
     line = "    > return agreed, pay(len(cart))\n"
     assert f"{line}      (so it was then; line 12 of the file is empty or gone now)" in said
     assert '    > return suspend("card"), amount\n    amount = 2\n' in said
+
+
+def test_diff_shows_what_is_left_to_do_in_the_lines_of_the_author(runs, deploy, capsys):
+    deploy(
+        SHOP.replace("m + n", "m - n")
+        .replace("return agreed, pay", "return pay")
+        .replace("    agreed =", "    print(cart)\n    agreed =")
+    )
+
+    assert main(["check", "--diff"]) == 1
+
+    said = re.sub(r"@\w{8}", "@V", capsys.readouterr().out)
+    assert said.split("\n\n")[1:] == [
+        "--- checked:hold@V, <lambda>, which is held\n"
+        "+++ checked:hold today\n"
+        "-    grown = lambda m: m + n\n"
+        "+    grown = lambda m: m - n",
+        "--- checked:sell@V, line 11: what is left to do\n"
+        "+++ checked:sell today, line 12\n"
+        '     agreed = suspend("agreed")\n'
+        "-    return agreed, pay(len(cart))\n"
+        "+    return pay(len(cart))",
+        "--- checked:sell@V, line 12: what is left to do\n"
+        "+++ checked:sell today, line 13\n"
+        "-    return agreed, pay(len(cart))\n"
+        "+    return pay(len(cart))\n",
+    ]
+
+
+def test_diff_says_where_there_is_nothing_to_compare(runs, deploy, capsys):
+    store = open_store("sqlite:///runs.db")
+    for name in store.find_versions("checked:sell@"):
+        store.rewrite_version(name, b"damaged")
+    store.close()
+    text = SHOP.replace("return agreed, pay", "return pay").replace("= suspend(", "= print(")
+    deploy(text.replace("grown(paid)", "grown, paid"))
+
+    assert main(["check", "--diff"]) == 1
+
+    said = capsys.readouterr().out
+    assert "is not kept, or cannot be read)" in said
+    assert "+++ checked:hold today: it waits nowhere\n-    paid = suspend" in said
+
+
+def test_diff_says_so_where_only_the_meaning_differs(runs, deploy, capsys):
+    deploy(SHOP.replace("    agreed = s", "    later = lambda: agreed\n    agreed = s"))
+
+    assert main(["check", "--diff"]) == 1
+
+    assert "(the lines are the same, and mean something else: a name is" in capsys.readouterr().out
+
+
+def test_values_that_cannot_be_made_are_named(deploy, capsys):
+    text = SHOP.replace("\n\n\n", "\n\nclass Cart:\n    pass\n\n\n", 1)
+    text = "from dataclasses import dataclass\n" + text.replace("class C", "@dataclass\nclass C")
+    text = text.replace("    pass", "    items: int")
+    module = deploy(text)
+    run = Engine("sqlite:///runs.db").start_flow(module.sell, module.Cart(3))
+    assert main(["check", "--values"]) == 0
+    assert "values: 1 of 1 places can be read (one run each)" in capsys.readouterr().out
+
+    deploy(text.replace("    items: int", "    items: int\n    owner: str"))
+    assert main(["check", "--values"]) == 1
+
+    said = capsys.readouterr().out
+    assert "go on: the same code" in said
+    assert "values: 0 of 1 places can be read (one run each)" in said
+    line = next(line for line in said.splitlines() if line.startswith("UNREADABLE"))
+    assert run.id in line
+    assert "checked.Cart" in line
+    assert "owner" in line
+
+
+def test_what_needs_the_store_is_refused_with_a_file(runs, capsys):
+    for option in ("--diff", "--values"):
+        assert main(["check", option, "--positions", "none.json"]) == 2
+        assert f"{option} needs the store" in capsys.readouterr().err
