@@ -124,6 +124,13 @@ def test_the_store_is_given_by_the_environment(monkeypatch: Any) -> None:
     assert main(["runs"]) == 0
 
 
+def test_what_needs_the_store_and_not_a_file(run_id: str, capsys: Any) -> None:
+    for option in ("--diff", "--values"):
+        assert command(f"--app clinic check {option} --positions places.json") == 2
+        assert is_told("leave out --positions", capsys.readouterr().err)
+        assert command(f"--store {URL} --app clinic check {option}") == 0
+
+
 WORKER = [
     ("write 1, or 0.2", "worker --poll 0", ["worker --poll 1", "worker --poll 0.2"]),
     ("write 30, or 0.5; a year at most",
@@ -195,13 +202,8 @@ ELSEWHERE = dict.fromkeys(
     [
         "at most 300",
         "make the table of what is done once in a database of yours instead",
-        "step under way",
-        "steps begun",
-        "deadline of this wait",
-        "default of this wait",
-        "events of this wait",
         "oldest first",
-        "type of this wait",
+        "one run each",
         "or LONGTERM_APP, separated by commas",
         "outermost call first",
         "send, cancel, retry,\nworker",

@@ -143,6 +143,7 @@ OUTER = """
 """
 MADE_OF = "put @deflow directly above the def, below all other decorators"
 ELSEWHERE = {
+    "it was kept by another one": "no advice",
     "-B or PYTHONDONTWRITEBYTECODE": "no advice",
     "please report it with *": "of the compiler: no input is known that leads to it",
     "please report it with this file": "of the compiler: no input is known that leads to it",

@@ -504,6 +504,17 @@ def test_a_store_that_was_closed(tmp_path: Path) -> None:
     assert Engine(open_store(url)).find_runs() == []
 
 
+def test_whether_versions_are_kept_is_said_by_the_environment(monkeypatch: Any) -> None:
+    monkeypatch.setenv("LONGTERM_VERSIONS", "no")
+    with printed("set on or off"):
+        longterm.set_runstore("memory://")
+
+    for wanted in ("on", "off"):
+        monkeypatch.setenv("LONGTERM_VERSIONS", wanted)
+        longterm.set_runstore("memory://")
+        assert longterm.start_flow(asks).waiting_for == "q"
+
+
 def test_a_key_that_is_too_short(engine: Engine) -> None:
     with printed(
         "make a key with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -703,6 +714,14 @@ ELSEWHERE = {
     "deadlines and an outbox": "no advice",
     "most recent call last": "no advice",
     "the error cannot be read: *": "no advice",
+    r"?P<name>(captured )?[^\s=]+|\([a-z ]+\)": "a pattern",
+    **dict.fromkeys(
+        ("deadline of this wait", "default of this wait", "events of this wait",
+         "type of this wait", "step under way", "steps begun"), "what a slot is for"
+    ),
+    "so it was then; line * of the file *": "no advice",
+    "the lines are the same, and mean something else: a name is another variable now, or a global "
+    "or captured one; or the function or the class around is of another kind": "no advice",
 }  # fmt: skip
 
 

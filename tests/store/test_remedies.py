@@ -392,7 +392,7 @@ OF_RUNS = {
 }
 OF_POSTGRES = {"write *=10", "write *=no"}
 NO_ADVICE = {"'suspended', 'running'", "create run *", "get run *", "release stale claims",
-             "send an event to run *", "change a message",
+             "send an event to run *", "change a message", "keep version *",
              "parent, children and wants"}  # fmt: skip
 
 
