@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from longterm._codec import encode, rewrap
-from longterm._event_names import FORK, REWIND, SCHEDULE
+from longterm._event_names import CHECKPOINT, FORK, REWIND, SCHEDULE, START, STEP
+from longterm._turns.attempts import unparked
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.recording import Recording
 from longterm._turns.transitions import refusal
@@ -41,7 +42,7 @@ def fork(claims: Claims, run_id: str, at: int | None, new_id: str, now: datetime
         RunExists: the id of the new run is taken.
     """
     source = claims.store.get(run_id)
-    found = source if at is None else _at(claims.store, source, at)
+    found = _unparked(source, claims.store) if at is None else _at(claims.store, source, at)
     _check_forkable(found)
     revision = max(found.revision, 1)
     forked = _moved(
@@ -101,7 +102,7 @@ def rewind(claims: Claims, claim: Claim, run_id: str, to: int, now: Callable[[],
         claim.take_waiting(run_id)
     run = claim.run
     assert run is not None
-    found = _at(claims.store, run.changed(state=RunState.SUSPENDED), to)
+    found = _at(claims.store, run.changed(state=stored.state), to)
     _check_same_family(run, found)
     back = _moved(
         found.changed(
@@ -139,13 +140,28 @@ def _at(store: RunStore, run: Run, revision: int) -> Run:
     """
     is_waiting = run.state in (RunState.SUSPENDED, RunState.FAILED)
     if revision == run.revision and is_waiting and run.stack is not None:
-        return run.changed(state=RunState.SUSPENDED, encoded_error=None)
+        return _unparked(run, store).changed(state=RunState.SUSPENDED, encoded_error=None)
     if not isinstance(store, History):
         raise NotSupported(store, "histories of runs")
     entry = store.entry_at(run.id, revision)
     if entry is None:
         raise UnknownRevision(run.id, revision)
-    return _as_it_was(run, entry).changed(encoded_response=_said(store, run.id, revision))
+    found = _as_it_was(run, entry).changed(encoded_response=_said(store, run.id, revision))
+    return _as_not_parked(found, store) if entry.state_before.get("is_parked") else found
+
+
+def _unparked(run: Run, store: RunStore) -> Run:
+    """Return a run that is to have the deadline of its wait, if it is parked."""
+    is_parked = run.state is RunState.SUSPENDED and run.encoded_error is not None
+    return _as_not_parked(run, store) if is_parked else run
+
+
+def _as_not_parked(run: Run, store: RunStore) -> Run:
+    # Its own deadline is that of the next try, which would end a wait for an event that is not
+    # there: a fork has no inbox.
+    if run.waiting_for in (START, CHECKPOINT, STEP):
+        return run.changed(encoded_error=None)
+    return unparked(run, store)
 
 
 def _as_it_was(run: Run, entry: HistoryEntry) -> Run:

@@ -195,5 +195,6 @@ def _before(run: Run) -> str:
             "partition": run.partition,
             "children": run.children,
             "index": write_facts(run.index),
+            "is_parked": run.encoded_error is not None,  # then the deadline is not the wait's
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -362,3 +363,35 @@ def test_a_fork_of_a_run_in_a_queue_waits_there_too(kept: Engine) -> None:
     assert kept.queues()[0].waiting == 3
     assert kept.run_pending() == 3
     assert [kept.get_run(fork.id).waiting_for for fork in forks] == ["number"] * 2
+
+
+@deflow
+def holds() -> str:
+    value = suspend("go")
+    lock = threading.Lock() if value == "bad" else value
+    suspend("next")
+    return str(lock)
+
+
+def test_a_fork_of_a_parked_run_waits_as_long_as_that_would(kept: Engine, clock: FakeClock) -> None:
+    run = kept.start_flow(holds)
+    kept.send(run.id, "go", "bad")
+    kept.run_pending()
+    parked = kept.get_run(run.id)
+    assert parked.error is not None
+    assert parked.deadline is not None
+
+    present, at = kept.fork(run.id), kept.fork(run.id, at=1)
+    kept.discard_event(run.id, 1)
+    kept.send(run.id, "go", "bad")
+    kept.run_pending()
+    kept.send(run.id, "other")
+    kept.discard_event(run.id, 2)
+    kept.process_event(run.id, "go", "good")
+    past = kept.fork(run.id, at=1)
+    clock.advance(timedelta(days=1))
+
+    assert kept.run_pending() == 0
+    for fork in (present, at, past):
+        assert (fork.error, fork.deadline) == (None, None)
+        assert kept.process_event(fork.id, "go", "good").waiting_for == "next"
