@@ -73,11 +73,8 @@ def link_to_sender(event: UnreadEvent) -> Link | None:
 class StepSpan:
     """An attempt at a step."""
 
-    def __init__(
-        self, tracer: Tracer, instruments: Instruments, errors: Errors, span: Span, name: str
-    ) -> None:
+    def __init__(self, instruments: Instruments, errors: Errors, span: Span, name: str) -> None:
         """Begin the attempt of a span that has begun."""
-        self._tracer = tracer
         self._instruments = instruments
         self._errors = errors
         self._span = span
@@ -136,7 +133,7 @@ class TurnSpan:
             kind=SpanKind.INTERNAL,
             attributes=attributes,
         )
-        self._step = StepSpan(self._tracer, self._instruments, self._errors, span, name)
+        self._step = StepSpan(self._instruments, self._errors, span, name)
         return self._step
 
     def read(self, event: UnreadEvent) -> None:
