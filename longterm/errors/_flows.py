@@ -41,12 +41,12 @@ class NotAFlow(LongtermError):
 
 
 class NoSource(LongtermError):
-    """Raised when the source of a flow is wanted that is not here."""
+    """Raised when a picture is wanted of a flow whose source is not here, or cannot be read."""
 
     def __init__(self, flow: str, cause: str, hint: str) -> None:
         """Keep the flow's name."""
         self.flow = flow
-        super().__init__(f"the source of flow {flow} is not here: {cause} ({hint})")
+        super().__init__(f"flow {flow} cannot be drawn: {cause} ({hint})")
 
 
 class AsyncFlow(LongtermError):

@@ -117,17 +117,17 @@ def goes_on(block: Block) -> bool:
         case Choice(arms=arms):
             return any(goes_on(arm.body) for arm in arms)
         case Loop(body=body, is_endless=True):
-            return _is_left(body)
+            return is_left(body)
     return True
 
 
-def _is_left(block: Block) -> bool:
+def is_left(block: Block) -> bool:
     """Tell whether a `break` of a loop stands in its body."""
     for part in block:
         match part:
             case Jump(leaves=True):
                 return True
-            case Choice(arms=arms) if any(_is_left(arm.body) for arm in arms):
+            case Choice(arms=arms) if any(is_left(arm.body) for arm in arms):
                 return True
     return False
 
@@ -151,13 +151,24 @@ def drawn(block: Block, counted: Set[int]) -> Block:
                 if any(arm.body for arm in bodies):
                     found.append(replace(part, arms=_together(bodies)))
             case Loop(body=body):
-                if kept := drawn(body, counted):
+                kept = drawn(body, counted)
+                if _shows(kept):
                     found.append(replace(part, body=kept))
             case _:
                 found.append(part)
         if not goes_on(tuple(found)):
             break  # nothing gets behind it
     return tuple(found)
+
+
+def _shows(block: Block) -> bool:
+    """Tell whether a block has more to show than how its loop is left."""
+    return any(
+        any(_shows(arm.body) for arm in part.arms)
+        if isinstance(part, Choice)
+        else not isinstance(part, Jump)
+        for part in block
+    )
 
 
 _ELSE: Final = "else"

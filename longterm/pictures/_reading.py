@@ -29,6 +29,7 @@ from longterm.pictures._parts import (
     Picture,
     Place,
     goes_on,
+    is_left,
 )
 from longterm.pictures._words import Words, shortened
 
@@ -40,15 +41,26 @@ def picture_of(flow: Callable[..., Any]) -> Picture:
 
     Raises:
         NotAFlow: it is none.
-        NoSource: its source is not here, such as that of a module which was compiled ahead.
+        NoSource: its source is not here, as that of a module which was compiled ahead, or is nested
+            too deeply.
     """
     return picture_of_flow(flow_of(flow))
 
 
 def picture_of_flow(flow: Flow) -> Picture:
     """Return the picture of a flow of this process."""
-    function, source = _function_of(flow)
-    body = _Reader(flow, source).block(function.body)
+    if isinstance(flow, StepFlow):
+        raise NoSource(flow.name, "it is a step", "draw a flow that calls it")
+    if not isinstance(flow.loader, FlowLoader):
+        cause = "its module was compiled ahead"
+        raise NoSource(flow.name, cause, "import it from its own source")
+    source = flow.loader.module.cache.text.decode("utf-8", "surrogatepass")
+    function = _function_of(flow, source)
+    try:
+        body = _Reader(flow, source).block(function.body)
+    except RecursionError:
+        cause = "it is nested too deeply"
+        raise NoSource(flow.name, cause, "give parts of its longest expression names") from None
     if goes_on(body):
         body = (*body, End("end", function.end_lineno or function.lineno))
     arguments = ", ".join(argument.arg for argument in _arguments(function.args))
@@ -56,22 +68,17 @@ def picture_of_flow(flow: Flow) -> Picture:
     return Picture(flow.name, flow.version, title, function.lineno, body)
 
 
-def _function_of(flow: Flow) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]:
-    """Return the function of a flow, and the text of its file."""
-    if isinstance(flow, StepFlow):
-        raise NoSource(flow.name, "it is a step", "draw a flow that calls it")
-    if not isinstance(flow.loader, FlowLoader):
-        hint = "import it from its own source"
-        raise NoSource(flow.name, "its module was compiled ahead", hint)
-    module = flow.loader.module
+def _function_of(flow: Flow, source: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    """Return the function of a flow in the text of its file, from which it was compiled."""
     code = flow.original
-    source = module.cache.text.decode("utf-8", "surrogatepass")
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, _FUNCTIONS) and node.name == code.co_name:
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if first == code.co_firstlineno:
-                return node, source
-    raise NoSource(flow.name, "its file has changed", "start the process again")
+    return next(
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, _FUNCTIONS)
+        and node.name == code.co_name
+        and min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        == code.co_firstlineno
+    )
 
 
 def _arguments(arguments: ast.arguments) -> Iterable[ast.arg]:
@@ -150,7 +157,10 @@ class _Reader:
             before, first = self._expression(node.iter), self._expression(node.target)
         is_endless = isinstance(node, ast.While) and _is_true(node.test)
         loop = Loop(shortened(title), (*first, *self.block(node.body)), is_endless)
-        return (*before, loop, *self.block(node.orelse))
+        after = self.block(node.orelse)
+        if after and is_left(loop.body):  # a `break` leads past it
+            after = (Choice("else", (Arm("after all rounds", after), Arm("left", ()))),)
+        return (*before, loop, *after)
 
     def _try(self, node: ast.Try | ast.TryStar) -> Block:
         arms = [Arm("try", (*self.block(node.body), *self.block(node.orelse)))]

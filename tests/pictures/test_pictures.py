@@ -238,12 +238,35 @@ def test_the_page_shows_the_picture_of_its_flow(tmp_path, monkeypatch):
     assert shown == [to_mermaid(picture_of(importlib.import_module("shop_of_page").sell))]
 
 
+@deflow
+def leaves_loops(orders):
+    for order in orders:
+        if order == "found":
+            break
+    for order in orders:
+        if suspend(order):
+            break
+    else:
+        outer()
+
+
+def test_loop_that_only_looks_is_not_drawn_and_a_break_leads_past_its_else():
+    text = to_mermaid(picture_of(leaves_loops))
+
+    assert text.count("for order in orders") == 1
+    head = re.search(r'(n\d+)\{\{"for order in orders"', text)[1]
+    ways = re.search(r'(n\d+)\{"else"\}', text)[1]
+    end = re.search(r'(n\d+)\("end"\)', text)[1]
+    assert f'{head} -->|"then"| {ways}' in text
+    assert f'{ways} -->|"left"| {end}' in text
+
+
 @step
 def charge(order): ...
 
 
 def test_step_has_no_picture():
-    with pytest.raises(NoSource, match=r"the source of flow .*:charge is not here: it is a step"):
+    with pytest.raises(NoSource, match=r"flow .*:charge cannot be drawn: it is a step"):
         picture_of_flow(flow_of(charge))
 
 

@@ -55,6 +55,7 @@ CASES: list[tuple[str, str, str]] = [
     ("a run has one value of it: give one",
      f"--store {URL} runs --index customer=4711 --index customer=4712",
      f"--store {URL} runs --index customer=4711"),
+    ("write module:function", "picture ask", "picture clinic:ask"),
     ("write patient=4711",
      f"--store {URL} runs --index patient", f"--store {URL} runs --index patient=4711"),
     ("write ward=B", f"--store {URL} runs --index ward=[1]", f"--store {URL} runs --index ward=B"),

@@ -728,7 +728,7 @@ ELSEWHERE = {
 def test_no_remedy_is_forgotten() -> None:
     tried = {remedy for remedy, *_ in CASES}.union(*map(tried_in, [__file__, *OTHERS]))
     others = [PACKAGE / each for each in ("_codec", "_flows", "_abi", "store", "cli", "testing",
-                                          "demo")]  # fmt: skip
+                                          "demo", "pictures")]  # fmt: skip
 
     named = advice_of(PACKAGE, but=others) | advice_of(PACKAGE / "testing" / "__init__.py")
 

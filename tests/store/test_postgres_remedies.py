@@ -26,6 +26,7 @@ psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is
 from longterm.store import postgres  # noqa: E402
 from longterm.store.postgres import PostgresStore, _schema  # noqa: E402
 from longterm.store.postgres._schema import schema_sql  # noqa: E402
+from longterm.store.postgres._scratch import scratch_store  # noqa: E402
 from tests.store.postgres_server import PostgresServer, binaries_or_skip  # noqa: E402
 from tests.store.standby import Standby, ask  # noqa: E402
 
@@ -326,6 +327,15 @@ def test_a_server_that_only_answers_questions() -> None:
             standby.remove()
     finally:
         primary.remove()
+
+
+def test_a_schema_is_named_for_a_test_that_gets_one_of_its_own(url: str) -> None:
+    for option in ("schema=shop", "migrate=no"):
+        with printed("leave ?schema= and ?migrate= out"), scratch_store(f"{url}?{option}"):
+            pass
+
+    with scratch_store(url) as store:
+        store.create(suspended_run())
 
 
 ELSEWHERE = {
