@@ -7,12 +7,13 @@ before the save, the run stays as it was, and the caller is told.
 from __future__ import annotations
 
 from longterm._engine.forking import Forking
+from longterm._engine.linking import Linking
 from longterm._engine.scheduling import Scheduling
 from longterm._engine.streaming import Streaming
 from longterm._engine.within import WithinTransactions
 
 
-class Engine(Streaming, WithinTransactions, Scheduling, Forking):
+class Engine(Streaming, WithinTransactions, Scheduling, Forking, Linking):
     """Starts and continues the runs of one store.
 
     The module-level functions such as `start_flow` use a default engine; make your own for several

@@ -30,7 +30,7 @@ def keyring_of(
     Raises:
         InvalidKey: a key is too short, or not random.
     """
-    secrets = [_secret(key, number, source) for number, key in enumerate(keys, start=1)]
+    secrets = [secret_of(key, number, source) for number, key in enumerate(keys, start=1)]
     if not secrets:
         return None
     from longterm._codec.seal import Keyring
@@ -55,8 +55,12 @@ def keyring_of_environment() -> Keyring | None:
     return keyring_of(keys, _KEY, accept_unsealed=accept == "yes")
 
 
-def _secret(key: str | bytes, number: int, source: str) -> bytes:
-    """Return a key as bytes. No message shows it."""
+def secret_of(key: str | bytes, number: int, source: str) -> bytes:
+    """Return a key as bytes. No message shows it.
+
+    Raises:
+        InvalidKey: it is too short, or not random.
+    """
     if not isinstance(key, (str, bytes)):
         raise InvalidKey(f"key {number} of {source} is a {type(key).__name__}, not str or bytes")
     secret = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from longterm._turns.going_on import GoingOn
     from longterm._turns.recording import Recording
     from longterm._turns.sending import Sending
+    from longterm.links import Links
 else:
     Observer = later("longterm._observer", "Observer")
+    Links = later("longterm.links", "Links")
 
 MAX_ATTEMPTS: Final = 5
 """How many turns of a run may die in a row, unless an engine is told otherwise."""
@@ -61,6 +63,7 @@ class Parts(Records):
         history: str = "off",
         versions: Literal["on", "off"] = "on",
         observer: Observer | None = None,
+        links: Links | None = None,
     ) -> None:
         """Use a store, or open the store of a URL such as `sqlite:///runs.db`.
 
@@ -87,6 +90,7 @@ class Parts(Records):
             versions: whether the source of each version of a flow that runs wait in is kept in the
                 store, once, so that old lines are shown and compared. It is never executed.
             observer: who is told of the turns and of their steps: a `longterm.telemetry.Telemetry`.
+            links: a `longterm.links.Links`, which signs what `link` returns.
 
         Raises:
             ValueError: the lease is no time at all, a number allows nothing, `on_turn` is no
@@ -114,7 +118,7 @@ class Parts(Records):
         )
         running = self._turns.running
         running.on_failure, running.aon_failure = self._gone_on, self._agone_on
-        self._inline = inline
+        self._inline, self.links = inline, links
         self._arrivals = Arrivals(self._turns, self._claims, max_event_bytes=max_event_bytes)
         self._max_bytes = max_bytes
         self._max_event_bytes, self._max_unread = max_event_bytes, max_unread

@@ -35,11 +35,23 @@ async def json_body(request: Request, default: Any = None) -> Any:
     if media_type.partition(";")[0].strip().lower() != "application/json":
         raise WrongMediaType(media_type)
     try:
-        return json.loads(body.decode(), parse_constant=_no_constant)
+        return value_in(body.decode())
     except (ValueError, RecursionError) as error:
         raise BadRequest(
             f"the body is no JSON: {error} (send a value as RFC 8259 has it)"
         ) from None
+
+
+def value_in(text: str) -> Any:
+    """Return what a JSON text holds.
+
+    Raises:
+        ValueError: it is none (RFC 8259), or too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("it is too deep") from None
 
 
 def _no_constant(name: str) -> None:
@@ -138,12 +150,13 @@ def facts(request: Request) -> dict[str, Fact]:
 
 def _fact(name: str, text: str) -> Fact:
     try:
-        value: Any = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        value = value_in(text)
+    except ValueError:
         return text
     if isinstance(value, (list, dict)):
         raise BadRequest(f"{name[:100]} is no plain value (write ?index.ward=B)")
-    return value  # type: ignore[no-any-return] # of JSON's kinds of values, what is left
+    fact: Fact = value
+    return fact
 
 
 def object_in(value: object) -> Mapping[str, Any]:

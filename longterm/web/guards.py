@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from longterm.web.answers import problem_answer
+from longterm.web.permission import ACTING
 from longterm.web.problems import problem_of, status_of
 from longterm.web.refusals import BodyTooLarge, Forbidden
 
@@ -152,3 +154,16 @@ class BoundedBodies:
             return message
 
         await self._app(scope, bounded, send)
+
+
+class Acting:
+    """Ends with each request what `authorize` has said of who acts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Take the application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        with ExitStack() as stack:
+            await self._app({**scope, ACTING: stack}, receive, send)

@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from longterm._actor import acting_as
 from longterm._later import later
 from longterm._turns.threads import in_thread
 from longterm.run import Run
@@ -69,11 +70,25 @@ class Permission:
             TypeError: its function returns neither True nor False.
         """
         if self._is_async:
-            return [_answer(await self._authorize(request, action, about)) for about in things]
-        return await in_thread(self._all, request, action, things)
+            found = [_answer(await self._authorize(request, action, about)) for about in things]
+        else:
+            found = await in_thread(self._all, request, action, things)
+        _act(request)
+        return found
 
     def _all(self, request: Request, action: Action, things: Sequence[About]) -> list[bool]:
         return [_answer(self._authorize(request, action, about)) for about in things]
+
+
+ACTING: Final = "longterm.acting"
+"""Under this name a request has the stack of what ends with it."""
+
+
+def _act(request: Request) -> None:
+    """Let what the request does be done by whom `authorize` has named as `request.state.actor`."""
+    actor = getattr(request.state, "actor", None)
+    if actor is not None and ACTING in request.scope:
+        request.scope.pop(ACTING).enter_context(acting_as(actor))
 
 
 def _answer(given: object) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from longterm import errors
+from longterm import errors, links
 from longterm.errors import LongtermError
 from longterm.web import refusals
 
@@ -27,6 +27,7 @@ STATUSES: Final[Mapping[type[BaseException], int]] = {
     refusals.Forbidden: 403,
     refusals.UnlistedFlow: 404,
     errors.UnknownEvent: 404,
+    links.InvalidLink: 404,
     errors.UnknownRun: 404,
     errors.CannotRestart: 409,
     errors.ClaimLost: 409,
@@ -36,6 +37,8 @@ STATUSES: Final[Mapping[type[BaseException], int]] = {
     errors.TooManyAttempts: 409,
     errors.WrongEvent: 409,
     errors.RunComplete: 410,
+    links.LinkExpired: 410,
+    links.LinkUsed: 410,
     errors.StaleEvent: 412,
     errors.EventTooLarge: 413,
     refusals.BodyTooLarge: 413,
