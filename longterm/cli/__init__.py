@@ -26,6 +26,7 @@ from longterm.cli import (
     picture,
     schema,
     seal,
+    serve,
     talk,
     waiting,
     work,
@@ -177,6 +178,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     parser.set_defaults(positions=None, draws=False)
-    for module in (look, waiting, change, history, work, check, picture, seal, schema, talk):
+    for module in (look, waiting, change, history, work, serve, check, picture, seal, schema, talk):
         module.add_commands(commands)
     return parser

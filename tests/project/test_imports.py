@@ -32,7 +32,7 @@ ALLOWED = {
     "starlette": ("longterm/web/", "longterm/demo/pages.py"),
     "jinja2": ("longterm/web/pages/rendering.py",),
     "markupsafe": ("longterm/web/pages/",),
-    "uvicorn": ("longterm/demo/pages.py",),
+    "uvicorn": ("longterm/demo/pages.py", "longterm/web/serving.py"),
     "django": (),  # is imported by its name
     "argparse": (
         "longterm/_terminal.py",

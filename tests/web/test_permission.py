@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("starlette", reason="NOT TESTED: the extra `web` is missing")
+pytest.importorskip("jinja2", reason="NOT TESTED: the extra `web` is missing")
 pytest.importorskip("httpx", reason="NOT TESTED: httpx is missing")
 pytest.importorskip("pydantic", reason="NOT TESTED: pydantic is missing")
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 pytest.importorskip("starlette", reason="NOT TESTED: the extra `web` is missing")
+pytest.importorskip("jinja2", reason="NOT TESTED: the extra `web` is missing")
 pytest.importorskip("httpx", reason="NOT TESTED: httpx is missing")
 pytest.importorskip("pydantic", reason="NOT TESTED: pydantic is missing")
 
