@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from longterm._flows.flow import StepFlow, known_flows
 from longterm.cli.arguments import WrongUsage, count
@@ -72,5 +72,5 @@ def _function(name: str) -> Authorize:
     except (ImportError, AttributeError, ValueError) as error:
         raise WrongUsage(f"cannot find --authorize {name}: {error} (write shop:may)") from error
     if callable(found):
-        return found
+        return cast("Authorize", found)
     raise WrongUsage(f"--authorize {name} is no function (write shop:may)")

@@ -15,7 +15,6 @@ from longterm._turns.threads import in_thread
 from longterm.errors import LongtermError, NoSource
 from longterm.pictures import Picture, counts_of, picture_of, to_svg
 from longterm.store.positions import PositionCount
-from longterm.web.actors import acting_for
 from longterm.web.arguments import Offered
 from longterm.web.pages.answer import BadForm, read
 from longterm.web.pages.drawing import draw
@@ -115,8 +114,7 @@ async def start_run(request: Request) -> Response:
         blame(form, error.errors)
         return _flow_page(request, flow, form, run_id, 422)
     try:
-        with acting_for(request):
-            run = await site.engine.astart(flow.function, args, kwargs, id=run_id)
+        run = await site.engine.astart(flow.function, args, kwargs, id=run_id)
     except LongtermError:
         raise
     except Exception:  # of the flow's own: the run has failed, and its page says how

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from longterm._turns.threads import in_thread
 from longterm.run import ENDED, Run, RunState
-from longterm.web.actors import acting_for
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.look import (
     PAGE,
@@ -127,8 +126,7 @@ async def cancel_run(request: Request) -> Response:
     """Cancel a run."""
     site = site_of(request)
     run = await site.run_for(request, Action.CANCEL, request.path_params["run"])
-    with acting_for(request):
-        await turn_of(site, run, site.engine.acancel(run.id))
+    await turn_of(site, run, site.engine.acancel(run.id))
     return _back_to(request, run, "cancelled")
 
 
@@ -137,8 +135,7 @@ async def retry_run(request: Request) -> Response:
     """Give a failed run another try."""
     site = site_of(request)
     run = await site.run_for(request, Action.RETRY, request.path_params["run"])
-    with acting_for(request):
-        await turn_of(site, run, site.engine.aretry(run.id))
+    await turn_of(site, run, site.engine.aretry(run.id))
     return _back_to(request, run, "retried")
 
 
@@ -151,8 +148,7 @@ async def fork_run(request: Request) -> Response:
     at = (await submitted(request)).get("at", "")
     if at and not (at.isascii() and at.isdecimal() and len(at) < 10):
         raise BadRequest(f"at={at[:100]!r} is no revision (open the run again)")
-    with acting_for(request):
-        fork = await site.engine.afork(run.id, at=int(at) if at else None)
+    fork = await site.engine.afork(run.id, at=int(at) if at else None)
     return _back_to(request, fork, "forked")
 
 

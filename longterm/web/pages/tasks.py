@@ -24,7 +24,6 @@ from longterm.errors import (
     WrongEvent,
 )
 from longterm.run import Run, RunState
-from longterm.web.actors import acting_for
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.answer import BadForm, read
 from longterm.web.pages.drawing import ANYTHING, draw
@@ -179,8 +178,7 @@ async def answer_task(request: Request) -> Response:
         return await _task_page(site, request, run, questions)
     (form,) = (each.form for each in questions if each.name == event)
     try:
-        with acting_for(request):
-            after = await deliver(site, run, event, read(form), revision)
+        after = await deliver(site, run, event, read(form), revision)
     except BadForm:
         return await _task_page(site, request, run, questions, 422, event)
     except InvalidValue as error:
