@@ -267,6 +267,7 @@ class DueTurn:
             self.claim.observed.error = error
         try:
             if self.claim.run is None:  # it was saved as failed, or could not be saved
+                self.claim.close(error)
                 self._tell(error)
             elif is_interruption:
                 self.claim.close(error)

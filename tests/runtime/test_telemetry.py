@@ -51,6 +51,7 @@ from longterm.worker import Worker
 SECRET = "what a user has said"
 AT_ONCE: dict[str, Any] = {"max_attempts": 3, "backoff": lambda attempt: timedelta(0)}
 attempts = 0
+end_of_others: Callable[[], object]
 
 
 class Recorded:
@@ -199,6 +200,17 @@ def interrupted():
 def is_interrupted():
     suspend("go")
     interrupted()
+
+
+@step
+def lets_others_end_the_run():
+    end_of_others()
+
+
+@deflow
+def is_ended_by_others():
+    suspend("go")
+    lets_others_end_the_run()
 
 
 def test_each_turn_is_a_trace_of_its_own_and_linked_to_the_one_before(recorded: Recorded) -> None:
@@ -560,3 +572,17 @@ def test_a_worker_observes_async_flows(recorded: Recorded) -> None:
     assert links(second, "before") == [own_id(first)]
     assert [parent_id(each) for each in recorded.spans("step")] == [own_id(second)] * 2
     assert engine.get_run(run.id).result == (2, own_id(recorded.spans("step")[-1]))
+
+
+def test_a_turn_whose_claim_is_lost_in_its_middle_is_undone(recorded: Recorded) -> None:
+    global end_of_others
+    engine = recorded.engine
+    run = engine.start_flow(is_ended_by_others)
+    end_of_others = lambda: engine.cancel(run.id, force=True)  # noqa: E731
+    engine.send(run.id, "go")
+    Worker(engine).run_once()
+
+    turn = recorded.spans("turn")[-1]
+    assert (turn.attributes or {})["longterm.turn"] == 2
+    assert (turn.attributes or {})["longterm.outcome"] == "undone"
+    assert (turn.attributes or {})["error.type"] == "longterm.errors.ClaimLost"
