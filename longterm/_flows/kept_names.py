@@ -47,11 +47,20 @@ def kept_names() -> Iterator[_Kept]:
 
 def _in_namespace(namespace: Any, around: str, known: _OfClasses) -> Iterator[_Kept]:
     """Yield the flows of a module, or of a class whose own name is `around`."""
+    yield from _flows_in(namespace)
+    yield from _inside_classes(namespace, around, known)
+
+
+def _flows_in(namespace: Any) -> Iterator[_Kept]:
     for name, value in namespace.copy().items():
         function = _as_flow(value)
         if function is not None:
             yield name, function
-        elif is_a(value, type) and (not around or qualname_of(value) == f"{around}.{name}"):
+
+
+def _inside_classes(namespace: Any, around: str, known: _OfClasses) -> Iterator[_Kept]:
+    for name, value in namespace.copy().items():
+        if is_a(value, type) and (not around or qualname_of(value) == f"{around}.{name}"):
             for base in reversed(mro_of(value)):
                 for path, inside in _in_class(base, known):
                     yield f"{name}.{path}", inside
@@ -61,9 +70,11 @@ def _in_class(cls: type, known: _OfClasses) -> list[_Kept]:
     """Return the flows in the body of a class, which is gone over once: many modules hold it."""
     found = known.get(id(cls))
     if found is None:
-        # There at once: a class can hold one that is made from itself, such as `Node.Leaf(Node)`.
-        found = known[id(cls)] = []
-        found += _in_namespace(namespace_of(cls), qualname_of(cls), known)
+        # Its own flows are there at once, since a class can hold one that is made from itself and
+        # so has them too, such as `Node.Leaf(Node)`. What is inside that one is not: it would be
+        # without end.
+        found = known[id(cls)] = list(_flows_in(namespace_of(cls)))
+        found += list(_inside_classes(namespace_of(cls), qualname_of(cls), known))
     return found
 
 
