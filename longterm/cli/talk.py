@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from longterm.cli.arguments import WrongUsage
+from longterm.cli.arguments import WrongUsage, count
 from longterm.demo.conversation import DEFAULT_STORE, converse
 from longterm.engine import Engine
 
@@ -25,7 +25,9 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="an approval in a browser instead, served on this machine",
     )
-    demo.add_argument("--port", metavar="N", type=int, default=8321, help="with --web; 0: any")
+    demo.add_argument(
+        "--port", metavar="N", type=count, default=8321, help="with --web; 8321 by default"
+    )
     demo.set_defaults(command=talk, makes_store=True, own_store=DEFAULT_STORE)
 
 
@@ -42,11 +44,11 @@ def talk(engine: Engine, options: argparse.Namespace) -> int:
 
 def _serve(engine: Engine, port: int) -> int:
     try:
-        from longterm.demo.pages import serve
+        from longterm.demo.pages import serve_pages
     except ImportError as error:
         raise WrongUsage(
             f"--web needs {error.name}, which is not installed "
             "(pip install 'longterm[web,pydantic]')"
         ) from None
-    serve(engine, port)
+    serve_pages(engine, port)
     return 0

@@ -38,5 +38,13 @@ def serve(
     else:
         served = build(engine, flows, authorize, (), max_body_bytes)
     print(f"longterm is at {url}", flush=True)
-    # No log of requests: the first one has the token in its path.
-    uvicorn.run(served, host=host, port=port, access_log=False, log_level="warning")
+    # No log of requests: the first one has the token in its path. Pages that are open follow their
+    # runs by streams, which would hold up the end.
+    uvicorn.run(
+        served,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+    )

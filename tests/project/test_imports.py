@@ -29,10 +29,10 @@ ALLOWED = {
     ),
     "opentelemetry": ("longterm/telemetry/",),
     "sqlalchemy": ("longterm/database/_sqlalchemy.py",),
-    "starlette": ("longterm/web/", "longterm/demo/pages.py"),
+    "starlette": ("longterm/web/",),
     "jinja2": ("longterm/web/pages/rendering.py",),
     "markupsafe": ("longterm/web/pages/",),
-    "uvicorn": ("longterm/demo/pages.py", "longterm/web/serving.py"),
+    "uvicorn": ("longterm/web/serving.py",),
     "django": (),  # is imported by its name
     "argparse": (
         "longterm/_terminal.py",

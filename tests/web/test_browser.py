@@ -58,7 +58,7 @@ def site(engine):
 @pytest.fixture(scope="module")
 def chromium():
     with sync_playwright() as playwright:
-        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-dev-shm-usage"]}
         browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
