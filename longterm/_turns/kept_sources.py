@@ -132,7 +132,9 @@ def decoded(name: str, kept: bytes) -> Source:
         known = {field.name: said[field.name] for field in fields(Source) if field.name in said}
         unpacking = zlib.decompressobj()
         text = unpacking.decompress(known["text"], 4 * _LARGEST).decode("utf-8", "surrogatepass")
-        source = Source(**{**known, "text": text, "lines": dict(known["lines"])})
+        verdicts = tuple(known.get("verdicts", ()))
+        lines = dict(known["lines"])
+        source = Source(**{**known, "text": text, "lines": lines, "verdicts": verdicts})
         if source.name != name or not unpacking.eof:
             raise ValueError("it is of another version, or too long")
     except (KeyError, TypeError, ValueError, zlib.error) as error:

@@ -12,7 +12,7 @@ from longterm import Engine, StoreError, checkpoint, deflow, set_keys, set_paylo
 from longterm._abi.verdict import Verdict
 from longterm._engine.parts import versions_wanted
 from longterm._flows.flow import flow_of
-from longterm._flows.sources import compiled, version_name
+from longterm._flows.sources import compiled, source_of, version_name
 from longterm._turns.kept_sources import find_source
 from longterm.errors import CompileError, CorruptData
 from longterm.store.memory import MemoryStore
@@ -199,6 +199,7 @@ def test_what_is_kept_can_be_compiled_again():
     engine.start_flow(outer, ["why"])
     engine.start_flow(Shop().sell)
 
+    assert kept(engine.store, outer) == source_of(flow_of(outer))
     for name in engine.store.find_versions(""):
         flow, _, version = name.rpartition("@")
         again = compiled(find_source(engine.store, flow, version))
