@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeVar
 
-from longterm._flows.flow import Flow, StepFlow, flow_named, flow_of
+from longterm._flows.flow import Flow, StepFlow, flow_named, flow_of, known_flows
 from longterm._flows.frame_edit import FrameEdit, edited
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.under_way import NotMatched, matched
-from longterm.errors import FlowChanged, InvalidUpgrade, UpgradeFailed
+from longterm.errors import FlowChanged, InvalidUpgrade, UnknownFlow, UpgradeFailed
 from longterm.frame import Frame
 
 F = TypeVar("F", bound=Callable[[FrameEdit], object])
@@ -140,19 +142,25 @@ def _accepted(frame: Frame, flow: Flow, said: Upgrade) -> Frame:
     raise FlowChanged(frame.flow, frame.version, flow.version, reason)
 
 
-def unused_upgrades(
-    flows: list[Flow], versions: set[tuple[str, str]]
-) -> Iterator[tuple[str, Upgrade]]:
-    """Yield what is said of versions in which no run waits, each with the name of its flow.
+def upgrades_judged(versions: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield what is to be said of the upgrades of this process, each in words.
 
     Args:
-        flows: the flows to look at.
-        versions: the names and versions of the flows on the stacks of runs.
+        versions: the flows on the stacks of all runs, by name, with their versions.
     """
-    for flow in flows:
+    present: set[tuple[str, str]] = set()
+    for name, version in versions:
+        with suppress(UnknownFlow):
+            present.add((flow_named(name).name, version))
+    for flow in sorted(known_flows(), key=attrgetter("name")):
+        name = flow.name
         for said in upgrades_of(flow):
-            if not any(name == flow.name and v.startswith(said.since) for name, v in versions):
-                yield flow.name, said
+            found = sorted(v for known, v in present if known == name and v.startswith(said.since))
+            what = f"the upgrade of {name} since {said.since} at {said.place}"
+            if not found:
+                yield f"{what} is needed by no run (delete it)"
+            elif len(found) > 1:
+                yield f"{what} is of several versions: {', '.join(found)} (give more digits)"
 
 
 def _empty(frame: FrameEdit) -> None: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from longterm._flows.closures import FlowCode
 from longterm._flows.flow import Flow, flow_named
 from longterm._flows.same_rest import in_present_code
-from longterm._flows.under_way import NotMatched, matched
+from longterm._flows.under_way import NotMatched, is_variable, matched
 from longterm._flows.upgrades import upgrade_since
 from longterm.errors import FlowChanged, LongtermError, UnknownFlow
 from longterm.frame import Frame
@@ -26,6 +26,10 @@ class Acceptable:
     """Where they would go on."""
     line: int
     """The line of that point."""
+    was: int
+    """The line where they waited in the file as it was."""
+    reads: tuple[str, ...]
+    """The stored variables that are read from there on."""
 
     @property
     def words(self) -> str:
@@ -82,7 +86,9 @@ class _Moves:
             raise changed from None
         if said is None:
             line = flow.fresh.by_number[present.point].line
-            self.acceptable.append(Acceptable(flow.name, frame.version, present.point, line))
+            reads = tuple(filter(is_variable, flow.resume(present.point).slots))
+            where = present.point, line, frame.line, reads
+            self.acceptable.append(Acceptable(flow.name, frame.version, *where))
         else:
             self.said.append(f"{_where(flow, frame, present)}, by the upgrade at {said.place}")
 

@@ -18,6 +18,7 @@ from longterm._engine.parts import HISTORIES, MAX_BYTES, history_wanted, version
 from longterm._escapes import escaped, escaped_lines, quoted
 from longterm._terminal import add_version, run_command
 from longterm.cli import (
+    accept,
     change,
     check,
     history,
@@ -59,7 +60,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             return schema.run_on_database(options)
         if options.positions is not None:
             _import_application(options.app)
-            return check.check_file(options)
+            on_positions: Callable[[argparse.Namespace], int] = options.on_positions
+            return on_positions(options)
         if options.draws:
             _import_application(options.app)
             _import_application(picture.module_of(options))
@@ -178,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     parser.set_defaults(positions=None, draws=False)
-    for module in (look, waiting, change, history, work, serve, check, picture, seal, schema, talk):
+    runs = (look, waiting, change, history, work, serve)
+    for module in (*runs, check, accept, picture, seal, schema, talk):
         module.add_commands(commands)
     return parser

@@ -9,6 +9,7 @@ from typing import Any, Final
 from longterm._codec.outline import Outline
 from longterm._escapes import escaped, escaped_lines
 from longterm._flows.flow import known_names
+from longterm._flows.upgrades import upgrades_judged
 from longterm._flows.verdicts import Verdict
 from longterm._records.left_to_do import left_to_do
 from longterm._records.shapes import Shape, shapes_in, why_unreadable
@@ -42,7 +43,7 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="decode one run of each place, and say what of its values cannot be made here",
     )
-    check.set_defaults(command=check_store)
+    check.set_defaults(command=check_store, on_positions=check_file)
     positions = commands.add_parser(
         "positions", help="write where runs wait, as JSON without any values, for `check`"
     )
@@ -72,19 +73,27 @@ def check_file(options: argparse.Namespace) -> int:
     if options.diff or options.values:
         name, what = ("--diff", "source") if options.diff else ("--values", "runs")
         raise WrongUsage(f"{name} needs the store, which has the {what} (leave out --positions)")
+    return _check(shapes_of_file(options.positions))
+
+
+def shapes_of_file(path: str) -> list[Shape]:
+    """Return what a file of positions says.
+
+    Raises:
+        WrongUsage: it cannot be read, or is none.
+    """
     try:
-        with open(options.positions, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             written = json.load(file)
         if written["format"] != _FORMAT:
             raise ValueError(f"it is of format {written['format']}")
-        shapes = [_read(shape) for shape in written["positions"]]
+        return [_read(shape) for shape in written["positions"]]
     except OSError as error:
-        raise WrongUsage(f"cannot read {options.positions}: {error.strerror}") from error
+        raise WrongUsage(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrongUsage(
-            f"{options.positions} is not what this longterm's `longterm positions` writes: {error}"
+            f"{path} is not what this longterm's `longterm positions` writes: {error}"
         ) from error
-    return _check(shapes)
 
 
 def _check(shapes: list[Shape]) -> int:
@@ -92,18 +101,23 @@ def _check(shapes: list[Shape]) -> int:
         raise WrongUsage("no flows are known here (name their modules by --app)")
     rows = [("runs", "where they wait", "line", "in the code that is here")]
     verdicts: list[Verdict] = []
+    versions: set[tuple[str, str]] = set()
     for shape in shapes:
         verdict = shape.verdict()
+        frames = shape.outline.frames if shape.outline else []
+        versions.update((frame.flow, frame.version) for frame in frames)
         verdicts.append(verdict)
         line = str(shape.outline.frames[-1].line or "-") if shape.outline else "-"
         place = shape.position or f"{shape.flow} ({'?' if shape.outline is None else 'begins'})"
         words = f"{'go on' if verdict.goes_on else 'STAY'}: {verdict.words}"
         rows.append((f"{shape.runs:,}", escaped(place), line, escaped(words)))
-    if not verdicts:
+    if verdicts:
+        for text in table(rows, numbers=1):
+            print(text)
+    else:
         print("no run waits")
-        return 0
-    for text in table(rows, numbers=1):
-        print(text)
+    for words in upgrades_judged(versions):
+        print(escaped(words))
     return 0 if all(verdict.goes_on for verdict in verdicts) else 1
 
 
