@@ -7,6 +7,9 @@ A program runs to each of its waits, and is edited. Then each run goes on in two
 
 Both must do the same: results, errors, responses, effects in their order.
 
+Where the rest is another, but the same is under way, the run goes on as if its author had accepted
+that. It must never read a name that was not stored; and where both can be told, they must agree.
+
     python -m tests.property.deploys --seed night --first 0 --count 5000
 """
 
@@ -28,12 +31,15 @@ from functools import cached_property
 from typing import Any
 from unittest.mock import patch
 
+from longterm._abi import RESERVED_PREFIX
 from longterm._codec import decode_frames
-from longterm._flows import closures, continuation
+from longterm._flows import closures, continuation, upgrades
 from longterm._flows import flow as registry
 from longterm._flows.flow import Flow
 from longterm._flows.same_rest import in_present_code
-from longterm.errors import CompileError, LongtermError
+from longterm._flows.under_way import NotMatched, live_names, matched
+from longterm._flows.upgrades import Upgrade
+from longterm.errors import CompileError, FlowChanged, LongtermError
 from longterm.frame import Frame
 from longterm.run import Run, context_of
 from longterm_compiler import pipeline
@@ -162,7 +168,7 @@ def _check_edit(
             with module as present:
                 whole = _play(new, present)
                 for number in numbers:
-                    is_same = _check_wait(old, number, new, present, pinned)
+                    is_same = _check_wait(old, number, new, present, pinned, counts)
                     is_harmless = _is_harmless(old, whole, number)
                     counts["pairs"] += 1
                     counts["same" if is_same else "other"] += 1
@@ -196,12 +202,18 @@ def _check_wait(
     new: Program,
     module: types.ModuleType,
     pinned: dict[tuple[str, str], Flow],
+    counts: Counter[str],
 ) -> bool:
     """Let a run go on in both ways; return whether longterm takes the rest for the same."""
     waiting = old.waiting[number]
     script = old.program.events[number:]
     with _tables_kept():
-        if not _is_same_rest(waiting.run):
+        is_same_rest = _is_same_rest(waiting.run)
+        if _is_matched(waiting.run):
+            counts["matched, same" if is_same_rest else "matched, other"] += 1
+            if not is_same_rest:
+                _check_accepted(new, module, waiting, script)
+        if not is_same_rest:
             return False
         moved = _go_on(new, module, waiting, script)
     with _tables_kept(), _pinning(pinned, module):
@@ -237,6 +249,54 @@ def _is_same_rest(run: Run) -> bool:
     except LongtermError:
         return False
     return True
+
+
+def _is_matched(run: Run) -> bool:
+    """Tell whether all frames of a run go on if the author accepts that the same is under way.
+
+    Raises:
+        Mismatch: a name that is read was not stored, or what is the same rest, too, is elsewhere.
+    """
+    assert run.stack is not None
+    try:
+        for frame in decode_frames(run.stack, context_of(run, "stack")):
+            _check_matched(frame)
+    except (LongtermError, NotMatched):
+        return False
+    return True
+
+
+def _check_matched(frame: Frame) -> None:
+    flow = registry.flow_named(frame.flow)
+    moved = matched(frame, flow)
+    needed, stored = flow.resume(moved.point).slots, {*moved.slots, *live_names(moved)}
+    if not stored.issuperset(needed):
+        raise Mismatch(f"{moved} is matched without {set(needed) - stored}")
+    try:
+        _, same = in_present_code(frame)
+    except FlowChanged:
+        return
+    held = [name for name in needed if name.startswith(RESERVED_PREFIX)]
+    if (same.version, same.point) == (frame.version, frame.point) or same.point != moved.point:
+        return
+    if any(same.slots.get(name) is not moved.slots.get(name) for name in held):
+        raise Mismatch(f"{frame} has the same rest as {same}, but what is under way as {moved}")
+
+
+def _check_accepted(
+    program: Program, module: types.ModuleType, waiting: _Waiting, script: tuple[Any, ...]
+) -> None:
+    """Let a run go on where the same is under way.
+
+    Raises:
+        Mismatch: it could not begin, or one of the compiler's own names has no value.
+    """
+    accepted = Upgrade(_check_accepted.__code__, "", "here")
+    with patch.object(upgrades, "upgrade_since", lambda flow, version: accepted):
+        outcome = _go_on(program, module, waiting, script)
+    said = f"{outcome.error} {outcome.halted}"
+    if RESERVED_PREFIX in said or "FlowChanged" in said or "CorruptData" in said:
+        raise Mismatch(f"accepted at wait, events {script}: {said}\n--- new\n{program.source}")
 
 
 def _go_on(
@@ -282,7 +342,7 @@ def _pinning(pinned: dict[tuple[str, str], Flow], module: types.ModuleType) -> I
         return code, vars(module)
 
     with (
-        patch.object(continuation, "in_present_code", own_code),
+        patch.object(continuation, "upgraded", own_code),
         patch.object(closures.FlowCode, "find", own_find),
     ):
         yield

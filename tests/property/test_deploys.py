@@ -25,3 +25,4 @@ def test_where_the_rest_is_the_same_a_run_does_what_it_would_have_done() -> None
                 check_deploys(f"suite:{number}", counts)
     assert counts["same"] > _PROGRAMS
     assert counts["other"] > _PROGRAMS
+    assert counts["matched, other"] > _PROGRAMS
