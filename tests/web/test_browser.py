@@ -28,6 +28,9 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER TESTS: chromium is absent")
 
 BUY = f"/flows/{flows.__name__}:buy"
+PATIENCE = 30_000
+"""Milliseconds: a busy machine may take seconds for a page."""
+expect.set_options(timeout=PATIENCE)
 WIDTHS = {"wide": 1100, "phone": 380}
 
 
@@ -71,7 +74,7 @@ def browse(chromium, site):
 
     def browse(**options):
         context = chromium.new_context(base_url=site, timezone_id="Asia/Tokyo", **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
