@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from json import dumps
 
 import httpx
 
@@ -27,8 +28,9 @@ class Client:
         return self.request("GET", path, **options)
 
     def post(self, path, json=..., **options):
-        if json is not ...:
-            options["json"] = json
+        if json is not ...:  # not by httpx, which cannot send half a surrogate pair
+            options["content"] = dumps(json)
+            options["headers"] = {"Content-Type": "application/json", **options.get("headers", {})}
         return self.request("POST", path, **options)
 
     def delete(self, path, **options):
