@@ -105,17 +105,20 @@ class Keeper:
         If it cannot be started, the claims hold for their time all the same, and the next one tries
         again.
         """
-        ended = threading.Event()
+        # No Event: it is set where garbage is collected, be it in a process that was forked while a
+        # thread held what locks an Event inside. A lock of C alone is released at any place.
+        until_end = threading.Lock()
+        until_end.acquire()
         keeper = threading.Thread(
             target=_keep,
-            args=(weakref.ref(self), self._lease.total_seconds() / _RENEWALS, ended),
+            args=(weakref.ref(self), self._lease.total_seconds() / _RENEWALS, until_end),
             name="longterm-leases",
             daemon=True,
         )
         self._thread = keeper
         try:
             keeper.start()
-            weakref.finalize(self, ended.set)
+            weakref.finalize(self, until_end.release)
         except (RuntimeError, MemoryError) as error:  # "can't start new thread"
             self._thread = None
             if not self._has_warned:
@@ -136,8 +139,8 @@ class Keeper:
         return self._thread is thread
 
 
-def _keep(keeper: weakref.ref[Keeper], pause: float, ended: threading.Event) -> None:
-    while not ended.wait(pause):
+def _keep(keeper: weakref.ref[Keeper], pause: float, until_end: threading.Lock) -> None:
+    while not until_end.acquire(timeout=pause):
         alive = keeper()
         if alive is None or not alive.runs_in(threading.current_thread()):
             return
