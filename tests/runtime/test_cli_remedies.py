@@ -17,8 +17,9 @@ import pytest
 import longterm
 from longterm import Engine, RunState
 from longterm.cli import _parser, main
+from longterm.cli.upgrade_lines import with_upgrade
 from longterm.store import open_store
-from tests.advice import ROOT, advice_of, is_told, tried_in
+from tests.advice import ROOT, advice_of, is_told, printed, tried_in
 from tests.sealing import envelope
 
 __all__ = ["envelope"]
@@ -136,11 +137,12 @@ WORKER = [
     ("write 1, or 0.2", "worker --poll 0", ["worker --poll 1", "worker --poll 0.2"]),
     ("write 30, or 0.5; a year at most",
      "worker --lease x", ["worker --lease 30", "worker --lease 0.5"]),
+    ("write 0, or 3", "fork RUN --at now", ["fork RUN --at 0", "rewind RUN --to 3"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("remedy", "refused", "works"), WORKER)
-def test_options_of_the_worker(remedy: str, refused: str, works: list[str], capsys: Any) -> None:
+def test_options_that_are_numbers(remedy: str, refused: str, works: list[str], capsys: Any) -> None:
     with pytest.raises(SystemExit):
         _parser().parse_args(refused.split())
     assert is_told(remedy, capsys.readouterr().err)
@@ -208,15 +210,43 @@ ELSEWHERE = dict.fromkeys(
         "or LONGTERM_APP, separated by commas",
         "outermost call first",
         "send, cancel, retry,\nworker",
-        "type of this wait",
+        "revision * is kept",
     ],
     "no advice",
-)
+) | {
+    "`longterm check` says why": "tests/runtime/test_accept.py",
+    "put the line into its source": "told only of a written module",
+    "pip install 'longterm[web,pydantic]'": "told only where it is not installed",
+    "pip install 'longterm[web]'": "told only where it is not installed",
+    "put opentelemetry-instrument before the command, or set a tracer provider in a module that "
+    "--app names": "told only where no provider is set",
+    **dict.fromkeys(
+        ["give --authorize MODULE:FUNCTION, or leave --host out", "the last is *",
+         "write shop:may"],
+        "tests/web/test_serve.py",
+    ),
+}  # fmt: skip
+
+
+LINES = [
+    ("write `from longterm import upgrade`", "def f(): ...\n", "f",
+     "from longterm import upgrade\ndef f(): ...\n"),
+    ("put the line there", "import longterm\nif True:\n    def f(): ...\n", "f",
+     "import longterm\ndef f(): ...\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("remedy", "refused", "name", "followed"), LINES)
+def test_line_of_an_upgrade(remedy: str, refused: str, name: str, followed: str) -> None:
+    with printed(remedy):
+        with_upgrade(refused, name, "abcdef")
+
+    assert 'upgrade(f, since="abcdef")' in with_upgrade(followed, name, "abcdef")
 
 
 def test_no_remedy_is_forgotten() -> None:
     others = {"--force ends the run without its code"}  # after no colon, and in no parentheses
     of_stores = {"check the URL, or run `longterm migrate` first"}
-    tried = tried_in(__file__) | {remedy for remedy, *_ in [*CASES, *WORKER]}
+    tried = tried_in(__file__) | {remedy for remedy, *_ in [*CASES, *WORKER, *LINES]}
 
     assert (tried | set(ELSEWHERE)) - others - of_stores == advice_of(CLI)

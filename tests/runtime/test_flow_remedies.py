@@ -25,6 +25,7 @@ import pytest
 
 import longterm
 from longterm import Run
+from longterm._flows.upgrades import upgrades_judged
 from longterm_compiler import SourceFile
 from tests.advice import advice_of, is_told, printed, tried_in
 from tests.advice import said_by_python as python
@@ -143,6 +144,7 @@ OUTER = """
 """
 MADE_OF = "put @deflow directly above the def, below all other decorators"
 ELSEWHERE = {
+    "longterm accept": "tests/runtime/test_accept.py",
     "it was kept by another one": "no advice",
     "-B or PYTHONDONTWRITEBYTECODE": "no advice",
     "please report it with *": "of the compiler: no input is known that leads to it",
@@ -718,9 +720,95 @@ def test_python_that_writes_no_byte_code() -> None:
     assert list(Path("cache").rglob("*")) != []
 
 
+BEFORE = """\
+from longterm import deflow, suspend, upgrade
+
+
+@deflow
+def main():
+    return suspend("q") + 1
+"""
+AFTER = """\
+from longterm import deflow, suspend, upgrade
+
+
+@deflow
+def main():
+    extra = 40
+    answer = suspend("q", to="Ada")
+    return answer + extra
+
+
+@upgrade(main, since="{}")
+def _(frame):
+    {}
+"""
+GO_ON = """\
+import longterm, one
+longterm.set_runstore("sqlite:///../runs.db")
+run, = longterm.find_runs()
+print(longterm.process_event(run.id, "q", 1).result)
+"""
+
+
+# The remedy; the body that is refused; the one that follows it; of which form of the module.
+EDITS = [
+    ("say where the run goes on: frame.goto(…)",
+     "frame.slots['extra'] = 41", "frame.slots['extra'] = 41; frame.goto('q')", "plain"),
+    ("give it a value: frame.slots[…] = …",
+     "frame.goto('q')", "frame.goto('q'); frame.slots['extra'] = 41", "plain"),
+    ("give the number of the point", "frame.slots['extra'] = 41; frame.goto('q')",
+     "frame.slots['extra'] = 41; frame.goto(1)", "made"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("remedy", "refused", "followed", "folder"), EDITS)
+def test_body_of_an_upgrade(remedy: str, refused: str, followed: str, folder: str) -> None:
+    Path("plain").mkdir()
+    source = Path("plain/one.py")
+    source.write_text(BEFORE)
+    begin = "import longterm as l, one; l.set_runstore('sqlite:///../runs.db'); "
+    begin += "l.start_flow(one.main); from longterm._flows.flow import flow_named; "
+    version = python("-c", f"{begin}print(flow_named('one:main').version)", cwd="plain").strip()
+
+    def goes_on(body: str) -> str:
+        source.write_text(AFTER.format(version, body))
+        shutil.rmtree("plain/__pycache__", ignore_errors=True)
+        if folder == "made":
+            shutil.rmtree("made", ignore_errors=True)
+            python("-m", "longterm_compiler", "one.py", "--output", "../made", cwd="plain")
+        return python("-c", GO_ON, cwd=folder)
+
+    assert is_told(remedy, goes_on(refused))
+
+    assert goes_on(followed) == "42\n"
+
+
+def test_upgrades_that_are_judged() -> None:
+    def judged(name: str, lines: str, *versions: str) -> str:
+        module = import_text(name, "from longterm import upgrade\n" + BEFORE + lines)
+        found = {(f"{module.__name__}:main", version) for version in versions}
+        return "\n".join(each for each in upgrades_judged(found) if name in each)
+
+    first, second = "abcdef11" * 2, "abcdef22" * 2
+    short, long = 'upgrade(main, since="abcdef")', 'upgrade(main, since="abcdef1")'
+
+    assert is_told("give more digits", judged("judged_short", short, first, second))
+    assert judged("judged_long", long, first, second) == ""
+
+    assert is_told("delete it", judged("judged_for_none", long, second))
+    assert judged("judged_deleted", "", second) == ""
+
+
+def import_text(name: str, text: str) -> ModuleType:
+    Path(f"{name}.py").write_text(text, "utf-8")
+    return import_module(name)
+
+
 def test_no_remedy_is_forgotten() -> None:
     tried = tried_in(__file__) | tried_in(test_former_names.__file__)
     tried |= {remedy for remedy, *_ in [*CASES, *ASKED]}
+    tried |= {remedy for remedy, *_ in EDITS}
 
     named = advice_of(FLOWS, PACKAGE / "_abi")
 

@@ -363,6 +363,7 @@ OF_OTHERS = {"write *=no", "write *=10", "write *=30"}
 """The options of all stores are read elsewhere."""
 NO_ADVICE = {
     *("create run *", "get run *", "open the store for: *", "send an event to run *"),
+    "keep version *",
     *("the message is Postgres's own", "release stale claims", "put off a message"),
     "error IS NULL OR deadline IS NULL",
 }

@@ -393,7 +393,7 @@ OF_RUNS = {
 OF_POSTGRES = {"write *=10", "write *=no"}
 NO_ADVICE = {"'suspended', 'running'", "create run *", "get run *", "release stale claims",
              "send an event to run *", "change a message", "keep version *",
-             "parent, children and wants"}  # fmt: skip
+             "parent, children, wants and traceparent"}  # fmt: skip
 
 
 def test_no_remedy_is_forgotten() -> None:
