@@ -19,7 +19,7 @@ from longterm import Engine, RunState
 from longterm.cli import _parser, main
 from longterm.cli.upgrade_lines import with_upgrade
 from longterm.store import open_store
-from tests.advice import ROOT, advice_of, is_told, printed, tried_in
+from tests.advice import ROOT, advice_of, is_told, printed, said_by_python, tried_in
 from tests.sealing import envelope
 
 __all__ = ["envelope"]
@@ -216,16 +216,52 @@ ELSEWHERE = dict.fromkeys(
 ) | {
     "`longterm check` says why": "tests/runtime/test_accept.py",
     "put the line into its source": "told only of a written module",
-    "pip install 'longterm[web,pydantic]'": "told only where it is not installed",
-    "pip install 'longterm[web]'": "told only where it is not installed",
-    "put opentelemetry-instrument before the command, or set a tracer provider in a module that "
-    "--app names": "told only where no provider is set",
     **dict.fromkeys(
         ["give --authorize MODULE:FUNCTION, or leave --host out", "the last is *",
          "write shop:may"],
         "tests/web/test_serve.py",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", ["web", "web,pydantic"])
+def test_a_python_without_what_serves(extra: str) -> None:
+    for package in ("starlette", "uvicorn", "pydantic"):
+        pytest.importorskip(package)
+    command, module = ("serve", "web.serving") if extra == "web" else ("demo --web", "demo.pages")
+    line = f"--store {URL} {command}".split()
+    without = "import sys; sys.modules['starlette'] = None; from longterm.cli import main; "
+
+    said = said_by_python("-c", f"{without}main({line})")
+    if extra == "web":
+        assert is_told("pip install 'longterm[web]'", said)
+    else:
+        assert is_told("pip install 'longterm[web,pydantic]'", said)
+
+    assert said_by_python("-c", f"import longterm.{module}") == ""  # where it is installed
+
+
+def test_spans_that_nobody_makes() -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    Path("spans.py").write_text(
+        "from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+    )
+
+    def said(*application: str) -> str:
+        line = ["-m", "longterm.cli", "--store", URL, "--telemetry", *application, "runs"]
+        return said_by_python(*line)
+
+    assert is_told(
+        "put opentelemetry-instrument before the command, or set a tracer provider in a module "
+        "that --app names",
+        said(),
+    )
+
+    followed = said("--app", "spans")
+    assert "clinic:ask" in followed
+    assert "OpenTelemetry" not in followed
 
 
 LINES = [
