@@ -33,7 +33,8 @@ from longterm import deflow, set_index, suspend
 @deflow
 def ask():
     set_index(customer=4711)
-    return suspend("q")
+    answer = suspend("q")
+    return answer
 """
 
 # What is told, and by which command; which one works then. RUN stands for the id of a run.
@@ -215,7 +216,6 @@ ELSEWHERE = dict.fromkeys(
     "no advice",
 ) | {
     "`longterm check` says why": "tests/runtime/test_accept.py",
-    "put the line into its source": "told only of a written module",
     **dict.fromkeys(
         ["give --authorize MODULE:FUNCTION, or leave --host out", "the last is *",
          "write shop:may"],
@@ -262,6 +262,23 @@ def test_spans_that_nobody_makes() -> None:
     followed = said("--app", "spans")
     assert "clinic:ask" in followed
     assert "OpenTelemetry" not in followed
+
+
+def test_upgrade_of_a_module_that_longterm_compile_wrote(run_id: str) -> None:
+    source = Path("clinic.py")
+    source.write_text(FLOWS.replace("return answer", "return answer, 1"))
+    written = ["-m", "longterm_compiler", "clinic.py", "--output", "made"]
+    line = ["-m", "longterm.cli", "--store", f"sqlite:///../{URL[10:]}", "--app", "clinic"]
+
+    said_by_python(*written)
+    said = said_by_python(*line, "accept", "--write", cwd="made")
+    assert is_told("put the line into its source", said)
+    upgrade = re.search(r"upgrade\(.*\)", said)
+    assert upgrade is not None
+    source.write_text(f"from longterm import upgrade\n{source.read_text()}\n{upgrade[0]}\n")
+    said_by_python(*written)
+
+    assert "complete" in said_by_python(*line, "send", run_id, "q", "1", cwd="made")
 
 
 LINES = [
