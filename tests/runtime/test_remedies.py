@@ -664,18 +664,25 @@ def test_a_flow_inside_another_that_is_gone(run_python: Any, tmp_path: Path) -> 
 
 
 def test_a_flow_that_has_changed(run_python: Any, tmp_path: Path) -> None:
-    run = run_python(START.format("order")).strip()
+    run, other = (run_python(START.format("order")).strip() for _ in "ab")
     (tmp_path / "shop.py").write_text(SHOP.replace("+ 1", "+ 2"))
 
+    said = run_python(f"import shop; {GO_ON.format(run)}")
     assert is_told(
         "process the event with the code it was saved from, or undo what was changed of what comes "
-        "after the wait and of the loops and blocks around it",
-        run_python(f"import shop; {GO_ON.format(run)}"),
+        "after the wait and of the loops and blocks around it, or say beside the flow how such "
+        'runs go on: @upgrade(*, since="*")',
+        said,
     )
     undone = SHOP.replace("def order():", 'def order():\n    print("before the wait")\n')
     (tmp_path / "shop.py").write_text(undone)
-
     assert run_python(f"import shop; {GO_ON.format(run)}") == "complete\n"
+
+    # The line is told as it is to be written; its body says where the run goes on.
+    (line,) = re.findall(r"@(upgrade\(order, since=\"[0-9a-f]+\"\))", said)
+    kept = f"import longterm\n@longterm.{line}\ndef go_on(frame):\n    frame.goto(1)\n"
+    (tmp_path / "shop.py").write_text(SHOP.replace("+ 1", "+ 2") + kept)
+    assert run_python(f"import shop; {GO_ON.format(other)}") == "complete\n"
 
 
 def test_a_flow_of_a_program_that_cannot_be_imported(run_python: Any, tmp_path: Path) -> None:
@@ -697,6 +704,78 @@ def test_a_flow_of_a_program_that_cannot_be_imported(run_python: Any, tmp_path: 
     assert run_program() == "q\n"
 
 
+def test_histories_of_no_such_kind() -> None:
+    with printed("choose 'off', 'events' or 'frames'"):
+        Engine("memory://", history="all")
+    assert Engine("memory://", history="events")
+
+    for wanted in ("all", "frames"):
+        env = {"LONGTERM_HISTORY": wanted, "LONGTERM_URL": "memory://"}
+        said = said_by_python("-c", "import longterm; print(longterm.find_runs())", **env)
+        assert is_told("set off, events or frames", said) is (wanted == "all")
+    assert said == "[]\n"
+
+
+def test_a_revision_that_is_not_kept() -> None:
+    store = MemoryStore()
+    run = Engine(store).start_flow(waits_for, "q", "r")
+    Engine(store).process_event(run.id, "q")
+    with printed(
+        'Engine(store, history="frames") keeps that from then on; '
+        "`longterm history *` lists the revisions that are kept"
+    ):
+        Engine(store).fork(run.id, at=7)
+
+    keeping = Engine(MemoryStore(), history="frames")
+    run = keeping.start_flow(asks)
+    keeping.process_event(run.id, "q")
+    with printed("give an earlier revision: `longterm history *` lists them"):
+        keeping.fork(run.id)
+    kept = [entry.revision for entry in keeping.history(run.id) if entry.has_frames]
+    assert keeping.fork(run.id, at=kept[-1]).waiting_for == "q"
+
+
+def test_a_call_that_could_not_be_stored_is_started_anew() -> None:
+    @deflow
+    def fails(value: object) -> None:
+        raise ValueError(value)
+
+    engine = Engine("memory://")
+    with contextlib.suppress(ValueError):
+        engine.start_flow(fails, (number for number in [1]))
+    (run,) = engine.find_runs()
+    with printed("start it anew"):
+        engine.fork(run.id)
+
+    with pytest.raises(ValueError, match="1"):
+        engine.start_flow(fails, 1)
+
+
+def test_what_a_history_cannot_hold() -> None:
+    unstorable = (number for number in [1])
+    keeping = Engine("memory://", history="events")
+    run = keeping.start_flow(asks)
+    with printed('send plain data, or use Engine(store, history="off")'):
+        keeping.process_event(run.id, "q", unstorable)
+    assert keeping.process_event(run.id, "q", [1]).result == [1]
+
+    plain = Engine("memory://", history="off")
+    run = plain.start_flow(takes_the_next)
+    assert plain.process_event(run.id, "q", unstorable).result == 1
+
+
+@deflow
+def takes_the_next() -> Any:
+    return next(suspend("q"))
+
+
+def test_an_actor_without_a_name() -> None:
+    with printed("give the user's name or id, as text"), longterm.acting_as(4711):  # type: ignore[arg-type]
+        pass
+    with longterm.acting_as("4711"):
+        assert Engine("memory://", history="events").start_flow(asks).waiting_for == "q"
+
+
 TESTS = Path(__file__).parents[1]
 OTHERS = [
     *(TESTS / "runtime" / f"test_{of}_remedies.py" for of in ("child", "queue")),
@@ -713,6 +792,7 @@ ELSEWHERE = {
     "to delete one that is replaced": "no advice",
     "deadlines and an outbox": "no advice",
     "most recent call last": "no advice",
+    "pip install 'longterm[telemetry]'": "the extra is installed where its tests run",
     "the error cannot be read: *": "no advice",
     r"?P<name>(captured )?[^\s=]+|\([a-z ]+\)": "a pattern",
     **dict.fromkeys(
@@ -728,7 +808,8 @@ ELSEWHERE = {
 def test_no_remedy_is_forgotten() -> None:
     tried = {remedy for remedy, *_ in CASES}.union(*map(tried_in, [__file__, *OTHERS]))
     others = [PACKAGE / each for each in ("_codec", "_flows", "_abi", "store", "cli", "testing",
-                                          "demo", "pictures")]  # fmt: skip
+                                          "demo", "pictures", "web", "links.py",
+                                          "_engine/linking.py")]  # fmt: skip
 
     named = advice_of(PACKAGE, but=others) | advice_of(PACKAGE / "testing" / "__init__.py")
 
