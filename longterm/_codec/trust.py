@@ -50,12 +50,13 @@ def allow(*prefixes: str) -> None:
         _prefixes.add(prefix)
 
 
-def own(package: str) -> None:
-    """Take the modules of a top-level package for the application's, wherever it is installed.
+def own(module_name: str) -> None:
+    """Take a module, and all of its top-level package, for the application's, wherever it is.
 
-    Nothing of it is imported on demand.
+    Of longterm itself, which has a demo, the module alone. Nothing is imported on demand.
     """
-    _owned.add(package.partition(".")[0])
+    top = module_name.partition(".")[0]
+    _owned.add(module_name if top in _OURS else top)
 
 
 def is_allowed_by_name(module_name: str) -> bool:
@@ -131,7 +132,7 @@ def may_have_instances(cls: type, name: str) -> bool:
 def origin(module_name: str) -> str:
     """Return whose a module is: "standard", "library" or "application"."""
     top = module_name.partition(".")[0]
-    if top in _owned:
+    if top in _owned or module_name in _owned:
         return "application"
     if top in sys.stdlib_module_names and top != "__main__":
         return "standard"

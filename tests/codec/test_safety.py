@@ -149,6 +149,15 @@ def test_a_package_that_flows_are_in_is_the_applications_wherever_it_is_installe
         allowed._owned.discard("pydantic")
 
 
+def test_the_flows_of_the_demo_make_nothing_else_of_longterm_the_applications() -> None:
+    import longterm.demo.flows
+
+    assert allowed.origin(longterm.demo.flows.__name__) == "application"
+    assert allowed.origin("longterm._codec.trust") == "library"
+    with pytest.raises(NotAllowed):
+        decode(items(name("longterm.cli:main")))
+
+
 def test_making_an_instance_calls_nothing_of_its_class(calls: list[str]) -> None:
     recorder = type_of(f"{HERE}:Recorder")
     made = decode(items(tagged("object", recorder, {"x": 1, "attribute": 2})))
