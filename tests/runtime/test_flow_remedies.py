@@ -25,7 +25,7 @@ import pytest
 
 import longterm
 from longterm import Run
-from longterm._flows.upgrades import upgrades_judged
+from longterm._flows import upgrades
 from longterm_compiler import SourceFile
 from tests.advice import advice_of, is_told, printed, tried_in
 from tests.advice import said_by_python as python
@@ -784,11 +784,13 @@ def test_body_of_an_upgrade(remedy: str, refused: str, followed: str, folder: st
     assert goes_on(followed) == "42\n"
 
 
-def test_upgrades_that_are_judged() -> None:
+def test_upgrades_that_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrades, "_upgrades", {})  # other tests are told of them otherwise
+
     def judged(name: str, lines: str, *versions: str) -> str:
         module = import_text(name, "from longterm import upgrade\n" + BEFORE + lines)
         found = {(f"{module.__name__}:main", version) for version in versions}
-        return "\n".join(each for each in upgrades_judged(found) if name in each)
+        return "\n".join(each for each in upgrades.upgrades_judged(found) if name in each)
 
     first, second = "abcdef11" * 2, "abcdef22" * 2
     short, long = 'upgrade(main, since="abcdef")', 'upgrade(main, since="abcdef1")'
