@@ -47,10 +47,12 @@ def test_each_stuck_run_is_told_with_the_reason(engine, deploy, capsys):
 
     found = engine.stuck_runs()
 
-    assert [why for _, why in found] == [SOLD, SOLD, SOLD, PAYS, HELD]
+    # Runs that began in one millisecond may be in any order.
+    assert sorted(why for _, why in found) == sorted([SOLD, SOLD, SOLD, PAYS, HELD])
     assert [run.id for run, _ in found] == sorted(run.id for run, _ in found)
     assert found == asyncio.run(engine.astuck_runs())
-    assert engine.stuck_runs(flow="checked:hold") == found[4:]
+    of_hold = [pair for pair in found if pair[1] == HELD]
+    assert engine.stuck_runs(flow="checked:hold") == of_hold
 
     assert main(["runs", "--stuck"]) == 0
     lines = capsys.readouterr().out.splitlines()[1:]
