@@ -96,7 +96,8 @@ def test_runs_of_before_positions_are_judged_one_by_one(engine, deploy):
 
     assert engine.stuck_runs() == []
     deploy(CHANGED)
-    assert [why for _, why in engine.stuck_runs()] == [SOLD, SOLD, SOLD, PAYS, HELD]
+    found = [why for _, why in engine.stuck_runs()]
+    assert sorted(found) == sorted([SOLD, SOLD, SOLD, PAYS, HELD])  # some began in one millisecond
     deploy(SHOP.replace("def hold", "def keep"))
     assert [why for _, why in engine.stuck_runs(limit=1)] == [GONE]
 
