@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import linecache
 import re
-import sys
 from datetime import timedelta
 
 import pytest
 
 from longterm import Engine
-from longterm._flows import flow as registry
 from longterm.cli import main
 from longterm.store import open_store
+from tests.runtime.deploying import deploying
 
 SHOP = """\
 from longterm import deflow, suspend
@@ -45,19 +43,8 @@ def deploy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LONGTERM_APP", "checked")
     monkeypatch.setenv("LONGTERM_URL", "sqlite:///runs.db")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(registry, "_flows", {})
-
-    def write(text):
-        sys.modules.pop("checked", None)
-        registry._flows.clear()
-        (tmp_path / "checked.py").write_text(text)
-        importlib.invalidate_caches()
-        return importlib.import_module("checked")
-
-    yield write
-    sys.modules.pop("checked", None)
+    with deploying("checked", tmp_path, monkeypatch) as write:
+        yield write
 
 
 @pytest.fixture

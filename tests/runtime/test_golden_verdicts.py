@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from longterm import Engine
-from longterm._flows import flow as registry
 from longterm.cli.check import check_store
 from longterm.errors import LongtermError
 from longterm.run import RunState
+from tests.runtime.deploying import deploying
 
 EDITS = Path(__file__).resolve().parents[2] / "fixtures" / "edits"
 CASES = sorted(EDITS.rglob("*.txt"))
@@ -45,19 +43,8 @@ class Edit:
 @pytest.fixture
 def deploy(tmp_path, monkeypatch):
     """Write the module, and import it as a process would that knows nothing of the one before."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(registry, "_flows", {})
-
-    def write(text):
-        sys.modules.pop("shop", None)
-        registry._flows.clear()
-        (tmp_path / "shop.py").write_text(text)
-        importlib.invalidate_caches()
-        return importlib.import_module("shop")
-
-    yield write
-    sys.modules.pop("shop", None)
+    with deploying("shop", tmp_path, monkeypatch) as write:
+        yield write
 
 
 async def waiting_runs(engine, flow, events):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 from datetime import timedelta
@@ -15,6 +14,7 @@ from longterm._flows import flow as registry
 from longterm.run import RunState, context_of
 from longterm.testing import FakeClock
 from longterm.worker import Worker
+from tests.runtime.deploying import deploying
 
 IMPORTS = "from datetime import timedelta\nfrom longterm import deflow, respond, suspend\n"
 
@@ -32,19 +32,8 @@ def engine(clock):
 @pytest.fixture
 def deploy(tmp_path, monkeypatch):
     """Write the module, and import it as a process would that knows nothing of the one before."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(registry, "_flows", {})
-
-    def write(text):
-        sys.modules.pop("rested", None)
-        registry._flows.clear()
-        (tmp_path / "rested.py").write_text(IMPORTS + text)
-        importlib.invalidate_caches()
-        return importlib.import_module("rested")
-
-    yield write
-    sys.modules.pop("rested", None)
+    with deploying("rested", tmp_path, monkeypatch, IMPORTS) as write:
+        yield write
 
 
 SELL = """

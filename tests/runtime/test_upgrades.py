@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 
 import pytest
 
@@ -15,6 +13,7 @@ from longterm._records.shapes import shapes_in
 from longterm.run import RunState, context_of
 from longterm.testing import FakeClock
 from longterm.worker import Worker
+from tests.runtime.deploying import deploying
 
 IMPORTS = "from longterm import FrameEdit, deflow, respond, step, suspend, upgrade\n"
 
@@ -32,19 +31,8 @@ def engine(clock):
 @pytest.fixture
 def deploy(tmp_path, monkeypatch):
     """Write the module, and import it as a process would that knows nothing of the one before."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(registry, "_flows", {})
-
-    def write(text):
-        sys.modules.pop("upgraded", None)
-        registry._flows.clear()
-        (tmp_path / "upgraded.py").write_text(IMPORTS + text)
-        importlib.invalidate_caches()
-        return importlib.import_module("upgraded")
-
-    yield write
-    sys.modules.pop("upgraded", None)
+    with deploying("upgraded", tmp_path, monkeypatch, IMPORTS) as write:
+        yield write
 
 
 SELL = """
