@@ -213,7 +213,7 @@ def _compiling(path: str) -> Iterator[None]:
 def _source_resolver() -> SourceResolver:
     from longterm_compiler.analysis.resolve import SourceResolver
 
-    return SourceResolver(sys.path)
+    return SourceResolver(sys.path, resolve)
 
 
 Compiled: TypeAlias = "CompiledFlow"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longterm_compiler import ModuleNames, SourceFile, compile_flow
+from longterm_compiler import ModuleNames, SourceFile, Verdict, compile_flow
 from longterm_compiler.analysis.resolve import SourceResolver
 
 TEXT = '''\
@@ -50,7 +50,7 @@ LAST = TEXT.split("\n").index("    grown = [lambda m: m + 1, {") + 1
 @pytest.fixture(scope="module")
 def flows():
     source = SourceFile.parse("shop.py", TEXT)
-    names = ModuleNames(source, "shop", "", SourceResolver([]))
+    names = ModuleNames(source, "shop", "", SourceResolver([], lambda *_: Verdict.MAY))
     return [compile_flow(each, names) for each in source.definitions]
 
 

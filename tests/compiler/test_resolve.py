@@ -22,6 +22,9 @@ FILES = {
 from market.flows import approve
 from .flows import Shop as Store, plain
 from . import deep
+import sys
+from market import flows as made
+sys.modules["market.made"] = made
 """,
     "market/flows.py": """
 import functools
@@ -148,6 +151,7 @@ from market.deep import inner
     "market/circle_a.py": "from market.circle_b import around\n",
     "market/circle_b.py": "from market.circle_a import around\n",
     "market/unreadable.py": "def broken(:\n",
+    "market/circle_c.py": "from market.circle_c.made import around\n",
 }
 
 ORDINARY = [
@@ -206,6 +210,18 @@ ORDINARY = [
     ("datetime", ("datetime",)),
     ("json", ("dumps",)),
     ("math", ("sqrt",)),
+    ("os.path", ("join",)),
+    ("os.path", ("nothing",)),
+    ("collections.abc", ("Sequence",)),
+    ("hashlib", ("sha256",)),
+    ("random", ("choice",)),
+    ("sys", ("stdout", "write")),
+    ("xml", ("etree", "ElementTree", "parse")),
+    ("types", ("SimpleNamespace",)),
+    ("winreg", ("OpenKey",)),
+    ("market.made", ("approve",)),
+    ("market.made", ("plain",)),
+    ("market.deep.made", ("approve",)),
     ("not_installed_anywhere", ("x",)),
 ]
 
@@ -230,13 +246,13 @@ def ordinary(case: tuple[str, tuple[str, ...]]) -> str:
 @pytest.mark.usefixtures("market")
 @pytest.mark.parametrize(("module", "path"), ORDINARY, ids=[ordinary(each) for each in ORDINARY])
 def test_source_is_judged_as_the_live_module_is(module: str, path: tuple[str, ...]) -> None:
-    resolve = SourceResolver(sys.path)
+    resolve = SourceResolver(sys.path, live)
     shown = resolve(module, path)
     for name in ("market.deep.again", module):
         try:
             importlib.import_module(name)
         except ImportError:
-            assert module == "not_installed_anywhere"
+            assert module in ("not_installed_anywhere", "winreg", "market.deep.made")
 
     assert shown is live(module, path)
 
@@ -250,7 +266,7 @@ def live(module: str, path: tuple[str, ...]) -> Verdict:
 
 @pytest.mark.usefixtures("market")
 def test_nothing_is_imported() -> None:
-    resolve = SourceResolver(sys.path)
+    resolve = SourceResolver(sys.path, live)
 
     verdict = resolve("market.deep.again", ("twice",))
 
@@ -259,9 +275,27 @@ def test_nothing_is_imported() -> None:
 
 
 @pytest.mark.usefixtures("market")
-@pytest.mark.parametrize("module", ["market.circle_a", "market.unreadable", "market.deep.nothing"])
+@pytest.mark.parametrize(
+    "module", ["market.circle_a", "market.circle_c", "market.unreadable", "market.deep.nothing"]
+)
 def test_what_cannot_be_told_may_suspend(module: str) -> None:
-    assert SourceResolver(sys.path)(module, ("around",)) is Verdict.MAY
+    assert SourceResolver(sys.path, live)(module, ("around",)) is Verdict.MAY
+
+
+def test_a_file_in_the_place_of_a_standard_module_counts(tmp_path: Path) -> None:
+    text = "from longterm import deflow, suspend\n@deflow\ndef choice(x):\n    return suspend(x)\n"
+    (tmp_path / "random.py").write_text(text)
+
+    assert SourceResolver([str(tmp_path)], live)("random", ("choice",)) is Verdict.SUSPENDS
+    assert SourceResolver(sys.path, live)("random", ("choice",)) is Verdict.NEVER
+
+
+def test_what_does_something_when_it_is_imported_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert SourceResolver(sys.path, live)("this", ("d",)) is Verdict.MAY
+    assert "this" not in sys.modules
+    assert not capsys.readouterr().out
 
 
 def test_module_in_folders_without_init_files_is_found(tmp_path: Path) -> None:
@@ -408,6 +442,10 @@ def main(x):
     return [ask(x), [reply(y) for y in x], plain(x) + plain(x), b.main(x), b.plain(x)]
 """,
     "aliased/b.py": """
+import hashlib
+import random
+from os.path import join
+
 import aliased.a as a
 from aliased.other import deflow
 from aliased.words import flow, pause
@@ -418,7 +456,9 @@ def plain(x):
 
 @flow
 def main(x):
-    return [a.ask(1) + 1, [a.reply(y) for y in x], a.plain(x), plain(x), sorted([pause(x)])]
+    name = random.choice(x)
+    return [a.ask(1) + 1, [a.reply(y) for y in x], a.plain(x), plain(x), sorted([pause(x)]),
+            join(name, name), hashlib.sha256(x)]
 """,
 }
 ORDERS = [
@@ -518,7 +558,7 @@ def test_the_command_line_shows_the_version_that_a_process_has(aliased: Path) ->
 @pytest.mark.usefixtures("market")
 def test_a_decorator_is_deflow_by_what_it_stands_for(text: str, is_flow: bool) -> None:
     source = SourceFile.parse("orders.py", text)
-    names = ModuleNames(source, "orders", "", SourceResolver(sys.path))
+    names = ModuleNames(source, "orders", "", SourceResolver(sys.path, live))
     function = source.definitions[-1]
 
     assert function.node.name == "f"

@@ -1,7 +1,8 @@
 """Resolve imported names by the source of their modules: the `Resolver` of the command line.
 
 A name is followed through imports and aliases to the `def` or `class` that it stands for, as it is
-when its module is loaded. Nothing is imported or executed. What cannot be told may suspend.
+when its module is loaded. Nothing is imported or executed but modules of the standard library. What
+cannot be told may suspend.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TypeAlias
 from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import Alias, Binding, Def, Import, Path, dotted
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
-from longterm_compiler.analysis.names import ModuleNames, form
+from longterm_compiler.analysis.names import ModuleNames, Resolver, form
 from longterm_compiler.analysis.scope import bound_by, own_nodes, parameter_names
+from longterm_compiler.analysis.standard import import_standard, is_standard
 from longterm_compiler.syntax.source import FunctionNode
 
 _TRANSPARENT = frozenset({"staticmethod", "classmethod"})
@@ -27,10 +29,17 @@ _Seen: TypeAlias = frozenset[tuple[str, Path]]
 class SourceResolver:
     """A `Resolver` that reads source files; it remembers those that it has read."""
 
-    def __init__(self, search_path: Sequence[str]) -> None:
-        """Look for modules in these folders, in order, as `sys.path` would have them."""
+    def __init__(self, search_path: Sequence[str], live: Resolver) -> None:
+        """Read modules, and remember them.
+
+        Args:
+            search_path: the folders in which they are, in order, as `sys.path` would have them.
+            live: resolves what a loaded module holds: one of the standard library.
+        """
         self._search_path = list(search_path)
+        self._live = live
         self._modules: dict[str, _Module | Verdict | None] = {}
+        self._standard: dict[str, bool] = {}
 
     def __call__(self, module: str, path: Path) -> Verdict:
         """Resolve a dotted path in a module."""
@@ -41,9 +50,11 @@ class SourceResolver:
         known = form(module, path)
         if known is not None:
             return known
+        if self._is_standard(module):
+            return self._live(module, path) if import_standard(module, path) else None
         found = self._module(module)
         if not isinstance(found, _Module):
-            return found
+            return found or self._in_parent(module, path, seen)
         if not path:
             return Verdict.NEVER
         bindings = found.names.bound_to(path)
@@ -57,6 +68,23 @@ class SourceResolver:
             return Verdict.MAY  # a cycle of imports
         seen |= {(module, path)}
         return _strongest(self._resolve(star, path, seen) for star in found.names.star_imports)
+
+    def _in_parent(self, module: str, path: Path, seen: _Seen) -> Verdict | None:
+        """Resolve a path in a module without a file: what the one above it holds by its name.
+
+        Running code puts such into `sys.modules`.
+        """
+        parent, _, name = module.rpartition(".")
+        if not parent or (parent, (name, *path)) in seen:
+            return None
+        verdict = self._resolve(parent, (name, *path), seen)
+        return Verdict.MAY if verdict is Verdict.UNKNOWN else verdict
+
+    def _is_standard(self, module: str) -> bool:
+        top = module.partition(".")[0]
+        if top not in self._standard:
+            self._standard[top] = is_standard(top, self._search_path)
+        return self._standard[top]
 
     def _module(self, name: str) -> _Module | Verdict | None:
         """Return a module's text, or what to say of all of it; None if there is no such module."""

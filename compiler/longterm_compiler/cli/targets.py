@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from longterm._abi import WRITTEN
+from longterm._flows.resolve import resolve
 from longterm_compiler.analysis.modules import Located, locate, read_source, root_of
 from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.resolve import SourceResolver
@@ -109,7 +110,7 @@ def names_in(located: Located, path: str | None = None) -> ModuleNames:
         raise BadTarget(
             f"{shown} was written by `longterm-compile --output` (name the file it was made of)"
         )
-    resolver = SourceResolver([str(root_of(located.path)), *sys.path])
+    resolver = SourceResolver([str(root_of(located.path)), *sys.path], resolve)
     return ModuleNames(source, located.module, located.package, resolver)
 
 
