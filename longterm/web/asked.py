@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from longterm.run import Fact
+from longterm.web.json_text import value_in
 from longterm.web.refusals import BadRequest, WrongMediaType
 
 MOST_AT_ONCE: Final = 100
@@ -36,26 +36,10 @@ async def json_body(request: Request, default: Any = None) -> Any:
         raise WrongMediaType(media_type)
     try:
         return value_in(body.decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadRequest(
             f"the body is no JSON: {error} (send a value as RFC 8259 has it)"
         ) from None
-
-
-def value_in(text: str) -> Any:
-    """Return what a JSON text holds.
-
-    Raises:
-        ValueError: it is none (RFC 8259), or too deep.
-    """
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("it is too deep") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -184,7 +184,6 @@ def test_a_first_form_shows_the_defaults_and_what_is_said_of_each_field() -> Non
         (str, "", "This is needed."),
         (int, " ", "This is needed."),
         (bool, "", "This is needed."),
-        (dict, "[" * 100_000, "This is nested too deeply."),
     ],
 )
 def test_what_is_no_value_is_refused_beside_its_field(wanted: Any, text: str, message: str) -> None:
@@ -193,6 +192,8 @@ def test_what_is_no_value_is_refused_beside_its_field(wanted: Any, text: str, me
 
 def test_json_that_is_none_is_refused_with_the_reason() -> None:
     assert "NaN is no number" in refused(dict, value="NaN")["value"][0]
+    assert "it is too deep" in refused(dict, value="[" * 100_000)["value"][0]
+    assert "1e999 is too large a number" in refused(dict, value='{"a": [1e999]}')["value"][0]
     assert "a text stands in quotes" in refused(dict, value="yes")["value"][0]
 
 

@@ -6,12 +6,12 @@ its type, the wait itself checks.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any, Final
 
+from longterm.web.json_text import value_in
 from longterm.web.pages.form import MOST_ROWS, Field
 
 _LEFT_OUT: Final = object()
@@ -165,15 +165,9 @@ def _moment(form: Field) -> str:
 
 def _json(form: Field) -> Any:
     try:
-        return json.loads(form.text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("This is nested too deeply.") from None
+        return value_in(form.text)
     except ValueError as error:
         raise ValueError(f'This is no JSON (a text stands in quotes: "yes"): {error}.') from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 _READERS: Final[dict[str, Callable[[Field], Any]]] = {
