@@ -52,11 +52,14 @@ class LinkExpired(LongtermError):
 
 
 class LinkUsed(LongtermError):
-    """Raised when a link was used before."""
+    """Raised when a link was used before, or what it was to answer is over, or not asked yet."""
 
     def __init__(self) -> None:
         """Say so."""
-        super().__init__("the link was used before, and works once (ask for another)")
+        super().__init__(
+            "the run does not wait for this answer: a link works once, for its own wait "
+            "(ask for another)"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from longterm.engine import Engine
 from longterm.web.answers import Json, problem_answer
 from longterm.web.arguments import offered
 from longterm.web.guards import Acting, BoundedBodies, Failures, SameOrigin, SecureHeaders
-from longterm.web.links import answer_link, show_link
 from longterm.web.openapi import document
 from longterm.web.operations import API, OPERATIONS, Handler
 from longterm.web.pages.routes import add_pages
@@ -56,7 +55,6 @@ def _routes() -> list[Route]:
     """Return a route a path, so that what is refused says which methods there are."""
     handlers: dict[str, dict[str, Handler]] = {
         API + "/openapi.json": {"GET": _document},
-        "/links/{token:segment}": {"GET": show_link, "POST": answer_link},
     }
     for operation in OPERATIONS:
         handlers.setdefault(operation.path, {})[operation.method] = operation.handler

@@ -20,6 +20,7 @@ import uvicorn  # noqa: E402
 from playwright.sync_api import expect, sync_playwright  # noqa: E402
 
 from longterm import Engine, acting_as  # noqa: E402
+from longterm.links import Links  # noqa: E402
 from longterm.store import open_store  # noqa: E402
 from longterm.web import app  # noqa: E402
 from tests.web import page_flows as flows  # noqa: E402
@@ -37,7 +38,8 @@ WIDTHS = {"wide": 1100, "phone": 380}
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('browser')}/runs.db")
-    yield Engine(store, history="frames")
+    links = Links("", "a secret of more than 32 bytes: 0123456789")  # of paths alone
+    yield Engine(store, history="frames", links=links)
     store.close()
 
 
@@ -175,6 +177,23 @@ def test_forms_work_without_scripts(engine, browse):
     assert engine.get_run(run.id).response == ["reject: too dear\nreally"]
 
 
+def test_a_link_asks_in_the_form_of_its_wait_and_is_over_then(engine, browse):
+    run = engine.start_flow(flows.buy, 5)
+    page, link = browse(), engine.link(run, "approve")
+    page.goto(link)
+    page.locator("form").evaluate("form => form.noValidate = true")
+    page.get_by_label("Note").fill("from a mail")
+    page.get_by_role("button", name="Send approve").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.get_by_label("Yes").check()
+    page.get_by_label("low").check()
+    page.get_by_role("button", name="Send approve").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert "note='from a mail'" in engine.get_run(run.id).response[0]
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is over")
+
+
 def test_the_keyboard_leads_through_a_task(engine, browse):
     run = engine.start_flow(flows.buy, 2)
     page = browse()
@@ -214,6 +233,7 @@ def test_pages_fit_into_the_window_light_and_dark(engine, browse):
         "tasks": "/tasks?to=ada",
         "task": f"/tasks/{run.id}",
         "start": BUY,
+        "link": engine.link(run, "approve"),
         "picture": f"{BUY}/picture",
     }
     page = browse()

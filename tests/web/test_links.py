@@ -11,15 +11,17 @@ pytest.importorskip("jinja2", reason="NOT TESTED: the extra `web` is missing")
 pytest.importorskip("httpx", reason="NOT TESTED: httpx is missing")
 pytest.importorskip("pydantic", reason="NOT TESTED: pydantic is missing")
 
-from longterm import Engine, InvalidKey
+from longterm import Engine, InvalidKey, StoreError, UnknownFlow
 from longterm.links import Links
 from longterm.testing import FakeClock
+from longterm.web import app
 
+from . import page_flows
+from .client import Client
 from .shop import client, sell, talk
 
 URL = "http://shop.example"
 SECRET = "a secret of more than 32 bytes: 0123456789"
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def nobody(request, action, about):
@@ -43,7 +45,9 @@ def test_link_answers_once(engine, shop):
     page = shop.get(url)
     assert page.status_code == 200
     assert "sell 7?" in page.text
-    assert "approve: true" in page.text
+    assert "You are about to answer:" in page.text
+    assert "<code>true</code>" in page.text
+    assert "<nav" not in page.text
     assert shop.get(url).status_code == 200  # looking at it changes nothing
     assert engine.get_run(run.id).revision == run.revision
 
@@ -56,18 +60,100 @@ def test_of_two_links_for_one_wait_the_first_answers(engine, shop):
     run = engine.start(sell, (7,))
     ann, bob = (engine.link(run, "approve", value=True) for _ in "ab")
 
-    assert (shop.post(ann).status_code, shop.post(bob).status_code) == (200, 412)
+    assert (shop.post(ann).status_code, shop.post(bob).status_code) == (200, 410)
 
 
-def test_link_without_a_value_asks_for_it(engine, shop):
+def test_link_without_a_value_asks_for_it_in_the_form_of_its_type(engine, shop):
     run = engine.start(sell, (7,))
     url = engine.link(run.id, "approve")
 
-    assert "<textarea" in shop.get(url).text
-    wrong = shop.post(url, content="value=%22perhaps%22", headers=FORM)
-    assert (wrong.status_code, "valid boolean" in wrong.text) == (422, True)
-    assert shop.post(url, content="value=%7B", headers=FORM).status_code == 400
-    assert shop.post(url, content="value=true", headers=FORM).status_code == 200
+    assert shop.get(url).text.count('type="radio"') == 2  # yes and no
+    for wrong in ("perhaps", ""):
+        refused = shop.post(url, data={"value": wrong})
+        assert (refused.status_code, 'aria-invalid="true"' in refused.text) == (422, True)
+    assert engine.get_run(run.id).revision == run.revision
+    assert shop.post(url, data={"value": "true"}).status_code == 200
+    assert engine.get_run(run.id).response == ["sold"]
+
+
+def test_form_of_a_link_keeps_what_was_written_and_says_what_is_wrong(engine):
+    shop = Client(app(engine, [page_flows.buy], authorize=nobody))
+    run = engine.start(page_flows.buy, (7,))
+    url = engine.link(run, "approve")
+    written = {"value/ok": "true", "value/urgency": '"low"', "value/note": "hm"}
+
+    assert shop.get(url).text.count("May order 7 be paid?") == 2  # in its title, too
+    assert "over the limit" not in shop.get(url).text  # a link shows no more than is asked
+    more = shop.post(url, data={**written, "#add": "value/lines"})
+    assert (more.status_code, 'name="value/lines/0/item"' in more.text) == (200, True)
+    rows = {"value/lines#rows": "0", "value/lines/0/item": "tea", "value/lines/0/count": "x"}
+    wrong = shop.post(url, data={**written, **rows})
+    assert (wrong.status_code, "Write a whole number" in wrong.text) == (422, True)
+    assert 'value="hm"' in wrong.text
+    late = shop.post(url, data={**written, "value/pay_on": "0001-02-30"})
+    assert (late.status_code, "Write a day" in late.text) == (422, True)
+    assert engine.get_run(run.id).revision == run.revision
+    assert shop.post(url, data=written).status_code == 200
+    assert engine.get_run(run.id).awaits == ("delivered",)
+
+
+def test_form_of_a_wait_of_any_type_takes_a_text_or_json(engine, shop):
+    run = engine.start(talk)
+    url = engine.link(run.id, "text")
+
+    assert 'name="value/1"' in shop.get(url).text
+    broken = shop.post(url, data={"value#which": "2", "value/2": "{"})
+    assert (broken.status_code, "This is no JSON" in broken.text) == (422, True)
+    assert shop.post(url, data={"value#which": "1", "value/1": "how are"}).status_code == 200
+    assert engine.get_run(run.id).response == ["how", "are"]
+
+
+def test_form_of_a_link_is_for_the_wait_at_which_it_was_opened(engine, shop):
+    run = engine.start(talk)
+    url = engine.link(run.id, "text")  # for the next wait, whichever that is
+    engine.process_event(run.id, "text", "another question")
+
+    written = {"value#which": "1", "value/1": "bye"}
+    late = shop.post(url, data={**written, "#revision": str(run.revision)})
+    assert (late.status_code, "This link is over" in late.text) == (410, True)
+    assert shop.post(url, data={**written, "#revision": "x"}).status_code == 400
+    now = str(engine.get_run(run.id).revision)
+    assert shop.post(url, data={**written, "#revision": now}).status_code == 200
+
+
+def test_answer_waits_for_a_worker_where_the_flow_is_not_known(engine, shop, monkeypatch):
+    async def without_its_code(*sent, **options):
+        raise UnknownFlow("shop:talk")
+
+    run = engine.start(talk)
+    url = engine.link(run, "text", value="hello")
+    monkeypatch.setattr(type(engine), "aprocess_event", without_its_code)
+
+    assert "arrived" in shop.post(url).text
+    assert "An answer was sent already" in shop.get(url).text
+    assert shop.post(url).status_code == 410
+    assert engine.get_run(run.id).unread == ("text",)
+
+
+def test_link_that_cannot_be_answered_is_in_no_log(engine, shop, monkeypatch, caplog):
+    async def out_of_reach(*sent, **options):
+        raise StoreError("no route to the database")
+
+    url = engine.link(engine.start(talk), "text", value="hello")
+    monkeypatch.setattr(type(engine), "aprocess_event", out_of_reach)
+
+    assert shop.post(url).status_code == 503
+    assert "POST /links/… failed" in caplog.text
+    assert url.rpartition("/")[2] not in caplog.text
+
+
+def test_link_is_not_over_while_a_turn_may_lead_to_its_wait(engine, shop):
+    run = engine.start(talk)
+    engine.store.unsuspend(run.id, "text")
+
+    busy = shop.get(engine.link(run.id, "next", value="x"))
+    assert (busy.status_code, "cannot be answered now" in busy.text) == (423, True)
+    assert int(busy.headers["retry-after"]) > 0
 
 
 def test_link_of_an_id_is_used_up_though_the_run_waits_for_the_same_again(engine, shop):
@@ -85,7 +171,7 @@ def test_link_of_a_run_is_for_that_wait_only(engine, shop):
     url = engine.link(run, "text", value="hello")
     engine.process_event(run.id, "text", "somebody else")
 
-    assert (shop.get(url).status_code, shop.post(url).status_code) == (410, 412)
+    assert (shop.get(url).status_code, shop.post(url).status_code) == (410, 410)
 
 
 def test_link_that_has_expired(engine, shop):
@@ -142,7 +228,8 @@ def test_values_on_the_page_are_escaped(engine, shop):
     run = engine.start(talk)
     url = engine.link(run, "text", value="<script>alert(1)</script>")
 
-    assert "<script" not in shop.get(url).text
+    assert "<script>" not in shop.get(url).text
+    assert "&lt;script&gt;alert(1)" in shop.get(url).text
     assert "default-src 'none'" in shop.get(url).headers["content-security-policy"]
 
 

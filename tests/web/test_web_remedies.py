@@ -202,15 +202,20 @@ def test_links_that_are_over_or_altered():
     assert shop.post(engine.link(run.id, "text", value="again")).status_code == 200
 
 
-def test_answer_to_a_link_that_is_no_json():
+def test_form_of_a_link_that_says_no_revision():
     engine = engine_of_links()
     shop = client(engine)
     url = engine.link(engine.start(talk), "text")
+    written = {"value#which": "1", "value/1": "hello"}
 
-    answer = shop.post(url, content="value=perhaps", headers=FORM)
-    assert (answer.status_code, is_told("write a text in quotes", answer.text)) == (400, True)
+    answer = shop.post(url, data={**written, "#revision": "x"})
+    assert (answer.status_code, is_told("open the link again", answer.text)) == (400, True)
 
-    assert shop.post(url, content="value=%22perhaps%22", headers=FORM).status_code == 200
+    assert shop.post(url, data={**written, **hidden_in(shop.get(url))}).status_code == 200
+
+
+def hidden_in(page):
+    return dict(re.findall(r'type="hidden" name="(#\w+)" value="(\w+)"', page.text))
 
 
 def test_links_that_cannot_be_made():
@@ -262,10 +267,7 @@ def test_form_that_is_none_is_taken_when_it_is_sent_again():
     refused = shop.post(path, content=b"\xff=1", headers=FORM)
     assert (refused.status_code, is_told("send it again", refused.text)) == (400, True)
 
-    hidden = dict(
-        re.findall(r'type="hidden" name="(#\w+)" value="(\w+)"', shop.get(f"/tasks/{run.id}").text)
-    )
-    form = {**hidden, "value/ok": "true", "value/urgency": '"low"'}
+    form = {**hidden_in(shop.get(f"/tasks/{run.id}")), "value/ok": "true", "value/urgency": '"low"'}
     assert shop.post(path, data=form).status_code == 303
 
 

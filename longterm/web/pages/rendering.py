@@ -47,6 +47,9 @@ _MOST_FIELDS: Final = 5_000
 _FRAME: Final = re.compile(r"(?:^|>)([^@]*)@[^:>]*:(\d+)(?=>|\+|$)")
 """A frame in a position. The name of a flow can hold a `>`, as in `shop:make.<locals>.sell`."""
 
+_OF_A_LINK: Final = re.compile("(/links/)[^/]+")
+"""What in a path lets whoever reads a log answer a wait."""
+
 
 def _printed(value: object) -> object:
     """Write out what would steer the reader's eye, in all that a template prints."""
@@ -116,13 +119,13 @@ _TEMPLATES.filters |= {
 _TEMPLATES.globals |= {"FOLDED": _FOLDED, "query": urlencode}
 
 
-def show(request: Request, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
+def show(request: Request, template: str, code: int = 200, /, **values: Any) -> HTMLResponse:
     """Return a page.
 
     Args:
         request: what is answered; its `note` is said on the page.
         template: the name of the template, without its ending.
-        status: of HTTP.
+        code: the status of HTTP.
         values: what the template is given.
     """
     note = NOTES.get(request.query_params.get("note", ""), "")
@@ -132,7 +135,7 @@ def show(request: Request, template: str, status: int = 200, /, **values: Any) -
         note=note,
         **values,
     )
-    return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
+    return HTMLResponse(text.encode("utf-8", "backslashreplace"), code)
 
 
 def go_to(request: Request, path: str, **query: str) -> RedirectResponse:
@@ -141,8 +144,8 @@ def go_to(request: Request, path: str, **query: str) -> RedirectResponse:
     return RedirectResponse(f"{root}{path}{'?' * bool(query)}{urlencode(query)}", 303)
 
 
-def page(handler: Handler) -> Handler:
-    """Let what a handler refuses be a page."""
+def page(handler: Handler, template: str = "problem") -> Handler:
+    """Let what a handler refuses be a page, made by a template."""
 
     @wraps(handler)
     async def handle(request: Request) -> Response:
@@ -151,13 +154,29 @@ def page(handler: Handler) -> Handler:
         except Exception as error:
             problem = problem_of(error)
             if problem.status >= 500:
-                _log.exception("%s %s failed", request.method, request.url.path)
+                path = _OF_A_LINK.sub(r"\1…", request.url.path)
+                _log.exception("%s %s failed", request.method, path)
             title = HTTPStatus(problem.status).phrase
-            answer = show(request, "problem", problem.status, title=title, text=problem.detail)
+            told = {"title": title, "text": problem.detail, "status": problem.status}
+            answer = show(request, template, problem.status, **told)
             answer.headers.update(problem.headers)
             return answer
 
     return handle
+
+
+def revision_in(written: Mapping[str, str], name: str, advice: str) -> int | None:
+    """Return a revision that a page of ours has put into a form; None: it has put none.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    text = written.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise BadRequest(f"{name}={text[:100]!r} is no revision ({advice})")
+    return int(text)
 
 
 async def submitted(request: Request) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from longterm.pictures import STYLE
-from longterm.web.pages import flows, runs, tasks, watch
+from longterm.web.pages import flows, links, runs, tasks, watch
 from longterm.web.pages.look import Counts
 
 _FILES: Final = {
@@ -36,6 +36,8 @@ def add_pages(application: Starlette) -> None:
         Route("/tasks", tasks.list_tasks),
         Route("/tasks/{run:segment}", tasks.show_task),
         Route("/tasks/{run:segment}/{event:segment}", tasks.answer_task, methods=["POST"]),
+        Route("/links/{token:segment}", links.show_link),
+        Route("/links/{token:segment}", links.answer_link, methods=["POST"]),
         Route("/flows", flows.list_flows),
         Route("/flows/{flow:segment}", flows.show_flow),
         Route("/flows/{flow:segment}", flows.start_run, methods=["POST"]),

@@ -21,9 +21,8 @@ from longterm.web.pages.look import (
     is_overdue,
     said_by,
 )
-from longterm.web.pages.rendering import go_to, page, segment, show, submitted
+from longterm.web.pages.rendering import go_to, page, revision_in, segment, show, submitted
 from longterm.web.permission import About, Action
-from longterm.web.refusals import BadRequest
 from longterm.web.site import Site, site_of
 
 _ASKED: Final = ("state", "flow", "waiting_for", "to", "position")
@@ -145,10 +144,8 @@ async def fork_run(request: Request) -> Response:
     site = site_of(request)
     run = await site.run_for(request, Action.SEE, request.path_params["run"])
     await site.require(request, Action.START, About(run.flow, run))
-    at = (await submitted(request)).get("at", "")
-    if at and not (at.isascii() and at.isdecimal() and len(at) < 10):
-        raise BadRequest(f"at={at[:100]!r} is no revision (open the run again)")
-    fork = await site.engine.afork(run.id, at=int(at) if at else None)
+    at = revision_in(await submitted(request), "at", "open the run again")
+    fork = await site.engine.afork(run.id, at=at)
     return _back_to(request, fork, "forked")
 
 

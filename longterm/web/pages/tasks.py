@@ -5,36 +5,26 @@ The answer is the claim: the first wins, and whoever comes later is told.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from longterm._turns.threads import in_thread
 from longterm.engine import Engine
-from longterm.errors import (
-    FlowChanged,
-    InvalidValue,
-    RunNotSuspended,
-    StaleEvent,
-    UnknownFlow,
-    WrongEvent,
-)
+from longterm.errors import InvalidValue, RunNotSuspended, StaleEvent, WrongEvent
 from longterm.run import Run, RunState
-from longterm.web.outcomes import turn_of
+from longterm.unread import Receipt
 from longterm.web.pages.answer import BadForm, read
-from longterm.web.pages.drawing import ANYTHING, draw
 from longterm.web.pages.form import Field, blame
 from longterm.web.pages.look import PAGE, awaited_by_people, is_overdue, said_by, what_ended
-from longterm.web.pages.rendering import go_to, page, show, submitted
+from longterm.web.pages.rendering import go_to, page, revision_in, show, submitted
+from longterm.web.pages.waits import asked_in, deliver, form_of, title_of
 from longterm.web.permission import About, Action
 from longterm.web.refusals import BadRequest
 from longterm.web.site import Site, site_of
-
-_log = logging.getLogger("longterm")
 
 _MOST_PAGES: Final = 4
 """So many pages of suspended runs are looked through for those that are somebody's."""
@@ -49,14 +39,6 @@ class Question:
     form: Field
 
 
-def asked_in(run: Run) -> str:
-    """Return what a run asks, in words; empty if it does not say."""
-    match (run.wants or {}).get("ask"):
-        case str(text) | {"text": str(text)}:
-            return text
-    return ""
-
-
 def questions_of(
     run: Run, written: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[Question]:
@@ -66,20 +48,11 @@ def questions_of(
         run: the run.
         written: what was written into the form of an event.
     """
-    forms = (run.wants or {}).get("events", {})
-    return [
-        Question(
-            name,
-            forms.get(name, {}).get("title", ""),
-            draw(
-                forms.get(name, {}).get("schema") or ANYTHING,
-                (written or {}).get(name),
-                label="Answer",
-                ids=f"form-{number}",
-            ),
-        )
+    forms = {
+        name: form_of(run, name, (written or {}).get(name), ids=f"form-{number}")
         for number, name in enumerate(awaited_by_people(run))
-    ]
+    }
+    return [Question(name, title_of(run, name), form) for name, form in forms.items()]
 
 
 @page
@@ -170,7 +143,9 @@ async def answer_task(request: Request) -> Response:
     site, event = site_of(request), request.path_params["event"]
     run = await site.run_for(request, Action.SEND, request.path_params["run"], event)
     written = await submitted(request)
-    revision = _revision_in(written)
+    revision = revision_in(written, "#revision", "open the task again")
+    if revision is None:
+        raise BadRequest("the form does not say what it answers (open the task again)")
     if not _waits_still(run, event, revision):
         return await _is_over(site, request, run, revision)
     questions = questions_of(run, {event: written})
@@ -186,38 +161,18 @@ async def answer_task(request: Request) -> Response:
         return await _task_page(site, request, run, questions, 422, event)
     except (StaleEvent, WrongEvent, RunNotSuspended):
         return await _is_over(site, request, await site.engine.aget_run(run.id), revision)
-    note = "sent" if after is None else "broken" if after.state is RunState.FAILED else "answered"
-    return go_to(request, "/tasks", note=note, run=run.id)
+    return go_to(request, "/tasks", note=_note_on(after), run=run.id)
 
 
-def _revision_in(written: Mapping[str, str]) -> int:
-    """Return the save of the run at which the form was drawn."""
-    text = written.get("#revision", "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise BadRequest("the form does not say what it answers (open the task again)")
-    return int(text)
+def _note_on(after: Run | Receipt) -> str:
+    if isinstance(after, Receipt):
+        return "sent"
+    return "broken" if after.state is RunState.FAILED else "answered"
 
 
 def _waits_still(run: Run, event: str, revision: int) -> bool:
     is_same = run.state is RunState.SUSPENDED and run.revision == revision
     return is_same and event in awaited_by_people(run)
-
-
-async def deliver(site: Site, run: Run, event: str, value: Any, revision: int) -> Run | None:
-    """Bring a run an event, and return it after its turn; None: a worker will take the turn.
-
-    That is so where this process does not have the flow's code, or another version of it.
-    """
-    sent = (run.id, event, value)
-    try:
-        turn = site.engine.aprocess_event(*sent, revision=revision)
-        after = await turn_of(site, run, turn)
-    except (UnknownFlow, FlowChanged):
-        await site.engine.asend(*sent, revision=revision)
-        return None
-    if after.state is RunState.FAILED:
-        _log.error("run %s of %s failed as it was answered", run.id, run.flow)
-    return after
 
 
 async def _is_over(site: Site, request: Request, run: Run, revision: int | None = None) -> Response:
