@@ -53,9 +53,12 @@ def proxy(server: PostgresServer) -> Iterator[DeafProxy]:
 
 
 @pytest.fixture
-def deaf_store(proxy: DeafProxy, url: str, server: PostgresServer) -> Iterator[PostgresStore]:
+def deaf_store(
+    proxy: DeafProxy, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PostgresStore]:
     """A store behind the proxy, warmed up, so that its next answer is that of a step."""
     with PostgresStore(url.replace(str(server.port), str(proxy.port))) as store:
+        monkeypatch.setattr(store._waker, "tell", lambda at: None)  # that is answered, too
         store.create(suspended_run())
         yield store
 

@@ -19,6 +19,7 @@ import psycopg
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store._step_lock import StepLock
+from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import as_store_error, is_lost, is_undone
 from longterm.store.postgres._names import Schema
@@ -28,6 +29,8 @@ from longterm.store.postgres._schema import ensure_schema
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two tries: so soon after the server is back does the store work again."""
+
+_HINT_SECONDS: Final = 2.0
 
 _T = TypeVar("_T")
 
@@ -133,6 +136,18 @@ class Database:
             # Not all at the same moment, when many wait for the server to come back.
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def hint(self, message: str) -> None:
+        """Tell resting workers something, once, and for two seconds at most.
+
+        Raises:
+            Exception: it may not have been told.
+        """
+        deadline = time.monotonic() + min(self._wait_seconds, _HINT_SECONDS)
+        with self._pool.loan() as loan, loan:
+            connection = loan.take(deadline)
+            connection.deadline = deadline
+            connection.ask(sql.HINT, (message,))
 
     def on_connection(self, step: Callable[[Connection, str], _T], operation: str) -> _T:
         """Take a step of several statements, before the schema is looked at.

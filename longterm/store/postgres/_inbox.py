@@ -14,6 +14,7 @@ from longterm.store.base import new_claim
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
 from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._waker import NOW, Tells
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
@@ -26,6 +27,7 @@ class PostgresInbox:
 
     _database: Database
     _unreadable: Unreadable
+    _waker: Tells
 
     def _confirmed(self, run_id: str) -> Run:
         """Return a run, once what it says is safe; the store does it."""
@@ -62,7 +64,10 @@ class PostgresInbox:
         statement = sql.POST if revision is None else sql.POST_AT
         answer = self._database.execute(statement, parameters, operation)
         if answer.rows:
-            return int(answer.rows[0][0])
+            number, _, is_ready = answer.rows[0]
+            if is_ready:
+                self._waker.tell(NOW)
+            return int(number)
         self.get(event.run_id)  # raises if there is no such run
         return None
 

@@ -1,8 +1,8 @@
 """What a resting worker hears from Postgres: that somebody saved a run that will be due soon.
 
 A connection of its own listens on the channel that is called as the schema; a message is a
-deadline in seconds since 1970. That needs a session of its own: behind a pooler nothing is heard,
-and the worker has to look.
+deadline in seconds since 1970, or 0 for what can be done at once (see `_waker`). That needs a
+session of its own: behind a pooler nothing is heard, and the worker has to look.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ import psycopg
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store.postgres._connection import Connection
+from longterm.store.postgres._waker import NOW
 
 _SLICE_SECONDS: Final = 0.25
 """How long to listen before asking again whether to stop."""
+
+_CLOCKS_SECONDS: Final = 1.0
+"""A moment that was still to come by the clock of who saved it may be past by this machine's."""
 
 
 class Listener:
@@ -88,6 +92,7 @@ class Listener:
         self,
         *,
         begin: float,
+        looked_at: datetime,
         now: datetime,
         until: datetime,
         is_stopped: Callable[[], bool],
@@ -96,11 +101,13 @@ class Listener:
 
         Args:
             begin: what the monotonic clock said at the moment `now`.
+            looked_at: the worker has seen what was due then; such a deadline is not heard.
             now: the moment from which the others count.
             until: when to end at the latest.
             is_stopped: says whether to end at once.
         """
         end = begin + (until - now).total_seconds()
+        seen = looked_at.timestamp() - _CLOCKS_SECONDS
         if self._is_deaf:
             _sleep(end, is_stopped)
             return
@@ -113,7 +120,8 @@ class Listener:
                 if (connection := self._connection) is None:
                     return
                 for deadline in self._heard(connection, min(left, _SLICE_SECONDS)):
-                    end = min(end, begin + deadline - now.timestamp())
+                    if deadline == NOW or deadline > seen:
+                        end = min(end, begin + deadline - now.timestamp())
         finally:
             self._lock.release()
 
@@ -152,7 +160,8 @@ class Listener:
 
     def _heard(self, connection: Connection, seconds: float) -> list[float]:
         try:
-            heard = connection.notifies(timeout=seconds, stop_after=1)
+            heard = [*connection.notifies(timeout=seconds, stop_after=1)]
+            heard += connection.notifies(timeout=0)  # one look is enough for all
             return [_deadline(message.payload) for message in heard]
         except Exception as error:
             raise self._lost(error) from error

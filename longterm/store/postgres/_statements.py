@@ -35,18 +35,13 @@ _HAS_NEXT: Final[LiteralString] = (
 CAN_GO_ON: Final[LiteralString] = (
     f"unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL) AND {_HAS_NEXT}"
 )
-# Workers look at least every five minutes; of what is due later they need not be told. A run that
-# is let go of keeps the time of its last save, so for this hint the server's own time counts too.
-_WAKE_WORKERS: Final[LiteralString] = (
-    f"CASE WHEN {CAN_GO_ON} OR state = 'suspended' AND queued_at IS NOT NULL"
-    " THEN pg_notify('longterm', '0')"
-    " WHEN state = 'suspended' AND"
-    " deadline < greatest(updated_at, now()) + interval '5 minutes'"
-    " THEN pg_notify('longterm', extract(epoch FROM deadline)::text) END"
+# Of a run that goes on at once, workers are told; see `_waker`.
+_IS_READY: Final[LiteralString] = (
+    f"({CAN_GO_ON} OR state = 'suspended' AND queued_at IS NOT NULL) AS is_ready"
 )
 CREATE: Final[LiteralString] = (
     f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
-    f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_WAKE_WORKERS}"
+    f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_IS_READY}"
 )
 CREATE_WITH_KEY: Final[LiteralString] = (
     f"WITH created AS ({CREATE}), kept AS ("
@@ -75,7 +70,7 @@ UNSUSPEND: Final[LiteralString] = (
 SAVE: Final[LiteralString] = (
     f"UPDATE longterm.runs SET {_CHANGES}"
     " WHERE id = %s AND turn = %s AND claim IS NOT DISTINCT FROM %s AND state = 'running'"
-    f" RETURNING unread, {_WAKE_WORKERS}"
+    f" RETURNING unread, {_IS_READY}"
 )
 CLAIM: Final[LiteralString] = (
     "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s,"
@@ -143,7 +138,7 @@ POST: Final[LiteralString] = (
     " WHERE id = %s AND state NOT IN ('complete', 'cancelled')"
     " AND length(unread) - length(replace(unread, E'\n', '')) < %s"
     " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s)"
-    f" RETURNING posted, id, {_WAKE_WORKERS}),"
+    f" RETURNING posted, id, {_IS_READY}),"
     f" put AS (INSERT INTO longterm.inbox ({_EVENT_NAMES})"
     " SELECT id, posted, %s, %b, %s, %s, %s, %s, %s, %s FROM noted),"
     # Of two that come at once with one key, the second is undone here, and looks again.
@@ -332,6 +327,10 @@ NEXT_DEADLINE: Final[LiteralString] = (
     "SELECT min(deadline), clock_timestamp() FROM longterm.runs"
     " WHERE state = 'suspended' AND deadline > %s"
 )
+
+NOTIFY: Final[LiteralString] = "SELECT pg_notify('longterm', %s)"
+# A hint may be lost, so its commit waits for no disk and no standby.
+HINT: Final[LiteralString] = f"{NOTIFY}, set_config('synchronous_commit', 'off', true)"
 
 # Two databases that were made for themselves have another moment here.
 IDENTITY: Final[LiteralString] = (

@@ -48,6 +48,7 @@ try:
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
     from longterm.store.postgres._versions import PostgresVersions
+    from longterm.store.postgres._waker import Tells, Waker, moment_of_work
 except ImportError as error:
     raise StoreError(
         f"the Postgres store needs psycopg (pip install 'longterm[postgres]'): {error}"
@@ -151,10 +152,13 @@ class PostgresStore(
         store._use(database, Listener(None, database.error, wait_seconds))
         return store
 
+    _waker: Tells
+
     def _use(self, database: Database, listener: Listener) -> None:
         self._database, self._listener = database, listener
         self._unreadable = Unreadable(_ROWS, partial(fail, database))
-        self._at_exit = weakref.finalize(self, _close, database, listener)
+        self._waker = waker = Waker(database.hint)
+        self._at_exit = weakref.finalize(self, _close, database, listener, waker)
 
     @property
     def target(self) -> Any:
@@ -174,9 +178,11 @@ class PostgresStore(
         while True:
             answer = self._database.execute(statement, parameters, f"create run {run.id!r}")
             if answer.rows:
+                self._tell_of(run, is_ready=answer.rows[0][1])
                 return run
             try:
                 if answer.is_repeated and _is_of_one_creation(self._confirmed(run.id), run):
+                    self._tell_of(run, is_ready=True)
                     return run
             except UnknownRun:  # a standby that did not have it took over in between
                 continue
@@ -214,13 +220,16 @@ class PostgresStore(
             answer = self._database.execute(statement, parameters, operation)
             made = run.changed(claim=claim)
             if answer.rows:
-                return as_saved(made, answer.rows[0][0])
+                unread, is_ready = answer.rows[0]
+                self._tell_of(run, is_ready=is_ready)
+                return as_saved(made, unread)
             is_repeated = is_repeated or answer.is_repeated
             stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
             is_own = is_repeated and stored.turn == run.turn
             # A run that is saved running may have been renewed since.
             is_made = is_own and stored.changed(claimed_until=run.claimed_until) == run
             if is_made and stored.claim == made.claim:
+                self._tell_of(run, is_ready=True)  # since nobody knows, a worker looks
                 return made.changed(unread=stored.unread, outgoing=(), entries=())
             is_ours = (stored.turn, stored.claim) == (run.turn, run.claim)
             if not is_ours or stored.state is not RunState.RUNNING:
@@ -351,6 +360,7 @@ class PostgresStore(
         self._clock.note(Reading(asked_at, server, time()))
         self._listener.wait(
             begin=begin,
+            looked_at=looked_at,
             now=now,
             until=until if deadline is None else min(until, deadline),
             is_stopped=is_stopped,
@@ -415,6 +425,12 @@ class PostgresStore(
                 return stored if stored.claim == number else None
             # A standby that did not have the claim may have taken over in between.
 
+    def _tell_of(self, run: Run, *, is_ready: bool | None) -> None:
+        """Tell resting workers of a run that was just saved, if there is soon work on it."""
+        at = moment_of_work(run, is_ready=bool(is_ready))
+        if at is not None:
+            self._waker.tell(at)
+
     def _confirmed(self, run_id: str) -> Run:
         """Return a run as it is, once that can be undone no more."""
         rows = self._database.execute(sql.CONFIRM, (run_id,), f"confirm run {run_id!r}").rows
@@ -430,7 +446,8 @@ def _is_of_one_creation(stored: Run, run: Run) -> bool:
     )
 
 
-def _close(database: Database, listener: Listener) -> None:
+def _close(database: Database, listener: Listener, waker: Waker) -> None:
+    waker.close()
     listener.close()
     database.close()
 

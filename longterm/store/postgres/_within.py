@@ -36,6 +36,7 @@ class PostgresWithin(PostgresStore):
             )
         self._schema, self._clock, self._listener = store._schema, store._clock, store._listener
         self._database = database = _TheirDatabase(theirs, store._database, store._schema)
+        self._waker = database
         if not is_known:
             database.check_is_the_same(store._database)
         self._unreadable = Unreadable(Rows(has_types=True), partial(fail, database))
@@ -71,6 +72,10 @@ class _TheirDatabase(Database):
     def _answer(self, statement: LiteralString, parameters: Sequence[object]) -> Answer:
         with self._theirs.transaction():  # a savepoint, since one is open
             return Answer(self._view.ask_once(statement, parameters), False)
+
+    def tell(self, at: float) -> None:
+        """Have workers told with the commit of the transaction."""
+        self.execute(sql.NOTIFY, (repr(at),), "tell the workers")
 
     def check_is_the_same(self, database: Database) -> None:
         """Make sure that these are the tables of a store.
