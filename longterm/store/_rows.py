@@ -38,6 +38,7 @@ MIGRATIONS: Final = (
     "0015_history.sql",
     "0016_versions.sql",
     "0017_traceparent.sql",
+    "0018_shard.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

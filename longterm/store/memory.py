@@ -17,6 +17,7 @@ from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
 from longterm.store._memory_history import MemoryHistory
 from longterm.store._memory_queues import MemoryQueues
+from longterm.store._memory_shard import MemoryShard
 from longterm.store._memory_versions import MemoryVersions
 from longterm.store._same_delivery import sent_too
 from longterm.store._step_lock import StepLock
@@ -40,7 +41,7 @@ _OVER: Final = (RunState.COMPLETE, RunState.CANCELLED)
 _RUNNING: Final = RunState.RUNNING
 
 
-class MemoryStore(MemoryHistory, MemoryQueues, MemoryVersions):
+class MemoryStore(MemoryHistory, MemoryQueues, MemoryVersions, MemoryShard):
     """A store for tests, for trying things out, and for runs that may be lost with the process."""
 
     def __init__(self) -> None:

@@ -38,6 +38,7 @@ from longterm.testing._refusal_contract import RefusalContract
 from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
+from longterm.testing._shard_contract import ShardContract
 from longterm.testing._unread_contract import UnreadContract
 from longterm.testing._version_contract import VersionContract
 
@@ -64,6 +65,7 @@ class StoreContract(
     PositionContract,
     ProgressContract,
     VersionContract,
+    ShardContract,
     SearchContract,
     DeletionContract,
     RewriteContract,

@@ -70,7 +70,7 @@ class TestPostgresStoreOverBorrowedPool(StoreContract):
                 connection.execute(
                     "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
                     "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
-                    "longterm.versions"
+                    "longterm.versions, longterm.shard"
                 )
             yield store
 

@@ -58,7 +58,7 @@ class TestPostgresStoreBehindPooler(StoreContract):
                 connection.execute(
                     "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
                     "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
-                    "longterm.versions"
+                    "longterm.versions, longterm.shard"
                 )
             yield store
 

@@ -52,7 +52,7 @@ class TestPostgresStore(StoreContract):
             common_url,
             "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
             "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
-            "longterm.versions",
+            "longterm.versions, longterm.shard",
         )
         with PostgresStore(common_url) as store:
             yield store

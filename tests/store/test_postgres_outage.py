@@ -51,7 +51,7 @@ def url(own_server: PostgresServer) -> str:
         connection.execute(
             "TRUNCATE longterm.runs, longterm.facts, longterm.deliveries, longterm.inbox, "
             "longterm.outbox, longterm.queues, longterm.progress, longterm.history, "
-            "longterm.versions"
+            "longterm.versions, longterm.shard"
         )
     return own_server.url()
 

@@ -70,7 +70,7 @@ class TestPostgresStoreInAnotherSchema(StoreContract):
             common_url,
             f'TRUNCATE "{HARD}".runs, "{HARD}".facts, "{HARD}".deliveries, "{HARD}".inbox, '
             f'"{HARD}".outbox, "{HARD}".queues, "{HARD}".progress, "{HARD}".history, '
-            f'"{HARD}".versions',
+            f'"{HARD}".versions, "{HARD}".shard',
         )
         with PostgresStore(common_url, schema=HARD) as store:
             yield store

@@ -47,6 +47,7 @@ try:
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._server import Server
+    from longterm.store.postgres._shard import PostgresShard
     from longterm.store.postgres._versions import PostgresVersions
     from longterm.store.postgres._waker import Tells, Waker, moment_of_work
 except ImportError as error:
@@ -73,6 +74,7 @@ class PostgresStore(
     PostgresProgress,
     PostgresHistory,
     PostgresVersions,
+    PostgresShard,
 ):
     """A store in a schema of a database that many machines share.
 

@@ -41,6 +41,7 @@ from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._progress import SQLiteProgress
 from longterm.store.sqlite._queues import SQLiteQueues
+from longterm.store.sqlite._shard import SQLiteShard
 from longterm.store.sqlite._versions import SQLiteVersions
 from longterm.store.sqlite._writer import Writer
 
@@ -143,7 +144,13 @@ _ROWS: Final = Rows(has_types=False)
 
 
 class SQLiteStore(
-    SQLiteInbox, SQLiteOutbox, SQLiteQueues, SQLiteProgress, SQLiteHistory, SQLiteVersions
+    SQLiteInbox,
+    SQLiteOutbox,
+    SQLiteQueues,
+    SQLiteProgress,
+    SQLiteHistory,
+    SQLiteVersions,
+    SQLiteShard,
 ):
     """A store in a file, made at its first use.
 

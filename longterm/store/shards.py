@@ -1,0 +1,31 @@
+"""The store contract about several servers: what a store needs to be one of them.
+
+A part of `longterm.store.base` in a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Shard"]
+
+
+@runtime_checkable
+class Shard(Protocol):
+    """A store that can be one of several servers: it keeps a note of what these agree on."""
+
+    def shard_note(self) -> str | None:
+        """Return the note that was written last; None: there is none."""
+        ...
+
+    def write_shard_note(self, before: str | None, note: str) -> bool:
+        """Write the note in place of the one that was there before; None: there was none.
+
+        In one atomic step, as durable as a save; False if another one is there.
+        """
+        ...
+
+    def forget_sent_to(self, run_ids: Collection[str]) -> int:
+        """Forget all messages in the outbox that are for some runs; return how many."""
+        ...
