@@ -11,7 +11,7 @@ import random
 import re
 import types
 import uuid
-from collections import OrderedDict, deque
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -78,7 +78,10 @@ CONTAINERS: list[Any] = [
     {date(2026, 1, 1): 3, Path("x"): 4},
 ]  # fmt: skip
 
-VIEWS: list[Any] = [{"a": 1}.keys(), {"a": [1]}.values(), {"a": 1}.items()]
+VIEWS: list[Any] = [
+    {"a": 1}.keys(), {"a": [1]}.values(), {"a": 1}.items(), UserDict(a=1).keys(),
+    ChainMap({"a": [1]}).values(), UserDict(a=1).items(),
+]  # fmt: skip
 
 MEMORYVIEWS: list[Any] = [
     memoryview(b"abc"), memoryview(b"abcdef")[2:4], memoryview(bytearray(b"abc")),
@@ -126,6 +129,23 @@ def iterators() -> list[Any]:
         reversed({1: "a", 2: "b", 3: "c"}.items()), iter({1, 2, 3}), iter(frozenset({1, 2, 3})),
         iter(iter([1, 2, 3]).__next__, 9),
     ]  # fmt: skip
+
+
+def library_iterators() -> list[Any]:
+    """Return iterators of containers of the standard library, most of which have passed one."""
+    ordered: Any = OrderedDict(a=1, b=2, c=3)
+    held: Any = UserDict(a=1, b=2, c=3)
+    begun = [
+        iter(ordered), iter(ordered.values()), iter(ordered.items()), reversed(ordered),
+        reversed(ordered.items()), iter(held.keys()), iter(held.values()), iter(held.items()),
+        iter(UserList([1, 2, 3])), reversed(UserList([1, 2, 3])), iter(array.array("i", [1, 2])),
+        reversed(models.Color), iter(models.Access.READ | models.Access.WRITE),
+        iter(ip_network("10.0.0.0/30")), ip_network("10.0.0.0/29").hosts(),
+        ip_network("fe80::/125").hosts(),
+    ]  # fmt: skip
+    for iterator in begun:
+        next(iterator)
+    return [*begun, iter(held.items()), iter(ordered)]
 
 
 def itertools_iterators() -> list[Any]:

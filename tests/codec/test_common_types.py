@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import heapq
 import importlib
 import io
 import logging
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 import typing
-from collections import OrderedDict, UserList, deque
+from collections import OrderedDict, deque
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
@@ -272,9 +273,8 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: operator.methodcaller("a"), "a lambda in the flow"),
     (lambda: int | None, "write it again"),
     (lambda: typing.Optional[int], "write it again"),  # noqa: UP045
-    (lambda: iter(OrderedDict(a=1).items()), "a list of it"),
-    (lambda: iter(UserList([1])), "a list of it"),
     (lambda: reversed(Rows(1)), "a list of it"),
+    (lambda: heapq.merge([1], [2]), "a list of it"),
     (managed, "__suspend__ and __resume__"),
     (contextlib.ExitStack, "__suspend__ and __resume__"),
     (lambda: contextlib.closing(io.StringIO()), "__suspend__ and __resume__"),

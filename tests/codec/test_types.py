@@ -104,7 +104,8 @@ def _all_samples() -> list[Any]:
         *samples.VALUES, *samples.CONTAINERS, *samples.VIEWS, *samples.MEMORYVIEWS,
         *samples.CALLABLES,
         *samples.methods(), *samples.frames(), *samples.iterators(), *samples.itertools_iterators(),
-        *samples.tracebacks(), *samples.generics(), *samples.stateful(),
+        *samples.library_iterators(), *samples.tracebacks(), *samples.generics(),
+        *samples.stateful(),
     ]  # fmt: skip
 
 

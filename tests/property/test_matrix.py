@@ -123,3 +123,97 @@ def test_try_inside_a_with_is_left_in_every_way(part: str) -> None:
     for swallows, completion in product([False, True], COMPLETIONS):
         inside = try_block("inner", part, completion, [])
         run([f"with Managed('around', {swallows}):", *indented(inside)])
+
+
+LOOPED = {
+    "an enum": ("Signal", "log(suspend('change'))"),
+    "an enum, backwards": ("reversed(Signal)", "log(suspend('change'))"),
+    "a flag": ("Right(7)", "log(suspend('change'))"),
+    "a list": ("held", "held.append(suspend('more'))"),
+    "a deque": ("held.deque", "log(suspend('change'))"),
+    "an array": ("held.array", "held.array.append(9)"),
+    "a UserList": ("held.rows", "held.rows.append(suspend('more'))"),
+    "a UserList, backwards": ("reversed(held.rows)", "held.rows.insert(0, 5)"),
+    "a UserString": ("held.text", "log(suspend('change'))"),
+    "an OrderedDict": ("held.ordered", "held.ordered['a'] = suspend('other')"),
+    "an OrderedDict that grows": ("held.ordered", "held.ordered['new'] = 1"),
+    "values of an OrderedDict": ("held.ordered.values()", "held.ordered['c'] = suspend('c')"),
+    "an OrderedDict, backwards": ("reversed(held.ordered.items())", "held.ordered['a'] = 7"),
+    "items of a UserDict": ("held.user.items()", "held.user['b'] = suspend('b')"),
+    "values of a UserDict that grows": ("held.user.values()", "held.user['new'] = 1"),
+    "keys of a ChainMap": ("held.chained.keys()", "held.chained['new'] = 1"),
+    "items of a ChainMap": ("held.chained.items()", "held.chained.maps[1].clear()"),
+    "what has __getitem__ alone": ("Numbered(3)", "log(suspend('change'))"),
+    "addresses": ("ip_network('10.0.0.0/30')", "log(suspend('change'))"),
+    "several": ("zip(held.user.items(), Right(7), held.ordered)", "held.user['b'] = 0"),
+    "some of them": ("islice(chain(held.user.items(), held.rows), 1, 6)", "held.rows.append(1)"),
+    "mapped": ("map(str, held.rows)", "held.rows.append(1)"),
+}
+_WORLD = """\
+from array import array
+from collections import ChainMap, OrderedDict, UserDict, UserList, UserString, deque
+from enum import Enum, Flag
+from ipaddress import ip_network
+from itertools import chain, islice
+
+
+class Signal(Enum):
+    RED = 1
+    GREEN = 2
+
+
+class Right(Flag):
+    RUN = 4
+    READ = 1
+    WRITE = 2
+
+
+class Numbered:
+    def __init__(self, length):
+        self.length = length
+
+    def __getitem__(self, index):
+        log("item", index)
+        if index == self.length:
+            raise IndexError(index)
+        return index
+
+
+class Held(list):
+    def __init__(self):
+        super().__init__([1, 2])
+        self.deque, self.array = deque([1, 2]), array("i", [1, 2])
+        self.rows, self.text = UserList([1, 2, 3]), UserString("ab")
+        self.ordered = OrderedDict(a=1, b=2, c=3)
+        self.user = UserDict(a=1, b=2, c=3)
+        self.chained = ChainMap({"a": 1}, {"b": 2, "a": 3, "c": 4})
+
+
+"""
+
+
+@pytest.mark.parametrize("name", LOOPED)
+def test_a_loop_over_each_kind_of_container(name: str) -> None:
+    iterable, change = LOOPED[name]
+    lines = [
+        "held = Held()",
+        "try:",
+        f"    for count, each in enumerate({iterable}):",
+        "        log(str(each), suspend('each'))",
+        "        if count == 1:",
+        f"            {change}",
+        "            continue",
+        "        if count > 4:",
+        "            break",
+        "    else:",
+        "        log(suspend('else'))",
+        "    for each in held.ordered.values():",  # an iterator of another loop, further on
+        "        log(each, suspend('after'))",
+        "except (RuntimeError, KeyError) as error:",
+        "    show(error)",
+        "log(suspend('end'), list(held), dict(held.user), dict(held.ordered))",
+    ]
+    prelude = _PRELUDE.replace("\n\n@deflow", f"{_WORLD}@deflow")
+    source = "\n".join([prelude, *indented(lines, 2), _END])
+    outcome = check(Program(source, "main", (), tuple(range(1, 90))))
+    assert not outcome.halted

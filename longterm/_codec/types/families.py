@@ -72,7 +72,8 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ("buffers", "_io.StringIO _io.BytesIO", {49: "buffer"}, ()),
     ("generators", "random.Random", {50: "random"}, ()),
     ("loggers", "logging.Logger logging.RootLogger", {51: "logger"}, ()),
-    ("enumerations", "generator", {52: "members of an enum"}, ()),
+    ("enumerations", "", {52: "members of an enum"}, ()),
+    ("library", "generator", {54: "generator of the standard library"}, ()),
     (
         "containers",
         "tuple set frozenset collections.deque range slice types.SimpleNamespace",
@@ -100,7 +101,8 @@ FAMILIES: Final[tuple[_Family, ...]] = (
         "collections._deque_iterator _collections._deque_iterator "
         "collections._deque_reverse_iterator _collections._deque_reverse_iterator iterator "
         "dict_keyiterator dict_valueiterator dict_itemiterator dict_reversekeyiterator "
-        "dict_reversevalueiterator dict_reverseitemiterator odict_iterator set_iterator "
+        "dict_reversevalueiterator dict_reverseitemiterator odict_iterator "
+        "array.arrayiterator set_iterator "
         "longterm._codec.types.iterators.SetIterator",
         {
             40: "iterator",
@@ -131,8 +133,9 @@ FAMILIES: Final[tuple[_Family, ...]] = (
     ("tracebacks", "traceback", {26: "traceback"}, ()),
     (
         "windows",
-        "dict_keys dict_values dict_items odict_keys odict_values odict_items mappingproxy "
-        "memoryview",
+        "dict_keys dict_values dict_items odict_keys odict_values odict_items "
+        "collections.abc.KeysView collections.abc.ValuesView collections.abc.ItemsView "
+        "mappingproxy memoryview",
         {17: "dict view", 18: "mapping proxy", 19: "memoryview"},
         (),
     ),

@@ -6,6 +6,7 @@ still seen, and a dict or set that changed its size is still noticed.
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -16,6 +17,7 @@ from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of, namespace_of, qualname_of
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Family, Kind, Parts, Row
+from longterm._codec.types.ordered import ORDERED, ORDERED_ITERATOR, of_changed, position_of
 
 _GROUP: Final = "iterators"
 _MOST_PAST_THE_END: Final = 100_000
@@ -30,6 +32,7 @@ _SEQUENCES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
     "bytes": (bytes.__iter__, (bytes,)),
     "bytearray": (bytearray.__iter__, (bytearray,)),
     "range": (range.__iter__, (range,)),
+    "array": (iter, (array,)),
     "reversed": (reversed, (tuple, str, bytes, bytearray)),
 }
 _TABLES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
@@ -43,17 +46,20 @@ _TABLES: Final[dict[str, tuple[Callable[[Any], Any], tuple[type, ...]]]] = {
     "frozenset": (frozenset.__iter__, (frozenset,)),
     "deque": (deque.__iter__, (deque,)),
     "reversed deque": (deque.__reversed__, (deque,)),
+    **{name: (make, (OrderedDict,)) for name, make in ORDERED.items()},
 }
+_EMPTY: Final[dict[str, Any]] = {
+    "list": [], "reversed list": [], "tuple": (), "str": "", "bytes": b"",
+    "bytearray": bytearray(), "range": range(0), "array": array("B"), "reversed": (),
+}  # fmt: skip
 _TYPE_OF: Final[dict[str, type]] = {
-    **{
-        name: type(make(types[0]()))
-        for name, (make, types) in _SEQUENCES.items()
-        if name != "range"
-    },
+    **{name: type(_SEQUENCES[name][0](empty)) for name, empty in _EMPTY.items() if name != "range"},
     **{name: type(make(types[0]())) for name, (make, types) in _TABLES.items()},
 }
 _BACKWARDS: Final = frozenset({reversed, _TYPE_OF["reversed list"]})
-_NAME_OF_TABLE: Final = {_TYPE_OF[name]: name for name in _TABLES if name != "frozenset"}
+_NAME_OF_TABLE: Final = {
+    _TYPE_OF[name]: name for name in _TABLES if name != "frozenset" and name not in ORDERED
+}
 _RANGE_ITERATORS: Final = (type(iter(range(1))), type(iter(range(1 << 100))))
 _STRING_ITERATORS: Final = (type(iter("")), type(iter("\u0100")))
 _NAME_OF_SEQUENCE: Final = {
@@ -71,7 +77,7 @@ def _dump_sequence(iterator: Any) -> Parts:
         return [SEQUENCE.tag, name, ended, None]
     if (
         state[0] > _MOST_PAST_THE_END
-        and is_a(container, list, bytearray)
+        and is_a(container, list, bytearray, array)
         and state[0] - _length(container) > _MOST_PAST_THE_END
     ):
         raise NotEncodable(
@@ -88,12 +94,6 @@ def _name_of_sequence(iterator: Any, container: Any) -> str:
             "go through a list of it",
         )
     return name
-
-
-_EMPTY: Final[dict[str, Any]] = {
-    "list": [], "reversed list": [], "tuple": (), "str": "", "bytes": b"",
-    "bytearray": bytearray(), "range": range(0), "reversed": (),
-}  # fmt: skip
 
 
 def _load_sequence(parts: Parts, decoding: Decoding) -> Any:
@@ -134,14 +134,17 @@ def _set_position(iterator: Any, position: int, decoding: Decoding) -> None:
     if left and (left == position + 1 or type(iterator) not in _BACKWARDS):
         return  # most often
     # `__reduce__` shows another list where nothing is left of this one, from Python 3.13 on.
-    container = _container(iterator, list, bytearray)
+    container = _container(iterator, list, bytearray, array)
     length = position if container is None else _length(container)
     missing = position + 1 - length
     if container is None or missing <= 0:
         return
     decoding.spend(missing)
-    kind = list if is_a(container, list) else bytearray
-    kind.extend(container, bytes(missing))
+    kind = next(kind for kind in (list, bytearray, array) if is_a(container, kind))
+    more = bytes(missing)
+    kind.extend(
+        container, array(container.typecode, more * container.itemsize) if kind is array else more
+    )
     iterator.__setstate__(position)
     kind.__delitem__(container, slice(length, None))
 
@@ -184,6 +187,10 @@ def _dump_table(iterator: Any) -> Parts:
     return [TABLE.tag, name, container, _length(container) - left]
 
 
+def _dump_ordered(iterator: Any) -> Parts:
+    return [TABLE.tag, *position_of(iterator)]
+
+
 def _container(iterator: Any, *types: type) -> Any:
     """Return what an iterator goes through, of one of these types; None if it is at its end."""
     import gc
@@ -198,12 +205,14 @@ def _length(container: Any) -> int:
     return length
 
 
-_CONTAINERS: Final = (list, bytearray, dict, set, frozenset, deque)
+_CONTAINERS: Final = (list, bytearray, array, dict, set, frozenset, deque)
 
 
 def _load_table(parts: Parts, decoding: Decoding) -> Any:
     name, container, passed = parts
     make, types = _TABLES[_name(name)]
+    if container is None and passed == -1 and name in ORDERED:
+        return of_changed()
     if container is None:
         made = make(types[0]())
         next(made, None)
@@ -224,6 +233,8 @@ def _of_changed(container: Any, make: Callable[[Any], Any]) -> Any:
     # The size is changed for a moment, so that the iterator finds another than it began with.
     other = object()
     if is_a(container, dict):
+        if is_a(container, OrderedDict):
+            raise TypeError("an OrderedDict that was changed is not gone through")
         dict.__setitem__(container, other, None)
         made = make(container)
         dict.__delitem__(container, other)
@@ -324,6 +335,7 @@ FAMILY: Final = Family(
         ),
         Row(*_RANGE_ITERATORS, dump=_dump_range, group=_GROUP, is_opened=True),
         Row(*_NAME_OF_TABLE, dump=_dump_table, group=_GROUP, is_opened=True),
+        Row(ORDERED_ITERATOR, dump=_dump_ordered, group=_GROUP, is_opened=True),
         Row(
             ITEMS_ITERATOR,
             dump=_dump_items,

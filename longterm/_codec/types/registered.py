@@ -207,6 +207,7 @@ def acts(plain: Any, spend: Callable[[int], None], seen: dict[int, Any] | None =
     from longterm._codec.types.adaptors import ACTIVE
     from longterm._codec.types.iterators import ITEMS_ITERATOR
     from longterm._codec.types.itertool import ACTING
+    from longterm._codec.types.library import calls_methods
 
     seen = {} if seen is None else seen
     pending = [plain]
@@ -215,7 +216,7 @@ def acts(plain: Any, spend: Callable[[int], None], seen: dict[int, Any] | None =
             continue
         seen[id(part)] = part
         spend(BYTES_PER_ELEMENT)
-        if is_exactly(part, *ACTIVE, *ACTING, ITEMS_ITERATOR):
+        if is_exactly(part, *ACTIVE, *ACTING, ITEMS_ITERATOR) or calls_methods(part):
             return True
         if not is_a(part, type) and not is_exactly(part, FunctionType, ModuleType):
             pending += gc.get_referents(part)
@@ -224,7 +225,10 @@ def acts(plain: Any, spend: Callable[[int], None], seen: dict[int, Any] | None =
 
 ACTING_KINDS: Final = tuple(
     CODE_OF_KIND[name]
-    for name in ("map", "filter", "iterator of calls", "itertools", "iterator of items")
+    for name in (
+        *("map", "filter", "iterator of calls", "itertools", "iterator of items"),
+        "generator of the standard library",
+    )
 )
 """The kinds of iterators that may call a function when they are gone through."""
 

@@ -1,4 +1,4 @@
-"""Windows on other values: views of dicts, mapping proxies, memoryviews.
+"""Windows on other values: views of dicts and other mappings, mapping proxies, memoryviews.
 
 A window shows the very value that it showed, so what is changed there is seen through it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from array import array
 from collections import OrderedDict
+from collections.abc import ItemsView, KeysView, MappingView, ValuesView
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,14 +24,27 @@ _VIEWS: Final[dict[str, Any]] = {
     "ordered items": OrderedDict.items,
 }  # fmt: skip
 _VIEW_NAMES: Final = {type(make(OrderedDict())): name for name, make in _VIEWS.items()}
+# What `keys`, `values` and `items` of `collections.abc.Mapping` return: of a UserDict, a ChainMap.
+_ABSTRACT_VIEWS: Final[dict[str, type[MappingView]]] = {
+    "abstract keys": KeysView, "abstract values": ValuesView, "abstract items": ItemsView,
+}  # fmt: skip
+_ABSTRACT_NAMES: Final = {cls: name for name, cls in _ABSTRACT_VIEWS.items()}
+mapping_of: Final[Any] = vars(MappingView)["_mapping"].__get__
+"""What such a view shows."""
 
 
 def _dump_view(view: Any) -> Parts:
     return [VIEW.tag, _VIEW_NAMES[type(view)], gc.get_referents(view)[0]]
 
 
+def _dump_abstract_view(view: Any) -> Parts:
+    return [VIEW.tag, _ABSTRACT_NAMES[type(view)], mapping_of(view)]
+
+
 def _load_view(parts: Parts, decoding: Decoding) -> Any:
     name, mapping = parts
+    if type(name) is str and name in _ABSTRACT_VIEWS:
+        return _ABSTRACT_VIEWS[name](mapping)
     if type(name) is not str or not is_a(
         mapping, OrderedDict if name.startswith("ordered") else dict
     ):
@@ -84,6 +98,12 @@ FAMILY: Final = Family(
     kinds=(VIEW, PROXY, MEMORYVIEW),
     rows=(
         Row(*_VIEW_NAMES, dump=_dump_view, group=_GROUP),
+        Row(
+            *_ABSTRACT_NAMES,
+            dump=_dump_abstract_view,
+            group=_GROUP,
+            note="of a `UserDict`, a `ChainMap` and other mappings",
+        ),
         Row(MappingProxyType, dump=_dump_proxy, group=_GROUP),
         Row(memoryview, dump=_dump_memoryview, group=_GROUP, note="whole, or a part of bytes"),
     ),

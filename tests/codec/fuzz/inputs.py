@@ -27,10 +27,16 @@ ITERTOOLS = [
     "cycle", "dropwhile", "filterfalse", "islice", "pairwise", "permutations", "product", "repeat",
     "starmap", "takewhile", "zip_longest",
 ]  # fmt: skip
-SEQUENCES = ["list", "reversed list", "tuple", "str", "bytes", "bytearray", "range", "reversed"]
+SEQUENCES = [
+    "list", "reversed list", "tuple", "str", "bytes", "bytearray", "range", "array", "reversed",
+]  # fmt: skip
+GENERATORS = [
+    "keys", "values", "items", "sequence", "reversed sequence", "flags", "addresses", "hosts",
+    "hosts of version 6", "members",
+]  # fmt: skip
 TABLES = [
     "keys", "values", "items", "reversed keys", "reversed values", "reversed items", "set",
-    "frozenset",
+    "frozenset", "ordered keys", "ordered values", "reversed ordered items",
 ]  # fmt: skip
 STATE = [
     "args", "__cause__", "__context__", "__suppress_context__", "__traceback__", "msg", "filename",
@@ -341,7 +347,11 @@ def _state(inputs: Inputs, depth: int) -> Any:
 def _iterator(inputs: Inputs, depth: int) -> Any:
     if inputs.chance.random() < 0.6:
         return [_tag(40), "list", [inputs.value(depth - 1)], 0]
-    return inputs.of_kind(inputs.chance.choice((40, 41, 43, 44, 45, 46, 47, 48)), depth - 1)
+    return inputs.of_kind(inputs.chance.choice((40, 41, 43, 44, 45, 46, 47, 48, 53, 54)), depth - 1)
+
+
+def _iterator_or_integer(inputs: Inputs, depth: int) -> Any:
+    return inputs.chance.choice((_iterator, _integer))(inputs, depth)
 
 
 def _function(inputs: Inputs, depth: int) -> Any:
@@ -366,7 +376,7 @@ def _shapes() -> dict[int, Shape]:
         8: (anything,) * 3, 9: (integer, integer), 10: (text, anything),
         14: (text, _one_of(0, 1), anything), 15: (text, _one_of(0, 1), anything),
         16: (lambda i, d: ExtType(wire.TIMEDELTA, struct.pack(">iII", 0, 3600, 0)), text),
-        17: (_one_of("keys", "values", "items"), _map), 18: (_map,),
+        17: (_one_of("keys", "values", "items", "abstract items"), _map), 18: (_map,),
         19: (_one_of(b"abcd", b""), _one_of("B", "I", "c", "f"), _one_of(True, False)),
         20: (_class, _map, _one_of(None), anything, anything, anything),
         21: (_class, anything, _map), 22: (_class, _one_of("RED", "READ", "safe", "OK")),
@@ -387,7 +397,7 @@ def _shapes() -> dict[int, Shape]:
         48: (_one_of(*ITERTOOLS), _tuple, anything),
         49: (_one_of(0, 1, 2**60), _one_of("ab", b"ab"), _one_of("\n", None, "x")),
         50: (_one_of(None, 0.5), *(integer,) * 3), 51: (text,), 52: (_class, _one_of(0, 1, -1)),
-        53: (anything, integer),
+        53: (anything, integer), 54: (_one_of(*GENERATORS), anything, _iterator_or_integer),
         100: (_one_of("fuzz:Made", "longterm.run", "x"), integer, anything),
     }  # fmt: skip
 

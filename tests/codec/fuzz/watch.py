@@ -237,8 +237,14 @@ def _acts(value: Any) -> str:
 
 _OF_GENERATORS = {
     "enum:EnumType.__iter__.<locals>.<genexpr>", "enum:EnumType.__reversed__.<locals>.<genexpr>",
+    "enum:Flag.__iter__", "enum:Flag._iter_member_by_value_", "enum:Flag._iter_member_by_def_",
+    "enum:_iter_bits_lsb", "collections.abc:KeysView.__iter__",
+    "collections.abc:ValuesView.__iter__", "collections.abc:ItemsView.__iter__",
+    "collections.abc:Sequence.__iter__",
+    "collections.abc:Sequence.__reversed__", "ipaddress:_BaseNetwork.__iter__",
+    "ipaddress:_BaseNetwork.hosts", "ipaddress:IPv6Network.hosts", "_operator:getitem",
 }  # fmt: skip
-"""What only generators hold, which goes through the members of an enum; nobody can call it."""
+"""What only generators of the standard library's containers hold; nobody can call it."""
 
 
 def _foreign(name: str) -> str:
