@@ -17,7 +17,7 @@ MOST_AT_ONCE: Final = 100
 _USUAL: Final = 50
 _INDEX: Final = "index."
 """How the names of parameters begin that are facts: `?index.order=4711`."""
-_LARGEST_REVISION: Final = 2**31 - 1
+LARGEST: Final = 2**31 - 1
 
 
 async def json_body(request: Request, default: Any = None) -> Any:
@@ -63,7 +63,7 @@ def expected_revision(request: Request) -> int | None:
     if tag is None or tag.strip() == "*":
         return None
     found = re.fullmatch(r'\s*"([0-9]{1,10})"\s*', tag, re.ASCII)
-    if not found or int(found[1]) > _LARGEST_REVISION:
+    if not found or int(found[1]) > LARGEST:
         raise BadRequest('If-Match is no ETag of a run (send the one that it came with, as "3")')
     return int(found[1])
 
@@ -98,11 +98,30 @@ def number(request: Request, name: str) -> int | None:
         BadRequest: it is none.
     """
     text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII):
-        raise BadRequest(f"{name}={text[:100]!r} is no number")
+    return None if text is None else whole(name, text)
+
+
+def whole(name: str, text: str) -> int:
+    """Return a whole number that no store finds too large.
+
+    Raises:
+        BadRequest: the text is none.
+    """
+    if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII) or abs(int(text)) > LARGEST:
+        raise BadRequest(f"{name}={text[:100]!r} is no whole number up to {LARGEST:,}")
     return int(text)
+
+
+def revision(request: Request, name: str) -> int | None:
+    """Return a parameter that is the revision of a run; None if it is not there.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    found = number(request, name)
+    if found is not None and found < 0:
+        raise BadRequest(f"{name}={found} is no revision")
+    return found
 
 
 def page_size(request: Request) -> int:

@@ -92,7 +92,7 @@ def _statuses(operation: Operation) -> list[int]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1}
+    schema = {"type": "integer"} if name == "number" else {"type": "string", "minLength": 1}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

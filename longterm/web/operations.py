@@ -10,16 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from longterm.run import RunState
-from longterm.web import events, runs, streams
-from longterm.web.asked import MOST_AT_ONCE
+from longterm.web import events, revisions, runs, streams
+from longterm.web.asked import LARGEST, MOST_AT_ONCE
 
 Handler: TypeAlias = "Callable[[Request], Awaitable[Response]]"
 
 API: Final = "/api"
 """Below it stands what programs use; what people use stands beside it."""
 
-_ALWAYS: Final = (401, 403)
-"""Whatever is asked for, `authorize` may say no."""
+_ALWAYS: Final = (401, 403, 501, 503)
+"""Whatever is asked for, `authorize` may say no, and a store may lack what that needs, or be out of
+reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Operation:
 _TEXT: Final = {"type": "string"}
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": 500}
 _FLAG: Final = {"type": "boolean", "default": False}
+_NUMBER: Final = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
+_REVISION: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 _KEY: Final = Parameter(
     "Idempotency-Key", "a name for this request: the same again changes nothing", _NAME, "header"
 )
@@ -94,7 +97,7 @@ OPERATIONS: Final = (
         runs.start_run,
         "start_run",
         {200: "Run", 201: "Run", 202: "Run"},
-        (400, 404, 422, 503),
+        (400, 404, 422),
         (_KEY, _PREFER),
         {"type": "object"},
     ),
@@ -123,7 +126,7 @@ OPERATIONS: Final = (
         events.send_event,
         "send_event",
         {200: "Run", 202: "Receipt"},
-        (404, 409, 410, 412, 422, 423, 503),
+        (404, 409, 410, 412, 422, 423),
         (_KEY, _IF_MATCH, _PREFER),
         {},
         streams="what the flow says, as events `response`; then `run`, or `problem`",
@@ -134,11 +137,27 @@ OPERATIONS: Final = (
         runs.cancel_run,
         "cancel_run",
         {200: "Run", 202: "Run"},
-        (400, 404, 409, 410, 503),
+        (400, 404, 409, 410),
         (Parameter("force", "without running its code, which may be gone", _FLAG),),
     ),
+    Operation("POST", RUN_PATH + "/retry", runs.retry_run, "retry_run", {200: "Run"}, (404, 409)),
     Operation(
-        "POST", RUN_PATH + "/retry", runs.retry_run, "retry_run", {200: "Run"}, (404, 409, 503)
+        "POST",
+        RUN_PATH + "/fork",
+        revisions.fork_run,
+        "fork_run",
+        {201: "Run"},
+        (400, 404, 409, 423),
+        (Parameter("at", "the revision to go on from, as it is kept; none: as it is", _REVISION),),
+    ),
+    Operation(
+        "POST",
+        RUN_PATH + "/rewind",
+        revisions.rewind_run,
+        "rewind_run",
+        {200: "Run"},
+        (400, 404, 409, 423),
+        (Parameter("to", "the revision, which must be kept", _REVISION, is_required=True),),
     ),
     Operation("GET", RUN_PATH + "/stack", runs.get_stack, "get_stack", {200: "Stack"}, (404,)),
     Operation(
@@ -151,8 +170,16 @@ OPERATIONS: Final = (
         (
             Parameter("refused", "those that it has refused instead", _FLAG),
             _PAGE[0],
-            Parameter("after", "`next` of the page before", {"type": "integer"}),
+            Parameter("after", "`next` of the page before", _NUMBER),
         ),
+    ),
+    Operation(
+        "DELETE",
+        RUN_PATH + "/inbox/{number:segment}",
+        runs.discard_event,
+        "discard_event",
+        {204: ""},
+        (400, 404, 409, 410, 423),
     ),
     Operation(
         "GET",
@@ -160,7 +187,7 @@ OPERATIONS: Final = (
         streams.follow_run,
         "follow_run",
         {204: ""},
-        (404, 503),
+        (404,),
         (Parameter("Last-Event-ID", "the last event that was seen", _TEXT, "header"),),
         streams="the run, as events `run`, whenever it rests; then `end`",
     ),

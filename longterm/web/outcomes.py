@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from longterm.errors import CannotRestart, TooManyAttempts
 from longterm.run import Run, RunState
 from longterm.web import shown
 from longterm.web.answers import Json
@@ -21,6 +22,8 @@ async def turn_of(site: Site, before: Run, turn: Awaitable[Run]) -> Run:
     """
     try:
         return await turn
+    except (CannotRestart, TooManyAttempts):  # the run is failed then, and no code of it was run
+        raise
     except Exception as error:
         run = await site.engine.aget_run(before.id)
         if run.state is not RunState.FAILED or run.turn == before.turn:

@@ -32,8 +32,12 @@ class Action(StrEnum):
     """See all that is stored of a run: its stack with the locals, its inbox, its error."""
     SEND = "send"
     """Send a run an event; a task is seen by whom may answer it."""
+    DISCARD = "discard"
+    """Take an event out of a run's inbox, unread."""
     CANCEL = "cancel"
     RETRY = "retry"
+    REWIND = "rewind"
+    """Put a run back to an earlier revision."""
     DELETE = "delete"
 
 

@@ -127,6 +127,15 @@ async def get_inbox(request: Request) -> Response:
     return Json({"events": events, "next": page[-1].number if len(page) == limit else None})
 
 
+async def discard_event(request: Request) -> Response:
+    """Take an event that a run has not read, or has refused, out of its inbox."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.DISCARD, request.path_params["run"])
+    number = asked.whole("number", request.path_params["number"])
+    await site.engine.adiscard_event(run.id, number)
+    return Response(status_code=204)
+
+
 async def cancel_run(request: Request) -> Response:
     """Cancel a run; with `?force=true` without its code."""
     site = site_of(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from longterm import Engine, deflow, respond, set_index, suspend
+from longterm import Engine, deflow, respond, set_index, spawn, suspend
 from longterm.web import app
 
 from .client import Client
@@ -40,6 +40,27 @@ def talk():
         for word in text.split():
             respond(word)
     return "bye"
+
+
+@deflow
+def deep(calls):
+    return suspend("text") if calls == 0 else deep(calls - 1)
+
+
+@deflow
+def order_of_what_fails():
+    return suspend(spawn(fail, 1))
+
+
+@deflow
+def meddle():
+    """Do what a test says in the middle of a turn, and wait while holding what that returns."""
+    what = suspend("go")
+    held = MEDDLERS.pop(what)()
+    return suspend("on"), held
+
+
+MEDDLERS = {}
 
 
 def allow(request, action, about):

@@ -138,6 +138,10 @@ def test_a_run_is_started_answered_and_followed(engine, browse):
         page.reload()
     expect(page.locator("svg .lt-number").first).to_be_visible()
     page.go_back()
+    page.get_by_text("Put back to before this…").last.click()
+    page.get_by_role("button", name="Put this run back").last.click()
+    expect(page.get_by_role("status").first).to_contain_text("This run is put back")
+    assert engine.get_run(run.id).awaits == ("approve", "reject")
     page.get_by_role("button", name="Fork", exact=True).click()
     expect(page.get_by_role("status").first).to_contain_text("This run is a copy")
     assert len(engine.find_runs(index={"order": 4711})) == 2

@@ -75,6 +75,9 @@ def test_no_value_is_the_servers_fault(shop, text):
             for field in ("state", "flow", "waiting_for", "to", "limit", "after", "index.a")
         ),
         shop.get(f"/api/runs?index.{name}=1"),
+        shop.delete(f"/api/runs/0/inbox/{name}"),
+        shop.post(f"/api/runs/0/fork?at={name}"),
+        shop.post(f"/api/runs/0/rewind?to={name}"),
         shop.get(f"/api/tasks?to={name}"),
         *(
             shop.post("/api/runs/0/events/text", "a", headers={field: name})

@@ -230,6 +230,35 @@ def test_a_run_is_cancelled_and_forked(engine, browser):
     browser.send(f"/runs/{copy}/fork", {"at": "x"}, 400)
 
 
+def test_a_run_is_put_back_once_somebody_is_sure(engine, browser):
+    run = engine.start_flow(flows.buy, 1)
+    engine.process_event(run.id, "reject", "no")
+    shown = browser.page(f"/runs/{run.id}")
+    to = re.findall(r'/rewind"><input type="hidden" name="to" value="(\d+)"><p>', shown)[-1]
+    assert "Put back to before this…" in words(shown)
+    where = browser.send(f"/runs/{run.id}/rewind", {"to": to}, 303).headers["location"]
+    assert where == f"/runs/{run.id}?note=rewound"
+    assert "This run is put back" in browser.page(where)
+    engine.process_event(run.id, "reject", "still no")
+    browser.send(f"/runs/{run.id}/rewind", {"to": "1"}, 303)
+    assert engine.get_run(run.id).awaits == ("approve", "reject")
+    browser.send(f"/runs/{run.id}/rewind", {"to": "77"}, 404)
+    browser.send(f"/runs/{run.id}/rewind", {}, 400)
+    engine.cancel(run.id)
+    assert "/rewind" not in browser.page(f"/runs/{run.id}")
+    browser.send(f"/runs/{run.id}/rewind", {"to": "1"}, 409)
+
+
+def test_an_event_is_taken_out_once_somebody_is_sure(engine, browser):
+    run = engine.start_flow(flows.buy, 1)
+    engine.send(run.id, "delivered", "broken")
+    shown = browser.page(f"/runs/{run.id}")
+    number = re.search(r'/discard"><input type="hidden" name="number" value="(\d+)">', shown)[1]
+    browser.send(f"/runs/{run.id}/discard", {"number": number}, 303)
+    assert engine.unread_events(run.id) == []
+    browser.send(f"/runs/{run.id}/discard", {"number": number}, 404)
+
+
 def test_children_and_parents_lead_to_each_other(engine, browser):
     run = engine.start_flow(flows.family, 1)
     (child,) = engine.get_run(run.id).children
@@ -372,7 +401,7 @@ def test_each_page_asks_who_may(engine):
     for hidden in ("Where it waits", "letter", "/cancel", "/fork", "Answer"):
         assert hidden not in shown
     browser.page(f"/tasks/{run.id}", 403)
-    for action in ("cancel", "retry", "fork"):
+    for action in ("cancel", "retry", "fork", "rewind", "discard"):
         browser.send(f"/runs/{run.id}/{action}", {}, 403)
     browser.send(f"/tasks/{run.id}/approve", {"#revision": "1", **APPROVED}, 403)
     browser.page(f"/flows/{flows.__name__}:buy", 403)

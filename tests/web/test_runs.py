@@ -11,9 +11,9 @@ pytest.importorskip("jinja2", reason="NOT TESTED: the extra `web` is missing")
 pytest.importorskip("httpx", reason="NOT TESTED: httpx is missing")
 pytest.importorskip("pydantic", reason="NOT TESTED: pydantic is missing")
 
-from longterm import KeyReused, RunState
+from longterm import Engine, KeyReused, RunState
 
-from .shop import client
+from .shop import client, order_of_what_fails, talk
 
 
 @pytest.fixture
@@ -76,8 +76,6 @@ def test_application_can_be_mounted(shop):
 @pytest.mark.parametrize("run_id", ["order 4711", "a/b", "a%2Fb", "ä?#&", "..x", '"quoted"', "50%"])
 def test_ids_and_names_may_hold_anything_printable(shop, run_id):
     from urllib.parse import quote
-
-    from .shop import talk
 
     shop.engine.start(talk, id=run_id)
     path = f"/api/runs/{quote(run_id, safe='')}"
@@ -238,3 +236,65 @@ def test_cancel_and_force(shop):
     answer = shop.post(f"/api/runs/{run['id']}/cancel?force=true")
     assert answer.json()["state"] == RunState.CANCELLED
     assert shop.post(f"/api/runs/{run['id']}/cancel").status_code == 409
+
+
+def test_fork_goes_on_from_what_a_run_is_or_was():
+    shop = client(Engine("memory://", history="frames"))
+    run = start(shop)
+    shop.post(f"/api/runs/{run['id']}/events/approve", True)
+
+    now = shop.post(f"/api/runs/{run['id']}/fork")
+    then = shop.post(f"/api/runs/{run['id']}/fork?at=1")
+
+    assert (now.status_code, now.json()["awaits"]) == (201, ["a/b"])
+    assert (then.status_code, then.json()["awaits"]) == (201, ["approve"])
+    assert shop.get(then.headers["location"]).json() == then.json()
+    assert then.headers["etag"] == f'"{then.json()["revision"]}"'
+    assert shop.engine.get_run(run["id"]).awaits == ("a/b",)
+
+
+def test_rewind_puts_the_run_itself_back():
+    shop = client(Engine("memory://", history="frames"))
+    path = f"/api/runs/{start(shop)['id']}"
+    after = shop.post(f"{path}/events/approve", True).json()
+
+    back = shop.post(f"{path}/rewind?to=1")
+
+    assert (back.status_code, back.json()["awaits"]) == (200, ["approve"])
+    assert back.json()["revision"] > after["revision"]
+    assert shop.get(path).json() == back.json()
+
+
+def test_to_fork_is_to_start_and_to_see():
+    def may(request, action, about):
+        return action in allowed
+
+    allowed = {"start"}
+    shop = client(authorize=may)
+    path = f"/api/runs/{shop.engine.start(talk).id}"
+    statuses = [shop.post(f"{path}/fork").status_code]
+    allowed = {"see"}
+    statuses.append(shop.post(f"{path}/fork").status_code)
+    allowed = {"see", "start"}
+    statuses.append(shop.post(f"{path}/fork").status_code)
+
+    assert statuses == [404, 403, 201]
+
+
+def test_event_is_taken_out_of_the_inbox(shop):
+    path = f"/api/runs/{start(shop)['id']}"
+    shop.post(f"{path}/events/a%2Fb", 1, headers={"Prefer": "respond-async"})
+    (event,) = shop.get(f"{path}/inbox").json()["events"]
+
+    assert shop.delete(f"{path}/inbox/{event['number']}").status_code == 204
+    assert shop.get(f"{path}/inbox").json()["events"] == []
+    assert shop.delete(f"{path}/inbox/{event['number']}").status_code == 404
+
+
+def test_refused_retry_is_no_failed_turn(shop):
+    parent = shop.engine.start(order_of_what_fails)
+    (child,) = parent.children
+
+    answer = shop.post(f"/api/runs/{child}/retry")
+
+    assert (answer.status_code, answer.json()["error"]) == (409, "CannotRestart")

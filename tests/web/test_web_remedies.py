@@ -48,6 +48,14 @@ def with_a_flow_of_the_list(shop):
     return shop.post(shop.talk, {})
 
 
+def answered(shop):
+    """A run at its third revision."""
+    path = start(shop)
+    for _ in "ab":
+        shop.post(f"{path}/events/text", "a")
+    return path
+
+
 API = [
     (
         "write ?index.ward=B",
@@ -80,6 +88,11 @@ API = [
         lambda shop: shop.get("/api/tasks?to=accounting"),
     ),
     (
+        "add ?to=2",
+        lambda shop: shop.post(f"{answered(shop)}/rewind"),
+        lambda shop: shop.post(f"{answered(shop)}/rewind?to=2"),
+    ),
+    (
         "GET api/flows lists them",
         lambda shop: shop.post("/api/flows/none", {}),
         with_a_flow_of_the_list,
@@ -104,7 +117,7 @@ API = [
 
 @pytest.mark.parametrize(("remedy", "refused", "followed"), API, ids=[case[0] for case in API])
 def test_request_is_taken_as_its_remedy_says(remedy, refused, followed):
-    shop = client(max_body_bytes=2000)
+    shop = client(Engine("memory://", history="frames"), max_body_bytes=2000)
 
     answer = refused(shop)
     assert 400 <= answer.status_code < 500
@@ -236,6 +249,7 @@ def test_links_that_cannot_be_made():
 PAGES = [
     ("write order=4711", "GET", "/?facts=4711", {}, "/?facts=order%3D4711", 200),
     ("open the run again", "POST", "/runs/{run}/fork", {"at": "x"}, "/runs/{run}", 200),
+    ("open the run again", "POST", "/runs/{run}/rewind", {"to": ""}, "/runs/{run}", 200),
     ("open the task again", "POST", "/tasks/{run}/approve", {"a": "1"}, "/tasks/{run}", 200),
 ]
 

@@ -27,7 +27,7 @@ from longterm.unread import Receipt
 from longterm.web.pages.answer import BadForm, read
 from longterm.web.pages.form import Field, blame
 from longterm.web.pages.look import is_overdue
-from longterm.web.pages.rendering import page, revision_in, show, submitted
+from longterm.web.pages.rendering import number_in, page, show, submitted
 from longterm.web.pages.waits import asked_in, deliver, form_of
 from longterm.web.site import Site, site_of
 
@@ -50,7 +50,7 @@ async def answer_link(request: Request) -> Response:
     if "#add" in written or "#remove" in written:
         return _link_page(request, link, run, form)
     # The form is that of a wait, which may be over by now, even if the link is for the next one.
-    revision = revision_in(written, "#revision", "open the link again")
+    revision = number_in(written, "#revision", "open the link again")
     try:
         value = link.value if form is None else read(form)
         after = await _brought(site_of(request), link, run, value, revision or link.revision)

@@ -32,6 +32,8 @@ NOTES: Final = {
     "started": "The run has begun.",
     "cancelled": "The run is told to end.",
     "retried": "The run had another try.",
+    "discarded": "The event is taken out.",
+    "rewound": "This run is put back, and goes on from there. What it has done since stays done.",
     "forked": "This run is a copy, which goes on from where the other one was.",
 }
 """What a page says of what was just done, by the word in its URL: no text comes from there."""
@@ -165,8 +167,10 @@ def page(handler: Handler, template: str = "problem") -> Handler:
     return handle
 
 
-def revision_in(written: Mapping[str, str], name: str, advice: str) -> int | None:
-    """Return a revision that a page of ours has put into a form; None: it has put none.
+def number_in(written: Mapping[str, str], name: str, advice: str) -> int | None:
+    """Return a number that a page of ours has put into a form, such as that of a revision.
+
+    It is None if the page has put none there.
 
     Raises:
         BadRequest: it is none.
@@ -175,7 +179,7 @@ def revision_in(written: Mapping[str, str], name: str, advice: str) -> int | Non
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise BadRequest(f"{name}={text[:100]!r} is no revision ({advice})")
+        raise BadRequest(f"{name}={text[:100]!r} is no number ({advice})")
     return int(text)
 
 

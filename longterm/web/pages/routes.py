@@ -33,6 +33,8 @@ def add_pages(application: Starlette) -> None:
         Route("/runs/{run:segment}/cancel", runs.cancel_run, methods=["POST"]),
         Route("/runs/{run:segment}/retry", runs.retry_run, methods=["POST"]),
         Route("/runs/{run:segment}/fork", runs.fork_run, methods=["POST"]),
+        Route("/runs/{run:segment}/rewind", runs.rewind_run, methods=["POST"]),
+        Route("/runs/{run:segment}/discard", runs.discard_event, methods=["POST"]),
         Route("/tasks", tasks.list_tasks),
         Route("/tasks/{run:segment}", tasks.show_task),
         Route("/tasks/{run:segment}/{event:segment}", tasks.answer_task, methods=["POST"]),

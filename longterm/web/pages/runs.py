@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from longterm._turns.threads import in_thread
+from longterm.engine import Engine
 from longterm.run import ENDED, Run, RunState
 from longterm.web.outcomes import turn_of
 from longterm.web.pages.look import (
@@ -21,8 +23,10 @@ from longterm.web.pages.look import (
     is_overdue,
     said_by,
 )
-from longterm.web.pages.rendering import go_to, page, revision_in, segment, show, submitted
+from longterm.web.pages.rendering import go_to, number_in, page, segment, show, submitted
 from longterm.web.permission import About, Action
+from longterm.web.refusals import BadRequest
+from longterm.web.revisions import forkable
 from longterm.web.site import Site, site_of
 
 _ASKED: Final = ("state", "flow", "waiting_for", "to", "position")
@@ -30,6 +34,9 @@ _ASKED: Final = ("state", "flow", "waiting_for", "to", "position")
 _COMMON: Final = 1_000
 """Runs of a position are listed if it is that of one run in so many at least: no store has an index
 of positions, and for a rare one it would look through all runs."""
+
+_FOR_EVER: Final = (RunState.COMPLETE, RunState.CANCELLED)
+_ANEW: Final = "open the run again"
 
 
 @page
@@ -115,38 +122,65 @@ async def show_run(request: Request) -> Response:
         insight=await in_thread(insight_of, site.engine, run) if may["inspect"] else None,
         may=may,
         can_fork=may["start"] and run.state not in ENDED,
+        can_rewind=may["rewind"] and run.state not in _FOR_EVER,
         has_ended=run.state in ENDED,
         **await in_thread(said_by, run),
     )
 
 
-@page
-async def cancel_run(request: Request) -> Response:
-    """Cancel a run."""
-    site = site_of(request)
-    run = await site.run_for(request, Action.CANCEL, request.path_params["run"])
-    await turn_of(site, run, site.engine.acancel(run.id))
-    return _back_to(request, run, "cancelled")
+def _button(
+    action: Action, note: str, do: Callable[[Engine, str], Awaitable[Run]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the handler of a button that gives a run a turn."""
+
+    @page
+    async def handle(request: Request) -> Response:
+        site = site_of(request)
+        run = await site.run_for(request, action, request.path_params["run"])
+        await turn_of(site, run, do(site.engine, run.id))
+        return _back_to(request, run, note)
+
+    return handle
 
 
-@page
-async def retry_run(request: Request) -> Response:
-    """Give a failed run another try."""
-    site = site_of(request)
-    run = await site.run_for(request, Action.RETRY, request.path_params["run"])
-    await turn_of(site, run, site.engine.aretry(run.id))
-    return _back_to(request, run, "retried")
+cancel_run = _button(Action.CANCEL, "cancelled", lambda engine, run_id: engine.acancel(run_id))
+retry_run = _button(Action.RETRY, "retried", lambda engine, run_id: engine.aretry(run_id))
 
 
 @page
 async def fork_run(request: Request) -> Response:
     """Make a run that goes on from what another is, or was: that is to start one."""
     site = site_of(request)
-    run = await site.run_for(request, Action.SEE, request.path_params["run"])
-    await site.require(request, Action.START, About(run.flow, run))
-    at = revision_in(await submitted(request), "at", "open the run again")
+    run = await forkable(site, request)
+    at = number_in(await submitted(request), "at", _ANEW)
     fork = await site.engine.afork(run.id, at=at)
     return _back_to(request, fork, "forked")
+
+
+@page
+async def discard_event(request: Request) -> Response:
+    """Take an event out of a run's inbox."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.DISCARD, request.path_params["run"])
+    await site.engine.adiscard_event(run.id, await _number_of_button(request, "number"))
+    return _back_to(request, run, "discarded")
+
+
+@page
+async def rewind_run(request: Request) -> Response:
+    """Put a run back to what it was."""
+    site = site_of(request)
+    run = await site.run_for(request, Action.REWIND, request.path_params["run"])
+    to = await _number_of_button(request, "to")
+    await turn_of(site, run, site.engine.arewind(run.id, to=to))
+    return _back_to(request, run, "rewound")
+
+
+async def _number_of_button(request: Request, name: str) -> int:
+    number = number_in(await submitted(request), name, _ANEW)
+    if number is None:
+        raise BadRequest(f"the form lacks {name} ({_ANEW})")
+    return number
 
 
 def _back_to(request: Request, run: Run, note: str) -> Response:

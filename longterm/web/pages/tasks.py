@@ -20,7 +20,7 @@ from longterm.unread import Receipt
 from longterm.web.pages.answer import BadForm, read
 from longterm.web.pages.form import Field, blame
 from longterm.web.pages.look import PAGE, awaited_by_people, is_overdue, said_by, what_ended
-from longterm.web.pages.rendering import go_to, page, revision_in, show, submitted
+from longterm.web.pages.rendering import go_to, number_in, page, show, submitted
 from longterm.web.pages.waits import asked_in, deliver, form_of, title_of
 from longterm.web.permission import About, Action
 from longterm.web.refusals import BadRequest
@@ -143,7 +143,7 @@ async def answer_task(request: Request) -> Response:
     site, event = site_of(request), request.path_params["event"]
     run = await site.run_for(request, Action.SEND, request.path_params["run"], event)
     written = await submitted(request)
-    revision = revision_in(written, "#revision", "open the task again")
+    revision = number_in(written, "#revision", "open the task again")
     if revision is None:
         raise BadRequest("the form does not say what it answers (open the task again)")
     if not _waits_still(run, event, revision):
