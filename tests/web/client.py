@@ -1,4 +1,4 @@
-"""A client that speaks to an application in this process."""
+"""A client that speaks to an application in this process, or to a server that has it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ class Client:
     def request(self, method, path, **options):
         return asyncio.run(self._request(method, path, **options))
 
+    is_served = False
+    """Whether a server listens at the base URL."""
+
     async def _request(self, method, path, **options):
-        transport = httpx.ASGITransport(app=self.app)
+        transport = None if self.is_served else httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(
-            transport=transport, base_url=self.base_url, headers=self.headers
+            transport=transport, base_url=self.base_url, headers=self.headers, trust_env=False
         ) as client:
             return await client.request(method, path, **options)
 
