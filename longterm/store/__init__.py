@@ -21,7 +21,7 @@ def open_store(url: str) -> RunStore:
     - `sqlite:///runs.db`, `sqlite:////srv/runs.db`, or just a path that ends in `.db`, `.sqlite`
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
-      `postgres`. Options: `?max_connections=10`, `?wait_seconds=30`, `?migrate=no`,
+      `postgres`. Options: `?max_connections=10`, `?wait_seconds=60`, `?migrate=no`,
       `?synchronous_commit=off`, `?pooler=yes`, `?schema=shop_runs`, and libpq's. `postgres://` and
       SQLAlchemy's `postgresql+psycopg://` name the same.
 
@@ -89,7 +89,7 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     return PostgresStore(
         f"postgresql://{place}{theirs}",
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
-        wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "30")),
+        wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "60")),
         synchronous_commit=ours.get("synchronous_commit"),
         pooler=_yes_or_no("pooler", ours["pooler"]) if "pooler" in ours else None,
         schema=ours.get("schema", "longterm"),

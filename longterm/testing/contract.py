@@ -25,6 +25,7 @@ from longterm.testing._deadline_contract import DeadlineContract
 from longterm.testing._deletion_contract import DeletionContract
 from longterm.testing._durable_contract import DurableContract
 from longterm.testing._exact_contract import ExactContract
+from longterm.testing._failover_contract import FailoverContract
 from longterm.testing._history_contract import HistoryContract
 from longterm.testing._inbox_contract import InboxContract
 from longterm.testing._key_contract import KeyContract
@@ -52,6 +53,7 @@ class StoreContract(
     ExactContract,
     RaceContract,
     DurableContract,
+    FailoverContract,
     DamageContract,
     LeaseContract,
     KeyContract,
@@ -79,6 +81,8 @@ class StoreContract(
     - `store` (needed) returns an empty store, and closes it afterwards if it must be closed.
     - `reopen` (for durable stores) returns a function that opens the same store once more, as
       another process would; without it the promises of durability are skipped.
+    - `failover` (for stores with a standby) returns a function that loses the server for good and
+      lets the standby take over; `store` must go on there without being opened anew.
     - `damage` (for stores whose rows others can change) returns a function that makes the row of a
       run unreadable and returns one that mends it.
 

@@ -12,7 +12,18 @@ from tests.store.pooler import Pooler, find_pgbouncer
 from tests.store.postgres_server import PostgresServer, binaries_or_skip
 
 _PARTS = (
-    *("exact", "race", "durable", "damage", "lease", "key", "deadline", "search", "deletion"),
+    *(
+        "exact",
+        "race",
+        "durable",
+        "failover",
+        "damage",
+        "lease",
+        "key",
+        "deadline",
+        "search",
+        "deletion",
+    ),
     *("rewrite", "inbox", "unread", "refusal", "queue"),
 )
 for part in _PARTS:

@@ -44,6 +44,33 @@ class Standby(PostgresServer):
         return (state,) in followers
 
 
+class Pair:
+    """A primary and its standby."""
+
+    def __init__(self, primary: PostgresServer, standby: Standby) -> None:
+        self.primary = primary
+        self.standby = standby
+
+    def url(self) -> str:
+        """Return a URL that leads to whichever of the two can be written."""
+        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
+
+    def fail_over(self) -> None:
+        """Lose the primary for good; the standby takes over as it is."""
+        self.primary.kill_all()
+        self.standby.promote()
+
+    def commits_wait(self) -> None:
+        """Let each commit from now on wait until the standby has it."""
+        ask(self.primary.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        ask(self.primary.url(), "SELECT pg_reload_conf()")
+        wait_until(
+            lambda: ask(self.primary.url(), "SHOW synchronous_standby_names") == [("*",)],
+            "it is set",
+        )
+
+
 def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Return what a database answers."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:

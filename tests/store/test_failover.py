@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -11,42 +12,16 @@ import pytest
 
 from longterm.errors import ClaimLost, StoreError
 from longterm.run import RunState
+from longterm.testing._failover_contract import FailoverContract
 from longterm.testing._sample_runs import LATER, claim, suspended_run
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
 from tests.store.postgres_server import PostgresServer, binaries_or_skip  # noqa: E402
-from tests.store.standby import Standby, ask, wait_until  # noqa: E402
+from tests.store.standby import Pair, Standby, ask, wait_until  # noqa: E402
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-
-
-class Pair:
-    """A primary and its standby."""
-
-    def __init__(self, primary: PostgresServer, standby: Standby) -> None:
-        self.primary = primary
-        self.standby = standby
-
-    def url(self) -> str:
-        """Return a URL that leads to whichever of the two can be written."""
-        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
-        return f"postgresql://postgres@{hosts}/postgres?target_session_attrs=read-write"
-
-    def fail_over(self) -> None:
-        """Lose the primary for good; the standby takes over as it is."""
-        self.primary.kill_all()
-        self.standby.promote()
-
-    def commits_wait(self) -> None:
-        """Let each commit from now on wait until the standby has it."""
-        ask(self.primary.url(), "ALTER SYSTEM SET synchronous_standby_names = '*'")
-        ask(self.primary.url(), "SELECT pg_reload_conf()")
-        wait_until(
-            lambda: ask(self.primary.url(), "SHOW synchronous_standby_names") == [("*",)],
-            "it is set",
-        )
 
 
 @pytest.fixture
@@ -58,6 +33,18 @@ def pair() -> Iterator[Pair]:
         standby = Standby(binaries, primary)
         opened.callback(standby.remove)
         yield Pair(primary, standby)
+
+
+class TestPostgresStoreWithStandby(FailoverContract):
+    @pytest.fixture
+    def store(self, pair: Pair) -> Iterator[PostgresStore]:
+        with PostgresStore(pair.url(), wait_seconds=20) as store:
+            pair.commits_wait()
+            yield store
+
+    @pytest.fixture
+    def failover(self, pair: Pair) -> Callable[[], None]:
+        return pair.fail_over
 
 
 def terminate(pair: Pair) -> None:
@@ -178,3 +165,35 @@ def test_of_two_claims_that_were_given_the_same_turn_the_newer_one_saves(pair: P
         made = replace(second, state=RunState.COMPLETE, encoded_result=b"second")
         other.update(made)
         assert one.get("r1") == replace(made, claimed_until=None)
+
+
+def test_a_primary_that_wakes_up_after_another_took_over_takes_no_turn(pair: Pair) -> None:
+    with (
+        PostgresStore(pair.url(), wait_seconds=6) as store,
+        PostgresStore(pair.primary.url(), wait_seconds=2) as old,
+    ):
+        for run_id in ("r1", "r2"):
+            store.create(suspended_run(run_id))
+        pair.commits_wait()
+        made = replace(claim(store), state=RunState.COMPLETE, encoded_result=b"made")
+        of_old = replace(claim(old, "r2"), state=RunState.COMPLETE, encoded_result=b"old")
+        with pair.primary.frozen():
+            pair.standby.promote()
+            begin = time.monotonic()
+            store.update(made)  # by the new one, when the old one has not answered for a while
+            store.create(suspended_run("r3"))
+            took = time.monotonic() - begin
+
+        with pytest.raises(StoreError, match="did not answer in time"):
+            old.update(of_old)
+        taken = store.claim("r2", "number", now=LATER, until=LATER)
+    # Whoever comes to the old one first is told nothing there, and goes on to the new one.
+    with PostgresStore(pair.url(), wait_seconds=6) as late:
+        late.create(suspended_run("r4"))
+
+    assert took < 5
+    assert taken is None  # since the claim on it, which has no lease, was replicated
+    with PostgresStore(pair.standby.url()) as store:
+        assert store.get("r1") == made
+        assert [store.get(run_id).id for run_id in ("r3", "r4")] == ["r3", "r4"]
+        assert store.get("r2") == replace(of_old, state=RunState.RUNNING, encoded_result=None)

@@ -228,11 +228,11 @@ def test_an_event_that_comes_between_a_save_and_its_repeat_is_not_lost(
         claimed = claim(store)
         execute = store._database.execute
 
-        def lost_once(*arguments: Any) -> Answer:
+        def lost_once(*arguments: Any, **options: Any) -> Answer:
             monkeypatch.undo()
-            execute(*arguments)
+            execute(*arguments, **options)
             store.post(letter("number", "b"), limit=9)
-            return replace(execute(*arguments), is_repeated=True)
+            return replace(execute(*arguments, **options), is_repeated=True)
 
         read = store.unread("r1")
         monkeypatch.setattr(store._database, "execute", lost_once)
@@ -309,9 +309,9 @@ class Lost:
         self.lost = [sql.CLAIM, sql.DELETE, sql.WRITE_SOMETHING]
         monkeypatch.setattr(store._database, "execute", self.answer)
 
-    def answer(self, statement: Any, *arguments: Any) -> Answer:
+    def answer(self, statement: Any, *arguments: Any, **options: Any) -> Answer:
         if statement not in self.lost:
-            return self.execute(statement, *arguments)
+            return self.execute(statement, *arguments, **options)
         self.lost.remove(statement)
         return Answer([], is_repeated=True)
 
@@ -336,14 +336,14 @@ def test_a_deletion_that_a_failover_undid_is_done_again(
     with PostgresStore(url) as store:
         store.create(replace(suspended_run(), state=RunState.COMPLETE))
         lost = Lost(store, monkeypatch)
-        real = store.get
+        real = store._read
 
-        def get(run_id: str) -> Run:
+        def get(run_id: str, until: float | None = None) -> Run:
             if sql.WRITE_SOMETHING in lost.lost:  # on the server that was lost it is gone
                 raise UnknownRun(run_id)
-            return real(run_id)
+            return real(run_id, until)
 
-        monkeypatch.setattr(store, "get", get)
+        monkeypatch.setattr(store, "_read", get)
 
         assert store.delete("r1")
 

@@ -5,6 +5,7 @@ Its own server: what is stopped here would be missed by the other tests.
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import time
@@ -18,6 +19,10 @@ import pytest
 
 from longterm.errors import StoreError
 from longterm.run import RunState
+from longterm.store.base import Query
+from longterm.store.queues import Queue
+from longterm.testing._history_contract import entry
+from longterm.testing._inbox_contract import letter
 from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, suspended_run
 from tests.store.deaf_proxy import DeafProxy
@@ -202,6 +207,74 @@ def test_a_server_that_was_stopped_in_its_tracks_is_given_up_and_used_again(
     for error in refused:
         assert isinstance(error, StoreError), error
         assert "answer" in str(error) or "in use" in str(error) or "cannot be reached" in str(error)
+
+
+def test_every_step_ends_in_time_though_the_server_was_stopped_in_its_tracks(
+    own_server: PostgresServer, url: str
+) -> None:
+    with PostgresStore(url, wait_seconds=2, max_connections=64) as store:
+        store.create(suspended_run())
+        race([partial(store._database.execute, "SELECT pg_sleep(0.2)", (), "warm up")] * 40)
+        steps = every_step(store)
+        with own_server.frozen():
+            outcomes = race([partial(seconds_until_refused, step) for step in steps.values()])
+
+    took = dict(zip(steps, outcomes, strict=True))
+    assert len(took) > 40
+    assert not {name: end for name, end in took.items() if not isinstance(end, float) or end > 6}
+
+
+NO_STEPS = {"close", "must_exist", "within", "clock_ahead", "from_pool"}
+
+
+def every_step(store: PostgresStore) -> dict[str, Callable[[], object]]:
+    """Return each method of a store with the arguments that it needs."""
+    now, event = datetime.now(UTC), letter("number", "a")
+    known: dict[str, object] = {
+        "run": suspended_run(),
+        "run_id": "r1",
+        "event_id": "number",
+        "turn": 1,
+        "key": "a",
+        "now": now,
+        "until": now,
+        "looked_at": now,
+        "saved_before": now,
+        "taken_before": now,
+        "limit": 9,
+        "max_attempts": 3,
+        "query": Query(),
+        "is_stopped": lambda: False,
+        "event": event,
+        "events": [],
+        "number": 1,
+        "message_id": "m1",
+        "note": "half",
+        "queue": Queue(name="mail"),
+        "queues": ["mail"],
+        "name": "mail",
+        "place": (1, 1),
+        "revision": 1,
+        "was": entry(1),
+        "entry": entry(1),
+        "version": "f@1",
+        "source": b"",
+        "begin": "f",
+    }
+    steps: dict[str, Callable[[], object]] = {}
+    for name, method in inspect.getmembers(store, inspect.ismethod):
+        if not name.startswith("_") and name not in NO_STEPS:
+            wanted = inspect.signature(method).parameters.values()
+            needed = [each.name for each in wanted if each.default is inspect.Parameter.empty]
+            steps[name] = partial(method, **{name: known[name] for name in needed})
+    return steps
+
+
+def seconds_until_refused(step: Callable[[], object]) -> float:
+    begin = time.monotonic()
+    with pytest.raises(StoreError):
+        step()
+    return time.monotonic() - begin
 
 
 def test_a_worker_whose_connection_is_deaf_finds_out_and_listens_anew(

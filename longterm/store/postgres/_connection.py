@@ -91,6 +91,17 @@ class Reading(NamedTuple):
     heard_at: float
 
 
+class Host:
+    """One server, of those that a connection string names."""
+
+    silent_at = -math.inf
+    """When it last had a statement and did not answer, by the monotonic clock."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Note where it is."""
+        self.conninfo = conninfo
+
+
 class _MomentLoader(Loader):
     """Reads moments in UTC: in the session's time zone, some are in a year that Python has not."""
 
@@ -118,6 +129,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """What the server's clock said when the session began."""
     schema: Schema
     """Where the tables are that its statements name."""
+    host: Host | None = None
+    """The server, if it is the store's own session."""
     is_shared = False
     """Whether the server's session serves others too, between two transactions of this one."""
     _synchronous_commit: str | None = None
@@ -221,6 +234,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         except psycopg.OperationalError as error:
             if monotonic() < self.deadline or error.sqlstate is not None:
                 raise
+            if self.host is not None:
+                self.host.silent_at = monotonic()
             raise Unanswered("the server did not answer in time") from None
 
     def __del__(self, _warn: object = None) -> None:

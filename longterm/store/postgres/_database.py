@@ -6,6 +6,7 @@ over. Knows nothing of runs.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any, Final, LiteralString, Protocol, TypeVar
 
 import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
@@ -76,6 +78,7 @@ class Database:
         wait_seconds: float,
         *,
         migrate: bool,
+        answer_seconds: float | None = None,
     ) -> None:
         """Send statements over the connections of a pool.
 
@@ -85,12 +88,16 @@ class Database:
             schema: where the tables are.
             wait_seconds: how long a step tries to reach the server, and to hear its answer.
             migrate: whether the schema is brought up to date at the first use, or only checked.
+            answer_seconds: after what time without an answer to ask another server; None: there is
+                none.
         """
         self._pool = pool
         self.place = place
         self._schema = schema
         self._wait_seconds = wait_seconds
         self._least_seconds = min(wait_seconds, 1.0)
+        self._answer_seconds = math.inf if answer_seconds is None else answer_seconds
+        self._has_written = False
         self._migrate = migrate
         self._is_prepared = self._is_closed = False
         register_reset(self)
@@ -106,16 +113,18 @@ class Database:
         operation: str,
         *,
         is_prepared: bool = True,
+        until: float | None = None,
     ) -> Answer:
         """Send a statement that is atomic in itself until the server has answered it.
 
-        Unless it `is_prepared`, the server plans it anew for these parameters.
+        Unless it `is_prepared`, the server plans it anew for these parameters. As a part of a step
+        of several statements, it is given the time `until` that step must end.
 
         Raises:
             StoreError: it failed, or the server could not be reached for `wait_seconds`, or did
                 not answer for so long.
         """
-        deadline = time.monotonic() + self._wait_seconds
+        deadline = self.end_of_step() if until is None else until
         if not self._is_prepared:
             self._make_ready(operation, deadline)
         pause, is_repeated = _FIRST_PAUSE, False
@@ -124,18 +133,22 @@ class Database:
             try:
                 with self._pool.loan() as loan, loan:  # twice, as `Loan` says
                     connection = self._taken(loan, deadline, operation)
-                    # Whoever had to wait for a connection is given a fair time for the answer.
-                    connection.deadline = max(deadline, time.monotonic() + self._least_seconds)
+                    connection.deadline = self._end_of_answer(deadline)
                     ask = connection.ask if is_prepared else connection.ask_once
-                    return Answer(ask(statement, parameters), is_repeated)
+                    rows = ask(statement, parameters)
+                    self._has_written = self._has_written or not statement.startswith("SELECT")
+                    return Answer(rows, is_repeated)
             except (psycopg.Error, UnicodeEncodeError) as error:
-                may_repeat = is_lost(error) or is_undone(error)
-                if not may_repeat or time.monotonic() > deadline:
+                if not self._may_repeat(error, connection) or time.monotonic() > deadline:
                     raise self.error(error, operation) from error
                 is_repeated = is_repeated or (connection is not None and is_lost(error))
             # Not all at the same moment, when many wait for the server to come back.
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def end_of_step(self) -> float:
+        """Return when a step that begins now must end, by the monotonic clock."""
+        return time.monotonic() + self._wait_seconds
 
     def hint(self, message: str) -> None:
         """Tell resting workers something, once, and for two seconds at most.
@@ -165,6 +178,22 @@ class Database:
         """End every session."""
         self._is_closed = True
         self._pool.close()
+
+    def _end_of_answer(self, deadline: float) -> float:
+        """Return until when to wait for an answer: soon enough to ask another server after it."""
+        now = time.monotonic()
+        # Whoever had to wait for a connection is given a fair time.
+        return max(min(deadline, now + self._answer_seconds), now + self._least_seconds)
+
+    def _may_repeat(self, error: Exception, connection: Connection | None) -> bool:
+        """Whether a statement that failed so is to be sent again."""
+        if isinstance(error, ReadOnlySqlTransaction):
+            # A server that could be written has become a standby: another one takes over, and the
+            # sessions with this one are of no use. One that never could be is a mistake in the URL.
+            if connection is not None:
+                connection.close()
+            return self._has_written
+        return is_lost(error) or is_undone(error)
 
     def _make_ready(self, operation: str, deadline: float) -> None:
         """Prepare the database, at its first use."""

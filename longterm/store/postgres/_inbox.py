@@ -29,7 +29,7 @@ class PostgresInbox:
     _unreadable: Unreadable
     _waker: Tells
 
-    def _confirmed(self, run_id: str) -> Run:
+    def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run, once what it says is safe; the store does it."""
         raise NotImplementedError
 
@@ -41,13 +41,14 @@ class PostgresInbox:
         operation: str,
     ) -> list[tuple[Any, ...]]:
         """Return the rows of the runs that a statement claims under a number."""
-        answer = self._database.execute(statement, parameters, operation)
+        until = self._database.end_of_step()
+        answer = self._database.execute(statement, parameters, operation, until=until)
         if not answer.is_repeated:
             return answer.rows
         # Those of the first try, whose answer was lost, have the number too.
-        return self._database.execute(sql.CLAIMED, (number,), operation).rows
+        return self._database.execute(sql.CLAIMED, (number,), operation, until=until).rows
 
-    def get(self, run_id: str) -> Run:
+    def _read(self, run_id: str, until: float | None = None) -> Run:
         """Return a run; the store does it."""
         raise NotImplementedError
 
@@ -62,13 +63,14 @@ class PostgresInbox:
             *kept,
         )
         statement = sql.POST if revision is None else sql.POST_AT
-        answer = self._database.execute(statement, parameters, operation)
+        until = self._database.end_of_step()
+        answer = self._database.execute(statement, parameters, operation, until=until)
         if answer.rows:
             number, _, is_ready = answer.rows[0]
             if is_ready:
                 self._waker.tell(NOW)
             return int(number)
-        self.get(event.run_id)  # raises if there is no such run
+        self._read(event.run_id, until)  # raises if there is no such run
         return None
 
     def unread(

@@ -226,9 +226,12 @@ def _is_usable(connection: Connection, used_at: float) -> bool:
     """Tell whether a connection still works, without asking the server.
 
     An idle connection is silent. If there is something to be read, it is most often the server's
-    farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise.
+    farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise. And
+    where one connection had no answer, those that were idle then would have none, or one of a
+    server that sleeps while another takes over.
     """
-    is_old = monotonic() - used_at > _IDLE_SECONDS
+    silent_at = -math.inf if connection.host is None else connection.host.silent_at
+    is_old = monotonic() - used_at > _IDLE_SECONDS or used_at < silent_at
     return not (is_old or connection.closed or _can_be_read(connection))
 
 

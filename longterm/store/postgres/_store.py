@@ -64,6 +64,8 @@ __all__ = ["PostgresStore", "schema_sql"]
 
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that heard nothing up to now soon looks again."""
+_SERVERS_ASKED: Final = 3
+"""How many attempts at a step go to servers that are silent, where there are several."""
 _ROWS: Final = Rows(has_types=True)
 
 
@@ -87,7 +89,7 @@ class PostgresStore(
         conninfo: str,
         *,
         max_connections: int = 10,
-        wait_seconds: float = 30.0,
+        wait_seconds: float = 60.0,
         synchronous_commit: str | None = None,
         pooler: bool | None = None,
         schema: str = USUAL_SCHEMA,
@@ -119,15 +121,23 @@ class PostgresStore(
             on_connect=lambda connection: clock.note(connection.reading),
         )
         pool = ConnectionPool(server.connect, max_connections, wait_seconds)
-        database = Database(pool, server.place, named, wait_seconds, migrate=migrate)
-        self._use(database, Listener(server.connect, database.error, wait_seconds))
+        answer_seconds = wait_seconds / _SERVERS_ASKED if server.has_several else wait_seconds
+        database = Database(
+            pool,
+            server.place,
+            named,
+            wait_seconds,
+            migrate=migrate,
+            answer_seconds=answer_seconds,
+        )
+        self._use(database, Listener(server.connect, database.error, answer_seconds))
 
     @classmethod
     def from_pool(
         cls,
         pool: HasConnections,
         *,
-        wait_seconds: float = 30.0,
+        wait_seconds: float = 60.0,
         synchronous_commit: str | None = None,
         schema: str = USUAL_SCHEMA,
         migrate: bool = True,
@@ -177,13 +187,14 @@ class PostgresStore(
             statement = sql.recording(statement)
             parameters = (*parameters, *columns_of_entries(run))
             run = run.changed(entries=())
+        operation, until = f"create run {run.id!r}", self._database.end_of_step()
         while True:
-            answer = self._database.execute(statement, parameters, f"create run {run.id!r}")
+            answer = self._database.execute(statement, parameters, operation, until=until)
             if answer.rows:
                 self._tell_of(run, is_ready=answer.rows[0][1])
                 return run
             try:
-                if answer.is_repeated and _is_of_one_creation(self._confirmed(run.id), run):
+                if answer.is_repeated and _is_of_one_creation(self._confirmed(run.id, until), run):
                     self._tell_of(run, is_ready=True)
                     return run
             except UnknownRun:  # a standby that did not have it took over in between
@@ -191,7 +202,10 @@ class PostgresStore(
             raise RunExists(run.id)
 
     def get(self, run_id: str) -> Run:
-        answer = self._database.execute(sql.GET, (run_id,), f"get run {run_id!r}")
+        return self._read(run_id)
+
+    def _read(self, run_id: str, until: float | None = None) -> Run:
+        answer = self._database.execute(sql.GET, (run_id,), f"get run {run_id!r}", until=until)
         if not answer.rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(answer.rows[0])
@@ -216,17 +230,17 @@ class PostgresStore(
         operation = f"save run {run.id!r}"
         goes_on = bool(read) and run.state is RunState.RUNNING
         claim = new_claim() if goes_on else run.claim
-        is_repeated = False
+        is_repeated, until = False, self._database.end_of_step()
         while True:
             statement, parameters = save_statement(_ROWS.row_of(run), run, claim, read, failed)
-            answer = self._database.execute(statement, parameters, operation)
+            answer = self._database.execute(statement, parameters, operation, until=until)
             made = run.changed(claim=claim)
             if answer.rows:
                 unread, is_ready = answer.rows[0]
                 self._tell_of(run, is_ready=is_ready)
                 return as_saved(made, unread)
             is_repeated = is_repeated or answer.is_repeated
-            stored = self._confirmed(run.id) if is_repeated else self.get(run.id)
+            stored = self._confirmed(run.id, until) if is_repeated else self._read(run.id, until)
             is_own = is_repeated and stored.turn == run.turn
             # A run that is saved running may have been renewed since.
             is_made = is_own and stored.changed(claimed_until=run.claimed_until) == run
@@ -274,15 +288,15 @@ class PostgresStore(
     def release_stale(
         self, *, now: datetime, max_attempts: int, limit: int | None = None
     ) -> list[Run]:
-        operation = "release stale claims"
-        rows = self._database.execute(sql.STALE, (now, limit), operation).rows
+        operation, until = "release stale claims", self._database.end_of_step()
+        rows = self._database.execute(sql.STALE, (now, limit), operation, until=until).rows
         stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
         dead = [died_run(run, max_attempts, now) for run in stale]
         columns = zip(*(released_columns(_ROWS.row_of(run)) for run in dead), strict=True)
         parameters = (*map(list, columns), now)
-        released = self._database.execute(sql.RELEASE, parameters, operation).rows
+        released = self._database.execute(sql.RELEASE, parameters, operation, until=until).rows
         return [run for run in dead if (run.id,) in released]
 
     def claim_due(
@@ -320,13 +334,14 @@ class PostgresStore(
 
     def delete(self, run_id: str) -> bool:
         operation, is_repeated = f"delete run {run_id!r}", False
+        until = self._database.end_of_step()
         while True:
-            answer = self._database.execute(sql.DELETE, (run_id,), operation)
+            answer = self._database.execute(sql.DELETE, (run_id,), operation, until=until)
             if answer.rows:
                 return True
             is_repeated = is_repeated or answer.is_repeated
             try:
-                self.get(run_id)
+                self._read(run_id, until)
             except UnknownRun:
                 if not is_repeated:
                     raise
@@ -334,14 +349,16 @@ class PostgresStore(
                 return False
             # The first try had done it, and its answer was lost. If a standby takes over in the
             # middle of this, it may have the run.
-            if not self._database.execute(sql.WRITE_SOMETHING, (), operation).is_repeated:
+            written = self._database.execute(sql.WRITE_SOMETHING, (), operation, until=until)
+            if not written.is_repeated:
                 return True
 
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
-        if self._database.execute(sql.REWRITE, columns, f"rewrite run {run.id!r}").rows:
+        operation, until = f"rewrite run {run.id!r}", self._database.end_of_step()
+        if self._database.execute(sql.REWRITE, columns, operation, until=until).rows:
             return True
-        self.get(run.id)  # raises if there is no such run
+        self._read(run.id, until)  # raises if there is no such run
         return False
 
     def wait_for_work(
@@ -412,16 +429,16 @@ class PostgresStore(
         run_id: str,
         now: datetime,
     ) -> Run | None:
-        number = new_claim()
+        number, until = new_claim(), self._database.end_of_step()
+        operation, parameters = f"claim run {run_id!r}", (number, *parameters)
         while True:
-            operation = f"claim run {run_id!r}"
-            answer = self._database.execute(statement, (number, *parameters), operation)
+            answer = self._database.execute(statement, parameters, operation, until=until)
             if answer.rows:
                 return self._unreadable.claimed_one(answer.rows[0], now)
             if not answer.is_repeated:
-                self.get(run_id)  # raises if there is no such run
+                self._read(run_id, until)  # raises if there is no such run
                 return None
-            stored = self._confirmed(run_id)
+            stored = self._confirmed(run_id, until)
             if stored.state is RunState.RUNNING:
                 # The first try may have claimed it, and its answer was lost.
                 return stored if stored.claim == number else None
@@ -433,9 +450,10 @@ class PostgresStore(
         if at is not None:
             self._waker.tell(at)
 
-    def _confirmed(self, run_id: str) -> Run:
+    def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run as it is, once that can be undone no more."""
-        rows = self._database.execute(sql.CONFIRM, (run_id,), f"confirm run {run_id!r}").rows
+        operation = f"confirm run {run_id!r}"
+        rows = self._database.execute(sql.CONFIRM, (run_id,), operation, until=until).rows
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])

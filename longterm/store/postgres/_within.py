@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, LiteralString
@@ -58,6 +59,7 @@ class _TheirDatabase(Database):
         operation: str,
         *,
         is_prepared: bool = True,
+        until: float | None = None,
     ) -> Answer:
         """Send a statement; one that raises has changed nothing."""
         _must_have_begun(self._theirs)
@@ -72,6 +74,10 @@ class _TheirDatabase(Database):
     def _answer(self, statement: LiteralString, parameters: Sequence[object]) -> Answer:
         with self._theirs.transaction():  # a savepoint, since one is open
             return Answer(self._view.ask_once(statement, parameters), False)
+
+    def end_of_step(self) -> float:
+        """Return when a step ends: how long one may take is the transaction's affair."""
+        return math.inf
 
     def tell(self, at: float) -> None:
         """Have workers told with the commit of the transaction."""
