@@ -10,6 +10,9 @@ from collections.abc import Callable, Coroutine
 from types import FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, NoReturn
 
+from longterm._flows.sums import add_number as add_number
+from longterm._flows.sums import sum_from as sum_from
+from longterm._flows.sums import sum_of as sum_of
 from longterm.wait import Wait
 
 
@@ -33,6 +36,7 @@ UNBOUND = object()
 
 AssertionError = builtins.AssertionError
 BaseException = builtins.BaseException
+StopIteration = builtins.StopIteration
 iter = builtins.iter
 slice = builtins.slice
 type = builtins.type
@@ -135,6 +139,38 @@ def aiter(iterable: Any) -> Any:
 async def _iterated(iterable: Any) -> None:
     async for _ in iterable:
         pass
+
+
+def in_generator() -> RuntimeError:
+    """Return what a `StopIteration` becomes that comes out of a generator's own code."""
+    return RuntimeError("generator raised StopIteration")
+
+
+def pair(element: Any, number: int) -> tuple[Any, Any]:
+    """Return an element that `dict` is given as a key and its value, or refuse it as `dict` does.
+
+    Args:
+        element: what should have two parts.
+        number: how many came before it.
+    """
+    parts = element if type(element) in (list, tuple) else _listed(element)
+    if parts is None:
+        raise TypeError(
+            f"cannot convert dictionary update sequence element #{number} to a sequence"
+        )
+    if len(parts) != 2:
+        raise ValueError(
+            f"dictionary update sequence element #{number} has length {len(parts)}; 2 is required"
+        )
+    key, value = parts
+    return key, value
+
+
+def _listed(element: Any) -> list[Any] | None:
+    try:
+        return list(element)
+    except TypeError:
+        return None
 
 
 def enter_and_exit(manager: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -70,7 +70,7 @@ def test_left_alone(body: str) -> None:
     ("body", "rule"),
     [
         ("return [lambda: suspend(each) for each in x]", "suspend-in-lambda"),
-        ("return list([suspend(y) for y in z] for z in x)", "suspend-in-generator-expression"),
+        ("return iter([suspend(y) for y in z] for z in x)", "suspend-in-generator-expression"),
         ("return (1 for a in x for b in suspend(a))", "suspend-in-generator-expression"),
         ("class Inner:\n    if x:\n        y = suspend('y')", "suspend-in-class-body"),
         ("class Inner:\n    y: suspend('y')", "suspend-in-annotation"),
@@ -109,7 +109,7 @@ def test_all_problems_of_a_file_in_the_order_of_the_text() -> None:
         def second():
             @deflow
             def inner():
-                return locals(), list(suspend(x) for x in "ab")
+                return locals(), iter(suspend(x) for x in "ab")
             return inner()
     """
 

@@ -201,7 +201,7 @@ def refused(shop: Path) -> str:
     """A file with two problems."""
     (shop / "bad.py").write_text(
         "from longterm import deflow, suspend\n\n\n"
-        "@deflow\ndef one(reviewers):\n    return sum(suspend(r) for r in reviewers)\n\n\n"
+        "@deflow\ndef one(reviewers):\n    return map(suspend(r) for r in reviewers)\n\n\n"
         "@deflow\ndef two():\n    _lt_x = suspend('a')\n    return _lt_x\n"
     )
     return "shop/bad.py"

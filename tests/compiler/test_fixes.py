@@ -159,8 +159,9 @@ from longterm import deflow, suspend
 @deflow
 def ask(names):  # é
     ask_one = lambda name: suspend(name)
-    total = sum(suspend(name) for name in names)
-    return list(suspend(name) for name in names), any(suspend(n) for n in names), total
+    total = prod(suspend(name) for name in names)
+    none = lambda: suspend("none")
+    return none, enumerate(suspend(n) for n in names), total
 """
 
 
@@ -174,7 +175,7 @@ def test_command_mends_the_file_and_tells_what_is_left(tmp_path: Path, arguments
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "shop.py:6:28: fixed suspend-in-lambda",
-        "shop.py:8:17: fixed suspend-in-generator-expression",
+        "shop.py:8:20: fixed suspend-in-lambda",
     ]
     assert done.stderr.endswith("2 problems left; --unsafe-fixes would mend 1 of them\n")
     assert "    @deflow\n    def ask_one(name):\n" in (tmp_path / "shop.py").read_text("utf-8")
@@ -197,7 +198,7 @@ def test_diff_shows_the_change_and_makes_none(tmp_path: Path) -> None:
 
 
 def test_folder_without_problems_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(BROKEN.replace("any", "len").replace("len(", "list("))
+    (tmp_path / "shop.py").write_text(BROKEN.replace("enumerate", "deque"))
     (tmp_path / "plain.py").write_text("x = 1\n")
 
     done = run("--fix", "--unsafe-fixes", ".", folder=tmp_path)
@@ -215,7 +216,7 @@ def test_encoding_line_ends_and_permissions_are_kept(
     tmp_path: Path, encoding: str, end: str
 ) -> None:
     head = "# coding: latin-1\n" if encoding == "latin-1" else ""
-    content = (head + BROKEN.replace("any", "list")).replace("\n", end).encode(encoding)
+    content = (head + BROKEN.replace("enumerate", "deque")).replace("\n", end).encode(encoding)
     file = tmp_path / "kept" / "shop.py"
     file.parent.mkdir()
     file.write_bytes(content)

@@ -64,7 +64,7 @@ def bodies_of(before: str) -> tuple[str, str]:
     bound |= {each.name for each in ast.walk(tree) if isinstance(each, ast.MatchAs) and each.name}
     calls = [each.func for each in ast.walk(tree) if isinstance(each, ast.Call)]
     plain = sorted({each.id for each in calls if isinstance(each, ast.Name)} - bound)
-    plain = [each for each in plain if each not in ("suspend", "respond")]
+    plain = [each for each in plain if each not in ("suspend", "respond", "any")]
     counted = {each.target.id for each in ast.walk(tree) if is_counted(each)}  # type: ignore[attr-defined]
     read = {each.id for each in names} - (bound - counted) - set(plain) - set(dir(builtins))
     parameters = ", ".join(sorted(read - {"suspend", "respond"}))

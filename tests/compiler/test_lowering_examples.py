@@ -6,6 +6,7 @@ An example has two columns: to the left what an author writes, to the right what
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import re
 import sys
@@ -46,7 +47,9 @@ def lowered(text: str) -> str:
     called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     names = {node.id for node in nodes if isinstance(node, ast.Name)} - called
     source = ["from longterm import deflow, suspend", "@deflow", "def ask(question): ..."]
-    source += [f"def {name}(*args): ..." for name in sorted(called - {"ask", "suspend"})]
+    source += [
+        f"def {name}(*args): ..." for name in sorted(called - {"ask", "suspend", *dir(builtins)})
+    ]
     define = "async def" if any(isinstance(node, ast.Await) for node in nodes) else "def"
     source += ["@deflow", f"{define} main({', '.join(sorted(names))}):"]
     source += [f"    {line}" for line in text.split("\n")]

@@ -22,6 +22,7 @@ from tests.property.oracle import Program, check
 COMPILER = Path(longterm_compiler.__file__).parent
 PRELUDE = """\
 import contextlib, functools, inspect, sys, types
+from math import prod
 from longterm import call, deflow, respond, sleep, step, suspend
 
 class Opened:
@@ -65,8 +66,8 @@ SHALLOW = "give intermediate results names, or move parts into functions of thei
 
 # The help; what is refused with it; what follows it. A body is that of a flow `main`.
 CASES: list[tuple[str, str, str]] = [
-    (LIST, 'return list(suspend(n) for n in "ab")', 'return [suspend(n) for n in "ab"]'),
-    (LIST, 'return list(suspend(n) for n in "ab")', """
+    (LIST, 'return prod(suspend(n) for n in "ab")', 'return prod([suspend(n) for n in "ab"])'),
+    (LIST, 'return prod(suspend(n) for n in "ab")', """
         answers = []
         for n in "ab":
             answers.append(suspend(n))

@@ -19,6 +19,7 @@ NUMBERS = [
     (2, "flow_call"), (2, "if_else"), (2, "either"), (1, "walrus"), (1, "unary"),
     (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
     (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
+    (2, "consumed"),
     (3, "awaited"), (1, "own_attribute"), (2, "step_call"),
 ]  # fmt: skip
 LISTS = [
@@ -29,11 +30,17 @@ LISTS = [
 CONDITIONS = [
     (4, "comparison"), (2, "either"), (2, "negation"), (2, "chain"), (1, "membership"),
     (1, "identity"), (1, "suspending"), (1, "number"), (1, "box"),
+    (1, "quantified"),
 ]  # fmt: skip
 VALUES = [
     (6, "number"), (3, "items"), (2, "text"), (2, "table"), (1, "condition"), (1, "set_display"),
     (1, "tuple_display"), (1, "box"), (1, "lambda_"), (1, "slice_object"),
     (1, "dict_comprehension"), (1, "set_comprehension"),
+]  # fmt: skip
+
+_CONSUMERS = [
+    "sum({})", "sum({}, {})", "len(list({}))", "len({{*sorted({})}})", "max({}, default={})",
+    "min({}, key=lambda q: -q)", "next({}, {})", "len(set({}))", "tuple({}).count({})",
 ]  # fmt: skip
 
 
@@ -161,6 +168,24 @@ class Expressions(Writer):
         written = f"sum({element} for x in {self.items(depth - 1)})"
         self.no_walrus -= 1
         return written
+
+    def consumed(self, depth: int) -> str:
+        """A generator expression that may suspend, in a builtin that takes it apart."""
+        if self.is_async:
+            return self.generator(depth)  # with an `await` inside it would be an asynchronous one
+        self.no_walrus += 1  # which Python refuses in the defaults of a method
+        generator = f"({self.comprehended(depth, self.number)})"
+        self.no_walrus -= 1
+        # A plain generator could not be stored while an argument after it waits.
+        return self.pick(_CONSUMERS).format(generator, self.leaf())
+
+    def quantified(self, depth: int) -> str:
+        if self.is_async:
+            return self.comparison(depth)
+        self.no_walrus += 1
+        generator = self.comprehended(depth, self.condition)
+        self.no_walrus -= 1
+        return f"{self.pick(['any', 'all'])}({generator})"
 
     def arguments(self, depth: int) -> str:
         """Arguments of every kind, in an order that Python accepts."""

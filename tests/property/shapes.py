@@ -12,7 +12,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = Any
-_COMPREHENSION = re.compile(r"<(list|set|dict)comp>\.(<locals>\.)?")
+_GENERATOR = re.compile(r"\.<locals>\.<genexpr>$")
+_COMPREHENSION = re.compile(r"<(listcomp|setcomp|dictcomp|genexpr)>\.(<locals>\.)?")
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 _ATOMS = (int, str, bytes, bool, float, complex, type(None), type(Ellipsis), range)
 
@@ -49,12 +50,20 @@ def tracebacks(error: BaseException | None, path: str) -> list[list[tuple[str, i
 
 
 def _lines(traceback: TracebackType | None, path: str) -> Iterable[tuple[str, int]]:
+    last: tuple[str, int] | None = None
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        # Before 3.12 a comprehension has a frame of its own; a lowered one has none.
+        # Before 3.12 a comprehension has a frame of its own; a lowered one has none. So has a
+        # generator expression that is not lowered; it counts as a line of the function around it.
         # A stored traceback has a file in brackets if its module is not imported.
         if code.co_filename.strip("<>") == path and not code.co_name.endswith("comp>"):
-            yield _COMPREHENSION.sub("", code.co_qualname), traceback.tb_lineno
+            line = _COMPREHENSION.sub("", code.co_qualname), traceback.tb_lineno
+            around = _GENERATOR.sub("", line[0]), line[1]
+            if around[0] == "<genexpr>" and last is not None:  # a stored traceback has short names
+                around = last[0], line[1]
+            if around == line or around != last:
+                last = around
+                yield around
         traceback = traceback.tb_next
 
 

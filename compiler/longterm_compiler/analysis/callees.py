@@ -75,6 +75,13 @@ class Callees:
                 return origin
         return None
 
+    def builtin(self, callee: ast.expr) -> str | None:
+        """Return which builtin is surely called; None if none is, or another may have its name."""
+        path = dotted(callee)
+        if path is None or self._scope_that_binds(path[0]) is not None:
+            return None
+        return self.names.builtin(path)
+
     def _is_self(self, name: str) -> bool:
         return self.definition.is_method and self.scope.parameters[:1] == (name,)
 

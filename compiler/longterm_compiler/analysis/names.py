@@ -131,6 +131,17 @@ class ModuleNames:
             return None
         return None
 
+    def builtin(self, path: Path) -> str | None:
+        """Return the builtin that a path of the module surely stands for; None: it may be another.
+
+        What `import *` brings, and what other parts of the module bind, could have its name.
+        """
+        bound_elsewhere = self.is_part or any(name != "longterm" for name in self.star_imports)
+        if bound_elsewhere or path[0] in self._set_by_functions:
+            return None
+        module, _, name = (self.origin(path) or "").partition(".")
+        return name if module == "builtins" and name else None
+
     def verdict(self, path: Path) -> Verdict:
         """Resolve a dotted path that begins with a global or builtin name."""
         return self._verdict(path, frozenset())

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.callees import Callees
+from longterm_compiler.analysis.consumers import consumer_of
 from longterm_compiler.analysis.scope import Comprehension, comprehension_variables
 from longterm_compiler.syntax.source import FunctionNode
 from longterm_compiler.syntax.tree import children
@@ -41,6 +42,8 @@ class Suspensions:
     calls: dict[ast.Call, Verdict]
     containing: set[ast.AST]
     """Every node of the function with such a call inside, the calls themselves included."""
+    consumers: dict[ast.GeneratorExp, str] = field(default_factory=dict)
+    """The generator expressions that are given to a builtin at once, with the name of that."""
 
     def may_suspend(self, *nodes: ast.AST | None) -> bool:
         """Tell whether any of these nodes contains a suspending call."""
@@ -60,6 +63,9 @@ class Suspensions:
         """Take a copy of a node for what the node is."""
         if isinstance(old, ast.Call) and isinstance(new, ast.Call) and old in self.calls:
             self.calls[new] = self.calls[old]
+        if isinstance(old, ast.GeneratorExp) and old in self.consumers:
+            assert isinstance(new, ast.GeneratorExp)
+            self.consumers[new] = self.consumers[old]
         if old in self.containing:
             self.containing.add(new)
 
@@ -77,6 +83,7 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     """Return the suspending calls of a function's own body."""
     calls: dict[ast.Call, Verdict] = {}
     containing: set[ast.AST] = set()
+    consumers: dict[ast.GeneratorExp, str] = {}
     parents: dict[ast.AST, ast.AST] = {}
     for node, parent, around in _walk(function):
         parents[node] = parent
@@ -84,6 +91,9 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
             parents[node.generators[0]] = node
         if not isinstance(node, ast.Call) or _is_bound(node.func, around):
             continue
+        consumer = consumer_of(node, callees)
+        if consumer is not None and isinstance(node.args[0], ast.GeneratorExp):
+            consumers[node.args[0]] = consumer
         verdict = callees.verdict(node.func)
         whole = _is_whole_value(node, parents)
         if _is_point(verdict, certain_only=around is not None, whole=whole):
@@ -92,7 +102,7 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
             while inside is not None and inside not in containing:
                 containing.add(inside)
                 inside = parents.get(inside)
-    return Suspensions(calls, containing)
+    return Suspensions(calls, containing, consumers)
 
 
 def _is_point(verdict: Verdict, *, certain_only: bool, whole: bool) -> bool:

@@ -15,7 +15,7 @@ from longterm_compiler.diagnostics import Diagnostic, Span
 from longterm_compiler.rules import CAPTURED_COMPREHENSION_VARIABLE
 from longterm_compiler.syntax.tree import walk
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def check_comprehensions(flow: CheckedFlow) -> Iterator[Diagnostic]:

@@ -126,7 +126,7 @@ class _Walk:
             case ast.ClassDef():
                 yield from self._class(node, context)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                yield from _comprehension(node, context)
+                yield from self._comprehension(node, context)
             case ast.Try() | ast.TryStar():
                 yield from _try(node, context)
             case ast.AnnAssign():
@@ -170,16 +170,15 @@ class _Walk:
         inside = replace(inside, enclosing=(*context.enclosing, node))
         yield from ((part, inside) for part in node.body)
 
-
-def _comprehension(node: Comprehension, context: _Context) -> Iterator[_InContext]:
-    """The first iterable of a comprehension is evaluated outside of it."""
-    first, *rest = node.generators
-    yield first.iter, context
-    inside = context.hiding(comprehension_variables(node))
-    if isinstance(node, ast.GeneratorExp):
-        inside = inside.refusing(rules.SUSPEND_IN_GENERATOR_EXPRESSION, node)
-    elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-    yield from ((part, inside) for part in (*elements, first.target, *first.ifs, *rest))
+    def _comprehension(self, node: Comprehension, context: _Context) -> Iterator[_InContext]:
+        """The first iterable of a comprehension is evaluated outside of it."""
+        first, *rest = node.generators
+        yield first.iter, context
+        inside = context.hiding(comprehension_variables(node))
+        if isinstance(node, ast.GeneratorExp) and node not in self.flow.suspensions.consumers:
+            inside = inside.refusing(rules.SUSPEND_IN_GENERATOR_EXPRESSION, node)
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        yield from ((part, inside) for part in (*elements, first.target, *first.ifs, *rest))
 
 
 def _try(node: ast.Try | ast.TryStar, context: _Context) -> Iterator[_InContext]:

@@ -113,7 +113,7 @@ EXPRESSIONS: Final = (
         "generator expression",
         "GeneratorExp",
         but=("suspend-in-generator-expression",),
-        note="in its first iterable",
+        note="in its first iterable; in every part if `any`, `sum`, `list` or the like takes it",
     ),
     _yes("`lambda`", "Lambda", but=("suspend-in-lambda",), note="in its defaults"),
     _no("generator-flow", "`yield`, `yield from`", "Yield", "YieldFrom"),

@@ -14,6 +14,7 @@ from functools import partial
 
 from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
+from longterm_compiler.lower.consumers import lower_consumed
 from longterm_compiler.lower.context import (
     ExpressionLowerer,
     Lowering,
@@ -57,7 +58,8 @@ def lower_to_temporary(low: Lowering, node: ast.expr, out: Out) -> ast.expr | No
 
 def _lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
     assert isinstance(node, ast.Call)
-    return lower_to_temporary(low, node, out) or _lower_operands(low, node, out)
+    value = lower_to_temporary(low, node, out) or lower_consumed(low, node, out)
+    return value or _lower_operands(low, node, out)
 
 
 def _lower_operands(low: Lowering, node: ast.Call, out: Out) -> ast.Call:

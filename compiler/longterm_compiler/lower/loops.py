@@ -31,6 +31,7 @@ from longterm_compiler.syntax.build import (
     call,
     changed,
     header,
+    is_runtime,
     load,
     runtime,
     store,
@@ -40,7 +41,7 @@ from longterm_compiler.syntax.build import (
 def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.For | ast.AsyncFor)
     iterable = low.in_place(node.iter, out)
-    if low.may_suspend(node.target, *node.body):
+    if low.may_suspend(node.target, *node.body) and not _goes_on(iterable):
         make = "iter" if isinstance(node, ast.For) else "aiter"
         kept = low.spill("iter", at(node.iter, call(runtime(make), iterable)), out)
         iterable = at(node.iter, call(runtime("rest"), kept))
@@ -53,6 +54,11 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     body += low.loop_body(node.body)
     orelse = low.block(node.orelse)
     out.append(changed(node, target=target, iter=iterable, body=body, orelse=orelse))
+
+
+def _goes_on(iterable: ast.expr) -> bool:
+    """Tell whether a loop goes over an iterator that has a name already."""
+    return isinstance(iterable, ast.Call) and is_runtime(iterable.func, "rest")
 
 
 def _lower_while(low: Lowering, node: ast.stmt, out: Out) -> None:

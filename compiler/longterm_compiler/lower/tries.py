@@ -36,6 +36,7 @@ from longterm_compiler.syntax.build import (
     call,
     changed,
     header,
+    is_runtime,
     load,
     runtime,
 )
@@ -90,6 +91,8 @@ def _cannot_catch(handler: ast.ExceptHandler) -> bool:
     """Tell whether a handler names built-in exceptions only, none of which is a suspension."""
     if handler.type is None:
         return False
+    if is_runtime(handler.type, "StopIteration"):
+        return True  # made in the place of a generator expression
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return all(isinstance(kind, ast.Name) and _is_builtin_exception(kind.id) for kind in types)
 

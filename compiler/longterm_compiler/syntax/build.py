@@ -68,6 +68,14 @@ def runtime(name: str) -> ast.Attribute:
     return ast.Attribute(load(RUNTIME), name, ast.Load())
 
 
+def is_runtime(node: ast.AST, name: str) -> bool:
+    """Tell whether a node reads that name of the runtime's."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=attr):
+            return (module, attr) == (RUNTIME, name)
+    return False
+
+
 def call(function: ast.expr, *args: ast.expr) -> ast.Call:
     """Call a function with positional arguments."""
     return ast.Call(function, list(args), [])

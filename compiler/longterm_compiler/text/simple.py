@@ -32,8 +32,9 @@ class Simple:
                 return cst.Assign(targets, alone(node.value))
             case ast.Return():
                 return cst.Return(None if node.value is None else alone(node.value))
-            case ast.Raise(cause=None):
-                return cst.Raise(None if node.exc is None else alone(node.exc))
+            case ast.Raise():
+                cause = None if node.cause is None else cst.From(alone(node.cause))
+                return cst.Raise(None if node.exc is None else alone(node.exc), cause)
             case ast.Delete(targets=[target]):
                 return cst.Del(self.target(target))
             case ast.Global() | ast.Nonlocal():
