@@ -22,8 +22,8 @@ def open_store(url: str) -> RunStore:
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=60`, `?migrate=no`,
-      `?synchronous_commit=off`, `?pooler=yes`, `?schema=shop_runs`, and libpq's. `postgres://` and
-      SQLAlchemy's `postgresql+psycopg://` name the same.
+      `?synchronous_commit=off`, `?pooler=yes`, `?listen=db:5432`, `?schema=shop_runs`, and
+      libpq's. `postgres://` and SQLAlchemy's `postgresql+psycopg://` name the same.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -88,6 +88,7 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     theirs = f"?{urlencode(options, quote_via=quote)}" if options else ""
     return PostgresStore(
         f"postgresql://{place}{theirs}",
+        listen=ours.get("listen"),
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
         wait_seconds=_seconds("wait_seconds", ours.get("wait_seconds", "60")),
         synchronous_commit=ours.get("synchronous_commit"),
@@ -98,7 +99,8 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
 
 
 _POSTGRES_OPTIONS: Final = (
-    *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "schema", "migrate"),
+    *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "listen", "schema"),
+    "migrate",
 )
 _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,

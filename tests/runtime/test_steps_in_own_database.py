@@ -236,7 +236,7 @@ def test_pool_of_a_store_and_of_its_database(engine):
 
     with (
         ConnectionPool(Books.address, min_size=1, open=True) as pool,
-        PostgresStore.from_pool(pool) as store,
+        PostgresStore(pool=pool) as store,
     ):
         # Of one connection: asked by another it would not answer.
         assert Database(pool).joins(store)

@@ -64,7 +64,7 @@ def common_pool(server: PostgresServer) -> Iterator[Any]:
 class TestPostgresStoreOverBorrowedPool(StoreContract):
     @pytest.fixture
     def store(self, common_pool: Any) -> Iterator[PostgresStore]:
-        with PostgresStore.from_pool(common_pool) as store:
+        with PostgresStore(pool=common_pool) as store:
             store.migrate()
             with common_pool.connection() as connection:
                 connection.execute(
@@ -77,7 +77,7 @@ class TestPostgresStoreOverBorrowedPool(StoreContract):
     @pytest.fixture
     def reopen(self, common_pool: Any) -> Iterator[Callable[[], PostgresStore]]:
         with ExitStack() as opened:
-            yield lambda: opened.enter_context(PostgresStore.from_pool(common_pool))
+            yield lambda: opened.enter_context(PostgresStore(pool=common_pool))
 
 
 @deflow
@@ -89,7 +89,7 @@ def count_to(wanted: int) -> int:
 
 
 def test_the_application_and_longterm_share_the_connections(pool: Any) -> None:
-    engine = Engine(PostgresStore.from_pool(pool))
+    engine = Engine(PostgresStore(pool=pool))
 
     def take_turns() -> int:
         run = engine.start_flow(count_to, 10)
@@ -116,7 +116,7 @@ def check_that_connections_come_back_as_they_were(pool: Any) -> None:
         " (SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'UPDATE %') AS prepared"
     )
     notices: list[Any] = []
-    with PostgresStore.from_pool(pool, synchronous_commit="remote_write") as store:
+    with PostgresStore(pool=pool, synchronous_commit="remote_write") as store:
         for number in range(20):
             store.create(suspended_run(f"r{number}"))
             store.update(claim(store, f"r{number}").changed(state=RunState.COMPLETE))
@@ -138,7 +138,7 @@ def check_that_connections_come_back_as_they_were(pool: Any) -> None:
 
 
 def test_a_closed_store_says_so_and_leaves_the_pool_open(pool: Any) -> None:
-    store = PostgresStore.from_pool(pool)
+    store = PostgresStore(pool=pool)
     store.create(suspended_run())
 
     store.close()
@@ -172,7 +172,7 @@ class Simple:
 
 def test_whatever_lends_connections_will_do(url: str) -> None:
     lends = Simple(url)
-    with PostgresStore.from_pool(lends, schema="Other") as store:
+    with PostgresStore(pool=lends, schema="Other") as store:
         store.create(suspended_run())
         assert store.get("r1") == suspended_run()
     assert lends.lent == 0
@@ -196,7 +196,7 @@ def test_the_pool_of_sqlalchemy_lends_too(url: str) -> None:
     engine = sqlalchemy.create_engine(
         url.replace("postgresql:", "postgresql+psycopg:"), pool_size=1, max_overflow=0
     )
-    with PostgresStore.from_pool(SQLAlchemyPool(engine)) as store:
+    with PostgresStore(pool=SQLAlchemyPool(engine)) as store:
         store.create(suspended_run())
         name = url.rpartition("/")[2]
         ask(
@@ -213,7 +213,7 @@ def test_the_pool_of_sqlalchemy_lends_too(url: str) -> None:
 
 def test_a_transaction_of_somebody_else_is_not_joined(url: str) -> None:
     lends = Simple(url)
-    with PostgresStore.from_pool(lends) as store:
+    with PostgresStore(pool=lends) as store:
         store.create(suspended_run())
         lends.before = "SELECT 1"
         with pytest.raises(StoreError, match="get run 'r1' in the database of the pool: the pool"):
@@ -223,7 +223,7 @@ def test_a_transaction_of_somebody_else_is_not_joined(url: str) -> None:
 
 def test_an_encoding_that_cannot_hold_all_is_refused(url: str) -> None:
     with (
-        PostgresStore.from_pool(Simple(url, client_encoding="latin1")) as store,
+        PostgresStore(pool=Simple(url, client_encoding="latin1")) as store,
         pytest.raises(StoreError, match="client_encoding is b'LATIN1', which cannot hold"),
     ):
         store.get("r1")
@@ -236,19 +236,19 @@ def test_what_lends_nothing_of_psycopgs_is_refused(url: str) -> None:
             yield object()
 
     with pytest.raises(StoreError, match="dict has no connections to lend"):
-        PostgresStore.from_pool({})  # type: ignore[arg-type]
+        PostgresStore(pool={})  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="the pool lent a object"):
-        PostgresStore.from_pool(Other(url)).get("r1")
+        PostgresStore(pool=Other(url)).get("r1")
     pool = psycopg_pool.AsyncConnectionPool(url, open=False)
     with pytest.raises(StoreError, match="AsyncConnectionPool lends nothing by `with`"):
-        PostgresStore.from_pool(pool).get("r1")
+        PostgresStore(pool=pool).get("r1")
 
 
 def test_a_pool_that_is_not_open_is_named_at_once(url: str) -> None:
     pool = psycopg_pool.ConnectionPool(url, open=False, name="shop")
     begin = time.monotonic()
     with pytest.raises(StoreError) as refused:
-        PostgresStore.from_pool(pool).get("r1")
+        PostgresStore(pool=pool).get("r1")
 
     assert time.monotonic() - begin < 5
     assert "in the database of pool 'shop': the pool gives no connection: PoolClosed: " in str(
@@ -257,7 +257,7 @@ def test_a_pool_that_is_not_open_is_named_at_once(url: str) -> None:
 
 
 def test_a_pool_that_has_none_to_spare_is_asked_for_no_longer_than_allowed(url: str) -> None:
-    with pool_of(url, max_size=1) as pool, PostgresStore.from_pool(pool, wait_seconds=1) as store:
+    with pool_of(url, max_size=1) as pool, PostgresStore(pool=pool, wait_seconds=1) as store:
         store.create(suspended_run())
         with pool.connection():
             begin = time.monotonic()
@@ -274,7 +274,7 @@ def ask(url: str, statement: str) -> list[Any]:
 
 
 def test_a_connection_that_broke_is_replaced_and_the_step_is_taken(url: str, pool: Any) -> None:
-    with PostgresStore.from_pool(pool) as store:
+    with PostgresStore(pool=pool) as store:
         store.create(suspended_run())
         name = url.rpartition("/")[2]
         ask(
@@ -290,7 +290,7 @@ def test_a_server_that_is_silent_is_given_up_and_works_again() -> None:
     server = PostgresServer(binaries_or_skip())
     try:
         with pool_of(server.url(), reconnect_timeout=20) as pool:
-            store = PostgresStore.from_pool(pool, wait_seconds=2)
+            store = PostgresStore(pool=pool, wait_seconds=2)
             store.create(suspended_run())
             with server.frozen():
                 for _ in range(3):
@@ -315,7 +315,7 @@ def impatient(seconds: float) -> Any:
 
 
 def test_a_resting_worker_looks_for_what_it_cannot_hear(pool: Any) -> None:
-    engine = Engine(PostgresStore.from_pool(pool))
+    engine = Engine(PostgresStore(pool=pool))
     worker = Worker(engine, poll=timedelta(minutes=5))
     thread = threading.Thread(target=worker.run)
     thread.start()
@@ -332,7 +332,7 @@ def test_a_resting_worker_looks_for_what_it_cannot_hear(pool: Any) -> None:
 
 
 def test_stores_over_one_pool_migrate_once(pool: Any) -> None:
-    stores = [PostgresStore.from_pool(pool) for _ in range(6)]
+    stores = [PostgresStore(pool=pool) for _ in range(6)]
     runs = [suspended_run(f"r{number}") for number in range(6)]
 
     assert race([partial(s.create, run) for s, run in zip(stores, runs, strict=True)]) == runs

@@ -74,7 +74,7 @@ def own_pool(pair: Pair, wait_seconds: float) -> Iterator[PostgresStore]:
 def borrowed_pool(pair: Pair, wait_seconds: float) -> Iterator[PostgresStore]:
     psycopg_pool = pytest.importorskip("psycopg_pool", reason="NO POOL: it is not installed")
     with psycopg_pool.ConnectionPool(pair.url(), min_size=2, open=True) as pool:
-        yield PostgresStore.from_pool(pool, wait_seconds=wait_seconds)
+        yield PostgresStore(pool=pool, wait_seconds=wait_seconds)
 
 
 @pytest.mark.parametrize(

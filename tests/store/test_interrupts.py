@@ -232,7 +232,7 @@ def store(request, tmp_path):
     from longterm.store.postgres import PostgresStore
 
     with psycopg_pool.ConnectionPool(url, min_size=1, max_size=1, open=True) as pool:
-        yield PostgresStore.from_pool(pool, wait_seconds=4)
+        yield PostgresStore(pool=pool, wait_seconds=4)
 
 
 # What comes in a `__del__` is told, and ignored, by Python itself.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from longterm import Engine, deflow, suspend
 from longterm.errors import StoreError
-from longterm.run import RunState
+from longterm.run import Run, RunState
 from longterm.store import open_store
 from longterm.testing._races import race
 from longterm.testing._sample_runs import claim, suspended_run
@@ -173,6 +173,27 @@ def test_a_resting_worker_looks_for_what_it_cannot_hear(pooler: Pooler, database
         finally:
             worker.stop()
             thread.join()
+
+
+def test_a_resting_worker_hears_by_the_server_behind_the_pooler(
+    pooler: Pooler, server: PostgresServer, database: str
+) -> None:
+    url = f"{pooler.url(database)}?pooler=yes&listen=127.0.0.1:{server.port}"
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        store.migrate()
+        assert store._listener.listen()
+        threading.Timer(0.5, store.create, [due()]).start()
+        begin, now = time.monotonic(), datetime.now(UTC)
+        store.wait_for_work(
+            looked_at=now, now=now, until=now + timedelta(minutes=1), is_stopped=lambda: False
+        )
+        assert 0.3 < time.monotonic() - begin < 20  # one that is deaf rests for a minute
+
+        assert store._listener._connection.info.port == server.port
+
+
+def due() -> Run:
+    return suspended_run().changed(deadline=datetime.now(UTC))
 
 
 def test_a_server_of_ones_own_is_not_taken_for_a_pooler(

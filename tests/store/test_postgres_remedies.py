@@ -10,8 +10,9 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -64,6 +65,7 @@ OPTIONS: list[tuple[str, str, str]] = [
     ("write *=no", "?pooler=perhaps", "?pooler=no"),
     ("write *=10", "?max_connections=none", "?max_connections=10"),
     ("write *=30", "?wait_seconds=long", "?wait_seconds=30"),
+    ("write listen=db:5432", "?listen=db:", "?listen=127.0.0.1:5432,127.0.0.1"),
     ("choose from *", "?synchronous_commit=maybe", "?synchronous_commit=local"),
     ("is it *?", "?aplication_name=shop", "?application_name=shop"),
     (SCHEMA, "?schema=pg_runs", "?schema=shop_runs"),
@@ -91,6 +93,37 @@ def test_a_password_that_is_written_as_the_error_says_is_understood(url: str, wr
     right = url.replace("postgres@", f"postgres:{''.join(coded.get(c, c) for c in wrong)}@")
     works(right)
     assert psycopg.conninfo.conninfo_to_dict(right)["password"] == wrong
+
+
+def test_a_store_with_neither_a_url_nor_a_pool_or_with_both(url: str) -> None:
+    for given in ({}, {"conninfo": url, "pool": Lent(None)}):
+        with printed(
+            "write PostgresStore('postgresql://host/database') or PostgresStore(pool=pool)"
+        ):
+            PostgresStore(**given)  # type: ignore[arg-type]
+
+    with PostgresStore(url) as store:
+        store.migrate()
+
+
+class Lent:
+    """A pool of one connection."""
+
+    def __init__(self, theirs: Any) -> None:
+        self.theirs = theirs
+
+    def connection(self) -> Any:
+        return nullcontext(self.theirs)
+
+
+def test_a_server_to_listen_to_without_a_user_beside_a_pool(url: str) -> None:
+    host = url.partition("@")[2].partition("/")[0]
+    with psycopg.connect(url, autocommit=True) as theirs:
+        with printed("write listen='postgresql://host/database'"):
+            PostgresStore(pool=Lent(theirs), listen=host)
+
+        with PostgresStore(pool=Lent(theirs), listen=url) as store:
+            assert store._listener.listen()
 
 
 def test_a_python_without_psycopg(tmp_path: Path) -> None:
@@ -363,7 +396,7 @@ OF_OTHERS = {"write *=no", "write *=10", "write *=30"}
 """The options of all stores are read elsewhere."""
 NO_ADVICE = {
     *("create run *", "get run *", "open the store for: *", "send an event to run *"),
-    "keep version *",
+    *("keep version *", "write the note of the servers"),
     *("the message is Postgres's own", "release stale claims", "put off a message"),
     "error IS NULL OR deadline IS NULL",
 }

@@ -131,6 +131,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """Where the tables are that its statements name."""
     host: Host | None = None
     """The server, if it is the store's own session."""
+    opened_at = math.inf
     is_shared = False
     """Whether the server's session serves others too, between two transactions of this one."""
     _synchronous_commit: str | None = None

@@ -227,11 +227,11 @@ def _is_usable(connection: Connection, used_at: float) -> bool:
 
     An idle connection is silent. If there is something to be read, it is most often the server's
     farewell; so a restart is noticed before a statement is lost in it, at no cost otherwise. And
-    where one connection had no answer, those that were idle then would have none, or one of a
-    server that sleeps while another takes over.
+    where one connection had no answer, those of before would have none either, or one of a server
+    that has slept while another took over.
     """
     silent_at = -math.inf if connection.host is None else connection.host.silent_at
-    is_old = monotonic() - used_at > _IDLE_SECONDS or used_at < silent_at
+    is_old = monotonic() - used_at > _IDLE_SECONDS or connection.opened_at < silent_at
     return not (is_old or connection.closed or _can_be_read(connection))
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from longterm.errors import StoreError
 from longterm.store.postgres._connection import Connection, Host
 from longterm.store.postgres._errors import one_line, place
 from longterm.store.postgres._names import Schema
@@ -22,6 +23,7 @@ from longterm.store.postgres._names import Schema
 _SQLALCHEMY: Final = re.compile(r"^postgresql\+psycopg(_async)?://")
 """How SQLAlchemy begins the URL of a database that it reaches by psycopg."""
 
+_HOSTS: Final = re.compile(r"[^:,/@]+(:\d+)?(,[^:,/@]+(:\d+)?)*")
 _LISTS: Final = ("host", "hostaddr", "port")
 _PRIMARY: Final = ("read-write", "primary")
 
@@ -87,6 +89,7 @@ class Server:
         raise psycopg.OperationalError("; ".join(map(one_line, errors))) from errors[-1]
 
     def _begin(self, host: Host, deadline: float) -> Connection:
+        opened_at = monotonic()
         connection = Connection.begin(
             host.conninfo,
             self._schema,
@@ -94,7 +97,7 @@ class Server:
             is_shared=self._is_shared,
             deadline=deadline,
         )
-        connection.host = host
+        connection.host, connection.opened_at = host, opened_at
         return connection
 
 
@@ -128,3 +131,28 @@ def _each_host(conninfo: str) -> list[str]:
         make_conninfo("", **(usual | {name: each[n % len(each)] for name, each in lists.items()}))
         for n in range(count)
     ]
+
+
+def past_pooler(conninfo: str | None, listen: str) -> str:
+    """Return the connection string of the server behind a pooler.
+
+    Args:
+        conninfo: that of the pooler, if it is known.
+        listen: `host:port`, several of them with commas between, or a connection string.
+
+    Raises:
+        StoreError: they do not make one.
+    """
+    if "://" in listen or "=" in listen:
+        return listen
+    if conninfo is None:
+        raise StoreError(
+            f"listen={listen!r} has no user and no database, and a pool does not tell them (write "
+            "listen='postgresql://host/database')"
+        )
+    if not _HOSTS.fullmatch(listen):
+        raise StoreError(f"listen={listen!r} names no server (write listen=db:5432)")
+    hosts, _, ports = zip(*(each.partition(":") for each in listen.split(",")), strict=True)
+    parts = conninfo_to_dict(_SQLALCHEMY.sub("postgresql://", conninfo))
+    where = {"host": ",".join(hosts), "port": ",".join(port or "5432" for port in ports)}
+    return make_conninfo("", **(parts | where | {"hostaddr": None}))

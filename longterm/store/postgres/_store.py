@@ -32,8 +32,9 @@ from longterm.store.positions import PositionCount, counts_of
 
 try:
     from longterm.store.postgres import _statements as sql
+    from longterm.store.postgres._access import Wishes
     from longterm.store.postgres._clock import ServerClock
-    from longterm.store.postgres._connection import Reading, check_synchronous_commit
+    from longterm.store.postgres._connection import Reading
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._history import PostgresHistory, columns_of_entries
@@ -41,12 +42,11 @@ try:
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox
-    from longterm.store.postgres._pool import ConnectionPool, HasConnections
+    from longterm.store.postgres._pool import HasConnections
     from longterm.store.postgres._progress import PostgresProgress
     from longterm.store.postgres._queues import PostgresQueues
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
-    from longterm.store.postgres._server import Server
     from longterm.store.postgres._shard import PostgresShard
     from longterm.store.postgres._versions import PostgresVersions
     from longterm.store.postgres._waker import Tells, Waker, moment_of_work
@@ -64,8 +64,6 @@ __all__ = ["PostgresStore", "schema_sql"]
 
 _FIRST_REST: Final = timedelta(seconds=1)
 """A worker that heard nothing up to now soon looks again."""
-_SERVERS_ASKED: Final = 3
-"""How many attempts at a step go to servers that are silent, where there are several."""
 _ROWS: Final = Rows(has_types=True)
 
 
@@ -86,8 +84,10 @@ class PostgresStore(
 
     def __init__(
         self,
-        conninfo: str,
+        conninfo: str | None = None,
         *,
+        pool: HasConnections | None = None,
+        listen: str | None = None,
         max_connections: int = 10,
         wait_seconds: float = 60.0,
         synchronous_commit: str | None = None,
@@ -98,7 +98,13 @@ class PostgresStore(
         """Note where the runs are; the server is asked when they are first needed.
 
         Args:
-            conninfo: a URL such as `postgresql://user:password@host:5432/database`.
+            conninfo: a URL such as `postgresql://user:password@host:5432/database`; of several
+                hosts, the one that can be written is used.
+            pool: in place of a URL, the application's own pool: psycopg's `ConnectionPool`, or
+                whatever lends a connection of psycopg's by `with pool.connection() as connection`.
+                Each is borrowed for one step. The pool must be open, and is not closed here.
+            listen: where workers hear that there is work, past a pooler: `host:port`, or a whole
+                URL, which a pool needs. None: by `conninfo`, and over a pool not at all.
             max_connections: how many this process may have open at once.
             wait_seconds: how long a step tries to reach a server that is away, and waits for the
                 answer of one that is silent.
@@ -108,68 +114,27 @@ class PostgresStore(
                 as PgBouncer does in transaction mode; None: find out.
             schema: where the tables are: each is a store of its own.
             migrate: make the schema, or bring it up to date, at the first use; else it must be.
+
+        Raises:
+            StoreError: there is no URL and no pool, or both, or one of them cannot be used.
         """
-        check_synchronous_commit(synchronous_commit)
-        self._target: Callable[[], Any] = lambda: conninfo  # whose repr shows no password
-        self._clock, self._schema = clock, named = ServerClock(), Schema(schema)
-        server = Server(
-            conninfo,
-            named,
+        self._clock, self._schema = ServerClock(), Schema(schema)
+        wishes = Wishes(
+            conninfo=conninfo,
+            pool=pool,
+            listen=listen,
+            max_connections=max_connections,
             wait_seconds=wait_seconds,
             synchronous_commit=synchronous_commit,
-            is_shared=pooler,
-            on_connect=lambda connection: clock.note(connection.reading),
-        )
-        pool = ConnectionPool(server.connect, max_connections, wait_seconds)
-        answer_seconds = wait_seconds / _SERVERS_ASKED if server.has_several else wait_seconds
-        database = Database(
-            pool,
-            server.place,
-            named,
-            wait_seconds,
+            pooler=pooler,
+            schema=self._schema,
             migrate=migrate,
-            answer_seconds=answer_seconds,
         )
-        self._use(database, Listener(server.connect, database.error, answer_seconds))
-
-    @classmethod
-    def from_pool(
-        cls,
-        pool: HasConnections,
-        *,
-        wait_seconds: float = 60.0,
-        synchronous_commit: str | None = None,
-        schema: str = USUAL_SCHEMA,
-        migrate: bool = True,
-    ) -> Self:
-        """Return a store that borrows its connections, each for one step.
-
-        The pool is the application's: it must be open, and is not closed here.
-
-        Args:
-            pool: psycopg's `ConnectionPool`, or whatever lends a connection of psycopg's by
-                `with pool.connection() as connection`.
-            wait_seconds: as for a store of its own; the pool is asked for a connection with what is
-                left of it, if its `connection` takes a `timeout`.
-            synchronous_commit, schema, migrate: as for a store of its own.
-        """
-        from longterm.store.postgres._borrowed import BorrowedPool
-
-        check_synchronous_commit(synchronous_commit)
-        store = cls.__new__(cls)
-        store._target = lambda: pool
-        store._clock, store._schema = ServerClock(), Schema(schema)
-        borrowed = BorrowedPool(pool, store._schema, synchronous_commit)
-        database = Database(borrowed, borrowed.place, store._schema, wait_seconds, migrate=migrate)
-        store._use(database, Listener(None, database.error, wait_seconds))
-        return store
-
-    _waker: Tells
-
-    def _use(self, database: Database, listener: Listener) -> None:
-        self._database, self._listener = database, listener
+        # A function, whose repr shows no password.
+        self._target: Callable[[], Any] = lambda: conninfo if pool is None else pool
+        self._database, self._listener = database, listener = wishes.access(self._clock)
         self._unreadable = Unreadable(_ROWS, partial(fail, database))
-        self._waker = waker = Waker(database.hint)
+        self._waker: Tells = (waker := Waker(database.hint))
         self._at_exit = weakref.finalize(self, _close, database, listener, waker)
 
     @property
