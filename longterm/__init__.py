@@ -41,6 +41,7 @@ from longterm._codec import (
 )
 from longterm._flows.flow import deflow
 from longterm._flows.frame_edit import FrameEdit
+from longterm._flows.frozen import frozen
 from longterm._flows.primitives import (
     call,
     checkpoint,
@@ -250,6 +251,7 @@ __all__ = [
     "deflow",
     "describe",
     "find_runs",
+    "frozen",
     "gather",
     "get_run",
     "now",

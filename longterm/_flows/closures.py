@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any, Final
 
-from longterm._flows.flow import Flow, body_of, flow_named, known_bodies
+from longterm._flows.flow import Flow, body_of, flow_named, frozen_flow, known_bodies
 from longterm._flows.imports import imports_of
 from longterm.errors import FlowChanged
 
@@ -43,7 +43,13 @@ class FlowCode:
             FlowChanged: the flow is of another version, and nothing inside it does the same.
         """
         flow = flow_named(name[0])
-        return _code_inside(flow, *name), flow.globals
+        try:
+            return _code_inside(flow, *name), flow.globals
+        except FlowChanged:
+            frozen = frozen_flow(name[0], name[1])
+            if frozen is None:
+                raise
+        return _code_inside(frozen, *name), frozen.globals
 
     def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
         """Return the modules that a flow imports, by local name.

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar, overload
 from weakref import WeakSet
 
-from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
+from longterm._abi import NEEDS_COLUMNS, RUNTIME, WRITTEN, keeps_columns
 from longterm._abi.inner_code import nested_codes
 from longterm._abi.verdict import Verdict
 from longterm._codec.trust import own
@@ -150,6 +150,8 @@ class Body:
 
 _flows: dict[str, Flow] = {}
 _bodies: dict[int, Body] = {}
+_frozen: dict[tuple[str, str], Flow] = {}
+"""The old code that is kept as files, by name and version; none is among `_flows`."""
 _by_original: dict[int, Flow] = {}
 _provisional: list[Flow] = []
 """Those that were compiled while what they import was being imported itself."""
@@ -201,6 +203,61 @@ def deflow(function: Any = _NOTHING, /, *, also: str | Iterable[str] = ()) -> An
 flow_codes[id(deflow.__code__)] = Verdict.DEFLOW
 
 
+def make_frozen(function: types.FunctionType, name: str, version: str) -> None:
+    """Make a function the code of a flow in an old version, for the runs that were saved in it.
+
+    Args:
+        function: the function; its decorator is called by its module.
+        name: the flow, as `module:qualname`.
+        version: the version, in full.
+
+    Raises:
+        CompileError: it cannot be compiled, or is of another version.
+    """
+    check_given(function, sys._getframe(2), has_arguments=True)
+    with _making:
+        flow = _compiled_flow(function, name)
+        # What is known of a written flow stands at the end of its module; `frozen_flow` compares.
+        is_whole = WRITTEN not in function.__globals__ and not flow.loader.is_provisional
+        if is_whole and flow.version != version:
+            path = function.__code__.co_filename
+            raise CompileError(
+                f"{function.__qualname__} at {path}:{function.__code__.co_firstlineno} is not "
+                f"{name}@{version}, but version {flow.version} (write the file anew: `longterm "
+                f"freeze {name}@{version} --output {path} --force`)"
+            )
+        _with_body(flow)
+        _frozen[name, version] = flow
+    own(import_name(function.__module__, function.__globals__))
+    flow.functions.add(function)
+    function.__code__ = flow.fresh.code
+
+
+def frozen_flow(name: str, version: str) -> Flow | None:
+    """Return the old code of a flow that is kept as a file, if a version is."""
+    if not _frozen:
+        return None
+    flow = _frozen.get((name, version))
+    return flow if flow is not None and flow.version == version else None
+
+
+def frozen_flows() -> list[Flow]:
+    """Return the old code of flows that is kept as files."""
+    return [flow for _, flow in sorted(_frozen.items())]
+
+
+def flow_at(name: str, version: str) -> Flow:
+    """Return the flow whose code a frame is of: that of today, unless only a file has the version.
+
+    Raises:
+        UnknownFlow: this process has no flow of the name.
+    """
+    flow = flow_named(name)
+    if flow.is_of_version(version, name):
+        return flow
+    return frozen_flow(name, version) or flow
+
+
 def _deflowed(
     function: F, also: tuple[str, ...], caller: types.FrameType, *, has_arguments: bool
 ) -> F:
@@ -246,14 +303,18 @@ def _add_flow(function: types.FunctionType) -> Flow:
     if not keeps_columns():
         # Before anything is compiled: what is cached would serve those who could use it no more.
         raise CompileError(f"cannot make {function.__qualname__} a flow: {NEEDS_COLUMNS}")
+    name = f"{import_name(function.__module__, function.__globals__)}:{function.__qualname__}"
+    return _with_body(_compiled_flow(function, name))
+
+
+def _compiled_flow(function: types.FunctionType, name: str) -> Flow:
     loader = loader_of(function)
     _check_cells(function, loader.fresh.code)
-    name = f"{import_name(function.__module__, function.__globals__)}:{function.__qualname__}"
     flow = Flow(name, loader, function.__globals__, function.__code__)
     flow.globals.setdefault(RUNTIME, rt)
     if loader.is_provisional:
         _provisional.append(flow)
-    return _with_body(flow)
+    return flow
 
 
 def _with_body(flow: Flow) -> Flow:
@@ -283,6 +344,7 @@ def _replace(old: Flow, new: Flow) -> None:
     _with_body(new)
     if _flows.get(old.name) is old:
         _flows[old.name] = new
+    _frozen.update({key: new for key, flow in _frozen.items() if flow is old})
     for function in list(old.functions):
         new.functions.add(function)
         function.__code__ = new.fresh.code
@@ -330,7 +392,7 @@ def flow_named(name: str) -> Flow:
     """
     if _provisional:
         _settle()
-    flow = _flow_called(name) or _inner_flow(name)
+    flow = _flow_called(name) or _inner_flow(name) or _only_frozen(name)
     if flow is None:
         raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
     return flow
@@ -339,6 +401,27 @@ def flow_named(name: str) -> Flow:
 def _flow_called(name: str) -> Flow | None:
     """Return the flow of a module that has a name, had it before, or is kept under it."""
     return _flows.get(name) or _flows.get(name_now(name)) or _kept_flow(name)
+
+
+def flow_of_today(name: str) -> Flow:
+    """Return the flow of a name, in which new runs begin.
+
+    Raises:
+        UnknownFlow: this process has none, or only the code of earlier versions.
+    """
+    flow = flow_named(name)
+    if _is_frozen(flow):
+        raise UnknownFlow(name, is_imported=name.partition(":")[0] in sys.modules)
+    return flow
+
+
+def _is_frozen(flow: Flow) -> bool:
+    return bool(_frozen) and _frozen.get((flow.name, flow.version)) is flow
+
+
+def _only_frozen(name: str) -> Flow | None:
+    """Return the old code of a flow that is here in no other version."""
+    return next((flow for flow in frozen_flows() if flow.name == name), None)
 
 
 def other_names_of(flow: Flow) -> list[str]:
@@ -357,14 +440,14 @@ def _other_names() -> dict[str, Flow]:
 
 
 def known_flows() -> list[Flow]:
-    """Return the flows that this process knows."""
+    """Return the flows that this process knows, as they are today."""
     _settle()
-    return list(_by_original.values())
+    return [flow for flow in _by_original.values() if not _is_frozen(flow)]
 
 
 def known_names() -> set[str]:
     """Return the names of the flows whose runs can go on in this process now."""
-    found = {**_other_names(), **_flows}
+    found = {**{flow.name: flow for flow in frozen_flows()}, **_other_names(), **_flows}
     names = {*found, *DECLARED}
     for name, flow in found.items():
         names.update(flow.names_inside(name))

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from longterm._flows.closures import FlowCode
-from longterm._flows.flow import Flow, flow_named
+from longterm._flows.flow import Flow, flow_named, flow_of_today, frozen_flow
+from longterm._flows.frozen import place_of
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.under_way import NotMatched, is_variable, matched
 from longterm._flows.upgrades import upgrade_since
@@ -70,7 +71,9 @@ class _Moves:
         except FlowChanged as changed:
             self._add_changed(frame, changed)
             return
-        if (present.version, present.point) != (frame.version, frame.point):
+        if flow is frozen_flow(frame.flow, frame.version):
+            self.said.append(f"{frame.flow} in its frozen code at {place_of(flow)}")
+        elif (present.version, present.point) != (frame.version, frame.point):
             self.same_rest.append(_where(flow, frame, present))
 
     def _add_changed(self, frame: Frame, changed: FlowChanged) -> None:
@@ -116,7 +119,7 @@ def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -
             if frame.point:
                 moves.add(frame)
             else:
-                flow_named(frame.flow)
+                flow_of_today(frame.flow)
         except UnknownFlow:
             return Verdict(False, f"{frame.flow} is not known here")
         except FlowChanged as error:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from longterm._abi import UNTIL
 from longterm._codec import content_digests, encode
 from longterm._event_names import SCHEDULE, START
-from longterm._flows.flow import Flow, flow_named, flow_of
+from longterm._flows.flow import Flow, flow_of, flow_of_today
 from longterm.errors import (
     CannotRestart,
     CannotStore,
@@ -191,7 +191,7 @@ def stored_call(run: Run, frame: Frame) -> tuple[Flow, partial[Any]]:
         CannotRestart: what the flow was called on is not kept, or is not here.
         CorruptData: the bytes do not hold a call of the flow.
     """
-    flow = flow_named(frame.flow)
+    flow = flow_of_today(frame.flow)
     args, kwargs = frame.slots.get("args"), frame.slots.get("kwargs")
     # Exactly these: a subclass could have its own way to be gone through.
     if type(args) is not tuple or type(kwargs) is not dict:

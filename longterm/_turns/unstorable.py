@@ -7,7 +7,7 @@ from typing import Final
 
 from longterm._abi import RESERVED_PREFIX, STEP, TYPE
 from longterm._codec import encode
-from longterm._flows.flow import flow_named
+from longterm._flows.flow import flow_at
 from longterm.errors import CannotStore, NotStorable, ValueTooLarge, in_bytes
 from longterm.frame import Frame
 
@@ -88,7 +88,7 @@ def _described(slot: str, frame: Frame, error: NotStorable) -> tuple[str, str]:
     what = _what(slot, frame)
     if slot in frame.cells:
         return what, f"an inner function shares it; {error.hint}"
-    line = flow_named(frame.flow).resume(frame.point).slots.get(slot)
+    line = flow_at(frame.flow, frame.version).resume(frame.point).slots.get(slot)
     if slot.startswith(RESERVED_PREFIX):
         if slot == TYPE:
             return what, f"{error.hint}, or declare it: name = Event('name', the type)"

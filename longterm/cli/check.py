@@ -9,6 +9,7 @@ from typing import Any, Final
 from longterm._codec.outline import Outline
 from longterm._escapes import escaped, escaped_lines
 from longterm._flows.flow import known_names
+from longterm._flows.frozen import frozen_judged
 from longterm._flows.upgrades import upgrades_judged
 from longterm._flows.verdicts import Verdict
 from longterm._records.left_to_do import left_to_do
@@ -102,10 +103,13 @@ def _check(shapes: list[Shape]) -> int:
     rows = [("runs", "where they wait", "line", "in the code that is here")]
     verdicts: list[Verdict] = []
     versions: set[tuple[str, str]] = set()
+    inside: set[tuple[str, str]] = set()
     for shape in shapes:
         verdict = shape.verdict()
         frames = shape.outline.frames if shape.outline else []
         versions.update((frame.flow, frame.version) for frame in frames)
+        functions = shape.outline.functions if shape.outline else []
+        inside.update((flow, version) for flow, version, _ in functions)
         verdicts.append(verdict)
         line = str(shape.outline.frames[-1].line or "-") if shape.outline else "-"
         place = shape.position or f"{shape.flow} ({'?' if shape.outline is None else 'begins'})"
@@ -116,7 +120,7 @@ def _check(shapes: list[Shape]) -> int:
             print(text)
     else:
         print("no run waits")
-    for words in upgrades_judged(versions):
+    for words in (*upgrades_judged(versions), *frozen_judged(versions | inside)):
         print(escaped(words))
     return 0 if all(verdict.goes_on for verdict in verdicts) else 1
 

@@ -44,6 +44,7 @@ _FORMS = {
     "gather": Verdict.WAITS,
     "call": Verdict.SUSPENDS,
     "deflow": Verdict.DEFLOW,
+    "frozen": Verdict.DEFLOW,
     "step": Verdict.MAKES_STEPS,
 }
 
