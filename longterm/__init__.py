@@ -39,7 +39,7 @@ from longterm._codec import (
     set_payload_codec,
     storable,
 )
-from longterm._flows.flow import deflow
+from longterm._flows.deflow import deflow
 from longterm._flows.frame_edit import FrameEdit
 from longterm._flows.frozen import frozen
 from longterm._flows.primitives import (

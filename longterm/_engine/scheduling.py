@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from longterm._engine.starting import Starting
 from longterm._event_names import SCHEDULE, START
-from longterm._flows.flow import Flow, other_names_of
+from longterm._flows.flow import Flow
+from longterm._flows.registry import other_names_of
 from longterm._later import later
 from longterm._turns.rest import Looks
 from longterm._turns.starts import Start, scheduled_run

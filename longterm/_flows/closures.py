@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any, Final
 
-from longterm._flows.flow import Flow, body_of, flow_named, frozen_flow, known_bodies
+from longterm._flows.flow import Flow, body_of, known_bodies
 from longterm._flows.imports import imports_of
+from longterm._flows.registry import flow_named, frozen_flow
 from longterm.errors import FlowChanged
 
 _names: dict[int, tuple[str, str, str]] = {}

@@ -9,12 +9,16 @@ what its runs store has the flow's name, and new runs begin in the code of today
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any, TypeVar
 
 from longterm._abi.verdict import Verdict
-from longterm._flows.flow import Flow, frozen_flows, make_frozen
+from longterm._flows.decorated import check_given
+from longterm._flows.deflow import compiled_flow, run_as
+from longterm._flows.flow import making
+from longterm._flows.registry import frozen_flows, keep_frozen
 from longterm._flows.resolve import flow_codes
 from longterm.errors import CompileError
 
@@ -40,7 +44,11 @@ def frozen(flow: str, /, *, version: str) -> Callable[[F], F]:
                 f"@frozen({flow!r}) was put on what is no function at the top of a module "
                 "(put it directly above the def, as `longterm freeze` does)"
             )
-        make_frozen(function, flow, version)
+        check_given(function, sys._getframe(1), has_arguments=True)
+        with making():
+            old = compiled_flow(function, flow)
+            keep_frozen(old, version)
+        run_as(function, old)
         return function  # pyright: ignore[reportReturnType] - it is still the author's own function
 
     return decorate
@@ -48,11 +56,6 @@ def frozen(flow: str, /, *, version: str) -> Callable[[F], F]:
 
 # To the compiler it is what makes a flow, and so it does not count in the flow's version.
 flow_codes[id(frozen.__code__)] = Verdict.DEFLOW
-
-
-def place_of(flow: Flow) -> str:
-    """Return where the code of a flow stands: `frozen/sell_3f2a9c04.py:12`."""
-    return f"{flow.original.co_filename}:{flow.original.co_firstlineno}"
 
 
 def frozen_judged(versions: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -9,8 +9,9 @@ import ast
 from types import CodeType, TracebackType
 
 from longterm._flows import primitives as ops
-from longterm._flows.flow import Flow, body_of, made_of
+from longterm._flows.flow import Flow, body_of
 from longterm._flows.places import text_at
+from longterm._flows.registry import made_of
 from longterm._flows.resolve import computed_part, function_behind, runs, value_at
 from longterm._flows.step_calls import Step
 from longterm._flows.steps import STEP_CODES

@@ -26,7 +26,7 @@ _NATIVE: Final = (
 
 flow_codes: dict[int, Verdict] = {}
 """What calling a code object does, by its identity: it waits, it suspends as
-flows do, or it makes flows. Kept by `longterm._flows.flow`."""
+flows do, or it makes flows. Kept by `longterm._flows.flow` and `deflow`."""
 
 
 def resolve(module: str, path: tuple[str, ...]) -> Verdict:

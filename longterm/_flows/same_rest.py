@@ -17,15 +17,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from longterm._flows.compiled import ResumePoint
-from longterm._flows.flow import Flow, flow_named, frozen_flow
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named
 from longterm.errors import CorruptData, FlowChanged
 from longterm.frame import Frame
 
 
 def in_present_code(frame: Frame) -> tuple[Flow, Frame]:
     """Return the flow of a frame, and the frame as its code of today would have saved it.
-
-    Where the same is not left to do today, it is the code of its own version, if a file keeps that.
 
     Raises:
         UnknownFlow: this process has no flow of the name.
@@ -36,12 +35,9 @@ def in_present_code(frame: Frame) -> tuple[Flow, Frame]:
     if flow.is_of_version(frame.version, frame.flow):
         return flow, frame
     moved = _moved(frame, flow)
-    if moved is not None:
-        return flow, moved
-    frozen = frozen_flow(frame.flow, frame.version)
-    if frozen is None:
+    if moved is None:
         raise FlowChanged(frame.flow, frame.version, flow.version)
-    return frozen, frame
+    return flow, moved
 
 
 def _moved(frame: Frame, flow: Flow) -> Frame | None:

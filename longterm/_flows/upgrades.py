@@ -20,8 +20,9 @@ from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeVar
 
-from longterm._flows.flow import Flow, StepFlow, flow_named, flow_of, known_flows
+from longterm._flows.flow import Flow, StepFlow
 from longterm._flows.frame_edit import FrameEdit, edited
+from longterm._flows.registry import flow_named, flow_of, frozen_flow, frozen_flows, known_flows
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.under_way import NotMatched, matched
 from longterm.errors import FlowChanged, InvalidUpgrade, UnknownFlow, UpgradeFailed
@@ -108,10 +109,13 @@ def upgrade_since(flow: Flow, version: str) -> Upgrade | None:
 def upgraded(frame: Frame) -> tuple[Flow, Frame]:
     """Return the flow of a frame, and the frame as its code of today would have saved it.
 
+    Where neither the rest is the same nor an `@upgrade` fits, it is the code of the frame's own
+    version, if a file keeps that.
+
     Raises:
         UnknownFlow: this process has no flow of the name.
-        FlowChanged: it is of another version, with neither the same rest nor an `@upgrade` by which
-            the frame can go on.
+        FlowChanged: it is of another version, and none of these helps.
+        CompileError: the file that says it keeps the version holds another one.
         UpgradeFailed: the body of the `@upgrade` has failed, or left the frame unfit.
         CorruptData: the frame lacks slots that its rest has.
     """
@@ -120,10 +124,8 @@ def upgraded(frame: Frame) -> tuple[Flow, Frame]:
     except FlowChanged:
         flow = flow_named(frame.flow)
         said = upgrade_since(flow, frame.version)
-        if said is None:
-            raise
-    if said.body is None:
-        return flow, _accepted(frame, flow, said)
+        if said is None or said.body is None:
+            return _accepted(frame, flow, said)
     try:
         return flow, edited(frame, flow, said.body)
     except NotMatched as error:
@@ -134,12 +136,36 @@ def upgraded(frame: Frame) -> tuple[Flow, Frame]:
     raise UpgradeFailed(frame.flow, frame.version, said.place, cause)
 
 
-def _accepted(frame: Frame, flow: Flow, said: Upgrade) -> Frame:
-    try:
-        return matched(frame, flow)
-    except NotMatched as error:
-        reason = f"the upgrade at {said.place} does not help: {error}"
-    raise FlowChanged(frame.flow, frame.version, flow.version, reason)
+def flow_going_on(name: str, begin: str) -> Flow:
+    """Return the flow whose code a frame goes on in, as far as the frame's own name tells.
+
+    Args:
+        name: the flow of the frame.
+        begin: the first digits of its version.
+
+    Raises:
+        UnknownFlow: this process has no flow of the name.
+    """
+    flow = flow_named(name)
+    for frozen in frozen_flows():
+        if frozen.name == name and frozen.version.startswith(begin) and frozen is not flow:
+            said = upgrade_since(flow, frozen.version)
+            return flow if said is not None and said.body is not None else frozen
+    return flow
+
+
+def _accepted(frame: Frame, flow: Flow, said: Upgrade | None) -> tuple[Flow, Frame]:
+    """Return where a frame goes on by an upgrade without a body, or in the code of a file."""
+    reason = ""
+    if said is not None:
+        try:
+            return flow, matched(frame, flow)
+        except NotMatched as error:
+            reason = f"the upgrade at {said.place} does not help: {error}"
+    frozen = frozen_flow(frame.flow, frame.version)
+    if frozen is None:
+        raise FlowChanged(frame.flow, frame.version, flow.version, reason) from None
+    return frozen, frame
 
 
 def upgrades_judged(versions: set[tuple[str, str]]) -> Iterator[str]:

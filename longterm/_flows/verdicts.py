@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from longterm._flows.closures import FlowCode
-from longterm._flows.flow import Flow, flow_named, flow_of_today, frozen_flow
-from longterm._flows.frozen import place_of
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named, flow_of_today, frozen_flow, place_of
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.under_way import NotMatched, is_variable, matched
 from longterm._flows.upgrades import upgrade_since
@@ -51,6 +52,9 @@ class Verdict:
     """What the author has to accept, and nothing else, for the runs to go on."""
 
 
+SAME_CODE: Final = Verdict(True, "the same code")
+
+
 @dataclass(slots=True)
 class _Moves:
     """What becomes of the frames of a stack, each in words."""
@@ -65,6 +69,7 @@ class _Moves:
         Raises:
             UnknownFlow: this process has no flow of its name.
             FlowChanged: it cannot go on here, whatever the author accepts.
+            CompileError: the file that says it keeps the version holds another one.
         """
         try:
             flow, present = in_present_code(frame)
@@ -72,21 +77,28 @@ class _Moves:
             self._add_changed(frame, changed)
             return
         if flow is frozen_flow(frame.flow, frame.version):
-            self.said.append(f"{frame.flow} in its frozen code at {place_of(flow)}")
+            self.said.append(_in_file(flow))  # the flow of today is gone
         elif (present.version, present.point) != (frame.version, frame.point):
             self.same_rest.append(_where(flow, frame, present))
 
     def _add_changed(self, frame: Frame, changed: FlowChanged) -> None:
         flow = flow_named(frame.flow)
         said = upgrade_since(flow, frame.version)
+        frozen = frozen_flow(frame.flow, frame.version)
         if said is not None and said.body is not None:
             self.said.append(f"{frame.flow} is edited by the @upgrade at {said.place}")
+            return
+        if said is None and frozen is not None:
+            self.said.append(_in_file(frozen))
             return
         try:
             present = matched(frame, flow)
         except NotMatched as error:
-            changed.reason = str(error)
-            raise changed from None
+            if frozen is None:
+                changed.reason = str(error)
+                raise changed from None
+            self.said.append(_in_file(frozen))
+            return
         if said is None:
             line = flow.fresh.by_number[present.point].line
             reads = tuple(filter(is_variable, flow.resume(present.point).slots))
@@ -103,7 +115,7 @@ class _Moves:
         parts = [*self.said]
         if self.same_rest:
             parts.insert(0, f"the same rest: {', '.join(self.same_rest)}")
-        return Verdict(True, "; ".join(parts) or "the same code")
+        return Verdict(True, "; ".join(parts)) if parts else SAME_CODE
 
 
 def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -> Verdict:
@@ -136,6 +148,10 @@ def verdict_of(frames: list[Frame], functions: Iterable[tuple[str, str, str]]) -
             what = place.split(":")[1] if ":" in place else "a flow"
             return Verdict(False, f"{what} inside {flow_name}, which is held, has changed")
     return moves.verdict()
+
+
+def _in_file(flow: Flow) -> str:
+    return f"{flow.name} in its frozen code at {place_of(flow)}"
 
 
 def _where(flow: Flow, frame: Frame, present: Frame) -> str:

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from longterm._flows.closures import FlowCode
-from longterm._flows.flow import Flow, flow_named
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named, is_frozen
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.sources import Source, compiled, source_of, version_name
 from longterm._turns.kept_sources import OldLines
@@ -49,12 +50,12 @@ def left_to_do(
 
 
 def _changed(frame: Frame) -> Flow | None:
-    """Return today's flow of a frame that cannot go on in it; None if it can, or has none."""
+    """Return today's flow of a frame that has no place in it; None if it has, or none is needed."""
     try:
         if frame.point:
             in_present_code(frame)
     except FlowChanged:
-        return flow_named(frame.flow)
+        return None if is_frozen(frame.flow, frame.version) else flow_named(frame.flow)
     except LongtermError:
         pass
     return None

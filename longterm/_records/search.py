@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, TypedDict
 
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm._names import check_fact, id_of_run, is_text
 from longterm._records.blind import blinded
 from longterm.clock import Clock

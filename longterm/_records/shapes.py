@@ -14,7 +14,7 @@ from longterm._codec.outline import Outline, outline_of
 from longterm._flows.verdicts import Verdict, verdict_of
 from longterm.errors import FlowChanged, LongtermError, NotSupported, UnknownFlow, UnknownRun
 from longterm.frame import Frame
-from longterm.run import context_of
+from longterm.run import Run, context_of
 from longterm.store.base import RunStore
 from longterm.store.positions import PositionCount, Positions
 
@@ -71,6 +71,17 @@ def why_unreadable(store: RunStore, shape: Shape) -> str | None:
     except LongtermError as error:
         return str(error)
     return None
+
+
+def verdict_of_run(run: Run) -> Verdict | None:
+    """Tell what becomes of a run in this process; None if it has no stack to be judged by."""
+    if run.stack is None:
+        return None
+    try:
+        outline = outline_of(run.stack, context_of(run, "stack"))
+    except LongtermError as error:
+        return Verdict(False, str(error))
+    return verdict_of(outline.frames, outline.functions)
 
 
 def _outline_of_one(store: RunStore, count: PositionCount) -> Outline | None:

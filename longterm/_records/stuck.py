@@ -9,13 +9,10 @@ from itertools import islice
 from operator import attrgetter
 from typing import Final
 
-from longterm._codec.outline import outline_of
 from longterm._event_names import START
-from longterm._flows.verdicts import verdict_of
 from longterm._records.search import find
-from longterm._records.shapes import Shape, shapes_in
-from longterm.errors import LongtermError
-from longterm.run import Run, RunState, context_of
+from longterm._records.shapes import Shape, shapes_in, verdict_of_run
+from longterm.run import Run, RunState
 from longterm.store.base import Query, RunStore
 
 _PAGE: Final = 100
@@ -62,24 +59,12 @@ def _each_judged(store: RunStore, query: Query, shape: Shape) -> Iterator[tuple[
     for run in merge(*pages, key=attrgetter("id")):
         is_of_shape = run.position == shape.position
         is_of_shape &= not shape.is_old or run.waiting_for != START
-        why = _why_stuck(run) if is_of_shape else None
-        if why is not None:
-            yield run, why
+        verdict = verdict_of_run(run) if is_of_shape else None
+        if verdict is not None and not verdict.goes_on:
+            yield run, verdict.words
 
 
 def _all(store: RunStore, query: Query) -> Iterator[Run]:
     while page := find(store, query, {}):
         yield from page
         query = replace(query, after=page[-1].id)
-
-
-def _why_stuck(run: Run) -> str | None:
-    """Return why a run cannot go on; None if it can, or has no stack to be judged by."""
-    if run.stack is None:
-        return None
-    try:
-        outline = outline_of(run.stack, context_of(run, "stack"))
-    except LongtermError as error:
-        return str(error)
-    verdict = verdict_of(outline.frames, outline.functions)
-    return None if verdict.goes_on else verdict.words

@@ -16,7 +16,8 @@ from longterm._codec import decode_frames
 from longterm._event_names import CHILD, SCHEDULE, child_of, is_control, joined
 from longterm._flows.context import LiveTurn
 from longterm._flows.continuation import rebuild
-from longterm._flows.flow import Flow, flow_named, flow_of
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named, flow_of
 from longterm._flows.run_turn import Suspended
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.step_calls import StepWait

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
-from longterm._flows.flow import flow_named, known_names
+from longterm._flows.registry import known_names
 from longterm._signals import is_of_signal
 from longterm._turns.claims import Claim, Claims
+from longterm._turns.position import flow_of_run
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run, with_facts
 from longterm._turns.turns import Turns
@@ -166,7 +167,7 @@ class DueTurn:
     def is_async(self) -> bool:
         """Whether the flow is an `async def`; not so if it is not to be had here at all."""
         try:
-            return flow_named(self.run.flow).is_async
+            return flow_of_run(self.run).is_async
         except Exception as error:  # the turn itself says why, and parks the run
             if is_of_signal(error):
                 raise

@@ -16,7 +16,7 @@ from typing import Final
 
 from longterm._event_names import START
 from longterm._flows.context import running_task
-from longterm._flows.flow import known_names
+from longterm._flows.registry import known_names
 from longterm._turns.claims import Claim
 from longterm._turns.delivering import Delivering
 from longterm._turns.due import DueTurn, DueTurns

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from longterm._codec import decode, encode
-from longterm._flows.flow import flow_named
+from longterm._flows.registry import flow_named
 from longterm._signals import is_of_signal
 from longterm.errors import CorruptData, LongtermError
 from longterm.frame import Frame

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longterm._event_names import START
-from longterm._flows.flow import is_called
+from longterm._flows.registry import is_called
 from longterm._turns.claims import Claims
 from longterm._turns.deliveries import Delivery
 from longterm._turns.starts import Start

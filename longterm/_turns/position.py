@@ -11,7 +11,11 @@ from collections.abc import Collection
 from typing import Final
 
 from longterm._codec.types.functions import CodeName
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named
+from longterm._flows.upgrades import flow_going_on
 from longterm.frame import Frame
+from longterm.run import Run
 
 _DIGITS: Final = 8
 """Of a version: enough to tell those of one flow apart."""
@@ -26,6 +30,18 @@ def position_of(frames: list[Frame], inner: Collection[CodeName] = ()) -> str:
         places = [*places[:_ENDS], f"…{_digest(places)}…", *places[-_ENDS:]]
     text = ">".join(places)
     return f"{text}+{_digest(sorted(map(':'.join, inner)))}" if inner else text
+
+
+def flow_of_run(run: Run) -> Flow:
+    """Return the flow whose code the next turn of a run runs, as far as its position tells.
+
+    Raises:
+        UnknownFlow: this process has no flow of the name.
+    """
+    if run.position is None:
+        return flow_named(run.flow)  # it has not begun, or its stack is of longterm 0.1
+    name, _, place = run.position.partition("@")
+    return flow_going_on(name, place[:_DIGITS])
 
 
 def _digest(texts: list[str]) -> str:

@@ -17,7 +17,8 @@ from typing import Any, Final
 from longterm._abi import UNTIL
 from longterm._codec import content_digests, encode
 from longterm._event_names import SCHEDULE, START
-from longterm._flows.flow import Flow, flow_of, flow_of_today
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_of, flow_of_today
 from longterm.errors import (
     CannotRestart,
     CannotStore,

@@ -14,7 +14,8 @@ from longterm._abi import STEP, STEPS
 from longterm._codec import encode
 from longterm._codec.types.functions import written
 from longterm._flows.continuation import rebuild
-from longterm._flows.flow import Flow, flow_named
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named
 from longterm._flows.step_calls import Step, StepCall
 from longterm._flows.steps import make_step, step_named
 from longterm._flows.wait_result import StepResult, WaitResult

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from longterm._event_names import CANCEL, CHECKPOINT, RETRY, START, STEP
-from longterm._flows.flow import Flow, flow_named
+from longterm._flows.flow import Flow
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import Attempt, Attempts, check_goes_on, unparked
 from longterm._turns.claims import Claim, Claims
 from longterm._turns.kept_sources import KeptSources
+from longterm._turns.position import flow_of_run
 from longterm._turns.running import Running
 from longterm._turns.starts import Start, later_run, new_run
 from longterm._turns.threads import in_thread
@@ -332,7 +333,7 @@ class Turns:
                 return settled
             assert claim.run is not None
             result, delivery = choose()
-            is_async = flow_named(claim.run.flow).is_async
+            is_async = flow_of_run(claim.run).is_async
             return None if is_async else self.advance(claim, result, delivery)
 
         done = await claim.in_thread(step)

@@ -7,7 +7,7 @@ from typing import Final
 
 from longterm._abi import RESERVED_PREFIX, STEP, TYPE
 from longterm._codec import encode
-from longterm._flows.flow import flow_at
+from longterm._flows.registry import flow_at
 from longterm.errors import CannotStore, NotStorable, ValueTooLarge, in_bytes
 from longterm.frame import Frame
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from longterm._escapes import escaped
-from longterm._flows.flow import Flow, flow_named, known_names
+from longterm._flows.flow import Flow
+from longterm._flows.registry import flow_named, known_names
 from longterm._flows.verdicts import Acceptable
 from longterm._records.shapes import Shape, shapes_in
 from longterm.cli.arguments import WrongUsage

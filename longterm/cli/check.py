@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from longterm._codec.outline import Outline
 from longterm._escapes import escaped, escaped_lines
-from longterm._flows.flow import known_names
 from longterm._flows.frozen import frozen_judged
+from longterm._flows.registry import known_names
 from longterm._flows.upgrades import upgrades_judged
 from longterm._flows.verdicts import Verdict
 from longterm._records.left_to_do import left_to_do

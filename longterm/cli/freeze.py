@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from longterm._escapes import escaped
+from longterm._flows.registry import flow_named
 from longterm._turns.kept_sources import find_source
 from longterm.cli.arguments import WrongUsage
 from longterm.cli.frozen_text import CannotFreeze, FrozenText, frozen_text, prove
 from longterm.engine import Engine
-from longterm.errors import CompileError
+from longterm.errors import CompileError, UnknownFlow
 from longterm.store.versions import Versions
 
 _DIGITS: Final = 8
@@ -43,7 +45,7 @@ def freeze(engine: Engine, options: argparse.Namespace) -> int:
     if source is None:
         raise WrongUsage(f"the source of {name} is not kept any more")
     try:
-        made = frozen_text(source)
+        made = frozen_text(source, _home_of(flow))
         _check_imports(made)
         prove(made.text, source)
     except (CannotFreeze, CompileError) as error:
@@ -61,8 +63,15 @@ def freeze(engine: Engine, options: argparse.Namespace) -> int:
     except OSError as error:
         raise WrongUsage(f"cannot write {path}: {error.strerror}") from error
     print(escaped(f"{path}: {name}, proven to be that version"))
-    print("Import it wherever the flow's runs go on, as by --app or in the flow's package.")
+    print("Import it wherever the flow's runs go on: by --app, or in the flow's own package.")
     return 0
+
+
+def _home_of(flow: str) -> str:
+    """Return the module in which a flow stands today, though it may have moved."""
+    with suppress(UnknownFlow):
+        flow = flow_named(flow).name
+    return flow.partition(":")[0]
 
 
 def _full_name(engine: Engine, begin: str) -> str:

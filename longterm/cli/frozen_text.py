@@ -30,11 +30,12 @@ class FrozenText:
     """What it imports: module and name; the name is empty where the module itself is."""
 
 
-def frozen_text(source: Source) -> FrozenText:
+def frozen_text(source: Source, home: str) -> FrozenText:
     """Return the text of a module with a flow as it was.
 
     Args:
         source: the source that a store keeps; it is compiled, and never executed.
+        home: the module in which the flow stands today, for what its own module held.
 
     Raises:
         CannotFreeze: the flow is no function at the top of a module, or needs to be in its own.
@@ -50,7 +51,7 @@ def frozen_text(source: Source) -> FrozenText:
     module = ast.parse(source.text)
     future = _future(module)
     names = _names_read(f"{future}{function}", source.qualname)
-    found = list(_imported(module, names, source))
+    found = list(_imported(module, names, source, home))
     spelled = "frozen" if "frozen" not in names else "longterm_frozen"
     found.append(_Name("longterm", "frozen", spelled))
     mark = f'@{spelled}("{source.flow}", version="{source.version}")\n'
@@ -125,10 +126,9 @@ class _Name:
     bound: str
 
 
-def _imported(module: ast.Module, names: set[str], source: Source) -> Iterator[_Name]:
+def _imported(module: ast.Module, names: set[str], source: Source, home: str) -> Iterator[_Name]:
     """Yield how a file gets the names of a module: by its imports, else from the module itself."""
     bound = _bound(module)
-    home = source.flow.partition(":")[0]
     for name in sorted(names):
         imports = [node for node in module.body if isinstance(node, _IMPORTS)]
         found = [each for node in imports for each in _of_import(node, source) if _is(each, name)]

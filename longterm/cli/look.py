@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from longterm._escapes import escaped, quoted
-from longterm._flows.flow import known_names
+from longterm._flows.registry import known_names
+from longterm._flows.verdicts import SAME_CODE
+from longterm._records.shapes import verdict_of_run
 from longterm._run_json import described
 from longterm._stack_text import with_source
 from longterm._terminal import table
@@ -170,6 +172,7 @@ def _lines(
         "saved": moment_text(run.updated_at),
         "waiting for": what_is_awaited(run),
         **_wants(run),
+        "in this code": _in_this_code(run),
         "in step": _step(progress, "is under way"),
         "deadline": moment_text(run.deadline),
         "claimed until": moment_text(run.claimed_until),
@@ -190,6 +193,14 @@ def _lines(
         yield ""
         yield "Suspended stack (outermost call first):"
         yield from stack.splitlines()
+
+
+def _in_this_code(run: Run) -> str | None:
+    """Return what becomes of a run in the code that is here; None if that is as it was."""
+    verdict = verdict_of_run(run) if known_names() else None
+    if verdict is None or verdict == SAME_CODE:
+        return None
+    return f"{'goes on' if verdict.goes_on else 'STAYS'}: {verdict.words}"
 
 
 def _wants(run: Run) -> dict[str, str]:

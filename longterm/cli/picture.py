@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from longterm._flows.flow import flow_named
+from longterm._flows.registry import flow_named
 from longterm.cli.arguments import WrongUsage
 from longterm.engine import Engine
 from longterm.errors import NotSupported

@@ -7,7 +7,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from longterm._flows.flow import StepFlow, known_flows
+from longterm._flows.flow import StepFlow
+from longterm._flows.registry import known_flows
 from longterm.cli.arguments import WrongUsage, count
 from longterm.engine import Engine
 

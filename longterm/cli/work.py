@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from longterm._api import declare_on
-from longterm._flows.flow import known_names
+from longterm._flows.registry import known_names
 from longterm.cli.arguments import count, duration, seconds
 from longterm.engine import Engine
 from longterm.worker import Worker

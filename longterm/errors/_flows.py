@@ -110,7 +110,8 @@ class FlowChanged(LongtermError):
             f"to do{but} (process the event with the code it was saved from, or undo what was "
             "changed of what comes after the wait and of the loops and blocks around it, or say "
             "beside the flow how such runs go on: "
-            f'@upgrade({flow.rpartition(":")[2]}, since="{saved[:8]}"))'
+            f'@upgrade({flow.rpartition(":")[2]}, since="{saved[:8]}"), or keep the old code as a '
+            f"file: `longterm freeze {flow}@{saved[:8]}`)"
         )
 
 

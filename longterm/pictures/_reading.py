@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from longterm._api import start_flow
 from longterm._flows import primitives as ops
-from longterm._flows.flow import Flow, StepFlow, flow_of
+from longterm._flows.flow import Flow, StepFlow
 from longterm._flows.loader import FlowLoader
+from longterm._flows.registry import flow_of
 from longterm._flows.resolve import function_behind
 from longterm._flows.steps import step, step_behind
 from longterm.errors import NoSource, NotAFlow

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from longterm._codec import decode, encode
 from longterm._event_names import SLEEP, names_in, spoken
 from longterm._flows.context import current
-from longterm._flows.flow import flow_of, known_flows
+from longterm._flows.registry import flow_of, known_flows
 from longterm._later import later
 from longterm._turns.checks import checked_value
 from longterm._turns.waits import is_over

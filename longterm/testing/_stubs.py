@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
 from longterm._engine.events import exception_of
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm._flows.step_calls import Step
 from longterm._flows.steps import step_behind
 from longterm.errors import NotAFlow

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, Unpack
 
 from longterm._api import default_engine, using_engine
 from longterm._flows.context import running_task
-from longterm._flows.flow import flow_named, flow_of
+from longterm._flows.registry import flow_of
 from longterm._later import later
+from longterm._turns.position import flow_of_run
 from longterm.engine import Engine
 from longterm.errors import UnknownFlow
 from longterm.run import Run, RunState
@@ -266,7 +267,7 @@ class FlowTester:
     def _act(self, run: Run, method: str, *args: Any) -> None:
         """Do something with a run, and what is due then."""
         try:
-            is_async = flow_named(run.flow).is_async
+            is_async = flow_of_run(run).is_async
         except UnknownFlow:  # the engine says so
             is_async = False
         self._call(is_async, method, run.id, *args)

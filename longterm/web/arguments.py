@@ -9,7 +9,7 @@ from inspect import Parameter, Signature, getdoc, signature
 from typing import Any
 
 from longterm import _validation
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm.errors import CannotCheck, InvalidValue
 from longterm.web.refusals import InvalidArguments
 from longterm.web.schema import schema_of_call

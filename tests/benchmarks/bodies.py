@@ -13,7 +13,7 @@ from typing import Any
 
 from longterm import Engine, deflow, suspend
 from longterm._flows.context import current
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm.run import Run, RunState
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 

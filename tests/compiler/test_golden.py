@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm.testing import interpret, play
 from longterm_compiler.cli import main
 from longterm_compiler.cli.targets import find_target

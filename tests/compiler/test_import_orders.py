@@ -107,7 +107,7 @@ PROGRAM = """
 import importlib, json, os, sys
 sys.path.insert(0, sys.argv[1])
 from longterm._flows import loader
-from longterm._flows.flow import known_flows
+from longterm._flows.registry import known_flows
 from longterm.testing import interpret, play
 import longterm_compiler.text
 for order in json.loads(sys.argv[2]):
@@ -188,7 +188,7 @@ def test_a_cache_holds_for_modules_that_import_each_other(
     monkeypatch.setenv("LONGTERM_CACHE", str(tmp_path / "cache"))
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module}\n"
-        "from longterm._flows.flow import known_flows\n"
+        "from longterm._flows.registry import known_flows\n"
         "print(len(known_flows()), 'longterm_compiler' in sys.modules)"
     )
     command = [sys.executable, "-c", program]

@@ -486,7 +486,7 @@ import importlib, json, sys
 sys.path.insert(0, {str(folder)!r})
 for name in {modules!r}:
     importlib.import_module(name)
-from longterm._flows.flow import known_flows
+from longterm._flows.registry import known_flows
 print(json.dumps({{each.name: each.version for each in known_flows()}}))
 """
     done = subprocess.run(

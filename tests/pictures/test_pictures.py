@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from longterm import NoSource, call, deflow, step, suspend
-from longterm._flows.flow import flow_named, flow_of
+from longterm._flows.registry import flow_named, flow_of
 from longterm.pictures import STYLE, Counts, counts_of, picture_of, to_mermaid, to_svg
 from longterm.pictures._parts import Block, Choice, Kind, Loop, Place, drawn
 from longterm.pictures._reading import picture_of_flow

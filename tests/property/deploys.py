@@ -33,8 +33,7 @@ from unittest.mock import patch
 
 from longterm._abi import RESERVED_PREFIX
 from longterm._codec import decode_frames
-from longterm._flows import closures, continuation, upgrades
-from longterm._flows import flow as registry
+from longterm._flows import closures, continuation, registry, upgrades
 from longterm._flows.flow import Flow
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.under_way import NotMatched, live_names, matched

@@ -31,7 +31,7 @@ from longterm._engine import async_twins
 from longterm._event_names import SLEEP, names_in
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
-from longterm._flows import flow, resolve
+from longterm._flows import flow, registry, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
@@ -409,8 +409,8 @@ def module_of(program: Program) -> Iterator[types.ModuleType]:
     sys.modules[MODULE] = module
     try:
         with ExitStack() as stack:
-            tables = (flow._flows, flow._bodies, flow._by_original, resolve.flow_codes, site._sites)
-            for table in tables:
+            flows = (registry._flows, registry._by_original, flow._bodies, resolve.flow_codes)
+            for table in (*flows, site._sites):
                 stack.enter_context(kept(table))
             for codes in (inner._names, inner._scanned):
                 stack.enter_context(kept(codes))

@@ -6,8 +6,7 @@ import importlib
 import sys
 from contextlib import contextmanager
 
-from longterm._flows import flow as registry
-from longterm._flows import upgrades
+from longterm._flows import registry, upgrades
 
 
 @contextmanager

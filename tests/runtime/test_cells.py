@@ -9,7 +9,7 @@ import types
 import pytest
 
 from longterm import Engine
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 
 FIRST = """
 import longterm

@@ -19,7 +19,7 @@ import msgpack
 import pytest
 
 from longterm import Engine, RunState
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm.cli import main
 from longterm.store._rows import MIGRATIONS
 

@@ -113,7 +113,7 @@ def test_a_remedy_works_when_it_is_followed(
     number: int, run_id: str, monkeypatch: Any, capsys: Any
 ) -> None:
     remedy, refused, works = CASES[number]
-    monkeypatch.setattr("longterm._flows.flow._flows", {})
+    monkeypatch.setattr("longterm._flows.registry._flows", {})
 
     assert command(refused.replace("RUN", run_id)) in (1, 2)
     assert is_told(remedy, capsys.readouterr().err)

@@ -22,7 +22,7 @@ from longterm import (
     set_index,
     suspend,
 )
-from longterm._flows import flow as registry
+from longterm._flows import registry
 from longterm.testing import EXPIRE, FakeClock, interpret, play
 
 DAY = timedelta(days=1)

@@ -454,9 +454,9 @@ def test_change_of_meaning_is_refused_and_the_run_waits_on(engine, shop):
 def test_flow_that_is_unknown_in_this_process_is_refused(engine, shop):
     module = shop()
     run = engine.start_flow(module.approve, "order")
-    from longterm._flows import flow
+    from longterm._flows import registry
 
-    del flow._flows["longterm_test_shop:approve"]
+    del registry._flows["longterm_test_shop:approve"]
     del sys.modules["longterm_test_shop"]
 
     with pytest.raises(UnknownFlow, match="import longterm_test_shop"):
@@ -468,10 +468,10 @@ def test_refused_retry_of_a_first_turn_leaves_the_run_failed(engine, monkeypatch
     with pytest.raises(ValueError, match="at once"):
         engine.start_flow(fails_at_first)
     (failed,) = engine.find_runs()
-    from longterm._flows import flow
+    from longterm._flows import registry
 
     with monkeypatch.context() as patch:
-        patch.delitem(flow._flows, failed.flow)
+        patch.delitem(registry._flows, failed.flow)
         patch.delitem(globals(), "fails_at_first")
         with pytest.raises(UnknownFlow):
             engine.retry(failed.id)

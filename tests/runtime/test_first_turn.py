@@ -30,7 +30,7 @@ from longterm import (
 )
 from longterm._codec import decode_frames, encode
 from longterm._event_names import START
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm._turns.starts import Start, new_run
 from longterm.frame import Frame
 from longterm.run import context_of

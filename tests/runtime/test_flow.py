@@ -212,7 +212,7 @@ def test_version_does_not_depend_on_the_order_of_imports(tmp_path, monkeypatch, 
         "@deflow\ndef f(x):\n    y = 1 + circle_b.helper(x)\n    return y + suspend('e')\n"
     )
     (tmp_path / "circle_b.py").write_text("import circle_a\n\n\ndef helper(x):\n    return x\n")
-    script = f"import {first}, circle_a; from longterm._flows.flow import flow_of; " + (
+    script = f"import {first}, circle_a; from longterm._flows.registry import flow_of; " + (
         "print(flow_of(circle_a.f).version)"
     )
     done = subprocess.run(

@@ -768,7 +768,7 @@ def test_body_of_an_upgrade(remedy: str, refused: str, followed: str, folder: st
     source = Path("plain/one.py")
     source.write_text(BEFORE)
     begin = "import longterm as l, one; l.set_runstore('sqlite:///../runs.db'); "
-    begin += "l.start_flow(one.main); from longterm._flows.flow import flow_named; "
+    begin += "l.start_flow(one.main); from longterm._flows.registry import flow_named; "
     version = python("-c", f"{begin}print(flow_named('one:main').version)", cwd="plain").strip()
 
     def goes_on(body: str) -> str:

@@ -10,8 +10,7 @@ from datetime import timedelta
 import pytest
 
 from longterm import CompileError, Engine, FlowChanged, KeyReused, UnknownFlow
-from longterm._flows import flow as registry
-from longterm._flows import former_names
+from longterm._flows import former_names, registry
 from longterm.cli import main
 from longterm.testing import FakeClock
 from longterm.worker import Worker
@@ -248,7 +247,7 @@ def test_a_written_module_keeps_the_name(deploy, tmp_path):
     (tmp_path / "kept_new.py").write_text(called(PAY, pay="kept_old:pay", ask="kept_old:ask"))
     assert compile_main(["--output", str(tmp_path / "build"), str(tmp_path / "kept_new.py")]) == 0
     script = (
-        "import kept_new\nfrom longterm._flows.flow import flow_named\n"
+        "import kept_new\nfrom longterm._flows.registry import flow_named\n"
         "print(flow_named('kept_old:ask').name, 'longterm_compiler' in __import__('sys').modules)\n"
     )
     done = subprocess.run(

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from longterm import Engine, FlowChanged, UnknownFlow
-from longterm._flows import flow as registry
+from longterm._flows import registry
 from longterm._flows.kept_names import kept_names
 from longterm.testing import FakeClock
 from longterm.worker import Worker

@@ -11,7 +11,7 @@ import pytest
 from longterm import Engine, StoreError, checkpoint, deflow, set_keys, set_payload_codec, suspend
 from longterm._abi.verdict import Verdict
 from longterm._engine.parts import versions_wanted
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 from longterm._flows.sources import compiled, source_of, version_name
 from longterm._turns.kept_sources import find_source
 from longterm.errors import CompileError, CorruptData

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from longterm import Engine, checkpoint, deflow, suspend
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 
 
 @deflow

@@ -664,16 +664,20 @@ def test_a_flow_inside_another_that_is_gone(run_python: Any, tmp_path: Path) -> 
 
 
 def test_a_flow_that_has_changed(run_python: Any, tmp_path: Path) -> None:
-    run, other = (run_python(START.format("order")).strip() for _ in "ab")
+    run, other, third = (run_python(START.format("order")).strip() for _ in "abc")
     (tmp_path / "shop.py").write_text(SHOP.replace("+ 1", "+ 2"))
 
     said = run_python(f"import shop; {GO_ON.format(run)}")
     assert is_told(
         "process the event with the code it was saved from, or undo what was changed of what comes "
         "after the wait and of the loops and blocks around it, or say beside the flow how such "
-        'runs go on: @upgrade(*, since="*")',
+        'runs go on: @upgrade(*, since="*"), or keep the old code as a file: '
+        "`longterm freeze *@*`",
         said,
     )
+    (command,) = re.findall(r"`longterm (freeze shop:order@[0-9a-f]+)`", said)
+    run_python(f"from longterm.cli import main; main({command.split()} + ['--output', 'old.py'])")
+    assert run_python(f"import shop, old; {GO_ON.format(third)}") == "complete\n"
     undone = SHOP.replace("def order():", 'def order():\n    print("before the wait")\n')
     (tmp_path / "shop.py").write_text(undone)
     assert run_python(f"import shop; {GO_ON.format(run)}") == "complete\n"

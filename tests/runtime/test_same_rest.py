@@ -10,7 +10,7 @@ import pytest
 
 from longterm import CorruptData, Engine, FlowChanged, UnknownFlow
 from longterm._codec import decode_frames, encode
-from longterm._flows import flow as registry
+from longterm._flows import registry
 from longterm.run import RunState, context_of
 from longterm.testing import FakeClock
 from longterm.worker import Worker
@@ -356,7 +356,7 @@ def test_the_digest_is_the_same_in_every_process(deploy, tmp_path):
     ]
     places = [*registry.flow_of(module.give).fresh.inner]
     code = (
-        "import rested; from longterm._flows.flow import flow_of\n"
+        "import rested; from longterm._flows.registry import flow_of\n"
         "print([p.rest for f in (rested.sell, rested.give)"
         " for p in flow_of(f).fresh.by_number.values()])\n"
         "print([*flow_of(rested.give).fresh.inner])\n"

@@ -9,8 +9,9 @@ from threading import Barrier
 import pytest
 
 import longterm._flows.flow
+import longterm._flows.registry
 from longterm import Engine, RunState, deflow, suspend
-from longterm._flows.flow import flow_of
+from longterm._flows.registry import flow_of
 
 THREADS = 8
 
@@ -27,13 +28,14 @@ def outer(x):
 @pytest.fixture
 def slowly(monkeypatch):
     """Make what is done when a body is made take long, so that other threads come in between."""
-    add_body = longterm._flows.flow._add_body
+    add_body = longterm._flows.flow.add_body
 
     def add_slowly(body):
         time.sleep(0.02)
         add_body(body)
 
-    monkeypatch.setattr(longterm._flows.flow, "_add_body", add_slowly)
+    for module in (longterm._flows.flow, longterm._flows.registry):
+        monkeypatch.setattr(module, "add_body", add_slowly)
 
 
 def at_once(step, arguments):
@@ -69,7 +71,7 @@ def test_threads_that_are_the_first_to_define_an_inner_flow_define_the_same(slow
     engine = Engine("memory://")
 
     runs = at_once(lambda x: engine.start_flow(outer, x), range(THREADS))
-    del longterm._flows.flow._flows[f"{__name__}:outer.<locals>.inner"]  # as in a new process
+    del longterm._flows.registry._flows[f"{__name__}:outer.<locals>.inner"]  # as in a new process
     runs = at_once(lambda run: engine.process_event(run.id, "a", "b"), runs)
 
     assert [run.result for run in runs] == [[x, "b"] for x in range(THREADS)]

@@ -8,7 +8,7 @@ import pytest
 
 from longterm import Engine, FlowChanged, InvalidUpgrade, NotAFlow, UpgradeFailed
 from longterm._codec import decode_frames
-from longterm._flows import flow as registry
+from longterm._flows import registry
 from longterm._records.shapes import shapes_in
 from longterm.run import RunState, context_of
 from longterm.testing import FakeClock

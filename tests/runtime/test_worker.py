@@ -27,7 +27,7 @@ from longterm import (
     set_index,
     suspend,
 )
-from longterm._flows.flow import _flows as flows
+from longterm._flows.registry import _flows as flows
 from longterm.errors import TurnTimeout
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
