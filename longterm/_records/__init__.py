@@ -62,6 +62,7 @@ class Records:
         older_than: timedelta | None = None,
         limit: int = 100,
         after: str | None = None,
+        newest_first: bool = False,
     ) -> list[Run]:
         """Find runs by what is known of them; every argument that is given must fit.
 
@@ -76,10 +77,13 @@ class Records:
             older_than: for how long, at least, no turn of theirs was saved.
             limit: how many to return at most, in the order of their ids.
             after: the id of the last run of the page before.
+            newest_first: whether the order is the falling one. Ids that were drawn begin with their
+                time; of ids of your own it is the order of their texts.
 
         Raises:
             InvalidQuery, InvalidFact, InvalidRunId: an argument is what no run can have.
-            NotSupported: the store cannot search, or does not know where or for whom runs wait.
+            NotSupported: the store cannot search, or not so: it does not know where or for whom
+                runs wait, or finds the oldest first.
             InvalidKey: blind facts are to be found, and there is no key.
         """
         from longterm._records.search import find, moment_before, query_of
@@ -94,6 +98,7 @@ class Records:
             saved_before=None if older_than is None else moment_before(self.clock, older_than),
             limit=limit,
             after=after,
+            newest_first=newest_first,
         )
         return find(self.store, query, blind or {})
 

@@ -31,6 +31,7 @@ class Conditions(TypedDict, total=False):
     older_than: timedelta | None
     limit: int
     after: str | None
+    newest_first: bool
 
 
 def query_of(
@@ -44,6 +45,7 @@ def query_of(
     saved_before: datetime | None = None,
     limit: int = 100,
     after: str | None = None,
+    newest_first: bool = False,
 ) -> Query:
     """Return what a store is asked.
 
@@ -61,6 +63,7 @@ def query_of(
         saved_before=saved_before,
         limit=_limit(limit),
         after=None if after is None else id_of_run(after),
+        newest_first=newest_first,
     )
 
 
@@ -68,7 +71,8 @@ def find(store: RunStore, query: Query, blind: Mapping[str, Fact]) -> list[Run]:
     """Find the runs that fit a query, and have these blind facts.
 
     Raises:
-        NotSupported: the store cannot search, or does not know where or for whom runs wait.
+        NotSupported: the store cannot search, or not so: it does not know where or for whom runs
+            wait, or finds the oldest first.
         InvalidKey: blind facts are to be found, and there is no key.
     """
     if not isinstance(store, Search):
@@ -79,11 +83,27 @@ def find(store: RunStore, query: Query, blind: Mapping[str, Fact]) -> list[Run]:
     found = [
         run
         for hidden in blinded(blind)
-        for run in store.find(replace(query, index={**query.index, **hidden}))
+        for run in _asked(store, replace(query, index={**query.index, **hidden}))
     ]
     if query.to is not None and any(query.to not in run.audience for run in found):
         raise NotSupported(store, "finding runs by whom their waits are for")
-    return sorted(found, key=attrgetter("id"))[: query.limit]
+    found.sort(key=attrgetter("id"), reverse=query.newest_first)
+    return found[: query.limit]
+
+
+def _asked(store: Search, query: Query) -> list[Run]:
+    """Return what a store finds, in the order that was asked for.
+
+    Raises:
+        NotSupported: the store knows one order only.
+    """
+    found = store.find(query)
+    if query.newest_first:
+        ids = [run.id for run in found]
+        is_page = query.after is None or all(each < query.after for each in ids)
+        if not is_page or ids != sorted(ids, reverse=True):
+            raise NotSupported(store, "finding the newest runs first")
+    return found
 
 
 def moment_before(clock: Clock, duration: timedelta) -> datetime:

@@ -44,6 +44,7 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--older-than", metavar="DAYS", type=days)
     runs.add_argument("--limit", metavar="N", type=count, default=100, help="100 by default")
     runs.add_argument("--after", metavar="RUN", help="the last run of the page before")
+    runs.add_argument("--newest-first", action="store_true", help="else the oldest come first")
     runs.add_argument("--json", action="store_true", help="one JSON object a line")
     runs.add_argument(
         "--stuck",
@@ -74,6 +75,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
         older_than=options.older_than,
         limit=options.limit,
         after=options.after,
+        newest_first=options.newest_first,
     )
     if options.json:
         for run in runs:
@@ -100,7 +102,7 @@ def list_runs(engine: Engine, options: argparse.Namespace) -> int:
 def list_stuck(engine: Engine, options: argparse.Namespace) -> int:
     """Print the runs that cannot go on in the code that is here, and why."""
     others = ("state", "waiting_for", "to", "position", "index", "blind", "older_than")
-    if any(getattr(options, name) for name in others):
+    if any(getattr(options, name) for name in (*others, "newest_first")):
         raise WrongUsage("--stuck goes with --flow, --limit, --after and --json alone")
     if not known_names():
         raise WrongUsage("no flows are known here (name their modules by --app)")

@@ -253,6 +253,8 @@ class Query:
     limit: int = 100
     after: str | None = None
     """The id of the last run of the page before; runs come in the order of their ids."""
+    newest_first: bool = False
+    """Whether that order is the falling one: ids that longterm draws begin with their time."""
 
 
 @runtime_checkable
@@ -306,7 +308,10 @@ class Search(Protocol):
     """A store that finds runs by what is known of them."""
 
     def find(self, query: Query) -> list[Run]:
-        """Return the runs that fit, in the order of their ids, at most as many as the limit."""
+        """Return the runs that fit, in the order of their ids, at most as many as the limit.
+
+        With `Query.newest_first` in the falling order of their ids.
+        """
         ...
 
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from longterm._event_names import START
 from longterm._fork import register_reset
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import ENDED, Run, RunState
+from longterm.store._memory_counts import MemoryCounts
 from longterm.store._memory_history import MemoryHistory
 from longterm.store._memory_queues import MemoryQueues
 from longterm.store._memory_shard import MemoryShard
@@ -24,7 +24,6 @@ from longterm.store._step_lock import StepLock
 from longterm.store.base import Query, died_run, kept_key
 from longterm.store.facts import asked_facts, write_facts
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
-from longterm.store.positions import PositionCount
 
 if TYPE_CHECKING:
     from longterm.message import Message
@@ -41,7 +40,7 @@ _OVER: Final = (RunState.COMPLETE, RunState.CANCELLED)
 _RUNNING: Final = RunState.RUNNING
 
 
-class MemoryStore(MemoryHistory, MemoryQueues, MemoryVersions, MemoryShard):
+class MemoryStore(MemoryCounts, MemoryHistory, MemoryQueues, MemoryVersions, MemoryShard):
     """A store for tests, for trying things out, and for runs that may be lost with the process."""
 
     def __init__(self) -> None:
@@ -296,7 +295,7 @@ class MemoryStore(MemoryHistory, MemoryQueues, MemoryVersions, MemoryShard):
     def find(self, query: Query) -> list[Run]:
         with self._lock.alone():
             fitting = [run for run in self._runs.values() if _fits(run, query)]
-        fitting.sort(key=lambda run: run.id)
+        fitting.sort(key=lambda run: run.id, reverse=query.newest_first)
         return fitting[: query.limit]
 
     def note_progress(self, run_id: str, turn: int, note: str) -> bool:
@@ -312,21 +311,6 @@ class MemoryStore(MemoryHistory, MemoryQueues, MemoryVersions, MemoryShard):
             run, (turn, note) = self._runs.get(run_id), self._notes.get(run_id, (0, None))
             is_now = run is not None and run.state is _RUNNING and run.turn == turn
             return note if is_now else None
-
-    def count_positions(self) -> list[PositionCount]:
-        with self._lock.alone():
-            live = [run for run in self._runs.values() if run.state not in _OVER]
-        counts: dict[tuple[str, str | None, bool], list[str]] = {}
-        for run in live:
-            key = run.flow, run.position, run.waiting_for == START
-            counts.setdefault(key, []).append(run.id)
-        found = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1] or "", item[0][2]))
-        return [
-            PositionCount(
-                flow=flow, position=place, is_to_begin=begins, runs=len(ids), example=min(ids)
-            )
-            for (flow, place, begins), ids in found
-        ]
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         with self._lock.alone():
@@ -487,8 +471,12 @@ def _fits(run: Run, query: Query) -> bool:
         and (query.waiting_for is None or _awaits(run, query.waiting_for))
         and set(asked_facts(query)) <= set(write_facts(run.index, run.audience))
         and (query.saved_before is None or _is_saved_before(run, query.saved_before))
-        and (query.after is None or run.id > query.after)
+        and (query.after is None or _comes_after(run, query.after, query.newest_first))
     )
+
+
+def _comes_after(run: Run, last: str, newest_first: bool) -> bool:
+    return run.id < last if newest_first else run.id > last
 
 
 def _is_saved_before(run: Run, moment: datetime) -> bool:

@@ -90,6 +90,21 @@ class SearchContract:
 
         assert found == expected
 
+    @pytest.mark.parametrize(("query", "expected"), _QUERIES)
+    def test_pages_can_begin_with_the_newest(
+        self, store: RunStore, search: Search, query: Query, expected: str
+    ) -> None:
+        _create_six(store)
+        query = replace(query, newest_first=True)
+        found, after = "", None
+        assert "".join(run.id for run in search.find(query)) == expected[::-1]
+
+        while page := search.find(replace(query, limit=2, after=after)):
+            found += "".join(run.id for run in page)
+            after = page[-1].id
+
+        assert found == expected[::-1]
+
     def test_a_run_that_waits_for_several_events_is_found_by_each(
         self, store: RunStore, search: Search
     ) -> None:
@@ -107,6 +122,8 @@ class SearchContract:
                 assert "".join(run.id for run in search.find(query)) == expected
                 rest = search.find(replace(query, after="b", limit=2))
                 assert [run.id for run in rest] == [name for name in expected if name > "b"][:2]
+                rest = search.find(replace(query, after="e", limit=2, newest_first=True))
+                assert [run.id for run in rest] == [n for n in expected[::-1] if n < "e"][:2]
         (running,) = search.find(Query(waiting_for="a", state=RunState.RUNNING))
         assert running.id == "e"
 

@@ -40,6 +40,7 @@ from longterm.testing._rewrite_contract import RewriteContract
 from longterm.testing._sample_runs import claim, plain, suspended_run
 from longterm.testing._search_contract import SearchContract
 from longterm.testing._shard_contract import ShardContract
+from longterm.testing._state_contract import StateContract
 from longterm.testing._unread_contract import UnreadContract
 from longterm.testing._version_contract import VersionContract
 
@@ -65,6 +66,7 @@ class StoreContract(
     DeadlineContract,
     QueueContract,
     PositionContract,
+    StateContract,
     ProgressContract,
     VersionContract,
     ShardContract,

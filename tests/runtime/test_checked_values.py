@@ -534,6 +534,25 @@ def test_store_that_knows_of_no_audience_finds_nobody_else():
         engine.find_runs(to="finance")
 
 
+def test_newest_runs_come_first_from_a_store_that_can():
+    class Older(MemoryStore):
+        def find(self, query):
+            return super().find(replace(query, newest_first=False))
+
+    engine, older = Engine("memory://"), Engine(Older())
+    runs = [engine.start_flow(ask, Approval) for _ in range(3)]
+    for run in runs:
+        older.store.create(run)
+    first, second, third = sorted(run.id for run in runs)
+
+    assert [run.id for run in engine.find_runs(newest_first=True)] == [third, second, first]
+    page = engine.find_runs(newest_first=True, after=third, limit=1)
+    assert [run.id for run in page] == [second]
+    for asked in ({}, {"after": second}, {"after": second, "limit": 1}):
+        with pytest.raises(NotSupported, match="the newest runs first"):
+            older.find_runs(newest_first=True, **asked)
+
+
 def test_show_prints_what_a_wait_asks(tmp_path, capsys):
     url = f"sqlite:///{tmp_path / 'runs.db'}"
     engine = Engine(url)

@@ -169,6 +169,15 @@ def test_a_run_that_no_worker_takes_is_seen(longterm, engine, clinic, monkeypatc
     assert "has changed since this run was suspended" in out
 
 
+def test_the_newest_runs_are_listed_first_if_one_asks(longterm, engine, clinic):
+    for patient in (1, 2):
+        engine.start_flow(clinic.visit, patient)
+    usual = longterm("runs", "--json")[1].splitlines()
+
+    assert len(usual) == 2
+    assert longterm("runs", "--json", "--newest-first")[1].splitlines() == usual[::-1]
+
+
 def test_runs_are_listed_by_pages(longterm, engine, clinic):
     first, second = sorted(engine.start_flow(clinic.visit, patient).id for patient in (1, 2))
 

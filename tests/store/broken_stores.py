@@ -15,6 +15,7 @@ from longterm.errors import ClaimLost, RunExists, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store.base import Query, died_run
 from longterm.store.memory import MemoryStore
+from longterm.store.states import StateCount
 from longterm.testing.contract import StoreContract
 from longterm.unread import UnreadEvent
 
@@ -224,6 +225,17 @@ class FindsInTheOrderOfCreation(MemoryStore):
     def find(self, query: Query) -> list[Run]:
         found = {run.id for run in super().find(query)}
         return [run for run in self._runs.values() if run.id in found]
+
+
+class FindsTheOldestFirst(MemoryStore):
+    def find(self, query: Query) -> list[Run]:
+        return super().find(replace(query, newest_first=False))
+
+
+class CountsWhatIsOverNoMore(MemoryStore):
+    def count_states(self) -> list[StateCount]:
+        over = (RunState.COMPLETE, RunState.CANCELLED)
+        return [count for count in super().count_states() if count.state not in over]
 
 
 class ForgetsTheLimit(MemoryStore):

@@ -204,6 +204,7 @@ class StoreMachine(RuleBasedStateMachine):
         saved_before=st.none() | MOMENTS,
         limit=st.integers(1, 3),
         after=st.none() | RUN_IDS,
+        newest_first=st.booleans(),
     )
     def find(self, event_id: str | None, **wanted: Any) -> None:
         self.both(lambda one: listed(one.find(Query(waiting_for=event_id, **wanted))))

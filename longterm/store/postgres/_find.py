@@ -35,6 +35,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     facts, name = asked_facts(query), query.waiting_for
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
+    beyond: LiteralString = " < %s" if query.newest_first else " > %s"
     asked: list[tuple[LiteralString, object]] = [
         ("facts.fact = %s", first),
         ("runs.facts @> %s::text[]", more or None),
@@ -44,21 +45,24 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
         ("runs.waiting_for = %s", name if name is not None and len(name) > _WHOLE else None),
         ("runs.position = %s", query.position),
         ("runs.updated_at < %s", query.saved_before),
-        (key + " > %s", query.after),
+        (key + beyond, query.after),
+        # Said of the runs as well, or a join that merges both reads the runs from their first on.
+        ("runs.id" + beyond, query.after if facts else None),
     ]
     conditions: list[LiteralString] = [condition for condition, value in asked if value is not None]
     parameters = [*(value for _, value in asked if value is not None), query.limit]
     among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
+    order: LiteralString = " DESC" if query.newest_first else ""  # the index is read backward
     parts: list[LiteralString] = [
         f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *wanted])}"
-        f" ORDER BY {key} LIMIT %s"
+        f" ORDER BY {key}{order} LIMIT %s"
         for wanted in ([conditions] if name is None else [conditions, among])
         for part in _parts(query, facts)
     ]
     if len(parts) == 1:
         return parts[0], parameters
     union: LiteralString = " UNION ALL ".join([f"({part})" for part in parts])
-    return f"{union} ORDER BY id LIMIT %s", [*(parameters * len(parts)), query.limit]
+    return f"{union} ORDER BY id{order} LIMIT %s", [*(parameters * len(parts)), query.limit]
 
 
 def _parts(query: Query, facts: list[str]) -> tuple[LiteralString, ...]:

@@ -391,6 +391,9 @@ POSITIONS: Final[LiteralString] = (
     " FROM longterm.runs WHERE state NOT IN ('complete', 'cancelled')"
     " GROUP BY 1, 2, 3 ORDER BY flow, coalesce(position, ''), 3"
 )
+STATES: Final[LiteralString] = (
+    "SELECT flow, state, count(*) FROM longterm.runs GROUP BY 1, 2 ORDER BY 1, 2"
+)
 DELETE_ENDED: Final[LiteralString] = (
     "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"

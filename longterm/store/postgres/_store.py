@@ -14,7 +14,6 @@ from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
-from longterm._event_names import START
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -28,13 +27,13 @@ from longterm.store._rows import (
 from longterm.store._same_delivery import sent_too
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
-from longterm.store.positions import PositionCount, counts_of
 
 try:
     from longterm.store.postgres import _statements as sql
     from longterm.store.postgres._access import Wishes
     from longterm.store.postgres._clock import ServerClock
     from longterm.store.postgres._connection import Reading
+    from longterm.store.postgres._counts import PostgresCounts
     from longterm.store.postgres._database import Database
     from longterm.store.postgres._find import find_statement
     from longterm.store.postgres._history import PostgresHistory, columns_of_entries
@@ -71,6 +70,7 @@ class PostgresStore(
     PostgresInbox,
     PostgresOutbox,
     PostgresQueues,
+    PostgresCounts,
     PostgresProgress,
     PostgresHistory,
     PostgresVersions,
@@ -288,10 +288,6 @@ class PostgresStore(
             ).rows
 
         return self._unreadable.found(query, ask)
-
-    def count_positions(self) -> list[PositionCount]:
-        answer = self._database.execute(sql.POSITIONS, (START,), "count positions")
-        return counts_of(answer.rows)
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)

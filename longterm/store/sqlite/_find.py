@@ -47,7 +47,8 @@ def find_statement(query: Query) -> tuple[str, list[str | int | datetime]]:
     if is_whole:
         return statement, values
     another, _ = _select(query, [], "runs_by_events", "TRUE", _AMONG_SEVERAL)
-    both = f"SELECT * FROM ({statement}) UNION ALL SELECT * FROM ({another}) ORDER BY id LIMIT ?"
+    both = f"SELECT * FROM ({statement}) UNION ALL SELECT * FROM ({another})"
+    both += f" ORDER BY id{_order(query)} LIMIT ?"
     return both, [*values, *values, query.limit]
 
 
@@ -72,10 +73,15 @@ def _select(
     if query.saved_before is not None:
         conditions.append(("runs.updated_at < ?", query.saved_before))
     if query.after is not None:
-        conditions.append((f"{key} > ?", query.after))
+        conditions.append((f"{key} {'<' if query.newest_first else '>'} ?", query.after))
     where = " AND ".join([is_in_index, *(condition for condition, _ in conditions)])
-    statement = f"SELECT {_NAMES} FROM {source} WHERE {where} ORDER BY {key} LIMIT ?"
+    statement = f"SELECT {_NAMES} FROM {source} WHERE {where} ORDER BY {key}{_order(query)} LIMIT ?"
     return statement, [*(value for _, value in conditions), query.limit]
+
+
+def _order(query: Query) -> str:
+    """Return how an index is read: forward, or backward."""
+    return " DESC" if query.newest_first else ""
 
 
 _HAS_FACT: Final = "EXISTS (SELECT 1 FROM facts AS more WHERE more.fact = ? AND more.run = runs.id)"

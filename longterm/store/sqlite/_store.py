@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from longterm._event_names import START
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
@@ -32,8 +31,8 @@ from longterm.store._rows import (
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
-from longterm.store.positions import PositionCount, counts_of
 from longterm.store.sqlite._connection import Connection, is_undecodable, whole
+from longterm.store.sqlite._counts import SQLiteCounts
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._history import SQLiteHistory, put_entries
 from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
@@ -128,11 +127,6 @@ _OLD: Final = (
     "SELECT id FROM runs INDEXED BY runs_ended"
     " WHERE state NOT IN ('suspended', 'running') AND updated_at < ? LIMIT ?"
 )
-_POSITIONS: Final = (
-    "SELECT flow, position, waiting_for IS ?, count(*), min(id) FROM runs"
-    " WHERE state NOT IN ('complete', 'cancelled')"
-    " GROUP BY 1, 2, 3 ORDER BY flow, coalesce(position, ''), 3"
-)
 _ENDED: Final = "SELECT id FROM runs WHERE id = ? AND state NOT IN ('suspended', 'running')"
 _REWRITE: Final = (
     "UPDATE runs SET error = ?, stack = ?, response = ?, result = ?, checksum = ?"
@@ -147,6 +141,7 @@ class SQLiteStore(
     SQLiteInbox,
     SQLiteOutbox,
     SQLiteQueues,
+    SQLiteCounts,
     SQLiteProgress,
     SQLiteHistory,
     SQLiteVersions,
@@ -339,9 +334,6 @@ class SQLiteStore(
             return self._read(statement, tuple(parameters), "find runs")
 
         return self._unreadable.found(query, ask)
-
-    def count_positions(self) -> list[PositionCount]:
-        return counts_of(self._read(_POSITIONS, (START,), "count positions"))
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         return self._delete(_OLD, (moment_text(saved_before), limit), "delete ended runs")
