@@ -14,6 +14,8 @@ from longterm.web.refusals import BadRequest, WrongMediaType
 
 MOST_AT_ONCE: Final = 100
 """How many runs one page may have."""
+NEWEST: Final = "newest"
+ORDERS: Final = (NEWEST, "oldest")
 _USUAL: Final = 50
 _INDEX: Final = "index."
 """How the names of parameters begin that are facts: `?index.order=4711`."""
@@ -122,6 +124,18 @@ def revision(request: Request, name: str) -> int | None:
     if found is not None and found < 0:
         raise BadRequest(f"{name}={found} is no revision")
     return found
+
+
+def is_newest_first(request: Request) -> bool:
+    """Tell in which order runs are to come, by the parameter `order`.
+
+    Raises:
+        BadRequest: there is no such order.
+    """
+    order = request.query_params.get("order", NEWEST)
+    if order not in ORDERS:
+        raise BadRequest(f"order={order[:100]!r} is none of {', '.join(ORDERS)}")
+    return order == NEWEST
 
 
 def page_size(request: Request) -> int:

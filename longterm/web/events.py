@@ -43,7 +43,10 @@ async def send_event(request: Request) -> Response:
 
 
 async def list_tasks(request: Request) -> Response:
-    """Return the waits that are for somebody and that the request may answer, a page of them."""
+    """Return the waits that are for somebody and that the request may answer, a page of them.
+
+    They come in the order of the ids of their runs, the oldest first.
+    """
     site = site_of(request)
     await site.require(request, Action.LIST, About())
     limit, query = asked.page_size(request), request.query_params

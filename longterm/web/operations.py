@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from longterm.run import RunState
 from longterm.web import events, revisions, runs, streams
-from longterm.web.asked import LARGEST, MOST_AT_ONCE
+from longterm.web.asked import LARGEST, MOST_AT_ONCE, NEWEST, ORDERS
 
 Handler: TypeAlias = "Callable[[Request], Awaitable[Response]]"
 
@@ -115,6 +115,7 @@ OPERATIONS: Final = (
             _FLOW,
             Parameter("waiting_for", "those that wait for this event", _TEXT),
             Parameter("to", "those whose wait is for them", _TEXT),
+            Parameter("order", "which come first", {"enum": [*ORDERS], "default": NEWEST}),
             *_PAGE,
         ),
     ),

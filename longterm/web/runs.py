@@ -75,7 +75,11 @@ async def _begun_since(begun: datetime, site: Site, run_id: str, error: Exceptio
 
 
 async def list_runs(request: Request) -> Response:
-    """Return the runs that fit and that the request may see, a page of them."""
+    """Return the runs that fit and that the request may see, a page of them, the newest first.
+
+    That is the falling order of their ids, which begin with the time unless they were given; with
+    `?order=oldest` it is the rising one. `next` is the `after` of the next page in the same order.
+    """
     site = site_of(request)
     await site.require(request, Action.LIST, About())
     limit, query = asked.page_size(request), request.query_params
@@ -87,6 +91,7 @@ async def list_runs(request: Request) -> Response:
         index=asked.facts(request),
         limit=limit,
         after=query.get("after"),
+        newest_first=asked.is_newest_first(request),
     )
     seen = await site.allowed(request, Action.SEE, page)
     return Json({"runs": [shown.summary(run) for run in seen], "next": next_page(page, limit)})

@@ -37,6 +37,9 @@ TEXTS = {
 }
 
 
+FILTERS = ["state", "flow", "waiting_for", "to", "limit", "after", "order", "index.a"]
+
+
 def sent(text):
     """A text as it can stand in a URL or a header."""
     return quote(text.encode("utf-8", "surrogatepass"), safe="")
@@ -72,7 +75,16 @@ def test_no_value_is_the_servers_fault(shop, text):
         shop.post(f"/links/{name}"),
         *(
             shop.get(f"/api/runs?{field}={name}")
-            for field in ("state", "flow", "waiting_for", "to", "limit", "after", "index.a")
+            for field in (
+                "state",
+                "flow",
+                "waiting_for",
+                "to",
+                "limit",
+                "after",
+                "order",
+                "index.a",
+            )
         ),
         shop.get(f"/api/runs?index.{name}=1"),
         shop.delete(f"/api/runs/0/inbox/{name}"),

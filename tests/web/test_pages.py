@@ -289,8 +289,8 @@ def test_runs_are_found_by_what_is_known_of_them(engine, browser):
     assert found(f"flow={flows.__name__}:divide") == {failed.id}
     assert found("waiting_for=reject") == {first.id, second.id}
     assert found(f"position={first.position.replace('>', '%3E')}") == {first.id, second.id}
-    one, *others = sorted([first.id, second.id, failed.id])
-    assert found(f"after={one}") == {*others}
+    *others, newest = sorted([first.id, second.id, failed.id])
+    assert found(f"after={newest}") == {*others}
     assert browser.get(f"/?run={second.id}").headers["location"] == f"/runs/{second.id}"
     for wrong in ("facts=%22", "facts=order", "state=asleep"):
         assert browser.get(f"/?{wrong}").status_code == 400
@@ -302,13 +302,33 @@ def test_positions_are_counted(engine, browser):
     assert browser.counted("/", "buy (point 1), ask (point 1) 3")
 
 
+def test_runs_are_counted_by_state_for_who_may_list_their_flow(engine):
+    for order in range(3):
+        engine.cancel(engine.start_flow(flows.buy, order).id)
+    engine.start_flow(flows.buy, 3)
+    engine.start_flow(flows.divide, 1)
+    path = f"/?flow={flows.__name__}:buy"
+    shown = Browser(engine).counted(path, "cancelled 3")
+    assert "suspended 2 running 0 complete 0 failed 0" in words(shown)
+    assert f"state=cancelled&amp;flow={flows.__name__}%3Abuy" in shown
+    hidden = f"{flows.__name__}:divide"
+    browser = Browser(engine, lambda request, action, about: about.flow != hidden)
+    assert "suspended 1 running 0" in words(browser.counted(path, "cancelled 3"))
+
+
+def test_the_newest_runs_come_first(engine, browser):
+    runs = sorted(engine.start_flow(flows.buy, order).id for order in range(3))
+    table = browser.page("/").partition("<tbody>")[2].partition("</tbody>")[0]
+    assert re.findall(r'href="/runs/(\w+)"', table) == runs[::-1]
+
+
 def test_pages_of_runs_and_tasks_lead_on(engine, browser):
     runs = sorted(engine.start_flow(flows.buy, order).id for order in range(51))
-    for path in ("/", "/tasks", "/tasks?to=ada"):
+    for path, last in (("/", runs[0]), ("/tasks", runs[50]), ("/tasks?to=ada", runs[50])):
         first = browser.page(path)
         following = re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")
-        assert f"/{runs[50]}" not in first.partition('id="where"')[0]
-        assert f"/{runs[50]}" in browser.page(following)
+        assert f"/{last}" not in first.partition('id="where"')[0]
+        assert f"/{last}" in browser.page(following)
 
 
 def test_the_picture_of_a_flow_says_how_many_wait_where(engine, browser):

@@ -202,6 +202,7 @@ CASES = {
     "InvalidFact": (400, lambda shop: shop.get(f"/api/runs?index.{'x' * 101}=1")),
     "fact twice": (400, lambda shop: shop.get("/api/runs?index.a=1&index.a=2")),
     "fact of many": (400, lambda shop: shop.get("/api/runs?index.a=[1]")),
+    "order": (400, lambda shop: shop.get("/api/runs?order=up")),
     "limit": (400, lambda shop: shop.get("/api/runs?limit=101")),
     "nobody's tasks": (400, lambda shop: shop.get("/api/tasks")),
     "If-Match": (

@@ -176,8 +176,11 @@ def test_runs_are_listed_by_pages(shop):
     first = shop.get("/api/runs?limit=3").json()
     second = shop.get(f"/api/runs?limit=3&after={first['next']}").json()
 
-    assert [run["id"] for run in first["runs"] + second["runs"]] == ids
+    assert [run["id"] for run in first["runs"] + second["runs"]] == ids[::-1]
     assert second["next"] is None
+    oldest = shop.get("/api/runs?limit=3&order=oldest").json()
+    rest = shop.get(f"/api/runs?limit=3&order=oldest&after={oldest['next']}").json()
+    assert [run["id"] for run in oldest["runs"] + rest["runs"]] == ids
     assert "response" not in first["runs"][0]
     assert [run["id"] for run in shop.get("/api/runs?index.order=3").json()["runs"]] == [ids[3]]
     assert shop.get('/api/runs?index.order="3"').json()["runs"] == []

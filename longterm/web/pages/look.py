@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from longterm._event_names import CHILD, RESERVED
+from longterm._records.search import Conditions
 from longterm._stack_text import ShownStack, stack_of
 from longterm._turns.kept_sources import OldLines
 from longterm._unread_json import unread_as_json
@@ -23,12 +24,14 @@ from longterm.store.base import RunStore
 from longterm.store.history import FIRST, History
 from longterm.store.inbox import Inbox
 from longterm.store.positions import PositionCount, Positions
+from longterm.store.states import StateCount, States
 from longterm.web.refusals import BadRequest
 
 PAGE: Final = 50
 """How many runs a page lists."""
 _MOST_CHILDREN: Final = 20
 _MOST_EVENTS: Final = 50
+_ASKED: Final = ("state", "flow", "waiting_for", "to", "position", "facts")
 _LAST_NUMBER: Final = 2**31 - 1
 _SHARE: Final = 20
 """Counting rests this many times as long as it takes: it costs a twentieth of a connection."""
@@ -70,6 +73,31 @@ def _fact(text: str) -> Fact:
     except (ValueError, RecursionError):
         return text
     return value if isinstance(value, (str, int, float, bool, type(None))) else text
+
+
+def filters_in(query: Mapping[str, str]) -> dict[str, str]:
+    """Return what a request asks of runs, as its form has it; empty: it does not say."""
+    return {name: query.get(name, "").strip() for name in _ASKED}
+
+
+def runs_asked_for(query: Mapping[str, str]) -> Conditions:
+    """Return the page of runs that a request asks for, the newest first.
+
+    Raises:
+        BadRequest: its facts cannot be read.
+    """
+    asked = filters_in(query)
+    return {
+        "state": asked["state"] or None,
+        "flow": asked["flow"] or None,
+        "waiting_for": asked["waiting_for"] or None,
+        "to": asked["to"] or None,
+        "position": asked["position"] or None,
+        "index": facts_in(asked["facts"]),
+        "limit": PAGE,
+        "after": query.get("after") or None,
+        "newest_first": True,
+    }
 
 
 @dataclass(frozen=True)
@@ -142,20 +170,21 @@ def said_by(run: Run) -> dict[str, Any]:
 
 @dataclass
 class Counts:
-    """How many runs wait at each position, counted now and then.
+    """How many runs wait at each position, and are in each state, counted now and then.
 
     To count a million takes a second, so no page waits for it: it shows the last count, and begins
     another one when that is old.
     """
 
     found: list[PositionCount] | None = None
+    states: list[StateCount] | None = None
     counted_at: datetime | None = None
     _rests_until: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, engine: Engine, patience: float = 0.02) -> None:
         """See that the count is not old; wait for a new one only as long as nobody notices."""
-        if not isinstance(engine.store, Positions):
+        if not isinstance(engine.store, (Positions, States)):
             return
         if time.monotonic() < self._rests_until or not self._lock.acquire(blocking=False):
             return
@@ -164,10 +193,14 @@ class Counts:
         thread.join(patience)
 
     def _count(self, engine: Engine) -> None:
-        assert isinstance(engine.store, Positions)
+        store = engine.store
         try:
             begun = time.monotonic()
-            self.found, self.counted_at = engine.store.count_positions(), engine.clock.now()
+            if isinstance(store, States):
+                self.states = store.count_states()
+            if isinstance(store, Positions):
+                self.found = store.count_positions()
+            self.counted_at = engine.clock.now()
             took = time.monotonic() - begun
             self._rests_until = time.monotonic() + max(_SHORTEST_REST, _SHARE * took)
         except LongtermError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
@@ -18,9 +19,10 @@ from longterm.web.pages.look import (
     Counts,
     awaited_by_people,
     children_of,
-    facts_in,
+    filters_in,
     insight_of,
     is_overdue,
+    runs_asked_for,
     said_by,
 )
 from longterm.web.pages.rendering import go_to, number_in, page, segment, show, submitted
@@ -28,8 +30,6 @@ from longterm.web.permission import About, Action
 from longterm.web.refusals import BadRequest
 from longterm.web.revisions import forkable
 from longterm.web.site import Site, site_of
-
-_ASKED: Final = ("state", "flow", "waiting_for", "to", "position")
 
 _COMMON: Final = 1_000
 """Runs of a position are listed if it is that of one run in so many at least: no store has an index
@@ -44,19 +44,9 @@ async def list_runs(request: Request) -> Response:
     """List the runs that fit, a page of them, and how many wait where."""
     site, query = site_of(request), request.query_params
     await site.require(request, Action.LIST, About())
-    asked = {name: query.get(name, "").strip() for name in _ASKED}
     if sought := query.get("run", "").strip():
         return go_to(request, f"/runs/{segment(sought)}")
-    found = await site.engine.afind_runs(
-        state=asked["state"] or None,
-        flow=asked["flow"] or None,
-        waiting_for=asked["waiting_for"] or None,
-        to=asked["to"] or None,
-        position=asked["position"] or None,
-        index=facts_in(query.get("facts", "")),
-        limit=PAGE,
-        after=query.get("after") or None,
-    )
+    found = await site.engine.afind_runs(**runs_asked_for(query))
     now = site.engine.clock.now()
     counts: Counts = request.app.state.counts
     await in_thread(counts.look, site.engine)
@@ -67,29 +57,35 @@ async def list_runs(request: Request) -> Response:
             {"run": run, "state": state_of(run, now), "awaits": awaited_by_people(run)}
             for run in await site.allowed(request, Action.SEE, found)
         ],
-        asked={**asked, "facts": query.get("facts", "")},
+        asked=filters_in(query),
         flows=sorted(site.flows),
         states=[state.value for state in RunState],
-        counts=await _counts_for(site, request, counts),
+        **await _counts_for(site, request, counts),
         counted_at=counts.counted_at,
         next=found[-1].id if len(found) == PAGE else None,
         after=query.get("after", ""),
     )
 
 
-async def _counts_for(site: Site, request: Request, counts: Counts) -> list[dict[str, Any]] | None:
+async def _counts_for(site: Site, request: Request, counts: Counts) -> dict[str, Any]:
     """Return the counts of the flows whose runs a request may list; None: there are none yet."""
-    if counts.found is None:
-        return None
-    flows = list(dict.fromkeys(count.flow for count in counts.found))
+    found, states = counts.found or [], counts.states or []
+    flows = sorted({count.flow for count in found} | {count.flow for count in states})
     answers = await site.permission.of(request, Action.LIST, *map(About, flows))
     allowed = {flow for flow, is_allowed in zip(flows, answers, strict=True) if is_allowed}
-    most = sum(count.runs for count in counts.found)
-    return [
+    most = sum(count.runs for count in found)
+    by_position = [
         {"count": count, "is_common": count.runs * _COMMON >= most}
-        for count in counts.found
+        for count in found
         if count.flow in allowed
     ]
+    by_state = Counter(dict.fromkeys(RunState, 0))
+    for count in states:
+        by_state[count.state] += count.runs * (count.flow in allowed)
+    return {
+        "counts": None if counts.found is None else by_position,
+        "by_state": None if counts.states is None else by_state,
+    }
 
 
 def state_of(run: Run, now: datetime) -> str:

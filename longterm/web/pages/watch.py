@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from longterm.errors import LongtermError
 from longterm.run import Run, RunState
+from longterm.web.pages.look import runs_asked_for
 from longterm.web.pages.rendering import page
 from longterm.web.permission import About, Action
 from longterm.web.refusals import TooManyFollowers
@@ -29,7 +30,6 @@ _ALIVE: Final = 15
 """After so many looks without news a comment tells proxies that the connection is in use."""
 _LONGEST: Final = 600.0
 """Seconds after which a page is let go of; browsers come back by themselves."""
-_LISTED: Final = 50
 
 
 @page
@@ -69,13 +69,10 @@ async def _look(site: Site, request: Request) -> str:
         runs = [await site.run_for(request, Action.SEE, run_id)]
     else:
         await site.require(request, Action.LIST, About())
-        runs = await site.engine.afind_runs(
-            state=RunState.SUSPENDED if "to" in query else query.get("state") or None,
-            flow=query.get("flow") or None,
-            to=query.get("to") or None,
-            limit=_LISTED,
-            after=query.get("after") or None,
-        )
+        asked = runs_asked_for(query)
+        if "state" not in query:  # it is the page of tasks
+            asked |= {"state": RunState.SUSPENDED, "newest_first": False}
+        runs = await site.engine.afind_runs(**asked)
     return hashlib.sha256(repr([_mark(run) for run in runs]).encode()).hexdigest()[:16]
 
 
