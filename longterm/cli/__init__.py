@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -68,15 +69,9 @@ def _run(arguments: Sequence[str] | None) -> int:
             _import_application(picture.module_of(options))
             if not options.counts:
                 return picture.draw(options)
-        lease = timedelta(seconds=options.lease)
-        engine = Engine(
-            _open(options),
-            lease=lease,
-            max_bytes=options.max_bytes,
-            history=options.history or history_wanted(),
-            versions=options.versions or versions_wanted(),
-            observer=observing.telemetry() if options.telemetry else None,
-        )
+        options.observer = observing.telemetry() if options.telemetry else None
+        options.engine_on = partial(_engine_on, options=options)
+        engine = _engine_on(_open(options), options)
         _import_application(options.app)
         if options.telemetry:
             observing.check_sdk()
@@ -101,6 +96,17 @@ def _run(arguments: Sequence[str] | None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _engine_on(store: RunStore, options: argparse.Namespace) -> Engine:
+    return Engine(
+        store,
+        lease=timedelta(seconds=options.lease),
+        max_bytes=options.max_bytes,
+        history=options.history or history_wanted(),
+        versions=options.versions or versions_wanted(),
+        observer=options.observer,
+    )
 
 
 def _open(options: argparse.Namespace) -> RunStore:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from longterm._api import declare_on
 from longterm._flows.registry import known_names
-from longterm.cli.arguments import count, duration, seconds
+from longterm.cli.arguments import WrongUsage, count, duration, seconds
 from longterm.engine import Engine
+from longterm.errors import StoreError
+from longterm.store.shards import HasParts
 from longterm.worker import Worker
 
 _log = logging.getLogger("longterm")
@@ -32,6 +34,13 @@ def add_commands(commands: Any) -> None:
         action="append",
         help="carry on only what waits in this queue; may be given again (default: all there is)",
     )
+    worker.add_argument(
+        "--part",
+        metavar="SERVER",
+        action="append",
+        help="of a store over several servers, work for this one only; may be given again "
+        "(default: all, each with as many threads)",
+    )
     worker.set_defaults(command=run_worker, makes_store=True)
 
 
@@ -49,12 +58,58 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], object], str, str | None, str],
 
 def run_worker(engine: Engine, options: argparse.Namespace) -> int:
     """Work until SIGTERM or SIGINT; a second one ends the process at once."""
-    declare_on(engine)
-    known = {status.queue.name for status in engine.queues()} if options.queue else set()
+    workers = [_worker_on(each, options) for each in _engines(engine, options)]
+    _declare(engine, options)
+
+    def stop(*_: object) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        for worker in workers:
+            worker.stop()
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    if not known_names():
+        _log.warning("no flows are known here, so no wait is ended (name their modules by --app)")
+    _log.info("worker started")
+    is_done = run_all(workers)
+    if is_done:
+        _log.info("worker stopped")
+    else:
+        _log.warning("worker stopped before all turns had ended")
+    status = 0 if is_done else 1
+    if not is_done or any(worker.given_up for worker in workers):
+        _leave(status)
+    return status
+
+
+def _engines(engine: Engine, options: argparse.Namespace) -> list[Engine]:
+    """Return an engine for each server that is to be worked for, so that none waits for another."""
+    store = engine.store
+    if isinstance(store, HasParts):
+        return [options.engine_on(store.part(name)) for name in options.part or store.part_names]
+    if options.part:
+        raise WrongUsage("--part names one of several servers, and the store is one (leave it out)")
+    return [engine]
+
+
+def _declare(engine: Engine, options: argparse.Namespace) -> None:
+    """Store what modules have declared; if one of several servers is away, this is done later."""
+    try:
+        declare_on(engine)
+        known = {status.queue.name for status in engine.queues()} if options.queue else set()
+    except StoreError as error:
+        if not isinstance(engine.store, HasParts):
+            raise
+        _log.warning("queues and schedules are as they were declared before: %s", error)
+        return
     for name in options.queue or ():
         if name not in known:
             _log.warning("queue %r is not declared in this store, so nothing waits in it yet", name)
-    worker = Worker(
+
+
+def _worker_on(engine: Engine, options: argparse.Namespace) -> Worker:
+    return Worker(
         engine,
         poll=options.poll,
         threads=options.threads,
@@ -65,25 +120,15 @@ def run_worker(engine: Engine, options: argparse.Namespace) -> int:
         grace_seconds=options.grace_seconds,
     )
 
-    def stop(*_: object) -> None:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        worker.stop()
 
-    for number in _SIGNALS:
-        signal.signal(number, stop)
-    if not known_names():
-        _log.warning("no flows are known here, so no wait is ended (name their modules by --app)")
-    _log.info("worker started")
-    is_done = worker.run()
-    if is_done:
-        _log.info("worker stopped")
-    else:
-        _log.warning("worker stopped before all turns had ended")
-    status = 0 if is_done else 1
-    if worker.given_up or not is_done:
-        _leave(status)
-    return status
+def run_all(workers: list[Worker]) -> bool:
+    """Run workers side by side until all are stopped; tell whether all their turns have ended."""
+    if len(workers) == 1:
+        return workers[0].run()
+    from concurrent.futures import ThreadPoolExecutor  # for few
+
+    with ThreadPoolExecutor(len(workers)) as threads:
+        return all(done.result() for done in [threads.submit(each.run) for each in workers])
 
 
 def _leave(status: int) -> None:

@@ -24,6 +24,8 @@ def open_store(url: str) -> RunStore:
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=60`, `?migrate=no`,
       `?synchronous_commit=off`, `?pooler=yes`, `?listen=db:5432`, `?schema=shop_runs`, and
       libpq's. `postgres://` and SQLAlchemy's `postgresql+psycopg://` name the same.
+    - `postgresql+sharded:///etc/longterm/shards.toml`: several servers, which the file names.
+      Options: `?max_connections=10`, over all of them, and `?partial=yes`.
 
     Raises:
         StoreError: no store has such a URL, or an option of it is unknown or wrong.
@@ -79,6 +81,23 @@ def _open_sqlite_file(path: str, options: dict[str, str]) -> RunStore:
     )
 
 
+def _open_sharded(url: str, place: str, options: dict[str, str]) -> RunStore:
+    from longterm.store.sharded import Sharded
+    from longterm.store.sharded._opening import FileSource
+
+    _refuse_unknown(options, known=("max_connections", "partial"))
+    if not place.startswith("/"):
+        raise StoreError(
+            f"{without_password(url)!r} names no file (write the whole path after three slashes: "
+            "postgresql+sharded:///etc/longterm/shards.toml)"
+        )
+    most = options.get("max_connections")
+    source = FileSource(
+        _unquoted(place), None if most is None else _whole_number("max_connections", most)
+    )
+    return Sharded.from_source(source, partial=_yes_or_no("partial", options.get("partial", "no")))
+
+
 def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     from urllib.parse import quote, urlencode
 
@@ -109,6 +128,7 @@ _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "postgres": _open_postgres,
     "postgresql+psycopg": _open_postgres,
     "postgresql+psycopg_async": _open_postgres,
+    "postgresql+sharded": _open_sharded,
 }
 
 

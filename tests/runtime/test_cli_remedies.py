@@ -217,6 +217,7 @@ ELSEWHERE = dict.fromkeys(
     "no advice",
 ) | {
     "`longterm check` says why": "tests/runtime/test_accept.py",
+    "leave it out": "tests/store/test_sharded_cli.py",
     **dict.fromkeys(
         ["give --authorize MODULE:FUNCTION, or leave --host out", "the last is *",
          "write shop:may"],

@@ -376,6 +376,8 @@ ELSEWHERE = {
         "no file is known that SQLite may open and not touch",
     "use a file on a local disk, not on a network share": "there is no network share here",
     "the cause above is SQLite's own": "no advice",
+    "write the whole path after three slashes: postgresql+sharded:///etc/longterm/shards.toml":
+        "tests/store/test_sharded_cli.py",
     **dict.fromkeys(
         ["connect to that file, or use a store in the other", "execute BEGIN first",
          "give a sqlite3.Connection, or the connection of SQLAlchemy or Django over one",
@@ -393,11 +395,16 @@ OF_RUNS = {
 OF_POSTGRES = {"write *=10", "write *=no"}
 NO_ADVICE = {"'suspended', 'running'", "create run *", "get run *", "release stale claims",
              "send an event to run *", "change a message", "keep version *",
+             "write the note of the servers",
              "parent, children, wants and traceparent"}  # fmt: skip
 
 
 def test_no_remedy_is_forgotten() -> None:
     tried = (tried_in(__file__) | {remedy for remedy, *_ in URLS}) - OF_RUNS
-    advice = advice_of(STORE, but=[STORE / "postgres"]) - OF_POSTGRES - NO_ADVICE
+    advice = (
+        advice_of(STORE, but=[STORE / "postgres", STORE / "sharded", STORE / "_budget.py"])
+        - OF_POSTGRES
+        - NO_ADVICE
+    )
 
     assert tried | set(ELSEWHERE) == advice

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from longterm.errors import StoreError
+from longterm.store._budget import Budget
 from longterm.store.postgres._clock import ServerClock
 from longterm.store.postgres._connection import Connection, check_synchronous_commit
 from longterm.store.postgres._database import Database
@@ -65,7 +66,7 @@ class Wishes:
 
     def _own(self, conninfo: str, clock: ServerClock) -> Access:
         server = self._server(conninfo, clock, is_shared=self.pooler)
-        pool = ConnectionPool(server.connect, self.max_connections, self.wait_seconds)
+        pool = ConnectionPool(server.connect, Budget(self.max_connections), self.wait_seconds)
         database = Database(
             pool,
             server.place,

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 
 from longterm._signals import is_of_signal
 from longterm.errors import StoreError, closed_store
+from longterm.store._budget import Budget
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._pool import HasConnections, NoConnection
@@ -177,6 +178,9 @@ class BorrowedPool:
             ours = BorrowedConnection(theirs, self._schema, self._synchronous_commit)
             self._views[theirs] = ours
         return ours
+
+    def share(self, budget: Budget) -> None:
+        """Count nothing: how many there are is its owner's affair."""
 
     def close(self) -> None:
         """Lend nothing more; the pool is its owner's to close."""

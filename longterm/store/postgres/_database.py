@@ -20,6 +20,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
+from longterm.store._budget import Budget
 from longterm.store._step_lock import StepLock
 from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._connection import Connection
@@ -50,6 +51,10 @@ class Pool(Protocol):
 
     def loan(self) -> Lends:
         """Return what a connection is lent by."""
+        ...
+
+    def share(self, budget: Budget) -> None:
+        """Have the connections counted in a budget, unless they are somebody else's affair."""
         ...
 
     def close(self) -> None:
@@ -173,6 +178,10 @@ class Database:
     def error(self, error: Exception, operation: str) -> StoreError:
         """Say in the user's words what failed."""
         return as_store_error(error, f"{operation} in {self.place}", self._schema)
+
+    def share(self, budget: Budget) -> None:
+        """Have the connections counted in a budget, with those of other databases."""
+        self._pool.share(budget)
 
     def close(self) -> None:
         """End every session."""

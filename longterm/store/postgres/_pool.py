@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 
 from longterm._fork import register_reset
 from longterm.errors import closed_store
+from longterm.store._budget import Budget
 from longterm.store._loan import Loan, move
 from longterm.store.postgres._connection import Connection
 
@@ -30,6 +31,9 @@ _LOOK_SECONDS: Final = 0.1
 
 _IDLE_SECONDS: Final = 600.0
 """A session that nobody needed for so long is ended."""
+
+_SPARE_SECONDS: Final = 1.0
+"""One that nobody needed for so long ends, if another pool of the same budget needs one."""
 
 _inherited: list[object] = []
 """Sessions of a parent process. Kept, since ending one here would end the parent's."""
@@ -85,17 +89,16 @@ class ConnectionPool:
     """
 
     def __init__(
-        self, open_connection: Callable[[float], Connection], max_places: int, wait_seconds: float
+        self, open_connection: Callable[[float], Connection], budget: Budget, wait_seconds: float
     ) -> None:
         """Begin with no connection.
 
         Args:
             open_connection: opens one until a deadline.
-            max_places: how many may be open at once.
+            budget: how many may be open at once.
             wait_seconds: how long those wait that find none.
         """
         self._open_connection = open_connection
-        self._max_places = max_places
         self._wait_seconds = wait_seconds
         self._is_closed = False
         self._idle: deque[Place] = deque()
@@ -103,6 +106,7 @@ class ConnectionPool:
         """A lock for each thread that waits; whoever gives something back releases the first."""
         self._places: list[weakref.ref[Place]] = []
         register_reset(self)
+        self.share(budget)
 
     def reset_after_fork(self) -> None:
         """Leave the sessions to the process that opened them."""
@@ -111,6 +115,26 @@ class ConnectionPool:
         self._waiting = deque()
         self._places = []
         self._lock = threading.RLock()
+
+    def share(self, budget: Budget) -> None:
+        """Have the connections counted in a budget, with those of other pools."""
+        budget.join(self)
+        self._budget = budget
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open, or being opened."""
+        return len(self._places)
+
+    def end_idle(self) -> bool:
+        """End a session that nobody has used for a while; False if there is none."""
+        held: list[Place] = []
+        with suppress(IndexError):
+            if monotonic() - self._idle[0].used_at > _SPARE_SECONDS:
+                move(self._idle.popleft, held)
+                self._leave(held)
+                return True
+        return False
 
     def loan(self) -> PlaceLoan:
         """Return what a connection is lent by."""
@@ -170,7 +194,7 @@ class ConnectionPool:
                 f"{opening} attempts to connect were not answered {waited}"
             )
         return NoConnection(
-            f"all {self._max_places} connections were in use {waited} (allow more "
+            f"all {self._budget.most} connections were in use {waited} (allow more "
             "`max_connections`)"
         )
 
@@ -182,9 +206,9 @@ class ConnectionPool:
                 self._leave(held)
 
     def _make_place(self, held: list[Place]) -> bool:
-        with self._lock:
+        with self._budget.lock, self._lock:
             self._places = [place for place in self._places if place() is not None]
-            if len(self._places) >= self._max_places:
+            if not self._budget.has_room(self):
                 return False
             held.append(Place())
             self._places.append(weakref.ref(held[0]))

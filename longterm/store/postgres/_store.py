@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
+from longterm.store._budget import Budget
 from longterm.store._rows import (
     Rows,
     as_saved,
@@ -370,6 +371,9 @@ class PostgresStore(
     def must_exist(self) -> None:
         """Make no schema at the first use; that there is none is an error then."""
         self._schema.must_exist = True
+
+    def share_connections(self, budget: Budget) -> None:
+        self._database.share(budget)
 
     def close(self) -> None:
         """End every session; every later step raises. Closing twice is allowed."""
