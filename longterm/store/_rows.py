@@ -74,6 +74,13 @@ ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
 _CHECKSUM: Final = COLUMNS.index("checksum")
 
+UNCLAIMED: Final = "0001-01-01T00:00:00+00:00"
+"""The `claimed_until` of a run that rests, where moments are text: claimed until long ago.
+
+It is as long as the moment of a claim, less what `suspended` is longer than `running`. So a claim
+leaves a row as long as it was, and SQLite writes only those of its pages that differ, and not a
+long stack anew (`btreeOverwriteCell` in its source, from 3.23 on)."""
+
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
@@ -119,7 +126,12 @@ class Rows:
             _details_text(run),
             run.position,
         )
-        typed = self._typed(row, run) if self._has_types else row
+        if self._has_types:
+            typed: Sequence[Any] = self._typed(row, run)
+        elif run.claimed_until is None and run.state is not RunState.RUNNING:
+            typed = (*row[:3], UNCLAIMED, *row[4:])
+        else:
+            typed = row
         if run.queue is None:
             return (*typed, None, None, None, checksum(row), run.claim, "")
         place = (run.queue, run.partition, None)
@@ -152,11 +164,16 @@ class Rows:
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
         (stack, response, result, details, position) = text[14:19]
         (queue, partition, _, kept, claim, unread) = text[19:]
+        if claimed_until == UNCLAIMED:
+            claimed_until = None
         # Also of a row that has none: what is of another type raises there.
         found = lasting(*text[4:21])
         if kept is not None and (
             found != kept >> CLAIM_BITS
-            or (state != _RUNNING and of_claim(*text[:4]) != kept & CLAIM_MASK)
+            or (
+                state != _RUNNING
+                and of_claim(turn, state, attempts, claimed_until) != kept & CLAIM_MASK
+            )
         ):
             raise ValueError("its checksum does not match, so something in it was changed")
         if self._has_types:

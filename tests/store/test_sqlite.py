@@ -6,12 +6,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import randbytes
 
 import pytest
 
 from longterm.errors import StoreError
+from longterm.run import Run, RunState
 from longterm.store._rows import MIGRATIONS
 from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _file as _sqlite_file
@@ -19,6 +23,8 @@ from longterm.testing._damage_contract import DamageContract
 from longterm.testing._races import race
 from longterm.testing._sample_runs import full_run, suspended_run
 from longterm.testing.contract import StoreContract
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -238,6 +244,39 @@ def test_text_that_is_no_unicode_is_refused_and_nothing_stored(store: SQLiteStor
     with pytest.raises(StoreError, match=r"cannot claim run 'r1' in .*'\\ud800' is not valid"):
         store.unsuspend("r1", "\ud800")
     assert store.get("r1") == suspended_run()
+
+
+def test_what_has_not_changed_of_a_large_stack_is_not_written_again(path: Path) -> None:
+    size = 400_000
+
+    def claimed(store: SQLiteStore) -> Run:
+        run = store.claim("r1", "number", now=NOW, until=NOW + timedelta(minutes=1))
+        assert run is not None
+        return run
+
+    def logged(step: Callable[[], Run]) -> tuple[Run, int]:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        run = step()
+        return run, path.with_name("runs.db-wal").stat().st_size
+
+    with SQLiteStore(path) as store:
+        store.create(replace(suspended_run(), stack=randbytes(size)))
+        store.update(at_rest(claimed(store)))  # the first claim makes the row longer
+
+        run, by_claim = logged(lambda: claimed(store))
+        run, by_save = logged(lambda: store.update(at_rest(run)))
+        longer = replace(at_rest(claimed(store)), stack=randbytes(size + 1000))
+        run, by_change = logged(lambda: store.update(longer))
+
+    assert by_claim < size / 5
+    assert by_save < size / 5
+    assert size < by_change < size * 1.2
+    assert run.stack == longer.stack
+
+
+def at_rest(run: Run) -> Run:
+    return run.changed(state=RunState.SUSPENDED, claimed_until=None)
 
 
 @pytest.mark.parametrize("setting", ["OFF", "", "on"])

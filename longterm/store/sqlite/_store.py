@@ -21,6 +21,7 @@ from longterm.run import Run, RunState
 from longterm.store._rows import (
     CHANGING,
     COLUMNS,
+    UNCLAIMED,
     Rows,
     as_saved,
     changing,
@@ -61,7 +62,8 @@ _GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
 # Of a run that waits for several events, their names are lines of one text.
 _AWAITS: Final = "instr(char(10) || waiting_for || char(10), char(10) || ? || char(10)) > 0"
 _UNSUSPEND: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?"
+    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?,"
+    f" claimed_until = nullif(claimed_until, '{UNCLAIMED}')"
     f" WHERE id = ? AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
 )
 _SAVE: Final = (
@@ -107,8 +109,9 @@ _STALE: Final = (
     " WHERE state = 'running' AND claimed_until < ? LIMIT ?"
 )
 _RELEASE: Final = (
-    "UPDATE runs SET claimed_until = NULL, attempts = ?, state = ?, error = ?, updated_at = ?,"
-    " checksum = ? WHERE id = ? AND turn = ? AND state = 'running' AND claimed_until < ?"
+    f"UPDATE runs SET claimed_until = '{UNCLAIMED}', attempts = ?, state = ?, error = ?,"
+    " updated_at = ?, checksum = ?"
+    " WHERE id = ? AND turn = ? AND state = 'running' AND claimed_until < ?"
 )
 _FAIL: Final = (
     "UPDATE runs SET state = 'failed', claimed_until = NULL, error = ?, updated_at = ?"
