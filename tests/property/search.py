@@ -53,11 +53,11 @@ def _give_up(*_: object) -> None:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """End what takes too long, by `Endless`."""
+def limited(seconds: float = MOST_SECONDS) -> Iterator[None]:
+    """End what takes too much of the processor's time, by `Endless`."""
     before = signal.signal(signal.SIGPROF, _give_up)
     # Again and again, since the program may catch it.
-    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS, 1)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)
     try:
         yield
     finally:

@@ -11,7 +11,6 @@ import warnings
 from collections import Counter
 
 from tests.property.deploys import check_deploys
-from tests.property.search import limited
 
 _PROGRAMS = 2_000 if os.environ.get("LONGTERM_PROFILE") == "long" else 12
 
@@ -21,8 +20,7 @@ def test_where_the_rest_is_the_same_a_run_does_what_it_would_have_done() -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number in range(_PROGRAMS):
-            with limited():
-                check_deploys(f"suite:{number}", counts)
+            check_deploys(f"suite:{number}", counts)
     assert counts["same"] > _PROGRAMS
     assert counts["other"] > _PROGRAMS
     assert counts["matched, other"] > _PROGRAMS
