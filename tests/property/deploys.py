@@ -250,6 +250,7 @@ def _check_wait(
 
 
 _UNBOUND = r"'(?:NameError|UnboundLocalError)'"
+_UNBOUND_TEMPORARY = re.compile(f"(name|variable) '{RESERVED_PREFIX}")
 _ERROR = re.compile(rf"(\({_UNBOUND}), \[[^\]]*\]")
 _LOGGED = re.compile(rf"""(\('str', "{_UNBOUND}"\)), \('list', \[[^\]]*\]\)""")
 
@@ -313,7 +314,7 @@ def _check_accepted(
     with patch.object(upgrades, "upgrade_since", lambda flow, version: accepted):
         outcome = _go_on(program, module, waiting, script)
     said = f"{outcome.error} {outcome.halted}"
-    if RESERVED_PREFIX in said or "FlowChanged" in said or "CorruptData" in said:
+    if _UNBOUND_TEMPORARY.search(said) or "FlowChanged" in said or "CorruptData" in said:
         raise Mismatch(f"accepted at wait, events {script}: {said}\n--- new\n{program.source}")
 
 

@@ -68,6 +68,16 @@ def sell(cart):
     return grown(paid)
 """
 
+FIELDS = """
+@deflow
+def sell(cart):
+    agreed = suspend("agreed")
+    paid = suspend("paid")
+    class Order:
+        items: list = cart
+    return [Order.__annotations__["items"].__name__, agreed, paid]
+"""
+
 UNBOUND = """
 @deflow
 def sell(cart):
@@ -102,6 +112,7 @@ EDITS = {
     "another event": (SELL, [('suspend("agreed")', 'suspend("fine")')], "both"),
     "a docstring": (SELL, [("    price", '    """Sell it."""\n    print\n    price')], "both"),
     "an annotation": (SELL, [("    price =", "    print\n    price: int =")], "both"),
+    "a field of a class": (FIELDS, [("items: list", "items: tuple")], "none"),
     "before a loop": (LOOP, [("said = []", "said = []\n    print")], "both"),
     "in a loop": (LOOP, [("        for item", "        for item"), ("said.app", "print; said.app")],
                   "second"),

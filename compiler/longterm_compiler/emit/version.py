@@ -2,7 +2,8 @@
 
 Comments, blank lines, docstrings, annotations and the place in the file do not count; names,
 constants, structure and the set of resume points do. So a frame is resumed only in code that
-means what it meant when the frame was saved.
+means what it meant when the frame was saved. The annotations in a class do count: they are its
+fields, and running the class evaluates them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
 from longterm._abi import ABI_VERSION
+from longterm_compiler.analysis.scope import own_nodes
 from longterm_compiler.syntax.source import FunctionNode
+from longterm_compiler.syntax.tree import walk
 
 _NO_MEANING = frozenset({"ctx", "type_comment", "kind"})
-_IGNORED = frozenset({*_NO_MEANING, "returns", "annotation", "type_params"})
+_IGNORED = frozenset({"returns", "annotation", "type_params"})
 _DIGITS = 16
 
 
@@ -30,8 +33,19 @@ def meaning_digest(
         is_deflow: its decorators that are `deflow`, which do not count.
         points: a description of each resume point, in order.
     """
-    ignored = set(is_deflow)
-    return digest_of([*_describe(function, _IGNORED, ignored), *points, ""])
+    fields = _fields_of_classes(function)
+
+    def spell(node: ast.AST, label: str, value: object) -> object:
+        return None if label in _IGNORED and node not in fields else value
+
+    return digest_of([*describe(function, spell, set(is_deflow)), *points, ""])
+
+
+def _fields_of_classes(function: FunctionNode) -> set[ast.AST]:
+    """Return the annotated assignments in the bodies of classes inside a function."""
+    classes = (node for node in walk(function) if isinstance(node, ast.ClassDef))
+    nodes = (node for each in classes for node in own_nodes(each.body))
+    return {node for node in nodes if isinstance(node, ast.AnnAssign)}
 
 
 def digest_of(pieces: Iterable[str]) -> str:
@@ -40,27 +54,18 @@ def digest_of(pieces: Iterable[str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
-def describe(root: object, spell: Callable[[ast.AST, str, object], object]) -> list[str]:
-    """Return the structure of a tree, or of a list of trees; annotations and type parameters count.
+def describe(
+    root: object,
+    spell: Callable[[ast.AST, str, object], object],
+    ignored: Collection[ast.AST] = frozenset(),
+) -> list[str]:
+    """Return the structure of a tree in a spelling of our own, found without recursion.
 
     Args:
-        root: the tree.
-        spell: returns what stands for the value of a node's field.
+        root: the tree, or a list of trees; annotations and type parameters count.
+        spell: returns what stands for the value of a node's field; None: nothing.
+        ignored: the nodes that do not count.
     """
-    return _describe(root, _NO_MEANING, frozenset(), spell)
-
-
-def _as_it_is(node: ast.AST, field: str, value: object) -> object:
-    return value
-
-
-def _describe(
-    root: object,
-    ignored_fields: frozenset[str],
-    ignored: Collection[ast.AST],
-    spell: Callable[[ast.AST, str, object], object] = _as_it_is,
-) -> list[str]:
-    """Return the structure of a tree in a spelling of our own, found without recursion."""
     described: list[str] = []
     pending: list[object] = [root]
     while pending:
@@ -69,7 +74,7 @@ def _describe(
             if current not in ignored:
                 described.append(f"({type(current).__name__}")
                 pending.append(_CLOSE)
-                for label in _labels(current._fields, ignored_fields):
+                for label in _labels(current._fields):
                     value = spell(current, label, _value(current, label))
                     if value is not None and value != []:
                         pending += (value, label)
@@ -93,9 +98,9 @@ _CLOSE = _Label(")")
 
 
 @cache
-def _labels(fields: tuple[str, ...], ignored: frozenset[str]) -> list[_Label]:
+def _labels(fields: tuple[str, ...]) -> list[_Label]:
     """Return those of a node's fields that count, the last one first."""
-    return [_Label(field) for field in reversed(fields) if field not in ignored]
+    return [_Label(field) for field in reversed(fields) if field not in _NO_MEANING]
 
 
 def _value(node: ast.AST, field: str) -> object:
