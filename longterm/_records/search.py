@@ -12,7 +12,7 @@ from longterm._flows.registry import flow_of
 from longterm._names import check_fact, id_of_run, is_text
 from longterm._records.blind import blinded
 from longterm.clock import Clock
-from longterm.errors import InvalidQuery, NotSupported
+from longterm.errors import InvalidQuery, NotSupported, UnknownRun
 from longterm.run import Fact, Run, RunState
 from longterm.store.base import Query, RunStore, Search
 from longterm.store.positions import Positions
@@ -62,7 +62,7 @@ def query_of(
         position=_text("position", position),
         saved_before=saved_before,
         limit=_limit(limit),
-        after=None if after is None else id_of_run(after),
+        after=None if after is None else _run_before(after),
         newest_first=newest_first,
     )
 
@@ -123,6 +123,13 @@ def _state(state: str) -> RunState:
         return RunState(state)
     except ValueError:
         raise InvalidQuery("state", state, f"choose from {', '.join(RunState)}") from None
+
+
+def _run_before(run_id: object) -> str:
+    try:
+        return id_of_run(run_id)
+    except UnknownRun:
+        raise InvalidQuery("after", run_id, "give the id of a run") from None
 
 
 def _text(name: str, value: str | None) -> str | None:

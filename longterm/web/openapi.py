@@ -14,7 +14,7 @@ from urllib.parse import quote
 from longterm._run_json import JSON_SCHEMA
 from longterm._version import __version__
 from longterm.web.arguments import Offered
-from longterm.web.operations import OPERATIONS, Operation, Parameter
+from longterm.web.operations import NUMBER, OPERATIONS, Operation, Parameter
 from longterm.web.problems import MEDIA_TYPE
 from longterm.web.schema import lifted
 from longterm.web.shown import SUMMARY
@@ -92,7 +92,7 @@ def _statuses(operation: Operation) -> list[int]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "integer"} if name == "number" else {"type": "string", "minLength": 1}
+    schema = NUMBER if name == "number" else {"type": "string", "minLength": 1}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -112,7 +112,7 @@ def _success(operation: Operation, status: int) -> dict[str, Any]:
         content["application/json"] = {"schema": {"$ref": _REF + name}}
     found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if operation.streams and status == 200:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
         found["description"] = f"As a stream: {operation.streams}."
     if content:
         found["content"] = content

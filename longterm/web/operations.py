@@ -64,9 +64,16 @@ class Operation:
 
 
 _TEXT: Final = {"type": "string"}
+_SOUGHT: Final = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_ETAG: Final = {"type": "string", "pattern": r'^(\*|"[0-9]{1,9}")$'}
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": 500}
 _FLAG: Final = {"type": "boolean", "default": False}
-_NUMBER: Final = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
+NUMBER: Final[Mapping[str, Any]] = {
+    "type": "integer",
+    "minimum": -LARGEST,
+    "maximum": LARGEST,
+}
+"""The schema of a number of an event."""
 _REVISION: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 _KEY: Final = Parameter(
     "Idempotency-Key", "a name for this request: the same again changes nothing", _NAME, "header"
@@ -75,7 +82,7 @@ _PREFER: Final = Parameter(
     "Prefer", "`respond-async`: a worker does it, and this request does not wait", _TEXT, "header"
 )
 _IF_MATCH: Final = Parameter(
-    "If-Match", "only while the run rests at the revision of this ETag", _TEXT, "header"
+    "If-Match", "only while the run rests at the revision of this ETag", _ETAG, "header"
 )
 _PAGE: Final = (
     Parameter(
@@ -83,9 +90,9 @@ _PAGE: Final = (
         "how many at most",
         {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": 50},
     ),
-    Parameter("after", "`next` of the page before", _TEXT),
+    Parameter("after", "`next` of the page before", _SOUGHT),
 )
-_FLOW: Final = Parameter("flow", "those of this flow, module:qualname", _TEXT)
+_FLOW: Final = Parameter("flow", "those of this flow, module:qualname", _SOUGHT)
 
 RUN_PATH: Final = API + "/runs/{run:segment}"
 
@@ -113,8 +120,8 @@ OPERATIONS: Final = (
                 "state", "those in this state", {"enum": [state.value for state in RunState]}
             ),
             _FLOW,
-            Parameter("waiting_for", "those that wait for this event", _TEXT),
-            Parameter("to", "those whose wait is for them", _TEXT),
+            Parameter("waiting_for", "those that wait for this event", _SOUGHT),
+            Parameter("to", "those whose wait is for them", _SOUGHT),
             Parameter("order", "which come first", {"enum": [*ORDERS], "default": NEWEST}),
             *_PAGE,
         ),
@@ -171,7 +178,7 @@ OPERATIONS: Final = (
         (
             Parameter("refused", "those that it has refused instead", _FLAG),
             _PAGE[0],
-            Parameter("after", "`next` of the page before", _NUMBER),
+            Parameter("after", "`next` of the page before", NUMBER),
         ),
     ),
     Operation(
@@ -199,6 +206,6 @@ OPERATIONS: Final = (
         "list_tasks",
         {200: "Tasks"},
         (400,),
-        (Parameter("to", "whose", _NAME, is_required=True), _FLOW, *_PAGE),
+        (Parameter("to", "whose", {**_SOUGHT, "minLength": 1}, is_required=True), _FLOW, *_PAGE),
     ),
 )

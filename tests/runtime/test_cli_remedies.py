@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -283,11 +284,28 @@ def test_upgrade_of_a_module_that_longterm_compile_wrote(run_id: str) -> None:
     assert "complete" in said_by_python(*line, "send", run_id, "q", "1", cwd="made")
 
 
+def test_upgrade_of_a_flow_that_is_not_at_the_top_of_its_file(run_id: str) -> None:
+    start, flow = FLOWS.split("@deflow", 1)
+    inside = "if True:\n" + indent(
+        "@deflow" + flow.replace("return answer", "return answer, 1"), "    "
+    )
+    Path("clinic.py").write_text(start + inside)
+    line = ["-m", "longterm.cli", "--store", URL, "--app", "clinic"]
+
+    said = said_by_python(*line, "accept", "--write")
+    assert is_told("put the line there", said)
+    upgrade = re.search(r"upgrade\(.*\)", said)
+    assert upgrade is not None
+    Path("clinic.py").write_text(
+        f"from longterm import upgrade\n{start}{inside}\n    {upgrade[0]}\n"
+    )
+
+    assert "complete" in said_by_python(*line, "send", run_id, "q", "1")
+
+
 LINES = [
     ("write `from longterm import upgrade`", "def f(): ...\n", "f",
      "from longterm import upgrade\ndef f(): ...\n"),
-    ("put the line there", "import longterm\nif True:\n    def f(): ...\n", "f",
-     "import longterm\ndef f(): ...\n"),
 ]  # fmt: skip
 
 

@@ -229,6 +229,8 @@ CASES: list[tuple[str, Step, Step]] = [
      lambda e: [e.find_runs(state=each) for each in RunState]),
     ("give a number of runs, such as 100",
      lambda e: e.find_runs(limit=-1), lambda e: e.find_runs(limit=100)),
+    ("give the id of a run",
+     lambda e: e.find_runs(after="\0"), lambda e: e.find_runs(after=a_run(e))),
     (QUERY, lambda e: e.find_runs(flow="\0"), lambda e: e.find_runs(flow="shop:order")),
     ("give a shorter time",
      lambda e: e.prune(timedelta(days=10**6)), lambda e: e.prune(timedelta(days=10**3))),

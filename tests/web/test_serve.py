@@ -101,16 +101,35 @@ def retried(client):
         time.sleep(0.05)
 
 
+OTHERS = "give --authorize MODULE:FUNCTION, or leave --host out"
+
+
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "remedy", "followed"),
     [
-        (["--host", "0.0.0.0"], "give --authorize MODULE:FUNCTION, or leave --host out"),
-        (["--port", "65536"], "the last is 65535"),
-        (["--authorize", "nowhere:may"], "cannot find --authorize nowhere:may"),
-        (["--authorize", "longterm"], "cannot find --authorize longterm"),
-        (["--authorize", "longterm:__version__"], "is no function"),
+        ("--host 0.0.0.0", OTHERS, "--host 0.0.0.0 --authorize shop:may"),
+        ("--host 0.0.0.0", OTHERS, ""),
+        ("--port 65536", "the last is 65535", "--port 65535"),
+        ("--authorize nowhere:may", "write shop:may", "--authorize shop:may"),
+        ("--authorize shop", "write shop:may", "--authorize shop:may"),
+        ("--authorize shop:none", "write shop:may", "--authorize shop:may"),
+        ("--authorize shop:__name__", "write shop:may", "--authorize shop:may"),
     ],
 )
-def test_what_cannot_be_served_is_refused(capsys, options, words):
-    assert main(["--store", "memory://", "serve", *options]) == 2
-    assert words in capsys.readouterr().err
+def test_what_cannot_be_served_is_served_as_its_remedy_says(
+    tmp_path, monkeypatch, capsys, options, remedy, followed
+):
+    (tmp_path / "shop.py").write_text(SHOP)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    served = []
+    monkeypatch.setattr("uvicorn.run", lambda application, **where: served.append(where))
+    command = ["--store", "memory://", "serve"]
+
+    assert main([*command, *options.split()]) == 2
+    assert f"({remedy})" in capsys.readouterr().err
+    assert served == []
+
+    assert main([*command, *followed.split()]) == 0
+    host = "0.0.0.0" if "--host" in followed else "127.0.0.1"
+    assert [(where["host"], where["port"] in (8000, 65535)) for where in served] == [(host, True)]
