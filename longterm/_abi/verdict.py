@@ -16,7 +16,9 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """No name leads there; taken as a resume point only where that costs nothing."""
     MAY = "may suspend"
-    """A name, or a method of self, that may turn out to be a flow."""
+    """A name, a method of self, or what a table holds, that may turn out to be a flow."""
+    LIKELY = "likely suspends"
+    """A method that has the name of a flow in a class at hand, or what a table with flows holds."""
     DEFLOW = "deflow"
     """It is `deflow`, which makes flows of functions; a call of it never suspends."""
     MAKES_STEPS = "step"
@@ -37,7 +39,7 @@ class Verdict(StrEnum):
     @property
     def is_known(self) -> bool:
         """Whether it is told for certain, and not only that it may be."""
-        return self not in (Verdict.MAY, Verdict.UNKNOWN)
+        return self not in (Verdict.LIKELY, Verdict.MAY, Verdict.UNKNOWN)
 
 
 _SURE = frozenset({Verdict.WAITS, Verdict.SUSPENDS, Verdict.STEP, Verdict.ASYNC_STEP})

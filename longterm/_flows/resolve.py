@@ -44,7 +44,9 @@ def _resolve_from(value: object, path: tuple[str, ...]) -> Verdict:
         if isinstance(value, types.ModuleType):
             value = _in_module(value, name)
         elif isinstance(value, type):
-            value = next((vars(base)[name] for base in value.__mro__ if name in vars(base)), None)
+            value = _in_class(value, name)
+        elif value is not None and name == path[-1]:
+            return _of_object(value, name)
         else:
             return Verdict.MAY if value is None else Verdict.UNKNOWN
     if value is None:
@@ -53,6 +55,17 @@ def _resolve_from(value: object, path: tuple[str, ...]) -> Verdict:
     if function is not None:
         return flow_codes.get(id(function.__code__), Verdict.NEVER)
     return Verdict.NEVER if isinstance(value, _NATIVE) else Verdict.MAY
+
+
+def _of_object(value: object, method: str) -> Verdict:
+    """Return what the class of an object has: the object itself may have it otherwise."""
+    function = function_behind(_in_class(type(value), method))
+    verdict = None if function is None else flow_codes.get(id(function.__code__))
+    return Verdict.LIKELY if verdict is not None and verdict.is_sure else Verdict.UNKNOWN
+
+
+def _in_class(cls: type, name: str) -> object:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
 
 
 def _in_module(module: types.ModuleType, name: str) -> object:

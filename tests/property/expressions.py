@@ -19,13 +19,12 @@ NUMBERS = [
     (2, "flow_call"), (2, "if_else"), (2, "either"), (1, "walrus"), (1, "unary"),
     (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
     (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
-    (2, "consumed"),
-    (3, "awaited"), (1, "own_attribute"), (2, "step_call"),
+    (2, "consumed"), (3, "awaited"), (1, "own_attribute"), (2, "step_call"), (3, "reached"),
 ]  # fmt: skip
 LISTS = [
     (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "hiding"), (1, "slice_of"),
     (1, "tuple_display"), (1, "logged_list"), (1, "if_list"), (1, "list_sum"), (1, "row"),
-    (1, "suspending"),
+    (1, "suspending"), (1, "asked_each"),
 ]  # fmt: skip
 CONDITIONS = [
     (4, "comparison"), (2, "either"), (2, "negation"), (2, "chain"), (1, "membership"),
@@ -240,6 +239,42 @@ class Expressions(Writer):
         if self.is_async and self.chance(50):
             return f"(await told_later({self.tag()}, {value}))"
         return f"told({self.tag()}, {value})"
+
+    # Flows that no name leads to.
+
+    def agent(self, depth: int) -> str:
+        if self.names.agents and self.chance(60):
+            return self.pick(self.names.agents)
+        return f"Agent({self.number(depth - 1)})"
+
+    def reached(self, depth: int) -> str:
+        """A call of a method, or of what a table holds, inside an expression."""
+        if self.plain_only:
+            return self.logged(depth)
+        agent, value = self.agent(depth), self.number(depth - 1)
+        ways = [f"{agent}.ask({value})", f"{agent}.also().ask({value})"]
+        ways.append(f"HANDLERS[{self.place(depth - 1)}]({value})")
+        if not self.in_comprehension:
+            # What is in the table the text does not show, and then such a call is no point there.
+            ways += [f"MADE[{self.place(depth - 1)}]({value})", f"MADE.get(0)({value})"]
+        if self.is_async:
+            place = self.place(depth - 1)
+            ways += [f"(await {agent}.later({value}))", f"(await LATER[{place}]({value}))"]
+            ways += [f"(await MADE_LATER[{place}]({value}))"]
+        return self.pick(ways)
+
+    def asked_each(self, depth: int) -> str:
+        """A comprehension over objects whose method is a flow."""
+        if self.plain_only:
+            return self.comprehension(depth)
+        self.no_walrus += 1
+        agents = f"[{self.agent(depth)}, {self.agent(depth)}]"
+        around, self.in_comprehension = self.in_comprehension, True
+        asked = f"who.{self.pick(['ask', 'also'])}({self.number(depth - 1)})"
+        test = f" if {self.condition(depth - 1)}" if self.chance(30) else ""
+        self.in_comprehension = around
+        self.no_walrus -= 1
+        return f"[{asked} for who in {agents}{test}]"
 
     # Conditions.
 

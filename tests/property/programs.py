@@ -38,6 +38,26 @@ async def told_later(*values): return await alog(*values)
 DAY = timedelta(1)
 NOT_GIVEN = object()
 G_total = ""
+
+class Agent(Box):
+    @deflow
+    def ask(self, value=0): return log("asked", self.v, value, suspend("asked"))
+    @deflow
+    def also(self, value=0):
+        self.v = log("also", self.v, value, suspend("also"))
+        return self
+    @deflow
+    async def later(self, value=0): return log("later", self.v, value, suspend("later"))
+
+@deflow
+def handle(value): return log("handled", value, suspend("handled"))
+@deflow
+async def handle_later(value): return log("handled later", value, suspend("handled"))
+
+HANDLERS = {0: handle, 1: handle}
+LATER = {0: handle_later, 1: alog}
+MADE = dict(HANDLERS)
+MADE_LATER = dict(LATER)
 """
 _EVENTS: list[Any] = [1, 0, 2, 3, 1, 2, 0, 1, 2, 3, True, False, 1, 7, 2, 0, 1, 3, -1, 1]
 _EVENTS += ["s", None, [1, 2], [], Throw(Oops("thrown")), Throw(ValueError("thrown"))]
@@ -202,6 +222,9 @@ class _Module(Inner):
         if self.chance(70):
             self.write(f"box = Box({self.pick(['1', 'xs', '2'])})")
             self.names.boxes.append("box")
+        if self.chance(50):
+            self.write(f"agent = Agent({self.below(3)})")
+            self.names.agents.append("agent")
         if self.chance(50):
             self.write(f"d0 = {{0: {self.pick(['1', 'xs'])}, 1: 2}}")
             self.names.tables.append("d0")

@@ -17,6 +17,8 @@ class Names:
     lists: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     boxes: list[str] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
+    """Objects whose methods are flows, though nothing but their names says so."""
     texts: list[str] = field(default_factory=list)
     iterators: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)

@@ -9,7 +9,11 @@ A name is followed to where the function or its module binds it. Nothing is exec
         approve(item)                   # SUSPENDS: `approve` is a flow
         price(item)                     # NEVER: `price` is a plain function
         notify(item)                    # MAY: a parameter can be anything
+        tables[item](item)              # MAY: what a table holds is there to be called
         item.tags[0].lookup()           # UNKNOWN: no name leads there
+
+Of what no name leads to, the text may still show that it is likely a flow (`is_likely`): by the
+name of the method, or by what is in the table.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
-_LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DISPLAYS = (ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple)
+_LITERALS = (*_DISPLAYS, *_COMPREHENSIONS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +44,7 @@ class Callees:
         """Return whether a call may suspend, by the expression that is called."""
         path = dotted(callee)
         if path is None:
-            is_step = isinstance(callee, ast.Call) and self.names.makes_step(callee)
-            return Verdict.STEP if is_step else _without_name(callee)
+            return self._without_name(callee)
         scope = self._scope_that_binds(path[0])
         if scope is None:
             return self.names.verdict(path)
@@ -57,6 +62,69 @@ class Callees:
                 return Verdict.MAY
             verdicts.append(self.names.of_function(binding.node))
         return strongest(verdicts) if verdicts else Verdict.MAY
+
+    def _without_name(self, callee: ast.expr) -> Verdict:
+        """Return the verdict of what has no dotted path; `", ".join`, of a literal, is no flow."""
+        match callee:
+            case ast.Attribute(value=value) if isinstance(value, _DISPLAYS):
+                return Verdict.NEVER
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
+                return Verdict.MAY
+            case ast.Attribute() | ast.Lambda():
+                return Verdict.UNKNOWN
+            case ast.Call() if self.names.makes_step(callee):
+                return Verdict.STEP
+            case ast.Subscript(value=value) if self._is_plain(value) or self._is_literal(value):
+                return Verdict.UNKNOWN
+        return Verdict.MAY
+
+    def _is_plain(self, value: ast.expr) -> bool:
+        """Tell whether what a subscript is of is a class, as in `list[int]`."""
+        return dotted(value) is not None and self.verdict(value) is Verdict.NEVER
+
+    def is_likely(self, callee: ast.expr) -> bool:
+        """Tell whether the text shows that a callee is likely a flow, though no name says so.
+
+        client.ask("n")             # if a class that the file defines or imports has a
+                                    # flow `ask`, whatever `client` is
+        HANDLERS[kind]("n")         # if the text says `HANDLERS = {"ask": ask, …}`
+        """
+        match callee:
+            case ast.Attribute(value=value, attr=method):
+                return not self._is_literal(value) and self.names.has_flow_method(method)
+            case ast.Subscript(value=value):
+                tables = self._assigned(value.id) if isinstance(value, ast.Name) else [value]
+                return any(self._holds_flow(table) for table in tables)
+        return False
+
+    def _is_literal(self, value: ast.expr) -> bool:
+        """Tell whether a value is a list, a text or the like, or a variable of nothing else."""
+        if not isinstance(value, ast.Name):
+            return isinstance(value, _LITERALS)
+        scope, name = self.scope, value.id
+        if name not in scope.local.difference(scope.captured, scope.parameters):
+            return False
+        values = self._assigned(name)
+        is_all = len(values) == len(scope.bindings.get(name, ())) > 0
+        return is_all and all(isinstance(assigned, _LITERALS) for assigned in values)
+
+    def _holds_flow(self, table: ast.expr) -> bool:
+        match table:
+            case ast.Dict(values=entries) | ast.List(elts=entries) | ast.Tuple(elts=entries):
+                return any(self.verdict(entry).is_sure for entry in entries)
+        return False
+
+    def _assigned(self, name: str) -> list[ast.expr]:
+        """Return what simple assignments assign to a name of the function or the module."""
+        if self._scope_that_binds(name) is not self.scope:
+            return self.names.assigned(name)
+        assignments = [node for node in self.scope.nodes if isinstance(node, ast.Assign)]
+        return [
+            node.value
+            for node in assignments
+            for target in node.targets
+            if isinstance(target, ast.Name) and target.id == name
+        ]
 
     def origin(self, callee: ast.expr) -> str | None:
         """Return where a dotted path of the function comes from, as `sys._getframe`.
@@ -97,13 +165,3 @@ class Callees:
                 if name in scope.bindings or name in scope.parameters:
                     return scope
         return None
-
-
-def _without_name(callee: ast.expr) -> Verdict:
-    """Return the verdict of what has no dotted path; `", ".join`, of a literal, is no flow."""
-    match callee:
-        case ast.Attribute(value=value) if isinstance(value, _LITERALS):
-            return Verdict.NEVER
-        case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
-            return Verdict.MAY
-    return Verdict.UNKNOWN

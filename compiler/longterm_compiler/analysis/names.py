@@ -8,6 +8,7 @@ a running application that looks at the live modules, on the command line at the
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,10 @@ _FORMS = {
     "frozen": Verdict.DEFLOW,
     "step": Verdict.MAKES_STEPS,
 }
+_FLOWS = frozenset(
+    {Verdict.LIKELY, Verdict.SUSPENDS, Verdict.STEP, Verdict.ASYNC_STEP, Verdict.WAITS}
+)
+_FOR_TYPES = "TYPE_CHECKING"
 
 
 def form(module: str, path: Path) -> Verdict | None:
@@ -104,6 +109,44 @@ class ModuleNames:
             name for node in nodes if isinstance(node, ast.Global) for name in node.names
         )
 
+    def has_flow_method(self, name: str) -> bool:
+        """Tell whether a class that the file defines or imports has a flow of this name."""
+        return name in self._flow_methods or any(
+            self.verdict((*path, name)) in _FLOWS for path in self._imported_paths
+        )
+
+    @cached_property
+    def _flow_methods(self) -> frozenset[str]:
+        """The names of the flows and steps in classes of the file."""
+        methods = [found for found in self.source.definitions if found.is_method]
+        return frozenset(m.node.name for m in methods if self.of_function(m.node).is_sure)
+
+    @cached_property
+    def _imported_paths(self) -> list[Path]:
+        """The paths of the file that begin with an imported name, so that they may be classes."""
+        imported = {
+            name
+            for name in self.bindings
+            if name not in self._imported_for_types
+            and any(map(_may_hold_flows, self.bound_to((name,))))
+        }
+        found: set[Path] = {(name,) for name in imported}
+        for node in ast.walk(self.source.tree):
+            path = dotted(node) if isinstance(node, ast.Attribute) else None
+            if path is not None and path[0] in imported:
+                found.add(path)
+        return sorted(found)
+
+    @cached_property
+    def _imported_for_types(self) -> frozenset[str]:
+        """The names that are imported for type checkers alone.
+
+        Whether another module has imported theirs by now must not count.
+        """
+        tests = [node for node in own_nodes(self.source.tree.body) if isinstance(node, ast.If)]
+        blocks = [node.body for node in tests if (dotted(node.test) or ("",))[-1] == _FOR_TYPES]
+        return frozenset(name for body in blocks for name in bindings_of(own_nodes(body)))
+
     def scope_of(self, function: FunctionNode) -> Scope:
         """Return the scope of a function of the file; it is found once."""
         known = self._scopes.get(function)
@@ -114,6 +157,11 @@ class ModuleNames:
     def bound_to(self, path: Path) -> list[Binding]:
         """Return what a path is bound to whose first name is one of the module."""
         return bound_to(path, self.bindings, self._values, self.package)
+
+    def assigned(self, name: str) -> list[ast.expr]:
+        """Return the values that simple assignments at the top level assign to a name."""
+        nodes = self.bindings.get(name, ())
+        return [self._values[node] for node in nodes if node in self._values]
 
     def bound_in(self, scope: Scope, path: Path) -> list[Binding]:
         """Return what a path is bound to whose first name is one of a function."""
@@ -297,6 +345,13 @@ def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast
         parts = (*target.elts, *value.elts)
         if len(target.elts) == len(value.elts) and not any(map(_is_starred, parts)):
             yield from zip(target.elts, value.elts, strict=True)
+
+
+def _may_hold_flows(binding: Binding) -> bool:
+    """Tell whether it is an import of what may hold flows: the standard library has none."""
+    if not isinstance(binding, Import):
+        return False
+    return binding.module.partition(".")[0] not in {*sys.stdlib_module_names, "longterm"}
 
 
 def _is_starred(node: ast.expr) -> bool:

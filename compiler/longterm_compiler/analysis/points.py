@@ -1,28 +1,30 @@
 """Find the calls of a function at which it may suspend: its resume points, not yet numbered.
 
 Requires `callees`. A call is a point when it suspends or may suspend; one whose callee is unknown
-is a point only where it is the whole value of a statement, since that costs nothing:
+is a point if the text shows that it is likely a flow, or where it is the whole value of a
+statement, since that costs nothing:
 
     approve(item)                       # a point: it suspends
     total += notify(item)               # a point: it may suspend
-    reply = handlers[kind](item)        # a point: unknown, but a statement of its own
-    total += handlers[kind](item)       # none: it would have to be hoisted on suspicion
+    total += int(client.ask(item))      # a point, if a class at hand has a flow `ask`
+    price = client.price(item)          # a point: unknown, but a statement of its own
+    total += client.price(item)         # none: it would have to be hoisted on suspicion
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple
 
 from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.consumers import consumer_of
-from longterm_compiler.analysis.scope import Comprehension, comprehension_variables
+from longterm_compiler.analysis.scope import Comprehension, comprehension_variables, free_names
 from longterm_compiler.syntax.source import FunctionNode
-from longterm_compiler.syntax.tree import children
+from longterm_compiler.syntax.tree import children, walk
 
 _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
     ast.FunctionDef,
@@ -85,18 +87,17 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     containing: set[ast.AST] = set()
     consumers: dict[ast.GeneratorExp, str] = {}
     parents: dict[ast.AST, ast.AST] = {}
-    for node, parent, around in _walk(function):
+    for node, parent, around in _walk(function, consumers):
         parents[node] = parent
         if isinstance(node, _COMPREHENSIONS):
             parents[node.generators[0]] = node
-        if not isinstance(node, ast.Call) or _is_bound(node.func, around):
+        if not isinstance(node, ast.Call):
             continue
         consumer = consumer_of(node, callees)
         if consumer is not None and isinstance(node.args[0], ast.GeneratorExp):
             consumers[node.args[0]] = consumer
-        verdict = callees.verdict(node.func)
-        whole = _is_whole_value(node, parents)
-        if _is_point(verdict, certain_only=around is not None, whole=whole):
+        verdict = _verdict(node, parent, callees, around)
+        if _is_point(verdict, around, whole=_is_whole_value(node, parents)):
             calls[node] = verdict
             inside: ast.AST | None = node
             while inside is not None and inside not in containing:
@@ -105,30 +106,47 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     return Suspensions(calls, containing, consumers)
 
 
-def _is_point(verdict: Verdict, *, certain_only: bool, whole: bool) -> bool:
-    if verdict is Verdict.MAY:
-        return not certain_only
-    if verdict is Verdict.UNKNOWN:
-        return whole and not certain_only
+class _Around(NamedTuple):
+    """What is around a call, if it makes points of fewer calls than the body of the flow does."""
+
+    variables: frozenset[str] = frozenset()
+    """The names that comprehensions bind around it."""
+    is_certain_only: bool = False
+    """Whether only what surely suspends is a point; otherwise also what likely does."""
+
+
+def _verdict(call: ast.Call, parent: ast.AST, callees: Callees, around: _Around | None) -> Verdict:
+    path = dotted(call.func)
+    is_variable = path is not None and around is not None and path[0] in around.variables
+    # A comprehension's variable is no name that the resolver knows.
+    verdict = Verdict.UNKNOWN if is_variable else callees.verdict(call.func)
+    is_open = verdict is Verdict.UNKNOWN or (verdict is Verdict.MAY and around is not None)
+    # To await something takes so long that a temporary more does not count.
+    is_likely = is_open and (isinstance(parent, ast.Await) or callees.is_likely(call.func))
+    return Verdict.LIKELY if is_likely else verdict
+
+
+def _is_point(verdict: Verdict, around: _Around | None, *, whole: bool) -> bool:
+    match verdict:
+        case Verdict.LIKELY:
+            return around is None or not around.is_certain_only
+        case Verdict.MAY:
+            return around is None
+        case Verdict.UNKNOWN:
+            return around is None and whole
     return verdict.is_sure
 
 
-_Around: TypeAlias = frozenset[str] | None
-"""Where only what surely suspends is a point: the names that comprehensions bind around it."""
-
-
-def _is_bound(callee: ast.expr, around: _Around) -> bool:
-    """Tell whether a callee is a variable of a comprehension around the call."""
-    path = dotted(callee)
-    return bool(path and around and path[0] in around)
-
-
-def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, _Around]]:
+def _walk(
+    function: FunctionNode, consumers: Container[ast.GeneratorExp]
+) -> Iterator[tuple[ast.AST, ast.AST, _Around | None]]:
     """Yield each node that runs in the function, its parent, and what is around it.
 
-    Parents come before their children.
+    Parents come before their children. Of the `consumers` those are asked for that enclose a node.
     """
-    pending: list[tuple[ast.AST, ast.AST, _Around]] = [(s, function, None) for s in function.body]
+    pending: list[tuple[ast.AST, ast.AST, _Around | None]] = [
+        (statement, function, None) for statement in function.body
+    ]
     seen_outside: set[ast.AST] = set()
     while pending:
         node, parent, around = pending.pop()
@@ -138,10 +156,26 @@ def _walk(function: FunctionNode) -> Iterator[tuple[ast.AST, ast.AST, _Around]]:
             first = node.generators[0]
             pending.append((first.iter, first, around))
             seen_outside.add(first.iter)
-            around = (around or frozenset()).union(comprehension_variables(node))
+            around = _in_rounds(node, around or _Around(), consumers)
         elif isinstance(parent, ast.TryStar) and isinstance(node, ast.ExceptHandler):
-            around = around or frozenset()
+            around = _Around(is_certain_only=True)
         pending += [(part, node, around) for part in _parts(node) if part not in seen_outside]
+
+
+def _in_rounds(
+    node: Comprehension, around: _Around, consumers: Container[ast.GeneratorExp]
+) -> _Around:
+    """Return what is around the rounds of a comprehension, by what is around itself.
+
+    What merely may be a flow is no reason to refuse a generator, or a lambda that captures.
+    """
+    variables = frozenset(comprehension_variables(node))
+    is_generator = isinstance(node, ast.GeneratorExp) and node not in consumers
+    is_fixed = is_generator or any(
+        isinstance(part, ast.Lambda) and not variables.isdisjoint(free_names(part))
+        for part in walk(node)
+    )
+    return _Around(around.variables | variables, around.is_certain_only or is_fixed)
 
 
 def _parts(node: ast.AST) -> list[ast.AST]:

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from longterm._abi.verdict import Verdict, strongest
-from longterm_compiler.analysis.bindings import Alias, Binding, Def, Import, Path, dotted
+from longterm_compiler.analysis.bindings import (
+    Alias,
+    Binding,
+    Def,
+    Import,
+    Path,
+    Value,
+    dotted,
+)
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
 from longterm_compiler.analysis.names import ModuleNames, Resolver, form
 from longterm_compiler.analysis.scope import bound_by, own_nodes, parameter_names
@@ -112,12 +120,21 @@ class SourceResolver:
                 return self._in_class(module, node, path, seen) if path else Verdict.NEVER
             case Def(node=ast.FunctionDef() | ast.AsyncFunctionDef() as node, path=()):
                 return self._function(module, node, seen)
+            case Value(node=ast.Call() as node, path=[method]):
+                return self._of_object(module, node, method, seen)
         if binding.path and not isinstance(binding.node, ast.Name):
             return Verdict.UNKNOWN
         if isinstance(binding.node, ast.Call) and module.names.makes_step(binding.node):
             return Verdict.STEP
         # What binds a name and shows no value may well bind it to a class or a module.
         return Verdict.NEVER if isinstance(binding.node, ast.Lambda) else Verdict.MAY
+
+    def _of_object(self, module: _Module, made: ast.Call, method: str, seen: _Seen) -> Verdict:
+        """Resolve a method of an object that a call of its class makes: `shop = Shop()`."""
+        cls = dotted(made.func)
+        verdict = None if cls is None else self._named(module, (*cls, method), seen)
+        is_flow = verdict is not None and verdict.is_sure
+        return Verdict.LIKELY if is_flow else Verdict.UNKNOWN
 
     def _named(self, module: _Module, path: Path, seen: _Seen) -> Verdict | None:
         """Resolve a path that begins with a global or builtin name of a module."""
