@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import random
 import re
+import sys
 import traceback
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, UserList, UserString, deque
@@ -317,3 +318,16 @@ def test_a_loop_of_a_flow_over_them_waits() -> None:
         while run.waiting_for:
             run = process_event(run.id, "next", 7)
         assert run.result == [(i, k, v, 7) for i, (k, v) in enumerate(make().items())]
+
+
+def test_an_ordered_dict_cleared_under_its_iterator_is_noticed_or_refused() -> None:
+    ordered = OrderedDict(a=1, b=2)
+    iterator = iter(ordered)
+    next(iterator)
+    ordered.clear()
+    if sys.version_info < (3, 13):
+        with pytest.raises(NotStorable, match=r"was cleared.*go through a list"):
+            encode(iterator)
+    else:
+        with pytest.raises(RuntimeError, match="mutated"):
+            next(decode(encode(iterator)))

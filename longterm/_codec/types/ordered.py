@@ -34,7 +34,8 @@ def position_of(iterator: Any) -> tuple[str, Any, int | None]:
     all that such an iterator does is to say so, once.
 
     Raises:
-        NotEncodable: it was cleared, which CPython says in other words, and as often as asked.
+        NotEncodable: it was cleared, which CPython before 3.13 says in other words, and as often
+            as asked.
     """
     held = gc.get_referents(iterator)
     if not held or not is_a(held[0], OrderedDict):
