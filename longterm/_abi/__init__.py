@@ -65,6 +65,7 @@ RUNTIME_NAMES: Final = frozenset(
         "in_generator",
         "iter",
         "let_go",
+        "matches",
         "merged",
         "pair",
         "rest",

@@ -125,6 +125,13 @@ class _Rest:
         return self._iterator
 
 
+def matches(found: Any) -> Any:
+    """Return what a loop can be stored with in the place of what a call of `finditer` returned."""
+    from longterm._matches import matches_of  # few flows look for patterns
+
+    return matches_of(found)
+
+
 def aiter(iterable: Any) -> Any:
     """Return an asynchronous iterator; if there is none, say so in the words of `async for`."""
     kind = type(iterable)

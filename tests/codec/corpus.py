@@ -77,6 +77,7 @@ def values() -> dict[str, Any]:
             "tagged-plain": {"pair": (1, 2), "set": {3, 1, 2}},
             "iterators": samples.iterators(),
             "library-iterators": samples.library_iterators(),
+            "matches": samples.matches(),
             "instances": samples.instances(),
             "generics": samples.generics(),
             "exceptions": [models.Overdrawn(account="a", missing=3), OSError(2, "no", "f"),
@@ -101,7 +102,7 @@ def blobs() -> list[bytes]:
         *samples.SCALARS, *samples.VALUES, *samples.CONTAINERS, *samples.VIEWS,
         *samples.MEMORYVIEWS,
         *samples.CALLABLES, *samples.methods(), *samples.frames(), *samples.iterators(),
-        *samples.library_iterators(),
+        *samples.library_iterators(), *samples.matches(),
         *samples.instances(), *samples.generics(), *samples.tracebacks(), *cyclic(), continuation(),
         constants(), *samples.stateful(),
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from longterm._matches import matches_of
 from longterm.frame import Frame
 from tests.codec import models
 from tests.codec.models import Leaf, Node, double, is_odd
@@ -146,6 +147,13 @@ def library_iterators() -> list[Any]:
     for iterator in begun:
         next(iterator)
     return [*begun, iter(held.items()), iter(ordered)]
+
+
+def matches() -> list[Any]:
+    """Return what loops over `re.finditer` go through."""
+    found = matches_of(re.finditer("a*", "xaax"))
+    next(found)
+    return [found]
 
 
 def itertools_iterators() -> list[Any]:

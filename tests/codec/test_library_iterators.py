@@ -18,6 +18,7 @@ import pytest
 import longterm
 from longterm import deflow, process_event, start_flow, suspend
 from longterm._codec import NotStorable, decode, encode
+from longterm._matches import Matches, matches_of
 from longterm.errors import CorruptData
 from tests.codec.blobs import items, tagged, type_of
 
@@ -331,3 +332,45 @@ def test_an_ordered_dict_cleared_under_its_iterator_is_noticed_or_refused() -> N
     else:
         with pytest.raises(RuntimeError, match="mutated"):
             next(decode(encode(iterator)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("a*", "baac"), ("a|", "aab"), ("|a", "aab"), ("", "abc"), (r"\b", "ab cd"), (b"a", b"xaxa"),
+     (r"(?<=a)b|$", "abab"), ("x", "aaa"), ("(?m)^a*?", "aaa\naa")],
+)  # fmt: skip
+@pytest.mark.parametrize("ends", [(), (1,), (1, 3)])
+def test_matches_are_found_as_in_plain_python(pattern: Any, text: Any, ends: Any) -> None:
+    compiled = re.compile(pattern)
+
+    def shown(found: re.Match[Any]) -> Any:
+        return found.span(), found.groups(), found.pos, found.endpos
+
+    expected = [shown(each) for each in compiled.finditer(text, *ends)]
+    iterator = matches_of(compiled.finditer(text, *ends))
+    told = []
+    for each in expected:
+        told.append(shown(next(iterator)))
+        iterator = decode(encode(decode(encode(iterator))))
+        assert each == told[-1]
+    assert list(iterator) == []
+
+
+def test_nothing_is_looked_for_while_matches_are_decoded() -> None:
+    slow = re.compile("(a*)*b")  # looks for ever through a text of forty letters
+    data = encode(Matches.behind((slow, "a" * 40, 0, 40, 0, 1)))
+    assert type(decode(data)) is Matches
+
+
+def test_matches_of_which_one_was_taken_before_go_on() -> None:
+    begun = re.finditer("a*", "xaaxa")
+    next(begun)
+    iterator = matches_of(begun)
+    told = [next(iterator).span(), *(each.span() for each in decode(encode(iterator)))]
+    assert told == [each.span() for each in re.finditer("a*", "xaaxa")][1:]
+
+
+def test_what_else_a_finditer_returns_is_as_it_was() -> None:
+    calls: Any = iter([1, 2].pop, None)
+    assert matches_of(calls) is calls
+    assert matches_of([1]) == [1]

@@ -104,8 +104,8 @@ def _all_samples() -> list[Any]:
         *samples.VALUES, *samples.CONTAINERS, *samples.VIEWS, *samples.MEMORYVIEWS,
         *samples.CALLABLES,
         *samples.methods(), *samples.frames(), *samples.iterators(), *samples.itertools_iterators(),
-        *samples.library_iterators(), *samples.tracebacks(), *samples.generics(),
-        *samples.stateful(),
+        *samples.library_iterators(), *samples.matches(), *samples.tracebacks(),
+        *samples.generics(), *samples.stateful(),
     ]  # fmt: skip
 
 

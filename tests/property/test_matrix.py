@@ -145,11 +145,13 @@ LOOPED = {
     "items of a ChainMap": ("held.chained.items()", "held.chained.maps[1].clear()"),
     "what has __getitem__ alone": ("Numbered(3)", "log(suspend('change'))"),
     "addresses": ("ip_network('10.0.0.0/30')", "log(suspend('change'))"),
+    "matches": ("re.finditer('b*', 'abba')", "log(suspend('change'))"),
     "several": ("zip(held.user.items(), Right(7), held.ordered)", "held.user['b'] = 0"),
     "some of them": ("islice(chain(held.user.items(), held.rows), 1, 6)", "held.rows.append(1)"),
     "mapped": ("map(str, held.rows)", "held.rows.append(1)"),
 }
 _WORLD = """\
+import re
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, UserList, UserString, deque
 from enum import Enum, Flag

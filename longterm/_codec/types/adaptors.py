@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from longterm._codec.decode.decoding import Decoding
+from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.kinds import Family, Kind, Parts, Row
+from longterm._matches import is_of_finditer
 
 _GROUP: Final = "iterators"
 
@@ -69,6 +71,11 @@ def _load_filter(parts: Parts, decoding: Decoding) -> Any:
 
 
 def _dump_call_iterator(value: Any) -> Parts:
+    if is_of_finditer(value):
+        raise NotEncodable(
+            "what `re.finditer` returns does not tell where it stands",
+            "call finditer in the head of a `for` that waits",
+        )
     _, parts = value.__reduce__()
     return [CALLS.tag, *(parts if len(parts) == 2 else ())]
 

@@ -122,6 +122,7 @@ FAMILIES: Final[tuple[_Family, ...]] = (
         {48: "itertools"},
         (),
     ),
+    ("matches", "longterm._matches.Matches", {55: "matches"}, ()),
     ("patterns", "re.Pattern", {}, (wire.PATTERN,)),
     ("registered", "", {100: "registered"}, ()),
     (

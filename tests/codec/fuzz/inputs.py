@@ -347,7 +347,9 @@ def _state(inputs: Inputs, depth: int) -> Any:
 def _iterator(inputs: Inputs, depth: int) -> Any:
     if inputs.chance.random() < 0.6:
         return [_tag(40), "list", [inputs.value(depth - 1)], 0]
-    return inputs.of_kind(inputs.chance.choice((40, 41, 43, 44, 45, 46, 47, 48, 53, 54)), depth - 1)
+    return inputs.of_kind(
+        inputs.chance.choice((40, 41, 43, 44, 45, 46, 47, 48, 53, 54, 55)), depth - 1
+    )
 
 
 def _iterator_or_integer(inputs: Inputs, depth: int) -> Any:
@@ -398,6 +400,7 @@ def _shapes() -> dict[int, Shape]:
         49: (_one_of(0, 1, 2**60), _one_of("ab", b"ab"), _one_of("\n", None, "x")),
         50: (_one_of(None, 0.5), *(integer,) * 3), 51: (text,), 52: (_class, _one_of(0, 1, -1)),
         53: (anything, integer), 54: (_one_of(*GENERATORS), anything, _iterator_or_integer),
+        55: (_one_of(ExtType(wire.PATTERN, b"s\0\0\0\0a")), text, *(integer,) * 4),
         100: (_one_of("fuzz:Made", "longterm.run", "x"), integer, anything),
     }  # fmt: skip
 
