@@ -17,6 +17,7 @@ MOST_AT_ONCE: Final = 100
 NEWEST: Final = "newest"
 ORDERS: Final = (NEWEST, "oldest")
 _USUAL: Final = 50
+_MOST_FACTS: Final = 50
 _INDEX: Final = "index."
 """How the names of parameters begin that are facts: `?index.order=4711`."""
 LARGEST: Final = 2**31 - 1
@@ -162,7 +163,18 @@ def facts(request: Request) -> dict[str, Fact]:
             if name[len(_INDEX) :] in found:
                 raise BadRequest(f"{name[:100]} is given twice (a run has one value of it)")
             found[name[len(_INDEX) :]] = _fact(name, text)
-    return found
+    return few_enough(found)
+
+
+def few_enough(facts: dict[str, Fact]) -> dict[str, Fact]:
+    """Return facts by which runs are looked for, if a store can look for so many.
+
+    Raises:
+        BadRequest: they are too many.
+    """
+    if len(facts) > _MOST_FACTS:
+        raise BadRequest(f"{len(facts):,} facts are too many (give at most {_MOST_FACTS})")
+    return facts
 
 
 def _fact(name: str, text: str) -> Fact:

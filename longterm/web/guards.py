@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from longterm.web.answers import problem_answer
 from longterm.web.permission import ACTING
-from longterm.web.problems import problem_of, status_of
+from longterm.web.problems import is_of_the_server, problem_of
 from longterm.web.refusals import BodyTooLarge, Forbidden
 
 _log = logging.getLogger("longterm")
@@ -86,7 +86,7 @@ class Failures:
         try:
             await self._app(scope, receive, noting)
         except Exception as error:
-            if status_of(error) >= 500:
+            if is_of_the_server(error):
                 _log.exception("%s %s failed", scope["method"], scope["path"])
             if has_begun:
                 raise

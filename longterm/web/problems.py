@@ -97,6 +97,11 @@ def status_of(error: BaseException) -> int:
     return next((STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES), 500)
 
 
+def is_of_the_server(error: BaseException) -> bool:
+    """Tell whether an error is for a log: no fault of who asks, and not refused on purpose."""
+    return status_of(error) >= 500 and not isinstance(error, refusals.Refusal)
+
+
 def problem_of(error: BaseException) -> Problem:
     """Return an error as HTTP says it.
 
@@ -104,7 +109,7 @@ def problem_of(error: BaseException) -> Problem:
     nobody outside should see: log it.
     """
     status = status_of(error)
-    is_told = status < 500 and isinstance(error, LongtermError)
+    is_told = not is_of_the_server(error) and isinstance(error, LongtermError)
     headers = {"Retry-After": _RETRY_AFTER[status]} if status in _RETRY_AFTER else {}
     if isinstance(error, refusals.Unauthenticated):
         headers = {"WWW-Authenticate": error.scheme}

@@ -11,7 +11,7 @@ from longterm.errors import UnknownRun
 from longterm.run import Run
 from longterm.web.arguments import Offered
 from longterm.web.permission import About, Action, Permission
-from longterm.web.refusals import Forbidden, UnlistedFlow
+from longterm.web.refusals import Forbidden, TooManyFollowers, UnlistedFlow
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,6 +27,16 @@ class Followers:
 
     most: int = MOST_FOLLOWERS
     count: int = 0
+
+    def take_place(self) -> None:
+        """Take a place, at once: of many requests that come together, no more get one.
+
+        Raises:
+            TooManyFollowers: there is none.
+        """
+        if self.count >= self.most:
+            raise TooManyFollowers(self.most)
+        self.count += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from longterm._run_json import plain
 from longterm._turns.threads import in_thread
@@ -23,8 +24,7 @@ from longterm.streams import AsyncResponseStream
 from longterm.web.outcomes import shown_to, turn_of
 from longterm.web.permission import Action
 from longterm.web.problems import problem_of
-from longterm.web.refusals import TooManyFollowers
-from longterm.web.site import Site, site_of
+from longterm.web.site import Followers, Site, site_of
 
 _FIRST_LOOK: Final = 0.2
 _LONGEST_LOOK: Final = 2.0
@@ -39,6 +39,27 @@ class EventStream(StreamingResponse):
     """An answer that is a stream of events."""
 
     media_type = "text/event-stream"
+
+
+class Following(EventStream):
+    """A stream that has a place among the followers until it ends, even before its first event."""
+
+    def __init__(self, content: AsyncIterator[str], followers: Followers) -> None:
+        """Take the events, and a place.
+
+        Raises:
+            TooManyFollowers: there is none.
+        """
+        followers.take_place()
+        super().__init__(content)
+        self._followers = followers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._followers.count -= 1
 
 
 def _event(name: str, value: Any, event_id: str = "") -> str:
@@ -80,20 +101,15 @@ async def follow_run(request: Request) -> Response:
     seen = request.headers.get("last-event-id", "")
     if seen == _mark(run) and run.state in ENDED:
         return Response(status_code=204)  # a browser does not come back then
-    if site.followers.count >= site.followers.most:
-        raise TooManyFollowers(site.followers.most)
-    return EventStream(_saves(site, request, run, seen))
+    return Following(_saves(site, request, run, seen), site.followers)
 
 
 async def _saves(site: Site, request: Request, run: Run, seen: str) -> AsyncIterator[str]:
-    site.followers.count += 1
     try:
         async for event in _news(site, request, run, seen):
             yield event
     except LongtermError as error:  # such as that the run was deleted
         yield _event("problem", problem_of(error).to_dict())
-    finally:
-        site.followers.count -= 1
 
 
 async def _news(site: Site, request: Request, run: Run, seen: str) -> AsyncIterator[str]:

@@ -15,7 +15,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("httpx")
 pytest.importorskip("pydantic")
 
-from longterm import Engine, acting_as, deflow
+from longterm import Engine, acting_as, deflow, suspend
 from longterm.store import open_store
 from longterm.testing import FakeClock
 from longterm.web import Action, app
@@ -314,6 +314,18 @@ def test_runs_are_counted_by_state_for_who_may_list_their_flow(engine):
     hidden = f"{flows.__name__}:divide"
     browser = Browser(engine, lambda request, action, about: about.flow != hidden)
     assert "suspended 1 running 0" in words(browser.counted(path, "cancelled 3"))
+
+
+def test_words_of_what_is_asked_stand_once(engine):
+    @deflow
+    def ask():
+        return suspend("a", ask={"text": "Where?", "hint": "in the garden"}, to=["ada", "ben"])
+
+    run = engine.start(ask)
+    shown = words(Browser(engine).page(f"/tasks/{run.id}"))
+    assert shown.count("Where?") == 2  # the title of the window, and of the page
+    assert "hint in the garden" in shown
+    assert "for ada, ben" in shown
 
 
 def test_the_newest_runs_come_first(engine, browser):

@@ -5,6 +5,7 @@ A case is a remedy, a request that is refused with it, and the same with what it
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from longterm import Engine, deflow
 from longterm.errors import CannotCheck
 from longterm.links import Links
 from longterm.testing import FakeClock
-from longterm.web import Unauthenticated, app
+from longterm.web import Unauthenticated, app, streams
 from tests.advice import advice_of, is_told, printed, tried_in
 from tests.web import page_flows, test_forms
 from tests.web.shop import allow, client, talk
@@ -56,7 +57,16 @@ def answered(shop):
     return path
 
 
+def with_facts(count):
+    return "&".join(f"index.a{number}=1" for number in range(count))
+
+
 API = [
+    (
+        "give at most *",
+        lambda shop: shop.get(f"/api/runs?{with_facts(51)}"),
+        lambda shop: shop.get(f"/api/runs?{with_facts(50)}"),
+    ),
     (
         "write ?index.ward=B",
         lambda shop: shop.get("/api/runs?index.ward=[1]"),
@@ -246,6 +256,25 @@ def test_links_that_cannot_be_made():
     assert engine.link("a", "b").startswith(URL)
 
 
+def test_streams_that_come_at_once_get_no_more_places_than_there_are(monkeypatch, caplog):
+    monkeypatch.setattr(streams, "_LONGEST", 0.2)
+    shop = client()
+    shop.app.state.site.followers.most = 1
+    path = f"{start(shop)}/stream"
+
+    async def at_once():
+        return await asyncio.gather(*(shop._request("GET", path) for _ in range(5)))
+
+    answers = asyncio.run(at_once())
+    assert sorted(answer.status_code for answer in answers) == [200, 503, 503, 503, 503]
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert is_told("try again later", refused.json()["detail"])
+    assert caplog.text == ""  # nobody can fill a log by asking
+
+    assert shop.get(path).status_code == 200
+    assert shop.app.state.site.followers.count == 0
+
+
 PAGES = [
     ("write order=4711", "GET", "/?facts=4711", {}, "/?facts=order%3D4711", 200),
     ("open the run again", "POST", "/runs/{run}/fork", {"at": "x"}, "/runs/{run}", 200),
@@ -288,7 +317,6 @@ def test_form_that_is_none_is_taken_when_it_is_sent_again():
 ELSEWHERE = {
     'a text stands in quotes: "yes"': test_forms.__name__,
     "pip install 'longterm[web]'": "the extra is installed where this runs",
-    "try again later": "a stream that ends leaves its place to the next: test_runs",
     "shown to those who may inspect the run": "no advice",
     "three days": "no advice",
     "ninety minutes": "no advice",

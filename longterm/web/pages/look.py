@@ -25,6 +25,7 @@ from longterm.store.history import FIRST, History
 from longterm.store.inbox import Inbox
 from longterm.store.positions import PositionCount, Positions
 from longterm.store.states import StateCount, States
+from longterm.web.asked import few_enough
 from longterm.web.refusals import BadRequest
 
 PAGE: Final = 50
@@ -64,7 +65,7 @@ def facts_in(text: str) -> dict[str, Fact]:
         if not equals or not name:
             raise BadRequest(f"{part[:100]!r} is no fact (write order=4711)")
         found[name] = _fact(value)
-    return found
+    return few_enough(found)
 
 
 def _fact(text: str) -> Fact:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from longterm._escapes import escaped_lines
-from longterm.web.problems import problem_of
+from longterm.web.problems import is_of_the_server, problem_of
 from longterm.web.refusals import BadRequest, WrongMediaType
 
 _log = logging.getLogger("longterm")
@@ -155,7 +155,7 @@ def page(handler: Handler, template: str = "problem") -> Handler:
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)
-            if problem.status >= 500:
+            if is_of_the_server(error):
                 path = _OF_A_LINK.sub(r"\1…", request.url.path)
                 _log.exception("%s %s failed", request.method, path)
             title = HTTPStatus(problem.status).phrase

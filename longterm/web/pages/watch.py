@@ -20,9 +20,8 @@ from longterm.run import Run, RunState
 from longterm.web.pages.look import runs_asked_for
 from longterm.web.pages.rendering import page
 from longterm.web.permission import About, Action
-from longterm.web.refusals import TooManyFollowers
 from longterm.web.site import Site, site_of
-from longterm.web.streams import EventStream
+from longterm.web.streams import Following
 
 _LOOK: Final = 1.0
 """Seconds between two looks."""
@@ -37,13 +36,10 @@ async def changes(request: Request) -> Response:
     """Send an event `changed` whenever what `?run=`, `?to=` or a list shows has changed."""
     site = site_of(request)
     await _look(site, request)  # refuses what the request may not see, before the stream begins
-    if site.followers.count >= site.followers.most:
-        raise TooManyFollowers(site.followers.most)
-    return EventStream(_news(site, request))
+    return Following(_news(site, request), site.followers)
 
 
 async def _news(site: Site, request: Request) -> AsyncIterator[str]:
-    site.followers.count += 1
     try:
         end, looks = time.monotonic() + _LONGEST, 0
         seen = await _look(site, request)
@@ -58,8 +54,6 @@ async def _news(site: Site, request: Request) -> AsyncIterator[str]:
                 yield ": nothing new\n\n"
     except LongtermError:  # such as that the run was deleted: the page asks itself what to say
         yield "event: changed\ndata: gone\n\n"
-    finally:
-        site.followers.count -= 1
 
 
 async def _look(site: Site, request: Request) -> str:
