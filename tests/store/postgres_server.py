@@ -100,18 +100,21 @@ class PostgresServer:
         """Kill the server by `kill -9`; its sessions end when they notice."""
         os.kill(self._pid(), signal.SIGKILL)
 
+    def processes(self) -> list[int]:
+        """Return all processes of the server."""
+        postmaster = self._pid()
+        return [postmaster, *_children(postmaster)]
+
     def kill_all(self) -> None:
         """Kill every process of the server at once, so that none writes down what it has."""
-        postmaster = self._pid()
-        for pid in [postmaster, *_children(postmaster)]:
+        for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop every process of the server where it is: its sockets stay, and nobody answers."""
-        postmaster = self._pid()
-        ours = [postmaster, *_children(postmaster)]
+        ours = self.processes()
         for pid in ours:
             os.kill(pid, signal.SIGSTOP)
         try:
