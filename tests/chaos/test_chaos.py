@@ -106,6 +106,18 @@ def test_two_deployments_with_different_code_share_a_store():
     assert counts["events"] > 20, counts
 
 
+def test_a_standby_takes_over_in_the_middle_of_chaos_and_nothing_is_lost():
+    binaries_or_skip()
+    options = ["--minutes", "0.03", "--processes", "2", "--runs", "5", "--faults", "killed"]
+
+    counts = counts_of("tests.chaos.failover", "pair", *options)
+
+    assert counts["faults"]["killed"] > 0, counts
+    assert counts["pulse_acknowledged"] > 0, counts
+    assert counts["longest_gaps"]["killed"] > 0.1, counts  # so it was used
+    assert (counts["pulse_lost"], counts["pulse_twice"]) == (0, 0)
+
+
 def test_races_have_one_winner(store):
     stores = [open_store(store[0]) for _ in range(4)]
 

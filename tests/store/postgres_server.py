@@ -58,6 +58,7 @@ class PostgresServer:
         fsync: str = "off",
         settings: str = "",
         initdb: tuple[str, ...] = (),
+        port: int | None = None,
     ) -> None:
         self._settings = f"-c fsync={fsync} {settings}"
         self.folder = Path(tempfile.mkdtemp(prefix="longterm-postgres-"))
@@ -69,9 +70,7 @@ class PostgresServer:
             if not _everyone_reaches(binaries):
                 self._install = self.folder / "install"
                 shutil.copytree(binaries.parent, self._install)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = port or _free_port()
         self._initialize(initdb)
         self.start()
 
@@ -155,6 +154,13 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             **self._common,  # type: ignore[call-overload]
         )
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -20,14 +20,16 @@ from tests.store.postgres_server import PostgresServer
 class Standby(PostgresServer):
     """A server that writes down what a primary writes."""
 
-    def __init__(self, binaries: Path, primary: PostgresServer) -> None:
+    def __init__(self, binaries: Path, primary: PostgresServer, *, port: int | None = None) -> None:
         self._primary = primary
-        super().__init__(binaries)
+        super().__init__(binaries, port=port)
         ask(primary.url(), "SELECT pg_reload_conf()")
         wait_until(lambda: self._is_followed("streaming"), "the standby follows")
 
     def _initialize(self, initdb: tuple[str, ...]) -> None:
-        self._run("pg_basebackup", "-D", "data", "-R", "-c", "fast", "-d", self._primary.url())
+        self._run(
+            "pg_basebackup", "-D", "data", "-R", "-N", "-c", "fast", "-d", self._primary.url()
+        )
 
     def cut_off(self) -> None:
         """Let nothing more come from the primary, which does not know why."""
