@@ -16,7 +16,8 @@ _WIDEST = 120
 """Columns of a source line that are shown; of a longer one the part around the span."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_RED, _BLUE, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
+_RED, _YELLOW, _BLUE = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m"
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,6 +51,8 @@ class Diagnostic:
     """Why it is refused."""
     help: str
     """What to write instead."""
+    is_warning: bool = False
+    """Whether the flow is compiled all the same."""
 
 
 class Refused(Exception):
@@ -106,15 +109,16 @@ def _render(diagnostic: Diagnostic, lines: list[str], colour: bool) -> str:
     span = diagnostic.span
     margin = " " * len(str(span.end_line))
     column = len(_bytes_before(_line(lines, span.line), span.column)) + 1
-    error = paint(f"error[{diagnostic.rule}]", _RED)
+    kind, colour_of_kind = ("warning", _YELLOW) if diagnostic.is_warning else ("error", _RED)
+    head = paint(f"{kind}[{diagnostic.rule}]", colour_of_kind)
     out = [
-        f"{error}{paint(f': {diagnostic.message}', _BOLD)}",
+        f"{head}{paint(f': {diagnostic.message}', _BOLD)}",
         f"{margin}{paint('-->', _BLUE)} {_one_line(diagnostic.path)}:{span.line}:{column}",
     ]
     for row in _shown(diagnostic, lines):
         number = margin if row.number is None else str(row.number).rjust(len(margin))
         bar = paint(f"{number} |", _BLUE)
-        body = paint(row.text, _RED) if row.number is None else row.text
+        body = paint(row.text, colour_of_kind) if row.number is None else row.text
         out.append(f"{bar} {body}".rstrip() if row.text != "..." else "...")
     for kind, words in (("note", diagnostic.note), ("help", diagnostic.help)):
         out.append(f"{margin} {paint('=', _BLUE)} {paint(f'{kind}:', _BOLD)} {words}")

@@ -477,6 +477,13 @@ ELSEWHERE = {
     "wheel; or compile elsewhere, with `longterm-compile --output`, whose modules run without it":
         "test_libcst",
     "take form feeds out of it": "test_fixes",
+    "write a list comprehension, in which it is a resume point": "test_out_of_reach",
+    "put `@deflow` on that function": "test_out_of_reach",
+    "give the lambda the value as a default: `lambda x=x: …`": "test_out_of_reach",
+    "give the value a name before the `class` statement": "test_out_of_reach",
+    "keep what it needs, and call it after the `try` statement": "test_out_of_reach",
+    "make the call a statement of its own, write `call(*, …)`, or import the class at the top of "
+    "the file": "test_out_of_reach",
     r"^[ \t\f]*#.*?coding[:=][ \t]*": "no advice",
     "unicode error": "no advice",
 }  # fmt: skip

@@ -11,7 +11,7 @@ import argparse
 import io
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +31,13 @@ from longterm_compiler.cli.targets import (
     Target,
     find_files,
     find_target,
+    methods_in,
     names_in,
 )
 from longterm_compiler.diagnostics import NoLibcst, Refused, render_all
 from longterm_compiler.listing import listing_parts
 from longterm_compiler.pipeline import compile_flow
-from longterm_compiler.problems import check_file
+from longterm_compiler.problems import check_file, warn_of_file
 from longterm_compiler.syntax.source import Definition
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _Options(**{name: getattr(given, name) for name in _Options.__slots__})
+    if options.check:
+        elsewhere = methods_in(given.targets)
+        return max(_check(target, options, elsewhere) for target in given.targets)
     if options.color == "always" and not can_highlight():
         print("longterm-compile: no colours in code (pip install pygments)", file=sys.stderr)
     return max([_run(target, options, first=not i) for i, target in enumerate(given.targets)])
@@ -130,7 +134,8 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
 
 def _run(text: str, options: _Options, *, first: bool) -> int:
     """Do what is asked for one target, and return the exit status for it."""
-    try:
+
+    def do() -> int:
         if options.cache:
             check_cache_is_on()
             return max(_cache_or_refuse(file, options) for file in find_files(text))
@@ -140,6 +145,14 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         if options.fix or options.diff:
             return max(_mend_or_show(file, options) for file in find_files(text))
         return _show_or_refuse(find_target(text), options, first=first)
+
+    return _guarded(text, do, options)
+
+
+def _guarded(text: str, do: Callable[[], int], options: _Options) -> int:
+    """Do something with a target; return the exit status, also of one that cannot be used."""
+    try:
+        return do()
     except NoFlows as error:
         return _without_flows(error.path) if options.check else _unusable(error)
     except (BadTarget, CannotCache, NoLibcst) as error:
@@ -150,6 +163,22 @@ def _run(text: str, options: _Options, *, first: bool) -> int:
         print(escaped_lines(traceback.format_exc()), end="", file=sys.stderr)
         _complain(f"internal error: please report it with {text}")
         return _OUR_FAULT
+
+
+def _check(text: str, options: _Options, elsewhere: Mapping[str, str]) -> int:
+    """Show what cannot be compiled of one target, and what may keep its flows from waiting."""
+
+    def show() -> int:
+        target = find_target(text)
+        has_problems = _has_problems(target.names, target.flows, options)
+        found = warn_of_file(target.names, target.flows, elsewhere)
+        if found:
+            colour = wants_colour(sys.stdout, options.color)
+            print(render_all(found, target.names.source.text, colour=colour), end="\n\n")
+            print(_count(len(found), "warning"))
+        return _PROBLEMS if has_problems else _OK
+
+    return _guarded(text, show, options)
 
 
 def _without_flows(path: str) -> int:
@@ -169,8 +198,7 @@ def _complain(message: str) -> None:
 def _show_or_refuse(target: Target, options: _Options, *, first: bool) -> int:
     if _has_problems(target.names, target.flows, options):
         return _PROBLEMS
-    if not options.check:
-        _show_all(target, options, first=first)
+    _show_all(target, options, first=first)
     return _OK
 
 

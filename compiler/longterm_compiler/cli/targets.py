@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -60,6 +61,24 @@ def find_target(text: str) -> Target:
     if not flows and flow is None:
         raise NoFlows(names.source.path)
     return Target(names, flows if flow is None else _named(flow, flows, names.source.path))
+
+
+def methods_in(targets: Iterable[str]) -> dict[str, str]:
+    """Return the names of the methods that are flows in some files, each with where one is.
+
+    A target that cannot be used has none; who looks at that says so.
+    """
+    found: dict[str, str] = {}
+    for text in targets:
+        try:
+            target = find_target(text)
+        except BadTarget:
+            continue
+        for flow in target.names.flows():
+            if flow.is_method:
+                where = f"the flow {_short(flow)} of {target.names.source.path}"
+                found.setdefault(flow.node.name, where)
+    return found
 
 
 def find_files(text: str) -> list[Located]:
