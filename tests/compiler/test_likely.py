@@ -160,7 +160,7 @@ def test_object_of_another_module_is_known_by_its_class(folder: Path) -> None:
 
 @pytest.mark.parametrize("first", ["clients", "shop"])
 def test_command_line_and_processes_agree(folder: Path, first: str) -> None:
-    code = f"import {first}, shop; from longterm._flows.flow import flow_of; "
+    code = f"import {first}, shop; from longterm._flows.registry import flow_of; "
     code += "print(flow_of(shop.order).version)"
     command = [sys.executable, "-c", code]
     run = {"cwd": folder, "check": True, "capture_output": True, "text": True}
