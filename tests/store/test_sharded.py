@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -321,6 +322,33 @@ def test_one_that_is_away_stops_its_own_runs_only(epoch_store: EpochStores) -> N
                 store.get(run.id)
         else:
             assert store.get(run.id).attempts == 1
+
+
+def test_nobody_waits_for_one_that_is_known_to_be_away(epoch_store: EpochStores) -> None:
+    """The first caller waits as long as its store tries; then the others are told at once."""
+    healthy = epoch_store.with_epochs(THREE)
+    run = next(
+        run for run in map(suspended_run, map(str, range(99))) if healthy._place(run.id) == "b"
+    )
+    healthy.create(run)
+    b = SilentStore(epoch_store.stores["b"])
+    store = Sharded({**epoch_store.stores, "b": b}, epoch_store.epochs(THREE))
+
+    with pytest.raises(StoreError, match="server 'b': it is away"):
+        store.get(run.id)
+    server = store._servers.named("b")
+    end = time.monotonic() + 5
+    while server.error is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    server.store = epoch_store.stores["b"]  # type: ignore[assignment]
+
+    with pytest.raises(StoreError, match="server 'b': it is away"):
+        store.get(run.id)
+    while server.error is not None:  # it is asked each second, and answers
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert store.get(run.id).id == run.id
 
 
 def test_a_search_says_what_is_missing(

@@ -79,7 +79,7 @@ class Server:
     ahead = timedelta(0)
     """How far this process's clock was ahead of its, when it was asked last."""
     error: StoreError | None = None
-    """Why it is away, as far as the steps are concerned that ask all; None: it is not."""
+    """Why it is away; None: it is not, as far as is known."""
 
     def __init__(self, name: str, store: RunStore) -> None:
         """Take a store.
@@ -101,7 +101,7 @@ class Server:
 
     def reset_after_fork(self) -> None:
         """Ask a server that was away again: the thread that would have is the parent's."""
-        self.error = None
+        self.error, self._is_watched = None, False
 
     def step(self, step: Callable[[ShardStore], _T]) -> _T:
         """Take a step of its store; what goes wrong says which server it was.
@@ -115,6 +115,7 @@ class Server:
         except StoreError as error:
             if type(error) is not StoreError:  # it says which run
                 raise
+            self._watch()
             raise StoreError(f"server {self.name!r}: {error}") from error
 
     def needs_look(self) -> bool:
@@ -163,13 +164,29 @@ class Server:
                 "again)"
             )
 
+    def check_is_there(self) -> None:
+        """Make sure that it is not known to be away: each caller would wait as long as the first.
+
+        Raises:
+            StoreError: it is.
+        """
+        error = self.error
+        if error is not None:
+            raise StoreError(str(error))  # one of its own for each caller
+
     def leave_out(self, error: StoreError) -> None:
-        """Leave it out of the steps that ask all, until it answers again."""
+        """Leave it alone until it answers again."""
         if self.error is None and not self._is_closed.is_set():
             self.error = error
             _log.warning("left out until it answers again: %s", error)
+            self._watch()
+
+    def _watch(self) -> None:
+        """Find out whether it is away; and if so, when it is back."""
+        if not self._is_watched:
+            self._is_watched = True
             target = (weakref.ref(self), self._is_closed)
-            threading.Thread(target=_wait_for, args=target, daemon=True).start()
+            threading.Thread(target=_ask_until_it_answers, args=target, daemon=True).start()
 
     def close(self) -> None:
         """Ask it no more, and end its sessions."""
@@ -179,16 +196,18 @@ class Server:
             close()
 
 
-def _wait_for(reference: weakref.ref[Server], is_closed: threading.Event) -> None:
-    """Ask a server that is away until it answers; in a thread of its own, for it may be silent."""
-    while not is_closed.wait(_PAUSE_SECONDS):
-        server = reference()
-        if server is None:
-            return
+def _ask_until_it_answers(reference: weakref.ref[Server], is_closed: threading.Event) -> None:
+    """Ask a server, in a thread of its own, for it may be silent; away is one that fails."""
+    while (server := reference()) is not None:
         try:
             server.store.shard_note()
-        except LongtermError:
-            continue
-        server.error = None
-        _log.warning("server %r answers again", server.name)
-        return
+        except LongtermError as error:
+            server.leave_out(StoreError(f"server {server.name!r}: {error}"))
+        else:
+            if server.error is not None:
+                _log.warning("server %r answers again", server.name)
+            server.error, server._is_watched = None, False
+            return
+        del server
+        if is_closed.wait(_PAUSE_SECONDS):
+            return

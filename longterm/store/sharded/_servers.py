@@ -70,6 +70,7 @@ class Servers:
             StoreError: it cannot be reached, or is not what its name says.
         """
         server = self.named(name)
+        server.check_is_there()
         if server.needs_look():
             self._look(server)
         return server
@@ -127,12 +128,20 @@ class Servers:
     def try_on(self, server: Server, step: Callable[[ShardStore], _T]) -> list[_T]:
         """Take a step on a server; return what came of it, or nothing: it is away."""
         try:
-            return [self.at(server.name).step(step)]
+            return [self._asked(server, step)]
         except StoreError as error:
             if type(error) is not StoreError:  # it says which run
                 raise
-            server.leave_out(error)
             return []
+
+    def _asked(self, server: Server, step: Callable[[ShardStore], _T]) -> _T:
+        """Take a step on a server, which is left alone from now on if that fails."""
+        try:
+            return self.at(server.name).step(step)
+        except StoreError as error:
+            if type(error) is StoreError:
+                server.leave_out(error)
+            raise
 
     def try_each(self, step: Callable[[ShardStore], _T]) -> dict[str, _T]:
         """Take a step on each server that is there; return what came of it by their names."""
@@ -146,16 +155,9 @@ class Servers:
             StoreError: one of them is away, or this process does not know all of them.
         """
         for server in self.told():
-            if server.error is None and self.try_on(server, lambda _: True):
-                self.check_all_are_known(server)
-        answers: dict[str, _T] = {}
-        for server in self.told():
-            if server.error is None:
-                for came in self.try_on(server, ask):
-                    answers[server.name] = came
-            if server.error is not None:
-                raise server.error
-        return answers
+            self._asked(server, lambda _: None)
+            self.check_all_are_known(server)
+        return {server.name: self._asked(server, ask) for server in self.told()}
 
     def newest(self) -> list[Server]:
         """Return the servers that the file names now."""
