@@ -119,10 +119,17 @@ STEP_WITHOUT_AWAIT: Final = Rule(
 )
 GENERATOR_FLOW: Final = Rule(
     "generator-flow",
-    "the flow `{name}` is a generator",
-    "this `yield` makes it one",
-    "a generator runs when somebody iterates over it, and its frame cannot be stored",
-    "return a list, or pass each value to `respond` as it comes",
+    "the generator `{name}` cannot suspend inside itself",
+    _SUSPENDS,
+    "a wait would have to store whoever asked it for the next value, which can be anything",
+    "wait in the flow that goes through it",
+)
+INNER_GENERATOR_FLOW: Final = Rule(
+    "inner-generator-flow",
+    "the generator `{name}` stands inside a function",
+    "this `yield` makes it a generator",
+    "a generator that has not begun is stored by the name of its function, and this one has none",
+    "move it to the top of the module, or into a class",
 )
 ASYNC_GENERATOR_FLOW: Final = Rule(
     "async-generator-flow",

@@ -74,6 +74,7 @@ RUNTIME_NAMES: Final = frozenset(
         "sum_of",
         "take_up",
         "type",
+        "waiting",
     }
 )
 """The attributes of `longterm._flows.rt` that generated code may use."""

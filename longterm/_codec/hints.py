@@ -86,7 +86,11 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "_csv.reader": ("where it stands cannot be read", _ITERATED),
     "operator.attrgetter": ("it reads attributes by name", _OWN_FUNCTION),
     "operator.methodcaller": ("it calls methods by name", _OWN_FUNCTION),
-    "contextlib._GeneratorContextManager": ("its generator's frame cannot be stored", _ENTERED),
+    "contextlib._GeneratorContextManager": (
+        "its generator's frame cannot be stored",
+        "put @deflow on its function, below @contextmanager; or write a class for the `with`: "
+        "with the methods __suspend__ and __resume__",
+    ),
     "contextlib._AsyncGeneratorContextManager": (
         "its generator's frame cannot be stored",
         _ENTERED,

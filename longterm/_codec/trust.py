@@ -98,14 +98,23 @@ def module(name: str) -> ModuleType:
     return found  # type: ignore[no-any-return]
 
 
+_OF_GENERATORS: Final = frozenset(
+    ("longterm._flows.generator", f"FlowGenerator.{name}")
+    for name in ("__next__", "close", "send", "throw")
+)
+"""The methods of generators that flows make."""
+
+
 def may_be_named(name: str) -> bool:
     """Return whether a function or class may be stored by this name as a value."""
     module_name, _, qualname = name.partition(":")
     if is_allowed_by_name(module_name):
         return True
     whose = origin(module_name)
-    return whose == "application" or (
-        whose == "standard" and standard.may_be_named(module_name, qualname)
+    return (
+        whose == "application"
+        or (module_name, qualname) in _OF_GENERATORS
+        or (whose == "standard" and standard.may_be_named(module_name, qualname))
     )
 
 

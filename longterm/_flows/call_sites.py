@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from opcode import opname
 from types import TracebackType
+from typing import Final
 
 from longterm._flows.flow import Body, body_of
 
@@ -37,6 +38,9 @@ class CallSite:
         return " ".join((self.rest, *(name for name, _ in self.slots)))
 
 
+_WAITS: Final = frozenset({"SEND", "YIELD_VALUE", "RESUME"})
+"""Where a frame stands that awaits or yields: from Python 3.13 on, a generator behind its `yield`
+(`YIELD_VALUE` in CPython's `bytecodes.c`)."""
 _sites: dict[tuple[int, int], CallSite] = {}
 """The sites by the identity of their code, which lives as long as the process, and the offset."""
 
@@ -91,7 +95,7 @@ def _start_of_instruction(body: Body, offset: int) -> int:
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
     """Return where the call at an instruction ends in the source; None if it is no call."""
     name = opname[body.code.co_code[offset]]
-    if not (name.startswith(("CALL", "PRECALL")) or name in ("SEND", "YIELD_VALUE")):
+    if not (name.startswith(("CALL", "PRECALL")) or name in _WAITS):
         return None
     _, line, _, column = next(islice(body.code.co_positions(), offset // 2, None))
     return None if line is None or column is None else (line, column)

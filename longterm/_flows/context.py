@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from longterm import _current
 from longterm._flows.rt import Suspend
@@ -146,7 +147,7 @@ class LiveTurn:
 
     __slots__ = (
         *("_listener", "_now", "index", "observed", "pending", "progress"),
-        *("responses", "run", "steps", "task"),
+        *("_generators", "responses", "run", "steps", "task"),
     )
     has_steps = True
     step_key = None
@@ -164,12 +165,26 @@ class LiveTurn:
         """How many steps the run has begun."""
         self.progress: Callable[[], str] | None = None
         """Says, for people, what the turn is at; None: it runs the code of its flow."""
+        self._generators: WeakSet[Any] | None = None
         self.task: object = None
         """The asyncio task that the turn runs in, if the flow is an `async def`."""
 
     def now(self) -> datetime:
         """Return the present moment by the engine's clock."""
         return self._now()
+
+    @property
+    def generators(self) -> WeakSet[Any]:
+        """The generators of flows that were made or used in this turn, and are there still."""
+        if self._generators is None:
+            self._generators = WeakSet()
+        return self._generators
+
+    def keep_generators(self) -> None:
+        """Let them be stored; none is used any more in this turn, unless it goes on."""
+        if self._generators is not None:
+            for generator in list(self._generators):
+                generator.keep()
 
     def begin(self) -> None:
         """Tell whoever listens that the turn begins, and from then on what it says."""

@@ -26,9 +26,11 @@ from longterm._flows import primitives as ops
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.flow import IS_COROUTINE, Flow
+from longterm._flows.generator import ENTERING
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
+    inside_generator,
     not_a_flow,
     not_a_resume_point,
     not_entered_by_callee,
@@ -81,19 +83,27 @@ def capture(suspension: Suspend) -> list[Frame]:
 
 def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | None) -> Frame:
     """Return the frame of an entry of the traceback; the entries around it are given too."""
+    if below.tb_frame.f_code in ENTERING:
+        raise inside_generator(below.tb_next or below)
     site = call_site(entry)
     if site is None:
         raise not_a_flow(entry, above)
     if site.point is None:
         raise not_a_resume_point(entry, below)
-    flow, values = site.body.flow, entry.tb_frame.f_locals
+    values = entry.tb_frame.f_locals
     if site.callee is not None:
         _check_entered(site.callee, values, entry, below)
+    return frame_at(site, site.point, values)
+
+
+def frame_at(site: CallSite, point: int, values: dict[str, Any]) -> Frame:
+    """Return the frame of a body that waits at a site, by its local variables."""
+    flow = site.body.flow
     slots = {name: values[local] for name, local in site.slots if local in values}
     return Frame(
         flow.name,
         flow.version,
-        site.point,
+        point,
         site.line,
         slots,
         _cells(site, values) if site.cells else {},
@@ -153,8 +163,8 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
     inner = result.as_callable()
     for frame in reversed(frames):
         flow, frame = upgraded(frame)
-        code, arguments = _code_and_arguments(flow, frame)
-        closure = _closure(flow, frame, code) if code.co_freevars else ()
+        code, arguments = code_and_arguments(flow, frame)
+        closure = closure_of(flow, frame, code) if code.co_freevars else ()
         inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)
     return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
 
@@ -168,7 +178,7 @@ def _check_room(frames: list[Frame]) -> None:
         raise StackTooDeep(frames[0].flow, len(frames), sys.getrecursionlimit(), needed)
 
 
-def _code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[Any]]:
+def code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[Any]]:
     """Return the code of a frame's resume body, and the values of its slots in their order.
 
     A live name may have no value: `x`, after `if rare: x = 1`. Code that was written ahead of time
@@ -190,7 +200,7 @@ def _code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[An
     return flow.resume(frame.point, unbound).code, values
 
 
-def _closure(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
+def closure_of(flow: Flow, frame: Frame, code: CodeType) -> tuple[CellType, ...]:
     """Return the cells of a frame in the order in which its code wants them."""
     by_name = {flow.fresh.local_name(name): cell for name, cell in frame.cells.items()}
     try:

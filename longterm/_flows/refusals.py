@@ -91,6 +91,14 @@ def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSusp
     return _refused(entry, below, f"{how} ({remedy})")
 
 
+def inside_generator(entry: TracebackType) -> CannotSuspend:
+    """Return the error for a wait inside of a generator that was asked for its next value."""
+    return CannotSuspend(
+        f"{_place(entry)} stands between a flow and its {_wait_below(entry)}, and is a generator, "
+        "which can be stored only where it yields (wait in the flow that goes through it)"
+    )
+
+
 def not_entered_by_callee(
     path: tuple[str, ...], entry: TracebackType, below: TracebackType
 ) -> CannotSuspend:

@@ -132,6 +132,33 @@ def matches(found: Any) -> Any:
     return matches_of(found)
 
 
+class waiting:
+    """An iterator that a `yield from` waits at already: what it gives out first is not its own.
+
+    A generator that is made again is run to its `yield from`; then all goes to the iterator.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        """Take the iterator."""
+        self._iterator = iterator
+        self._is_reached = False
+
+    def __iter__(self) -> Any:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Any:
+        """Return what the iterator gives out next; at first, nothing."""
+        if self._is_reached:
+            return next(self._iterator)
+        self._is_reached = True
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        """Have `send`, `throw` and `close` if the iterator has them."""
+        return getattr(self._iterator, name)
+
+
 def aiter(iterable: Any) -> Any:
     """Return an asynchronous iterator; if there is none, say so in the words of `async for`."""
     kind = type(iterable)

@@ -85,6 +85,7 @@ def _suspended(turn: LiveTurn, suspension: Suspend) -> Suspended:
     if suspension is not turn.pending:
         raise suspension  # of another turn, inside which this one runs
     frames = capture(suspension)
+    turn.keep_generators()
     # The traceback holds the dead frames, and they hold it: let go of both now.
     suspension.__traceback__ = None
     return Suspended(suspension.wait, frames)

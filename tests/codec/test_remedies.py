@@ -59,6 +59,11 @@ def double(n):
 def opened():
     yield "open"
 
+@contextlib.contextmanager
+@deflow
+def flow_opened():
+    yield "open"
+
 class Opened:
     def __enter__(self):
         self.lock = threading.Lock()
@@ -85,6 +90,10 @@ LIST = "go through a list of it, which can be stored"
 ENTER = (
     "write a class for the `with` that lets go of what it holds: with the methods __suspend__ and "
     "__resume__"
+)
+MANAGE = (
+    "put @deflow on its function, below @contextmanager; or write a class for the `with`: with the "
+    "methods __suspend__ and __resume__"
 )
 AGAIN = "write it again where it is needed after the suspend"
 OWN = "use a function of your own, or a lambda in the flow"
@@ -149,7 +158,9 @@ CASES: list[tuple[str, str, str]] = [
           "g = lambda each: each.held; wait; return g(Node())"),
     (OWN, "g = operator.methodcaller('visit'); wait; return g(Node())",
           "def g(each): return each.visit()\nwait; return g(Node())"),
-    (ENTER, "with opened(): wait", "with Opened(): wait"),
+    (MANAGE, "with opened(): wait", "with Opened(): wait"),
+    (MANAGE, "with opened(): wait", "with flow_opened(): wait"),
+    (ENTER, "with contextlib.ExitStack(): wait", "with Opened(): wait"),
     (ENTER, "with contextlib.ExitStack() as s: wait", "with Opened(): wait"),
     (ENTER, "with contextlib.closing(io.StringIO()): wait", "with Opened(): wait"),
     (ENTER, "with contextlib.redirect_stdout(io.StringIO()): wait", "with Opened(): wait"),

@@ -38,6 +38,11 @@ class Opened:
 async def looked_up(name):
     return name
 
+@deflow
+def letters():
+    yield "a"
+    yield "b"
+
 def failing(number):
     raise ExceptionGroup("both", [ValueError(number), KeyError(number)])
 
@@ -53,6 +58,8 @@ QUOTE = "@step\nasync def quote(order):\n    return 2 * order\n"
 ANOTHER_NAME = (
     "give the value another name before the `class` statement, and use that name in its body"
 )
+OUTSIDE = "wait in the flow that goes through it"
+NOT_INSIDE = "move it to the top of the module, or into a class"
 NOT_A_GENERATOR = "return a list, or pass each value to `respond` as it comes"
 BROAD = "catch `Exception`, or write `except BaseException` without the star"
 CAPTURE = "pass `*` to the flow as an argument, or put `@deflow` on `*`"
@@ -188,16 +195,22 @@ CASES: list[tuple[str, str, str]] = [
     ("leave out the `await`, and put one right before each part that is awaitable",
      'return await (sleep(None) or looked_up("b"))',
      'return suspend("a") or await looked_up("b")'),
-    (NOT_A_GENERATOR, """
+    (OUTSIDE, """
         for n in "ab":
             yield suspend(n)
-    """, 'return [suspend(n) for n in "ab"]'),
+    """, 'return [suspend(n) for n in letters()]'),
+    (NOT_INSIDE, """
+        @deflow
+        def inside():
+            yield from letters()
+        return [suspend(n) for n in inside()]
+    """, 'return [suspend(n) for n in letters()]'),
     (NOT_A_GENERATOR, """
         for n in "ab":
-            yield suspend(n)
+            yield await looked_up(suspend(n))
     """, """
         for n in "ab":
-            respond(suspend(n))
+            respond(await looked_up(suspend(n)))
     """),
     (NOT_A_GENERATOR, """
         for n in "ab":

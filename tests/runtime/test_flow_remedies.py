@@ -144,6 +144,7 @@ OUTER = """
 """
 MADE_OF = "put @deflow directly above the def, below all other decorators"
 ELSEWHERE = {
+    "wait in the flow that goes through it": "tests/runtime/test_generators.py",
     "longterm accept": "tests/runtime/test_accept.py",
     "it was kept by another one": "no advice",
     "-B or PYTHONDONTWRITEBYTECODE": "no advice",

@@ -788,6 +788,7 @@ OTHERS = [
     TESTS / "database" / "test_database_remedies.py",
 ]
 ELSEWHERE = {
+    "make it in the `with` statement itself": "tests/runtime/test_generators.py",
     "restore it from a backup; or, if somebody changed it by hand and it is right, set its "
     "checksum to NULL, and retry it if it is failed by now": "tests/store/test_remedies.py",
     "set the clocks of all machines by NTP; nothing need be restarted":

@@ -27,7 +27,14 @@ from longterm_compiler.analysis.bindings import (
     builtin,
     dotted,
 )
-from longterm_compiler.analysis.scope import Bindings, Scope, bindings_of, own_nodes, scope_of
+from longterm_compiler.analysis.scope import (
+    Bindings,
+    Scope,
+    bindings_of,
+    is_generator,
+    own_nodes,
+    scope_of,
+)
 from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
 
 Resolver: TypeAlias = Callable[[str, Path], Verdict]
@@ -290,7 +297,7 @@ class ModuleNames:
         """Return what calling a function does, by what its decorators make of it."""
         for decorator in node.decorator_list:
             if self.is_deflow(decorator):
-                return Verdict.SUSPENDS
+                return Verdict.NEVER if is_generator(node) else Verdict.SUSPENDS
             if self.is_step(decorator):
                 is_async = isinstance(node, ast.AsyncFunctionDef)
                 return Verdict.ASYNC_STEP if is_async else Verdict.STEP

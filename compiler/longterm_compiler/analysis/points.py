@@ -22,7 +22,12 @@ from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.callees import Callees
 from longterm_compiler.analysis.consumers import consumer_of
-from longterm_compiler.analysis.scope import Comprehension, comprehension_variables, free_names
+from longterm_compiler.analysis.scope import (
+    Comprehension,
+    comprehension_variables,
+    free_names,
+    is_generator,
+)
 from longterm_compiler.syntax.source import FunctionNode
 from longterm_compiler.syntax.tree import children, walk
 
@@ -86,24 +91,32 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     calls: dict[ast.Call, Verdict] = {}
     containing: set[ast.AST] = set()
     consumers: dict[ast.GeneratorExp, str] = {}
+    # A generator has its points where it yields; that nothing else surely waits is checked.
+    inside = _Around(is_certain_only=True) if is_generator(function) else None
     parents: dict[ast.AST, ast.AST] = {}
     for node, parent, around in _walk(function, consumers):
         parents[node] = parent
         if isinstance(node, _COMPREHENSIONS):
             parents[node.generators[0]] = node
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            _enter(node, parents, containing)
         if not isinstance(node, ast.Call):
             continue
         consumer = consumer_of(node, callees)
         if consumer is not None and isinstance(node.args[0], ast.GeneratorExp):
             consumers[node.args[0]] = consumer
         verdict = _verdict(node, parent, callees, around)
-        if _is_point(verdict, around, whole=_is_whole_value(node, parents)):
+        if _is_point(verdict, inside or around, whole=_is_whole_value(node, parents)):
             calls[node] = verdict
-            inside: ast.AST | None = node
-            while inside is not None and inside not in containing:
-                containing.add(inside)
-                inside = parents.get(inside)
+            _enter(node, parents, containing)
     return Suspensions(calls, containing, consumers)
+
+
+def _enter(node: ast.AST | None, parents: dict[ast.AST, ast.AST], containing: set[ast.AST]) -> None:
+    """Note a node and all that it stands in as holding a resume point."""
+    while node is not None and node not in containing:
+        containing.add(node)
+        node = parents.get(node)
 
 
 class _Around(NamedTuple):

@@ -25,7 +25,12 @@ from longterm_compiler.analysis.bindings import (
 )
 from longterm_compiler.analysis.modules import Located, is_native, locate, read_source
 from longterm_compiler.analysis.names import ModuleNames, Resolver, form
-from longterm_compiler.analysis.scope import bound_by, own_nodes, parameter_names
+from longterm_compiler.analysis.scope import (
+    bound_by,
+    is_generator,
+    own_nodes,
+    parameter_names,
+)
 from longterm_compiler.analysis.standard import import_standard, is_standard
 from longterm_compiler.syntax.source import FunctionNode
 
@@ -169,7 +174,7 @@ class SourceResolver:
         for decorator in node.decorator_list:
             name = _decorator_name(decorator)
             if module.names.is_deflow(decorator):
-                return Verdict.SUSPENDS
+                return Verdict.NEVER if is_generator(node) else Verdict.SUSPENDS
             if module.names.is_step(decorator):
                 is_async = isinstance(node, ast.AsyncFunctionDef)
                 return Verdict.ASYNC_STEP if is_async else Verdict.STEP

@@ -150,6 +150,11 @@ def own_nodes(body: Iterable[ast.AST]) -> list[ast.AST]:
     return found
 
 
+def is_generator(function: FunctionNode) -> bool:
+    """Tell whether a function makes generators: its own body has a `yield`."""
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function.body))
+
+
 def _own_parts(node: ast.AST) -> list[ast.AST]:
     """Return the parts of a node but the body of a function, lambda or class."""
     return _outside(node) if isinstance(node, _SCOPES) else children(node)

@@ -1,4 +1,4 @@
-"""Refuse a flow that is a generator."""
+"""Refuse a generator that suspends, one inside a function, and an asynchronous one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from collections.abc import Iterator
 
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
-from longterm_compiler.rules import ASYNC_GENERATOR_FLOW, GENERATOR_FLOW
+from longterm_compiler.rules import (
+    ASYNC_GENERATOR_FLOW,
+    GENERATOR_FLOW,
+    INNER_GENERATOR_FLOW,
+)
 
 
 def check_generators(flow: CheckedFlow) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for the first `yield` of the flow's own body."""
+    """Yield a diagnostic for what keeps a generator from being a flow."""
     node = flow.definition.node
     yields = [n for n in flow.scope.nodes if isinstance(n, ast.Yield | ast.YieldFrom)]
-    if yields:
-        rule = ASYNC_GENERATOR_FLOW if isinstance(node, ast.AsyncFunctionDef) else GENERATOR_FLOW
-        first = min(Span.of(node) for node in yields)
-        yield rule.at(flow.path, first, name=node.name)
+    if not yields:
+        return
+    first = min(Span.of(node) for node in yields)
+    if isinstance(node, ast.AsyncFunctionDef):
+        yield ASYNC_GENERATOR_FLOW.at(flow.path, first, name=node.name)
+        return
+    if not all(isinstance(scope, ast.ClassDef) for scope in flow.definition.enclosing):
+        yield INNER_GENERATOR_FLOW.at(flow.path, first, name=node.name)
+    if flow.suspensions.calls:
+        waits = min(Span.of(call) for call in flow.suspensions.calls)
+        yield GENERATOR_FLOW.at(flow.path, waits, name=node.name)

@@ -23,6 +23,7 @@ from longterm_compiler.lower.context import (
     PointCall,
     rebinds,
 )
+from longterm_compiler.lower.yields import yield_point
 from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime
 
 
@@ -31,6 +32,8 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
 
     The callee and the arguments are lowered; the caller puts the value into a statement.
     """
+    if isinstance(node, ast.Yield | ast.YieldFrom):
+        return yield_point(low, node, out)
     call = node.value if isinstance(node, ast.Await) else node
     if not isinstance(call, ast.Call) or call not in low.suspensions.calls:
         return None
@@ -54,6 +57,12 @@ def lower_to_temporary(low: Lowering, node: ast.expr, out: Out) -> ast.expr | No
     name = low.names.fresh("value")
     low.add_point(point, at(node, assign(name, point.value)), out)
     return at(NOWHERE, load(name))
+
+
+def _lower_yield(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
+    value = lower_to_temporary(low, node, out)
+    assert value is not None
+    return value
 
 
 def _lower_call(low: Lowering, node: ast.expr, out: Out) -> ast.expr:
@@ -111,4 +120,6 @@ def _merge(
 
 EXPRESSIONS: dict[type[ast.expr], ExpressionLowerer] = {
     ast.Call: _lower_call,
+    ast.Yield: _lower_yield,
+    ast.YieldFrom: _lower_yield,
 }

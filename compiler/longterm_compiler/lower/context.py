@@ -21,7 +21,7 @@ from typing import TypeAlias
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.points import Suspensions
 from longterm_compiler.analysis.scope import Scope, own_nodes
-from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime
+from longterm_compiler.syntax.build import NOWHERE, PointExpression, assign, at, call, load, runtime
 from longterm_compiler.syntax.temporaries import Names, is_reserved
 
 Out: TypeAlias = list[ast.stmt]
@@ -42,7 +42,7 @@ class ResumePoint:
 
     number: int
     """From 1, in the order of the lowered body."""
-    call: ast.Call
+    call: PointExpression
     statement: ast.stmt
     suspends: bool
     """Whether the call surely suspends; otherwise it may."""
@@ -64,6 +64,8 @@ class ResumePoint:
     @property
     def callee(self) -> tuple[str, ...]:
         """What is called, as a dotted path: `("self", "approve")`."""
+        if not isinstance(self.call, ast.Call):
+            return ("yield",)
         path = dotted(self.call.func)
         assert path is not None, "a callee without a path is bound to a temporary"
         return path
@@ -73,7 +75,7 @@ class ResumePoint:
 class PointCall:
     """A suspending call that is lowered, and still wants a statement to stand in."""
 
-    call: ast.Call
+    call: PointExpression
     value: ast.expr
     """The call, or the `await` of it."""
     suspends: bool

@@ -24,6 +24,7 @@ from longterm_compiler.lower import Lowered, ResumePoint
 from longterm_compiler.lower.context import Out
 from longterm_compiler.resume.declarations import without_declarations
 from longterm_compiler.syntax.build import (
+    PointExpression,
     as_first_raised,
     at,
     call,
@@ -144,11 +145,21 @@ class _Rest:
         return [ast.copy_location(rest, node)]
 
 
-def _with_next_called(node: ast.stmt, point: ast.Call) -> ast.stmt:
+def _with_next_called(node: ast.stmt, point: PointExpression) -> ast.stmt:
     """Return the point's statement with `_lt_next()` in the place of its call.
 
     reply = await ask("q")              reply = await _lt_next()
+    reply = yield item                  reply = yield
+    result = yield from rest(it)        result = yield from waiting(it)
+
+    A generator is run to its `yield` before anybody else gets at it. So it waits there as it did.
     """
+    if isinstance(point, ast.Yield):
+        return changed(node, value=changed(point, value=None))
+    if isinstance(point, ast.YieldFrom):
+        assert isinstance(point.value, ast.Call)
+        waiting = changed(point.value, func=at(point.value, runtime("waiting")))
+        return changed(node, value=changed(point, value=waiting))
     value = getattr(node, "value")  # noqa: B009 - a point's statement always has a value
     next_call: ast.expr = ast.copy_location(call(load(NEXT)), point)
     ast.copy_location(next_call.func, point)  # type: ignore[attr-defined]

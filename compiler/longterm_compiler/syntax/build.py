@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from longterm._abi import RUNTIME
 from longterm_compiler.syntax.tree import children
 
 N = TypeVar("N", bound=ast.AST)
+PointExpression: TypeAlias = ast.Call | ast.Yield | ast.YieldFrom
+"""What a flow waits at: a call; in a generator, a `yield`."""
 
 
 def at(place: ast.AST, node: N) -> N:

@@ -22,6 +22,7 @@ from typing import TypeAlias
 import libcst as cst
 
 from longterm_compiler.diagnostics import InternalError
+from longterm_compiler.syntax.build import PointExpression
 from longterm_compiler.syntax.source import Definition, SourceFile
 from longterm_compiler.syntax.tree import children
 from longterm_compiler.text.pairs import Line, Pairs
@@ -269,7 +270,7 @@ class AuthorText:
         comments = [] if behind is None or behind.comment is None else [behind.comment.value]
         return [*_comments("\n".join(lines)), *comments]
 
-    def line_of_call(self, call: ast.Call) -> str:
+    def line_of_call(self, call: PointExpression) -> str:
         """Return the first line of a call's statement, or of the call itself if it stands below."""
         owner = self.owner(call)
         is_below = owner is None or start_of(owner)[0] != call.lineno

@@ -177,6 +177,8 @@ class Pairs:
             case ast.JoinedStr():
                 parts = [part for piece in self._links(_pieces(concrete)) for part in _parts(piece)]
                 self._formatted(node, parts)
+            case ast.YieldFrom():
+                self.pair(node.value, concrete.value.item)
             case ast.Constant():
                 self._links(_pieces(concrete))
 

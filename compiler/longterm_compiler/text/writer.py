@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from longterm._abi import NEXT
+from longterm_compiler.syntax.build import PointExpression
 from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
 from longterm_compiler.text.author import INDENT, AuthorText
 from longterm_compiler.text.statements import Statements
@@ -23,7 +24,7 @@ class Mark:
     """What the text says of a resume point beside its statement."""
 
     number: int
-    call: ast.Call
+    call: PointExpression
 
     def __str__(self) -> str:
         return f"# point {self.number}, line {self.call.lineno}"
@@ -69,7 +70,7 @@ class FlowText:
         point = f"# Point {mark.number}, line {mark.call.lineno}"
         return f"{point}: {self.line_of_call(mark.call)}"
 
-    def line_of_call(self, call: ast.Call) -> str:
+    def line_of_call(self, call: PointExpression) -> str:
         """Return the first line of a call's statement, or of the call itself if it stands below."""
         return self._author.line_of_call(call)
 

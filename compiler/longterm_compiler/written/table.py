@@ -15,6 +15,7 @@ from longterm_compiler.emit.closures import InnerNode, inner_function, inner_fun
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow
 from longterm_compiler.resume.bound import surely_bound
+from longterm_compiler.syntax.build import PointExpression
 from longterm_compiler.syntax.source import FunctionNode
 
 _DEEPEST = 3  # the list of flows, a flow, its points or resumes
@@ -47,7 +48,7 @@ class Table:
 
     def enter(self, planned: ast.AST, found: ast.AST) -> None:
         """Take a node of the plan, and the one that was read of the module's text."""
-        if isinstance(planned, ast.Call) and isinstance(found, ast.Call):
+        if isinstance(planned, PointExpression) and isinstance(found, PointExpression):
             self._enter_call(planned, found)
         elif id(planned) in self._resumes:
             flow, point = self._resumes[id(planned)]
@@ -61,10 +62,13 @@ class Table:
             if own is not None:
                 self._lines.setdefault(own, []).append(_first_line(found))
 
-    def _enter_call(self, planned: ast.Call, found: ast.Call) -> None:
-        """Note where the call of a point stands, or the one that a resume goes on with."""
+    def _enter_call(self, planned: PointExpression, found: PointExpression) -> None:
+        """Note where the call of a point stands, or the one that a resume goes on with.
+
+        A `yield` is a point wherever it stands: a generator that is resumed is stored there again.
+        """
         known = self._points.get((planned.end_lineno or 0, planned.end_col_offset or 0))
-        path = dotted(planned.func)
+        path = dotted(planned.func) if isinstance(planned, ast.Call) else ("yield",)
         if known is None:
             return
         flow, point = known
@@ -102,7 +106,7 @@ class Table:
             "slots": resume.slots,
             "unbound": maybe_unbound(flow, point),
             "cells": resume.cells,
-            "next": self._next[flow, point.number],
+            "next": self._next.get((flow, point.number), []),
         }
 
 

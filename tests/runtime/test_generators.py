@@ -1,0 +1,198 @@
+"""Generators of flows, beyond what the property tests show: what is refused, kept and told."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from contextlib import contextmanager
+
+import pytest
+
+import longterm
+from longterm import CannotStore, CompileError, NotAFlow, deflow, respond, suspend
+from longterm.engine import Engine
+from tests.advice import printed
+from tests.runtime.deploying import deploying
+
+
+@deflow
+def numbers(end, *, start=0):
+    """Count."""
+    try:
+        for number in range(start, end):
+            yield number * 1
+    finally:
+        respond("finally")
+
+
+@contextmanager
+@deflow
+def opened(name):
+    yield name
+
+
+@contextmanager
+def plainly_opened(name):
+    yield name
+
+
+@deflow
+def ask(name):
+    return suspend(name)
+
+
+@deflow
+def asks_through(call):
+    yield call("a")
+
+
+@deflow
+def asked_inside():
+    return list(asks_through(ask))
+
+
+@deflow
+def asked_outside():
+    return [suspend(str(number)) for number in numbers(2)]
+
+
+@deflow
+def manages():
+    with opened("x") as name:
+        return name, suspend("a")
+
+
+@deflow
+def holds(what):
+    made = {
+        "generator": (n for n in "ab"),
+        "manager": plainly_opened("x"),
+        "not entered": opened("x"),
+        "ended": numbers(0),
+    }[what]
+    if what == "ended":
+        list(made)
+    suspend("a")
+    return list(made)
+
+
+@deflow
+def drops():
+    dropped = numbers(3)
+    first = next(dropped)
+    suspend("a")
+    return first
+
+
+@deflow
+def keeps():
+    kept = numbers(3)
+    next(kept)
+    longterm.checkpoint()
+    next(kept)
+    suspend("a")
+    return list(kept)
+
+
+@pytest.fixture
+def engine():
+    return Engine("memory://")
+
+
+def test_the_function_shows_what_it_was_written_as():
+    assert numbers.__name__ == "numbers"
+    assert numbers.__doc__ == "Count."
+    assert str(inspect.signature(numbers)) == "(end, *, start=0)"
+    assert repr(numbers(1)).startswith("<generator object numbers at 0x")
+
+
+def test_a_generator_works_outside_of_a_run():
+    generator = asks_through(str.upper)
+
+    assert [next(generator), list(generator), list(generator)] == ["A", [], []]
+
+
+def test_a_wait_inside_a_generator_is_refused_by_name(engine):
+    with printed("wait in the flow that goes through it") as refused:
+        engine.start_flow(asked_inside)
+
+    assert "asks_through (" in str(refused.value)
+    run = engine.start_flow(asked_outside)
+    run = engine.process_event(run.id, "0", "zero")
+    assert engine.process_event(run.id, "1", "one").result == ["zero", "one"]
+
+
+def test_a_generator_that_is_no_flow_is_refused(engine):
+    with pytest.raises(CannotStore, match="a generator's own frame cannot be stored"):
+        engine.start_flow(holds, "generator")
+
+
+def test_a_manager_is_stored_as_its_remedies_say(engine):
+    with printed("put @deflow on its function, below @contextmanager; or *"):
+        engine.start_flow(holds, "manager")
+    with printed("make it in the `with` statement itself"):
+        engine.start_flow(holds, "not entered")
+
+    run = engine.start_flow(manages)
+    assert engine.process_event(run.id, "a", 1).result == ("x", 1)
+
+
+def test_a_generator_that_has_ended_stays_ended(engine):
+    run = engine.start_flow(holds, "ended")
+
+    assert engine.process_event(run.id, "a").result == []
+
+
+def test_what_is_dropped_is_not_closed_and_what_is_kept_is_not_yet(engine):
+    run = engine.start_flow(drops)
+    gc.collect()
+    assert run.response == []
+
+    run = engine.start_flow(keeps)
+    assert run.response == []
+    run = engine.process_event(run.id, "a")
+    assert (run.result, run.response) == ([2], ["finally"])
+
+
+def test_a_generator_is_no_flow_that_can_be_started(engine):
+    with pytest.raises(NotAFlow):
+        engine.start_flow(numbers, 3)
+
+
+def test_a_generator_inside_a_plain_function_is_refused():
+    with pytest.raises(CompileError, match="inner-generator-flow"):
+
+        @deflow
+        def inside():
+            yield 1
+
+
+COUNT = """
+from longterm import deflow, suspend
+
+@deflow
+def numbers():
+    yield 1
+    yield 2
+
+@deflow
+def main():
+    found = []
+    for number in numbers():
+        found.append(number)
+        suspend("on")
+    return found
+"""
+
+
+def test_a_run_is_kept_where_its_generator_has_changed(engine, tmp_path, monkeypatch):
+    with deploying("counted", tmp_path, monkeypatch) as write:
+        run = engine.start_flow(write(COUNT).main)
+        write(COUNT.replace("yield 2", "yield 3"))
+        with pytest.raises(longterm.FlowChanged):
+            engine.process_event(run.id, "on")
+        assert engine.get_run(run.id).state == "suspended"
+
+        write(COUNT.replace("    yield 1", "    print\n    yield 1"))
+        run = engine.process_event(run.id, "on")
+        assert engine.process_event(run.id, "on").result == [1, 2]
