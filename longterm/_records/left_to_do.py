@@ -5,20 +5,22 @@ Both are compiled, and neither is executed. What comes out are lines of the auth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from longterm._flows.closures import FlowCode
 from longterm._flows.flow import Flow
 from longterm._flows.registry import flow_named, is_frozen
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.sources import Source, compiled, source_of, version_name
-from longterm._turns.kept_sources import OldLines
 from longterm.errors import CompileError, FlowChanged, LongtermError
 from longterm.frame import Frame
+
+Find: TypeAlias = Callable[[str, str], Source | None]
+"""Returns the source of a version of a flow; None if it is not to be had."""
 
 if TYPE_CHECKING:
     from longterm._flows.loader import Compiled
@@ -31,7 +33,7 @@ _SAME: Final = (
 
 
 def left_to_do(
-    frames: list[Frame], functions: Iterable[tuple[str, str, str]], old: OldLines
+    frames: list[Frame], functions: Iterable[tuple[str, str, str]], old: Find
 ) -> Iterator[tuple[str, ...]]:
     """Yield what is left to do where a stack cannot go on, old beside new: lines for each place.
 
@@ -69,7 +71,7 @@ def _is_here(name: str, version: str, place: str) -> bool:
     return True
 
 
-def _of_frame(flow: Flow, frame: Frame, old: OldLines) -> Iterator[str]:
+def _of_frame(flow: Flow, frame: Frame, old: Find) -> Iterator[str]:
     """Yield what is left at a frame's point, beside what is at the point of today most like it."""
     title = f"{frame.flow}@{frame.version[:_DIGITS]}, line {frame.line}: what is left to do"
     try:
@@ -92,7 +94,7 @@ def _of_frame(flow: Flow, frame: Frame, old: OldLines) -> Iterator[str]:
     yield from _compared(was, here[likest], title, today)
 
 
-def _of_function(name: str, version: str, place: str, old: OldLines) -> Iterator[str]:
+def _of_function(name: str, version: str, place: str, old: Find) -> Iterator[str]:
     """Yield a function inside a flow that a stack holds, beside today's of the same name."""
     what = place.split(":")[1] if place else "itself"
     title = f"{name}@{version[:_DIGITS]}, {what}, which is held"
@@ -125,8 +127,8 @@ class _Version:
         return [lines[number - 1].rstrip() for number in numbers]
 
 
-def _then(flow: str, version: str, old: OldLines) -> _Version:
-    source = old.source(flow, version)
+def _then(flow: str, version: str, old: Find) -> _Version:
+    source = old(flow, version)
     if source is None:
         name = version_name(flow, version)
         raise CompileError(f"the source of {name} is not kept, or cannot be read")

@@ -27,6 +27,7 @@ from longterm.cli import (
     look,
     observing,
     picture,
+    positions,
     schema,
     seal,
     serve,
@@ -188,6 +189,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(makes_store=False, own_store=None, db=None, lease=60.0)
     parser.set_defaults(positions=None, draws=False)
     runs = (look, waiting, change, history, work, serve)
-    for module in (*runs, check, accept, freeze, picture, seal, schema, talk):
+    for module in (*runs, check, positions, accept, freeze, picture, seal, schema, talk):
         module.add_commands(commands)
     return parser

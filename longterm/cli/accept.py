@@ -14,7 +14,7 @@ from longterm._flows.registry import flow_named, known_names
 from longterm._flows.verdicts import Acceptable
 from longterm._records.shapes import Shape, shapes_in
 from longterm.cli.arguments import WrongUsage
-from longterm.cli.check import shapes_of_file
+from longterm.cli.positions import positions_of_file
 from longterm.cli.upgrade_lines import CannotWrite, with_upgrade
 from longterm.engine import Engine
 
@@ -52,7 +52,7 @@ def accept_store(engine: Engine, options: argparse.Namespace) -> int:
 
 def accept_file(options: argparse.Namespace) -> int:
     """Accept what the runs that a file counts need; return 1 if some stay all the same."""
-    return _accept(shapes_of_file(options.positions), options)
+    return _accept(positions_of_file(options.positions).shapes, options)
 
 
 def _accept(shapes: Iterable[Shape], options: argparse.Namespace) -> int:

@@ -1,27 +1,23 @@
-"""Commands about changed code: `longterm positions` and `longterm check`."""
+"""`longterm check`: what becomes of the runs that wait, in the code that is here."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any, Final
+from typing import Any
 
-from longterm._codec.outline import Outline
 from longterm._escapes import escaped, escaped_lines
 from longterm._flows.frozen import frozen_judged
 from longterm._flows.registry import known_names
 from longterm._flows.upgrades import upgrades_judged
 from longterm._flows.verdicts import Verdict
-from longterm._records.left_to_do import left_to_do
+from longterm._records.left_to_do import Find, left_to_do
 from longterm._records.shapes import Shape, shapes_in, why_unreadable
 from longterm._terminal import table
 from longterm._turns.kept_sources import OldLines
 from longterm.cli.arguments import WrongUsage
+from longterm.cli.positions import positions_of_file
 from longterm.engine import Engine
-from longterm.frame import Frame
 from longterm.store.base import RunStore
-
-_FORMAT: Final = 1
 
 
 def add_commands(commands: Any) -> None:
@@ -45,17 +41,6 @@ def add_commands(commands: Any) -> None:
         help="decode one run of each place, and say what of its values cannot be made here",
     )
     check.set_defaults(command=check_store, on_positions=check_file)
-    positions = commands.add_parser(
-        "positions", help="write where runs wait, as JSON without any values, for `check`"
-    )
-    positions.set_defaults(command=write_positions)
-
-
-def write_positions(engine: Engine, options: argparse.Namespace) -> int:
-    """Print how many runs wait where, and what is known of each place."""
-    shapes = [_written(shape) for shape in shapes_in(engine.store)]
-    print(json.dumps({"format": _FORMAT, "positions": shapes}, indent=1))
-    return 0
 
 
 def check_store(engine: Engine, options: argparse.Namespace) -> int:
@@ -65,36 +50,24 @@ def check_store(engine: Engine, options: argparse.Namespace) -> int:
     if options.values:
         status = max(status, _check_values(engine.store, shapes))
     if options.diff:
-        _print_differences(shapes, OldLines(engine.store))
+        _print_differences(shapes, OldLines(engine.store).source)
     return status
 
 
 def check_file(options: argparse.Namespace) -> int:
     """Print what becomes of the runs that a file counts; return 1 if some cannot go on."""
-    if options.diff or options.values:
-        name, what = ("--diff", "source") if options.diff else ("--values", "runs")
-        raise WrongUsage(f"{name} needs the store, which has the {what} (leave out --positions)")
-    return _check(shapes_of_file(options.positions))
-
-
-def shapes_of_file(path: str) -> list[Shape]:
-    """Return what a file of positions says.
-
-    Raises:
-        WrongUsage: it cannot be read, or is none.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            written = json.load(file)
-        if written["format"] != _FORMAT:
-            raise ValueError(f"it is of format {written['format']}")
-        return [_read(shape) for shape in written["positions"]]
-    except OSError as error:
-        raise WrongUsage(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    if options.values:
+        raise WrongUsage("--values needs the store, which has the runs (leave out --positions)")
+    written = positions_of_file(options.positions)
+    if options.diff and written.sources is None:
         raise WrongUsage(
-            f"{path} is not what this longterm's `longterm positions` writes: {error}"
-        ) from error
+            f"--diff needs the old source, which {options.positions} does not have "
+            "(write it by `longterm positions --sources`)"
+        )
+    status = _check(written.shapes)
+    if options.diff:
+        _print_differences(written.shapes, written.source)
+    return status
 
 
 def _check(shapes: list[Shape]) -> int:
@@ -137,7 +110,7 @@ def _check_values(store: RunStore, shapes: list[Shape]) -> int:
     return 1 if said else 0
 
 
-def _print_differences(shapes: list[Shape], old: OldLines) -> None:
+def _print_differences(shapes: list[Shape], old: Find) -> None:
     """Print what is left to do for the shapes that cannot go on; what several have, once."""
     said: set[tuple[str, ...]] = set()
     for shape in shapes:
@@ -147,31 +120,3 @@ def _print_differences(shapes: list[Shape], old: OldLines) -> None:
             if lines not in said:
                 said.add(lines)
                 print("", *map(escaped_lines, lines), sep="\n")
-
-
-def _written(shape: Shape) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "flow": shape.flow,
-        "position": shape.position,
-        "runs": shape.runs,
-        "is_old": shape.is_old,
-    }
-    if shape.outline is not None:
-        found["frames"] = [
-            [frame.flow, frame.version, frame.point, frame.line, [*frame.slots], frame.rest]
-            for frame in shape.outline.frames
-        ]
-        found["functions"] = shape.outline.functions
-    return found
-
-
-def _read(written: dict[str, Any]) -> Shape:
-    outline = None
-    if "frames" in written:
-        frames = [
-            Frame(flow, version, point, line, {str(name): None for name in names}, {}, rest)
-            for flow, version, point, line, names, rest in written["frames"]
-        ]
-        outline = Outline(frames, [(a, b, c) for a, b, c in written["functions"]])
-    where = written["flow"], written["position"], written["runs"]
-    return Shape(*where, outline, written["is_old"])

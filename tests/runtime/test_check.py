@@ -6,12 +6,14 @@ import json
 import linecache
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from longterm import Engine
 from longterm.cli import main
 from longterm.store import open_store
+from tests.advice import is_told
 from tests.runtime.deploying import deploying
 
 SHOP = """\
@@ -242,6 +244,43 @@ def test_values_that_cannot_be_made_are_named(deploy, capsys):
 
 
 def test_what_needs_the_store_is_refused_with_a_file(runs, capsys):
-    for option in ("--diff", "--values"):
-        assert main(["check", option, "--positions", "none.json"]) == 2
-        assert f"{option} needs the store" in capsys.readouterr().err
+    assert main(["check", "--values", "--positions", "none.json"]) == 2
+    assert "--values needs the store" in capsys.readouterr().err
+
+
+def test_diff_goes_by_a_file_that_has_the_sources(runs, deploy, capsys, monkeypatch):
+    main(["positions"])
+    (Path("short.json")).write_text(capsys.readouterr().out)
+    main(["positions", "--sources"])
+    (Path("whole.json")).write_text(capsys.readouterr().out)
+    deploy(SHOP.replace("m + n", "m - n").replace("return agreed, pay", "return pay"))
+    of_store = main(["check", "--diff"]), capsys.readouterr().out
+    monkeypatch.delenv("LONGTERM_URL")
+
+    assert main(["check", "--diff", "--positions", "short.json"]) == 2
+    assert is_told("write it by `longterm positions --sources`", capsys.readouterr().err)
+    of_file = main(["check", "--diff", "--positions", "whole.json"]), capsys.readouterr().out
+    assert of_file == of_store
+    assert "-    grown = lambda m: m + n" in of_file[1]
+
+
+def test_an_upgrade_of_several_versions_asks_for_more_digits(runs, deploy, capsys):
+    """Six digits of two versions are seldom the same, so a file tells of them."""
+    main(["positions"])
+    written = json.loads(capsys.readouterr().out)
+    (first,) = (each for each in written["positions"] if "hold@" in str(each["position"]))
+    versions = [f"3f2a9c04{end:08}" for end in (1, 2)]
+    written["positions"] = [json.loads(json.dumps(first)) for _ in versions]
+    for each, version in zip(written["positions"], versions, strict=True):
+        each["frames"][0][1] = version
+    Path("both.json").write_text(json.dumps(written))
+    deploy(f'{SHOP}\nfrom longterm import upgrade\nupgrade(hold, since="3f2a9c")\n')
+
+    main(["check", "--positions", "both.json"])
+
+    said = capsys.readouterr().out
+    assert is_told("give more digits", said)
+    assert f"is of several versions: {versions[0]}, {versions[1]} (" in said
+    deploy(f'{SHOP}\nfrom longterm import upgrade\nupgrade(hold, since="{versions[0]}")\n')
+    main(["check", "--positions", "both.json"])
+    assert "several" not in capsys.readouterr().out

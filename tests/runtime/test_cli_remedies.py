@@ -21,7 +21,7 @@ from longterm.cli import _parser, main
 from longterm.cli.upgrade_lines import with_upgrade
 from longterm.store import open_store
 from tests.advice import ROOT, advice_of, is_told, printed, said_by_python, tried_in
-from tests.runtime import test_freeze
+from tests.runtime import test_check, test_freeze
 from tests.sealing import envelope
 
 __all__ = ["envelope"]
@@ -323,6 +323,7 @@ def test_no_remedy_is_forgotten() -> None:
     tried = tried_in(__file__) | {remedy for remedy, *_ in [*CASES, *WORKER, *LINES]}
 
     named = advice_of(CLI)
-    tried |= tried_in(test_freeze.__file__) & named
+    for other in (test_check, test_freeze):
+        tried |= tried_in(other.__file__) & named
 
     assert (tried | set(ELSEWHERE)) - others - of_stores == named
