@@ -276,7 +276,7 @@ class CompiledFlow:
 
     def _resume_body(self, point: ResumePoint) -> ResumeBody:
         body = resume_body(self.lowered, point, self.scope)
-        if self.scope.parameters and "__class__" in self.free:
+        if self.scope.parameters and "__class__" in self.free and not self._has_other_super:
             # A resume body has other parameters, so a bare `super()` would not find `self`.
             body = with_explicit_super(body, self.scope.parameters[0])
         uncaptured = self.scope.local - self.scope.captured
@@ -289,6 +289,12 @@ class CompiledFlow:
         if cells:
             body = [_keep_cells(self.definition, cells), *body]
         return ResumeBody(body, slots, cells)
+
+    @property
+    def _has_other_super(self) -> bool:
+        """Whether the author calls something else `super`, which is called as it is written."""
+        has_own = "super" in self.scope.local or "super" in self.free
+        return has_own or bool(self.names.bound_to(("super",)))
 
     def _used_cells(self, body: list[ast.stmt]) -> tuple[str, ...]:
         """Return those of the shared names that a body uses, `__class__` by `super()` too."""
