@@ -61,13 +61,6 @@ SUSPEND_IN_PLAIN_FUNCTION: Final = Rule(
     "only the frame of a flow can be stored, and `{name}` is none",
     "put `@deflow` on `{name}`",
 )
-SUSPEND_IN_EXCEPT_STAR_HANDLER: Final = Rule(
-    "suspend-in-except-star-handler",
-    "the handler of an `except*` clause cannot suspend",
-    _SUSPENDS,
-    "the part of the exception group that is still unhandled cannot be stored",
-    "keep the exceptions in a list, and suspend after the `try` statement",
-)
 SUSPEND_UNDER_BROAD_EXCEPT_STAR: Final = Rule(
     "suspend-under-broad-except-star",
     "a `try` with `except* BaseException` cannot suspend",

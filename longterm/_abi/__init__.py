@@ -72,9 +72,11 @@ RUNTIME_NAMES: Final = frozenset(
         "slice",
         "sum_from",
         "sum_of",
+        "split",
         "take_up",
         "type",
         "waiting",
+        "unhandled",
     }
 )
 """The attributes of `longterm._flows.rt` that generated code may use."""

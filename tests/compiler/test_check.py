@@ -82,8 +82,6 @@ def test_left_alone(body: str) -> None:
         ("import sys as s\nreturn s._getframe(1)", "frame-access"),
         ("match x:\n    case [*_lt_rest]:\n        return suspend('a')", "reserved-name"),
         ("global _lt_g\n_lt_g = suspend('a')", "reserved-name"),
-        ("try:\n    f()\nexcept* ValueError:\n    [suspend(y) for y in x]",
-         "suspend-in-except-star-handler"),
     ],
 )  # fmt: skip
 def test_refused(body: str, rule: str) -> None:

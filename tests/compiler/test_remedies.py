@@ -109,24 +109,6 @@ CASES: list[tuple[str, str, str]] = [
             return suspend("a")
         return ask()
     """),
-    ("keep the exceptions in a list, and suspend after the `try` statement", """
-        try:
-            failing(1)
-        except* ValueError as group:
-            suspend("a")
-        except* KeyError:
-            respond("no such key")
-    """, """
-        caught = []
-        try:
-            failing(1)
-        except* ValueError as group:
-            caught += group.exceptions
-        except* KeyError:
-            respond("no such key")
-        if caught:
-            return str(caught), suspend("a")
-    """),
     (BROAD, """
         try:
             failing(suspend("a"))

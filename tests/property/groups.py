@@ -1,6 +1,8 @@
-"""Writes `except*`: its body, `else` and `finally` may suspend, its handlers may not."""
+"""Writes `except*`: each of its parts may suspend, its handlers too."""
 
 from __future__ import annotations
+
+from contextlib import nullcontext
 
 from tests.property.tries import Tries
 
@@ -39,12 +41,15 @@ class Groups(Tries):
         self.errors = [*self.errors, name] if name else self.errors
         # No `break`, `continue` or `return` may leave such a handler; a `raise` may.
         self.in_loop, self.may_return, self.in_handler = False, False, self.in_handler + 1
-        with self.plainly(is_async=self.is_async):
+        suspends = self.chance(50)
+        with nullcontext() if suspends else self.plainly(is_async=self.is_async):
             self.level += 1
             if name:
                 self.write(self.looking(name))
             else:
                 self.write(f"log({self.tag()}, {self.number(2)})")
+            if suspends:
+                self.write(f"log({self.tag()}, {self.suspending()})")
             self.level -= 1
             if self.chance(60):
                 self.block(min(depth - 1, 1), 2)

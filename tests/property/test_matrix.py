@@ -219,3 +219,78 @@ def test_a_loop_over_each_kind_of_container(name: str) -> None:
     source = "\n".join([prelude, *indented(lines, 2), _END])
     outcome = check(Program(source, "main", (), tuple(range(1, 90))))
     assert not outcome.halted
+
+
+RAISED = [
+    "ExceptionGroup('all', [ValueError(1), KeyError(2), Oops(3)])",
+    "ExceptionGroup('all', [ValueError(1), ExceptionGroup('in', [Worse(2), ValueError(3)])])",
+    "ValueError(1)", "OSError(1)", "Oops(1)", "None",
+    "ExceptionGroup('all', [ValueError(1), ValueError(2)])",
+    "noted(ExceptionGroup('all', [ValueError(1), KeyError(2), OSError(3)]))",
+    "BaseExceptionGroup('all', [ValueError(1), KeyboardInterrupt()])",
+]  # fmt: skip
+HANDLED = {
+    "goes on": "log(suspend('handler'))",
+    "raises": "raise Worse(suspend('handler'))",
+    "raises from": "raise OSError(suspend('handler')) from caught",
+    "raises from None": "raise OSError(suspend('handler')) from None",
+    "raises it again": "suspend('handler')\n    raise",
+    "raises it by name": "suspend('handler')\n    raise caught",
+    "raises a part": "suspend('handler')\n    raise caught.exceptions[0]",
+    "raises another group": "raise ExceptionGroup('new', [Oops(suspend('handler'))])",
+    "changes the name": "caught = suspend('handler')\n    log(caught)",
+    "unbinds the name": "del caught\n    log(suspend('handler'))",
+    "has a try": "try:\n        raise Oops(suspend('in'))\n    except Oops as error:\n"
+    "        show(error)\n        suspend('more')\n    show(sys.exc_info()[1])",
+    "has a group": "try:\n        raise ExceptionGroup('in', [Oops(1), OSError(2)])\n"
+    "    except* Oops as inner:\n        show(inner)\n        suspend('more')\n"
+    "    show(sys.exc_info()[1])",
+    "has a loop": "for each in caught.exceptions:\n        if suspend('each') == 2:\n"
+    "            break\n        show(each)",
+}
+_GROUPS = """\
+import sys
+from longterm import deflow, respond, suspend
+from tests.property.world import Oops, Worse, log, show
+
+
+def noted(error):
+    error.add_note("seen")
+    error.__cause__ = TypeError("before")
+    return error
+
+
+@deflow
+def main():
+    for raised in [RAISED]:
+"""
+
+
+@pytest.mark.parametrize("ends", ["", "else", "finally"])
+@pytest.mark.parametrize("handled", HANDLED)
+def test_handlers_of_groups_suspend(handled: str, ends: str) -> None:
+    lines = [
+        "try:",
+        "    try:",
+        "        if raised:",
+        "            raise raised",
+        "    except* ValueError as caught:",
+        "        show(caught)",
+        "        show(sys.exc_info()[1])",
+        *indented(HANDLED[handled].split("\n    "), 2),
+        "    except* (Oops, KeyError) as caught:",
+        "        log(suspend('second'), caught)",
+        *(["    else:", "        log(suspend('else'))"] if ends else []),
+        *(["    finally:", "        log(suspend('finally'))"] if ends == "finally" else []),
+        "except BaseException as error:",
+        "    show(error)",
+        "    show(error.__context__)",
+        "    show(error.__cause__)",
+        "try:",
+        "    caught",
+        "except NameError:",
+        "    log('unbound')",
+    ]
+    prelude = _GROUPS.replace("RAISED", ", ".join(RAISED))
+    source = "\n".join([prelude, *indented(lines, 2), "    return 'end'"])
+    assert not check(Program(source, "main", (), tuple(range(1, 90)))).halted

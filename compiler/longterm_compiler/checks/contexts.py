@@ -182,23 +182,24 @@ class _Walk:
 
 
 def _try(node: ast.Try | ast.TryStar, context: _Context) -> Iterator[_InContext]:
-    body = handler_body = context
-    if context.rule is None and isinstance(node, ast.TryStar):
-        handler_body = context.refusing(rules.SUSPEND_IN_EXCEPT_STAR_HANDLER, node)
-        if any(_is_broad(handler, context.callees) for handler in node.handlers):
-            body = context.refusing(rules.SUSPEND_UNDER_BROAD_EXCEPT_STAR, node.body[0])
+    body = context
+    if context.rule is None and isinstance(node, ast.TryStar) and _is_broad(node, context.callees):
+        body = context.refusing(rules.SUSPEND_UNDER_BROAD_EXCEPT_STAR, node.body[0])
     yield from ((part, body) for part in node.body)
     for handler in node.handlers:
         if handler.type is not None:
             clause = context.refusing(rules.SUSPEND_IN_EXCEPT_CLAUSE, handler)
             yield handler.type, clause if context.rule is None else context
-        yield from ((part, handler_body) for part in handler.body)
+        yield from ((part, context) for part in handler.body)
     yield from ((part, context) for part in (*node.orelse, *node.finalbody))
 
 
-def _is_broad(handler: ast.ExceptHandler, callees: Callees) -> bool:
+def _is_broad(node: ast.TryStar, callees: Callees) -> bool:
     """Tell whether a clause catches every exception, and so a suspend on its way out."""
-    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    named = [handler.type for handler in node.handlers]
+    types = [
+        kind for each in named for kind in (each.elts if isinstance(each, ast.Tuple) else [each])
+    ]
     return any(
         kind is not None and callees.origin(kind) == "builtins.BaseException" for kind in types
     )

@@ -56,7 +56,6 @@ def _no(rule: str, syntax: str, *nodes: str, note: str = "", since: str = "") ->
 
 
 _ANNOTATION = ("suspend-in-annotation",)
-_STAR = ("suspend-in-except-star-handler", "suspend-under-broad-except-star")
 _INNER = "in decorators and defaults; its body is another function's"
 
 STATEMENTS: Final = (
@@ -78,7 +77,7 @@ STATEMENTS: Final = (
     _yes("`async for … else`", "AsyncFor"),
     _yes("`try`, `except`, `else`, `finally`", "Try", but=("suspend-in-except-clause",)),
     _yes("`except T as e`", "ExceptHandler", note="in its body"),
-    _yes("`try`, `except*`", "TryStar", but=_STAR, note="in its body, `else` and `finally`"),
+    _yes("`try`, `except*`", "TryStar", but=("suspend-under-broad-except-star",)),
     _yes("`with`", "With", "withitem"),
     _yes("`async with`", "AsyncWith"),
     _yes("`match`", "Match", "match_case", note="in the subject, the guards and the bodies"),

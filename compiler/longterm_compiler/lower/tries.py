@@ -39,11 +39,14 @@ from longterm_compiler.syntax.build import (
     is_runtime,
     load,
     runtime,
+    store,
 )
 
 
 def _lower_try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
+    if isinstance(node, ast.TryStar) and low.may_suspend(*node.handlers):
+        node = _without_star(low, node)
     if low.may_suspend(*node.finalbody):
         _finally_that_suspends(low, node, out)
     elif node.finalbody and has_exit(node):
@@ -70,7 +73,7 @@ def _without_finally(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
     if not node.handlers:
         return body
     if isinstance(node, ast.TryStar):
-        # `except*` splits groups; a suspension is none, and passes.
+        # `except*` splits groups; a suspension is none, and passes. No handler suspends here.
         star_handlers = [_plain_handler(low, handler) for handler in node.handlers]
         lowered = ast.TryStar(body, star_handlers, low.block(node.orelse), [])
         return [ast.copy_location(lowered, node)]
@@ -79,6 +82,86 @@ def _without_finally(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
         handlers.append(_let_suspension_pass())
     handlers += [_lower_handler(low, handler) for handler in node.handlers]
     return [ast.copy_location(ast.Try(body, handlers, low.block(node.orelse), []), node)]
+
+
+def _without_star(low: Lowering, node: ast.TryStar) -> ast.Try:
+    """Return a `try` with one handler that does what some of `except*` do, and can suspend.
+
+    Python keeps what such handlers leave, and what they raise, where nothing can store it.
+
+        try:                            try:
+            work()                          work()
+        except* T as group:             except __longterm__.BaseException as _lt_error1:
+            ask("retry")                    _lt_caught1 = _lt_error1
+                                            _lt_rest1 = _lt_error1
+                                            _lt_raised1 = []
+                                            _lt_group1, _lt_rest1 = __longterm__.split(_lt_rest1, T)
+                                            if _lt_group1 is not None:
+                                                try:
+                                                    try:
+                                                        __longterm__.again(_lt_group1)
+                                                    except __longterm__.BaseException as group:
+                                                        _lt_caught2 = group
+                                                        __longterm__.as_first_raised(_lt_group1)
+                                                        ask("retry")
+                                                        _lt_caught2 = None
+                                                except __longterm__.Suspend:
+                                                    raise
+                                                except __longterm__.BaseException as _lt_error2:
+                                                    _lt_raised1.append(_lt_error2)
+                                            _lt_rest1 = __longterm__.unhandled(
+                                                _lt_error1, _lt_rest1, _lt_raised1
+                                            )
+                                            _lt_group1 = _lt_raised1 = None
+                                            if _lt_rest1 is not None:
+                                                try:
+                                                    __longterm__.again(_lt_rest1)
+                                                except __longterm__.BaseException:
+                                                    __longterm__.as_first_raised(_lt_rest1)
+                                                    _lt_rest1 = None
+                                                    raise
+                                            _lt_caught1 = None
+    """
+    error, raised = low.names.fresh("error"), low.names.fresh("raised")
+    rest, group = low.names.fresh("rest"), low.names.fresh("group")
+    body: Out = [assign(rest, load(error)), assign(raised, ast.List([], ast.Load()))]
+    for handler in node.handlers:
+        assert handler.type is not None
+        parts = ast.Tuple([store(group), store(rest)], ast.Store())
+        split = ast.Assign([parts], call(runtime("split"), load(rest), handler.type))
+        body.append(at(handler.type, split))
+        body.append(_star_handler(low, handler, group, raised))
+    unhandled = call(runtime("unhandled"), load(error), load(rest), load(raised))
+    forget = ast.Assign([store(group), store(raised)], ast.Constant(None))
+    body += [assign(rest, unhandled), forget, _raise_rest(rest)]
+    caught = ast.ExceptHandler(runtime("BaseException"), error, body)
+    plain = ast.Try(node.body, [at(header(node), caught)], node.orelse, node.finalbody)
+    low.suspensions.mark(plain)
+    return ast.copy_location(plain, node)
+
+
+def _star_handler(low: Lowering, node: ast.ExceptHandler, group: str, raised: str) -> ast.stmt:
+    """Return what handles one clause's group, if there is one, and keeps what that raises."""
+    place = header(node)
+    again = ast.Expr(call(runtime("again"), load(group)))
+    body = [as_first_raised(group), *node.body]
+    handler = ast.ExceptHandler(runtime("BaseException"), node.name, body)
+    error = low.names.fresh("error")
+    keep = ast.Expr(call(ast.Attribute(load(raised), "append", ast.Load()), load(error)))
+    passing = [] if low.may_suspend(*node.body) else [_let_suspension_pass()]
+    collect = ast.ExceptHandler(runtime("BaseException"), error, [keep])
+    trying = ast.Try([ast.Try([again], [handler], [], [])], [*passing, collect], [], [])
+    is_given = ast.Compare(load(group), [ast.IsNot()], [ast.Constant(None)])
+    return at(place, ast.If(is_given, [trying], []))
+
+
+def _raise_rest(rest: str) -> ast.stmt:
+    """Return what raises an exception as it is, without a line of this frame in its traceback."""
+    again = ast.Expr(call(runtime("again"), load(rest)))
+    body: Out = [as_first_raised(rest), assign(rest, ast.Constant(None)), ast.Raise(None, None)]
+    handler = ast.ExceptHandler(runtime("BaseException"), None, body)
+    is_some = ast.Compare(load(rest), [ast.IsNot()], [ast.Constant(None)])
+    return ast.If(is_some, [ast.Try([again], [handler], [], [])], [])
 
 
 def _let_suspension_pass(before: Iterable[ast.stmt] = ()) -> ast.ExceptHandler:
