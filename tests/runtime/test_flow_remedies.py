@@ -279,24 +279,24 @@ CASES: list[tuple[str, str, str]] = [
     ("write `*call(*, …)`, which is one wherever it stands", """
         @deflow
         def main():
-            table = {"ask": ask}
-            return 1 + table["ask"]("a")
+            here = types.SimpleNamespace(asked=ask)
+            return 1 + here.asked("a")
     """, """
         @deflow
         def main():
-            table = {"ask": ask}
-            return 1 + call(table["ask"], "a")
+            here = types.SimpleNamespace(asked=ask)
+            return 1 + call(here.asked, "a")
     """),
     ("write `*call(*, …)`, which is one wherever it stands", """
         @deflow
         async def main():
-            table = {"ask": ask_soon}
-            return 1 + await table["ask"]("a")
+            soon = types.SimpleNamespace(asked=ask_soon).asked("a")
+            return 1 + await soon
     """, """
         @deflow
         async def main():
-            table = {"ask": ask_soon}
-            return 1 + await call(table["ask"], "a")
+            here = types.SimpleNamespace(asked=ask_soon)
+            return 1 + await call(here.asked, "a")
     """),
     ("write `*call(*, …)`, which reads it once", """
         @deflow
