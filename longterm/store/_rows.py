@@ -39,6 +39,7 @@ MIGRATIONS: Final = (
     "0016_versions.sql",
     "0017_traceparent.sql",
     "0018_shard.sql",
+    "0019_in_place.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

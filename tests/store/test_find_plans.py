@@ -59,7 +59,7 @@ def test_postgres_finds_a_rare_event_by_its_index(
         store.migrate()
         with closing(psycopg.connect(url, autocommit=True)) as connection:
             connection.execute(ROWS.replace("{waiting_for}", waiting_for))
-            connection.execute("ANALYZE longterm.runs")
+            connection.execute("VACUUM ANALYZE longterm.runs")
             steps = connection.execute(f"EXPLAIN {statement}", parameters).fetchall()
         runs = store.find(Query(waiting_for=event_id))
 
@@ -117,7 +117,8 @@ def test_postgres_reads_a_page_from_either_end_and_no_more(
             ).fetchone()
             assert explained is not None
             nodes = list(nodes_of(explained[0][0]["Plan"]))
-            assert not any(node["Node Type"] == "Seq Scan" for node in nodes), page
+            whole = {n["Relation Name"] for n in nodes if n["Node Type"] == "Seq Scan"}
+            assert whole <= {"claims"}, page  # as many as are running
             assert sum(map(rows_of, nodes)) < 1_000, (page, nodes)
 
 

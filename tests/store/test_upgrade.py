@@ -14,8 +14,9 @@ import pytest
 from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
+from longterm.store.base import Query
 from longterm.testing._inbox_contract import letter
-from longterm.testing._sample_runs import NOON, claim, full_run, plain
+from longterm.testing._sample_runs import LATER, NOON, claim, full_run, plain
 
 COLUMNS_OF_0_1 = (
     "id, flow, turn, state, waiting_for, deadline, claimed_until, attempts, delivery, stack,"
@@ -59,6 +60,10 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP TABLE longterm.claims",
+    "DROP FUNCTION longterm.note_older_writer CASCADE",
+    "ALTER TABLE longterm.runs DROP COLUMN slot, DROP COLUMN able_since, DROP COLUMN ended,"
+    " DROP COLUMN ended_at",
     "DROP FUNCTION longterm.forget_history CASCADE",
     "DROP TABLE longterm.history",
     "DROP FUNCTION longterm.forget_progress CASCADE",
@@ -74,10 +79,8 @@ BEFORE_INBOX_POSTGRES = [
     "DROP INDEX longterm.runs_by_event",
     "CREATE INDEX runs_by_event ON longterm.runs (waiting_for, id)"
     " WHERE waiting_for IS NOT NULL AND state <> 'running'",
-    "DROP FUNCTION longterm.forget_checksum CASCADE",
     "DROP TABLE longterm.inbox",
     "DROP FUNCTION longterm.forget_inbox CASCADE",
-    "DROP INDEX longterm.runs_unread",
     "ALTER TABLE longterm.runs DROP COLUMN unread, DROP COLUMN posted",
     "DELETE FROM longterm.migrations WHERE version > 6",
 ]
@@ -213,3 +216,34 @@ def test_an_older_longterm_that_still_has_it_open_can_go_on_with_runs_of_today(
         store.update(made)
         assert store.get("r1") == made
         assert ask(f"SELECT checksum IS NOT NULL FROM {runs}") in ([[(1,)]], [[(True,)]])
+
+
+def test_what_was_running_when_the_schema_changed_is_let_go_of(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        claim(store)
+    ask(*(BEFORE_INBOX_SQLITE if url.startswith("sqlite") else BEFORE_INBOX_POSTGRES))
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        (run,) = store.find(Query(state=RunState.RUNNING))
+        assert [run.turn] == [r.turn for r in store.release_stale(now=LATER, max_attempts=5)]
+
+
+CLAIM_OF_0_1 = (
+    "UPDATE {} SET state = 'running', turn = turn + 1, claimed_until = '2026-11-24T12:00:00Z'"
+    " WHERE id = 'r1' AND state = 'suspended'"
+)
+
+
+def test_what_an_older_longterm_claims_is_found_and_let_go_of(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        store.get("r1")
+        ask(CLAIM_OF_0_1.format("runs" if url.startswith("sqlite") else "longterm.runs"))
+
+        assert [run.id for run in store.find(Query(state=RunState.RUNNING))] == ["r1"]
+        assert [run.id for run in store.release_stale(now=LATER, max_attempts=5)] == ["r1"]
+        assert store.find(Query(state=RunState.RUNNING)) == []

@@ -1,8 +1,7 @@
 """How Postgres finds runs: a query in, one SELECT and its parameters out.
 
 Postgres knows how often a value occurs, and chooses the index itself. Each is in the order of ids,
-so that a page ends early. Those of events and flows leave out the few runs that are running, so
-these are looked for apart, unless the query says which state it wants.
+so that a page ends early.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from longterm.store.base import Query
 from longterm.store.facts import asked_facts
 
 _NAMES: Final[LiteralString] = ", ".join(["runs." + name for name in COLUMNS])
+_OPEN: Final = (None, RunState.SUSPENDED, RunState.RUNNING)
+_SAVED: Final[LiteralString] = "runs.updated_at < %s"
 _RUNS: Final[LiteralString] = "longterm.runs"
 _RUNS_WITH_FACT: Final[LiteralString] = "longterm.facts JOIN longterm.runs ON runs.id = facts.run"
 
@@ -39,12 +40,12 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     asked: list[tuple[LiteralString, object]] = [
         ("facts.fact = %s", first),
         ("runs.facts @> %s::text[]", more or None),
-        ("runs.state = %s", query.state and query.state.value),
+        (_state(query.state), query.state and query.state.value),
         ("runs.flow = %s", query.flow),
         (_AWAITS, name and name[: _WHOLE + 1]),
         ("runs.waiting_for = %s", name if name is not None and len(name) > _WHOLE else None),
         ("runs.position = %s", query.position),
-        ("runs.updated_at < %s", query.saved_before),
+        (_SAVED if query.state in _OPEN else "runs.ended_at < %s", query.saved_before),
         (key + beyond, query.after),
         # Said of the runs as well, or a join that merges both reads the runs from their first on.
         ("runs.id" + beyond, query.after if facts else None),
@@ -54,10 +55,9 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
     order: LiteralString = " DESC" if query.newest_first else ""  # the index is read backward
     parts: list[LiteralString] = [
-        f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join([part, *wanted])}"
+        f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join(wanted) or 'TRUE'}"
         f" ORDER BY {key}{order} LIMIT %s"
         for wanted in ([conditions] if name is None else [conditions, among])
-        for part in _parts(query, facts)
     ]
     if len(parts) == 1:
         return parts[0], parameters
@@ -65,12 +65,12 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     return f"{union} ORDER BY id{order} LIMIT %s", [*(parameters * len(parts)), query.limit]
 
 
-def _parts(query: Query, facts: list[str]) -> tuple[LiteralString, ...]:
-    """Return the conditions under which runs are looked for apart."""
-    if query.state is RunState.SUSPENDED:
+def _state(state: RunState | None) -> LiteralString:
+    """Return the condition under which a run is in a state."""
+    if state is RunState.SUSPENDED:
         # Every suspended run waits for an event: few of them are soon found by the index of events.
-        return ("runs.waiting_for IS NOT NULL",)
-    is_by_index = query.flow is not None or query.waiting_for is not None
-    if query.state is None and is_by_index and not facts:
-        return ("runs.state <> 'running'", "runs.state = 'running'")
-    return ("TRUE",)
+        return "runs.state = %s AND runs.waiting_for IS NOT NULL"
+    if state is RunState.RUNNING:
+        # Few are. A join would be planned for as many as the table of claims has room for.
+        return "runs.state = %s AND runs.id = ANY (ARRAY(SELECT run FROM longterm.claims))"
+    return "runs.ended = %s"

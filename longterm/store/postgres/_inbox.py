@@ -56,7 +56,7 @@ class PostgresInbox:
         operation = f"send an event to run {event.run_id!r}"
         kept = (event.key, event.digest, event.sent_at)
         parameters = (
-            *(event.event_id, event.run_id, limit, event.key),
+            *(event.event_id, event.event_id, event.run_id, limit, event.key),
             *(() if revision is None else (revision,)),
             *(event.event_id, event.encoded_value, *kept, checksum_of(event), event.actor),
             event.traceparent,

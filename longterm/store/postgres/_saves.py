@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from longterm._event_names import written_unread
+from longterm._event_names import unread_in, written_unread
 from longterm._later import later
-from longterm.run import Run
+from longterm.run import ENDED, Run, RunState
 from longterm.store._event_rows import checksum_of
 from longterm.store._rows import changing, unread_after
 from longterm.store.base import kept_key
@@ -58,6 +59,17 @@ def save_statement(
     else:
         statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
     parameters = (*parameters, *(kept or ()))
+    if run.state is not RunState.RUNNING:
+        statement = sql.letting_go(statement)
+        parameters = (*parameters, run.id)
+    else:
+        statement, parameters = sql.going_on(statement), (run.queue, *parameters)
+    if run.unread or failed is not None:
+        statement = sql.enabling(statement)
+        parameters = (*_able_since(run, read, failed), *parameters)
+    if run.state in ENDED:
+        statement = sql.ending(statement)
+        parameters = (run.state.value, run.updated_at, *parameters)
     if refused:
         statement = sql.refusing(statement)
         parameters = (*parameters, *columns_of_refused(refused), run.id)
@@ -68,3 +80,13 @@ def save_statement(
         statement = sql.recording(statement)
         parameters = (*parameters, *columns_of_entries(run))
     return statement, parameters
+
+
+def _able_since(
+    run: Run, read: Sequence[UnreadEvent], failed: UnreadEvent | None
+) -> tuple[object, ...]:
+    """Return what is written of whether a run can go on, and the unread events that it goes by."""
+    left, _ = unread_after(run, read, failed)
+    is_able = run.changed(unread=unread_in(left)).next_unread is not None
+    since = run.updated_at or datetime.min.replace(tzinfo=UTC)
+    return written_unread(run.unread), since if is_able else None, run.updated_at

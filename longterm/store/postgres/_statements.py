@@ -26,11 +26,14 @@ _CHANGES: Final[LiteralString] = ", ".join(
     [name + " = " + ("%b" if name in BYTES else "%s") for name in CHANGING]
 )
 
-# As the condition of the index, word for word.
 _HAS_NEXT: Final[LiteralString] = (
     "string_to_array(unread, E'\n')"
     " && string_to_array("
     "waiting_for || E'\n' || 'longterm.cancel' || E'\n' || 'longterm.throw', E'\n')"
+)
+_MAY_TAKE: Final[LiteralString] = (
+    "%s = ANY (string_to_array("
+    "waiting_for || E'\n' || 'longterm.cancel' || E'\n' || 'longterm.throw', E'\n'))"
 )
 CAN_GO_ON: Final[LiteralString] = (
     f"unread <> '' AND state = 'suspended' AND (error IS NULL OR deadline IS NULL) AND {_HAS_NEXT}"
@@ -40,13 +43,14 @@ _IS_READY: Final[LiteralString] = (
     f"({CAN_GO_ON} OR state = 'suspended' AND queued_at IS NOT NULL) AS is_ready"
 )
 CREATE: Final[LiteralString] = (
-    f"INSERT INTO longterm.runs ({_NAMES}) VALUES ({', '.join(_VALUES)})"
+    f"INSERT INTO longterm.runs ({_NAMES}, slot, ended, ended_at)"
+    f" VALUES ({', '.join(_VALUES)}, %s, %s, %s)"
     f" ON CONFLICT (id) DO NOTHING RETURNING turn, {_IS_READY}"
 )
 CREATE_WITH_KEY: Final[LiteralString] = (
-    f"WITH created AS ({CREATE}), kept AS ("
+    f"WITH saved AS ({CREATE}), kept AS ("
     "INSERT INTO longterm.deliveries (run, key, digest, taken_at)"
-    " SELECT %s, %s, %s, %s FROM created) SELECT * FROM created"
+    " SELECT %s, %s, %s, %s FROM saved) SELECT * FROM saved"
 )
 GET: Final[LiteralString] = f"SELECT {_NAMES} FROM longterm.runs WHERE id = %s"
 # Of a run that waits for several events, their names are lines of one text.
@@ -63,9 +67,14 @@ WRITE_SOMETHING: Final[LiteralString] = (
 )
 # A claim is as durable as a save. If it could be lost when the server crashes, its claimant would
 # live on, and the next one would be given the same turn: only its number would tell the two apart.
+# Each claim adds a row to those of the runs that are running.
+_NOTED: Final[LiteralString] = (
+    "noted AS (INSERT INTO longterm.claims SELECT claimed.id,"
+    " coalesce(claimed.claimed_until, 'infinity') FROM claimed) SELECT * FROM claimed"
+)
 UNSUSPEND: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s"
-    f" WHERE id = %s AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
+    "WITH claimed AS (UPDATE longterm.runs SET state = 'running', turn = turn + 1, slot = queue,"
+    f" claim = %s WHERE id = %s AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}), {_NOTED}"
 )
 SAVE: Final[LiteralString] = (
     f"UPDATE longterm.runs SET {_CHANGES}"
@@ -73,11 +82,12 @@ SAVE: Final[LiteralString] = (
     f" RETURNING unread, {_IS_READY}"
 )
 CLAIM: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s,"
+    "WITH claimed AS (UPDATE longterm.runs"
+    " SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s, slot = queue,"
     " attempts = attempts + (state = 'running')::integer WHERE id = %s"
     f" AND {_AWAITS}"
     " AND (state = 'suspended' OR state = 'running' AND claimed_until < %s)"
-    f" RETURNING {_NAMES}"
+    f" RETURNING {_NAMES}), {_NOTED}"
 )
 CLAIM_FOR_KEY: Final[LiteralString] = CLAIM.replace(
     " RETURNING",
@@ -104,16 +114,29 @@ FORGET_KEYS: Final[LiteralString] = (
     " RETURNING true"
 )
 RENEW: Final[LiteralString] = (
-    "UPDATE longterm.runs SET claimed_until = %s"
+    "WITH saved AS (UPDATE longterm.runs SET claimed_until = %s"
     " WHERE id = %s AND turn = %s AND claim IS NOT DISTINCT FROM coalesce(%s::bigint, claim)"
-    " AND state = 'running' RETURNING turn"
+    " AND state = 'running' RETURNING turn), noted AS (UPDATE longterm.claims SET until = %s"
+    " WHERE run = %s AND EXISTS (SELECT FROM saved)) SELECT * FROM saved"
 )
 REVIVE: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s,"
-    f" attempts = 0 WHERE id = %s AND state = 'failed' RETURNING {_NAMES}"
+    "WITH claimed AS (UPDATE longterm.runs"
+    " SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s, slot = queue,"
+    " ended = NULL, ended_at = NULL,"
+    f" attempts = 0 WHERE id = %s AND state = 'failed' RETURNING {_NAMES}), {_NOTED}"
 )
-STALE: Final[LiteralString] = (
-    f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claimed_until < %s LIMIT %s"
+CLAIMED_UNTIL: Final[LiteralString] = (
+    "SELECT run FROM longterm.claims WHERE until < %s ORDER BY until LIMIT %s"
+)
+STILL_CLAIMED: Final[LiteralString] = (
+    f"SELECT {_NAMES} FROM longterm.runs WHERE id = ANY (%s) AND state = 'running'"
+    " AND claimed_until < %s"
+)
+# Whoever sees a row of a claim in one moment and not that the run is running sees what is over: the
+# next claim adds a row of its own.
+FORGET_CLAIMS: Final[LiteralString] = (
+    "DELETE FROM longterm.claims WHERE run = ANY (%s) AND NOT EXISTS"
+    " (SELECT FROM longterm.runs WHERE id = claims.run AND state = 'running') RETURNING run"
 )
 # Rows that somebody has in hand are skipped: another worker lets go of them, or their holder renews
 # or saves.
@@ -123,18 +146,25 @@ RELEASE: Final[LiteralString] = (
     " %s::bigint[]) AS wanted (attempts, state, error, updated_at, checksum, run, turn)"
     " ON runs.id = wanted.run AND runs.turn = wanted.turn"
     " WHERE runs.state = 'running' AND runs.claimed_until < %s FOR UPDATE OF runs SKIP LOCKED)"
-    " UPDATE longterm.runs SET claimed_until = NULL, attempts = dead.attempts, state = dead.state,"
-    " error = dead.error, updated_at = dead.updated_at, checksum = dead.checksum"
-    " FROM dead WHERE runs.id = dead.id RETURNING runs.id"
+    ", saved AS ("
+    "UPDATE longterm.runs SET claimed_until = NULL, attempts = dead.attempts, state = dead.state,"
+    " error = dead.error, updated_at = dead.updated_at, checksum = dead.checksum, slot = NULL,"
+    " ended = nullif(dead.state, 'suspended'),"
+    " ended_at = CASE WHEN dead.state <> 'suspended' THEN dead.updated_at END"
+    " FROM dead WHERE runs.id = dead.id RETURNING runs.id), let_go AS ("
+    "DELETE FROM longterm.claims USING saved WHERE run = saved.id) SELECT * FROM saved"
 )
 FAIL: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'failed', claimed_until = NULL, error = %s, updated_at = %s"
+    "UPDATE longterm.runs SET state = 'failed', claimed_until = NULL, error = %s, updated_at = %s,"
+    " slot = NULL, ended = 'failed', ended_at = %s"
     " WHERE id = %s AND turn = %s AND state = 'running' RETURNING turn"
 )
 
 POST: Final[LiteralString] = (
     "WITH noted AS ("
-    "UPDATE longterm.runs SET unread = unread || %s || E'\n', posted = posted + 1"
+    "UPDATE longterm.runs SET unread = unread || %s || E'\n', posted = posted + 1,"
+    f" able_since = CASE WHEN state = 'running' OR state = 'suspended' AND {_MAY_TAKE}"
+    " THEN coalesce(updated_at, '-infinity') ELSE able_since END"
     " WHERE id = %s AND state NOT IN ('complete', 'cancelled')"
     " AND length(unread) - length(replace(unread, E'\n', '')) < %s"
     " AND NOT EXISTS (SELECT FROM longterm.deliveries WHERE run = runs.id AND key = %s)"
@@ -187,56 +217,94 @@ SAVE_AND_KEEP: Final[LiteralString] = _SAVE_READ_AS_SEEN.replace(
     " SELECT %s, %s, %s, %s FROM saved ON CONFLICT DO NOTHING) SELECT * FROM saved",
 )
 _KEPT_AS_REFUSED: Final[LiteralString] = (
-    ", refusals AS (UPDATE longterm.inbox SET refused = wanted.refused, checksum = wanted.checksum"
+    "refusals AS (UPDATE longterm.inbox SET refused = wanted.refused, checksum = wanted.checksum"
     " FROM saved, unnest(%s::bigint[], %s::text[], %s::bigint[])"
     " AS wanted (number, refused, checksum)"
-    " WHERE run = %s AND inbox.number = wanted.number) SELECT * FROM saved"
+    " WHERE run = %s AND inbox.number = wanted.number)"
 )
 _SENT: Final[LiteralString] = (
-    f", sent AS (INSERT INTO longterm.outbox ({_MESSAGE_NAMES})"
+    f"sent AS (INSERT INTO longterm.outbox ({_MESSAGE_NAMES})"
     " SELECT message.* FROM saved, unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
     " %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[],"
     f" %s::timestamptz[], %s::bigint[], %s::text[]) AS message ({_MESSAGE_NAMES})"
     # Of a save in the middle of a turn whose answer was lost, and which is taken again.
-    " ON CONFLICT (id) DO NOTHING) SELECT * FROM saved"
+    " ON CONFLICT (id) DO NOTHING)"
 )
-
-
 _RECORDED: Final[LiteralString] = (
-    f", recorded AS (INSERT INTO longterm.history ({_HISTORY_NAMES}) SELECT entry.* FROM saved,"
+    f"recorded AS (INSERT INTO longterm.history ({_HISTORY_NAMES}) SELECT entry.* FROM saved,"
     " unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bytea[], %s::text[],"
     " %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[], %s::text[],"
     " %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[])"
     f" AS entry ({_HISTORY_NAMES})"
     " ON CONFLICT (run, turn, number) DO UPDATE SET "
     + ", ".join([name + " = excluded." + name for name in HISTORY_COLUMNS[3:]])
-    + ") SELECT * FROM saved"
+    + ")"
+)
+_CLAIMED: Final[LiteralString] = (
+    "noted AS (INSERT INTO longterm.claims"
+    " SELECT %s, coalesce(%s::timestamptz, 'infinity') FROM saved)"
+)
+# A row that was posted to since its claimant has seen it may be able to go on; whoever looks for
+# such runs looks at it once more.
+_ABLE: Final[LiteralString] = (
+    "SET able_since = CASE WHEN unread = %s THEN %s::timestamptz"
+    " ELSE coalesce(%s::timestamptz, '-infinity') END, "
+)
+_LET_GO: Final[LiteralString] = (
+    "let_go AS (DELETE FROM longterm.claims WHERE run = %s AND EXISTS (SELECT FROM saved))"
 )
 
 
 @cache
+def _and_also(step: LiteralString, more: LiteralString) -> LiteralString:
+    """Return a statement that takes a step, which `more` calls saved, and in the same step more."""
+    if not step.startswith("WITH "):
+        return f"WITH saved AS ({step}), {more} SELECT * FROM saved"
+    return f"{step.removesuffix(' SELECT * FROM saved')}, {more} SELECT * FROM saved"
+
+
 def recording(save: LiteralString) -> LiteralString:
     """Return a statement that saves or creates a run, and what that adds to its history."""
-    if save is SAVE or save is CREATE:
-        return f"WITH saved AS ({save}){_RECORDED}"
-    if save is CREATE_WITH_KEY:
-        created = _RECORDED.replace("FROM saved", "FROM created")
-        return save.removesuffix(" SELECT * FROM created") + created
-    return save.removesuffix(" SELECT * FROM saved") + _RECORDED
+    return _and_also(save, _RECORDED)
 
 
-@cache
 def sending(save: LiteralString) -> LiteralString:
     """Return a statement that saves a run, and in the same step what its turn sends."""
-    if save is SAVE:
-        return f"WITH saved AS ({SAVE}){_SENT}"
-    return save.removesuffix(" SELECT * FROM saved") + _SENT
+    return _and_also(save, _SENT)
+
+
+def refusing(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run which has read, and keeps what its turn has refused."""
+    return _and_also(save, _KEPT_AS_REFUSED)
+
+
+def claiming(create: LiteralString) -> LiteralString:
+    """Return a statement that creates a run which is claimed at once."""
+    return _and_also(create, _CLAIMED)
 
 
 @cache
-def refusing(save: LiteralString) -> LiteralString:
-    """Return a statement that saves a run which has read, and keeps what its turn has refused."""
-    return save.removesuffix(" SELECT * FROM saved") + _KEPT_AS_REFUSED
+def letting_go(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run and ends the claim on it."""
+    return _and_also(save.replace("SET ", "SET slot = NULL, ", 1), _LET_GO)
+
+
+@cache
+def going_on(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run in its turn; its slot goes before other parameters."""
+    return save.replace("SET ", "SET slot = %s, ", 1)
+
+
+@cache
+def ending(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run which has ended; its two parameters go before others."""
+    return save.replace("SET ", "SET ended = %s, ended_at = %s, ", 1)
+
+
+@cache
+def enabling(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run with unread events; its parameters go before others."""
+    return save.replace("SET ", _ABLE, 1)
 
 
 CLAIM_OUTGOING: Final[LiteralString] = (
@@ -256,31 +324,33 @@ REWRITE_UNREAD: Final[LiteralString] = (
 CLAIMED: Final[LiteralString] = (
     f"SELECT {_NAMES} FROM longterm.runs WHERE state = 'running' AND claim = %s"
 )
-_ABLE_OF_ANY: Final[LiteralString] = f"SELECT id FROM longterm.runs WHERE {CAN_GO_ON}"
+_ABLE_OF_ANY: Final[LiteralString] = (
+    f"SELECT id FROM longterm.runs WHERE able_since IS NOT NULL AND {CAN_GO_ON}"
+)
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
 _DUE_OF_ANY: Final[LiteralString] = (
-    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND deadline <= %s AND queue IS NULL"
+    "SELECT id FROM longterm.runs WHERE state = 'suspended' AND ended IS NULL AND deadline <= %s"
+    " AND queue IS NULL"
 )
 _OF_FLOWS: Final[LiteralString] = " AND flow = ANY (%s)"
 _NOT_AT: Final[LiteralString] = " AND (position IS NULL OR position <> ALL (%s))"
 _LOCK_DUE: Final[LiteralString] = "ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED"
 _CLAIM_FOUND: Final[LiteralString] = (
-    "UPDATE longterm.runs SET state = 'running', turn = turn + 1, claim = %s, claimed_until = %s"
-    f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}"
+    "claimed AS (UPDATE longterm.runs"
+    " SET state = 'running', turn = turn + 1, slot = queue, claim = %s, claimed_until = %s"
+    f" FROM due WHERE runs.id = due.id RETURNING {_QUALIFIED}), {_NOTED}"
 )
-_LOCK_ABLE: Final[LiteralString] = (
-    "ORDER BY updated_at NULLS FIRST, id LIMIT %s FOR UPDATE SKIP LOCKED"
-)
+_LOCK_ABLE: Final[LiteralString] = "ORDER BY able_since, id LIMIT %s FOR UPDATE SKIP LOCKED"
 
 
 def claim_unread(those: LiteralString) -> LiteralString:
     """Return the statement that claims runs which can go on by an unread event."""
-    return f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY}{those} {_LOCK_ABLE}) {_CLAIM_FOUND}"
+    return f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY}{those} {_LOCK_ABLE}), {_CLAIM_FOUND}"
 
 
 def claim_due(those: LiteralString) -> LiteralString:
     """Return the statement that claims runs which are due."""
-    return f"WITH due AS MATERIALIZED ({_DUE_OF_ANY}{those} {_LOCK_DUE}) {_CLAIM_FOUND}"
+    return f"WITH due AS MATERIALIZED ({_DUE_OF_ANY}{those} {_LOCK_DUE}), {_CLAIM_FOUND}"
 
 
 def those_to_claim(
@@ -319,13 +389,13 @@ QUEUE_STATUSES: Final[LiteralString] = (
     " FROM longterm.queues LEFT JOIN (SELECT queue AS name, count(*) AS waiting,"
     " min(coalesce(queued_at, deadline)) AS oldest FROM longterm.runs WHERE state = 'suspended'"
     " AND queue IS NOT NULL AND (queued_at IS NOT NULL OR deadline <= %s) GROUP BY queue) AS those"
-    " USING (name) LEFT JOIN (SELECT queue AS name, count(*) AS running FROM longterm.runs"
-    " WHERE state = 'running' AND queue IS NOT NULL GROUP BY queue) AS held USING (name)"
+    " USING (name) LEFT JOIN (SELECT slot AS name, count(*) AS running FROM longterm.runs"
+    " WHERE slot IS NOT NULL GROUP BY slot) AS held USING (name)"
     " ORDER BY name"
 )
 NEXT_DEADLINE: Final[LiteralString] = (
     "SELECT min(deadline), clock_timestamp() FROM longterm.runs"
-    " WHERE state = 'suspended' AND deadline > %s"
+    " WHERE state = 'suspended' AND ended IS NULL AND deadline > %s"
 )
 
 NOTIFY: Final[LiteralString] = "SELECT pg_notify('longterm', %s)"
@@ -395,8 +465,7 @@ STATES: Final[LiteralString] = (
     "SELECT flow, state, count(*) FROM longterm.runs GROUP BY 1, 2 ORDER BY 1, 2"
 )
 DELETE_ENDED: Final[LiteralString] = (
-    "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs"
-    " WHERE state NOT IN ('suspended', 'running') AND updated_at < %s"
+    "WITH ended AS MATERIALIZED (SELECT id FROM longterm.runs WHERE ended_at < %s"
     " LIMIT %s FOR UPDATE SKIP LOCKED),"
     # A message that begins one would begin it anew.
     " unsent AS (DELETE FROM longterm.outbox USING ended WHERE receiver = ended.id)"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
-from longterm.run import Run, RunState
+from longterm.run import ENDED, Run, RunState
 from longterm.store._budget import Budget
 from longterm.store._rows import (
     Rows,
@@ -148,7 +148,13 @@ class PostgresStore(
             run = run.changed(claim=new_claim())
         kept = kept_key(run)
         statement = sql.CREATE if kept is None else sql.CREATE_WITH_KEY
-        parameters: tuple[object, ...] = (*_ROWS.row_of(run), *(kept or ()))
+        ended = (run.state.value, run.updated_at) if run.state in ENDED else (None, None)
+        is_running = run.state is RunState.RUNNING
+        slot = run.queue if is_running else None
+        parameters: tuple[object, ...] = (*_ROWS.row_of(run), slot, *ended, *(kept or ()))
+        if is_running:
+            statement = sql.claiming(statement)
+            parameters = (*parameters, run.id, run.claimed_until)
         if run.entries:
             statement = sql.recording(statement)
             parameters = (*parameters, *columns_of_entries(run))
@@ -246,7 +252,8 @@ class PostgresStore(
 
     def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
-        return bool(self._database.execute(sql.RENEW, (until, run_id, turn, claim), operation).rows)
+        parameters = (until, run_id, turn, claim, until, run_id)
+        return bool(self._database.execute(sql.RENEW, parameters, operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
         return self._claim_one(sql.REVIVE, (until, run_id), run_id, now)
@@ -255,7 +262,13 @@ class PostgresStore(
         self, *, now: datetime, max_attempts: int, limit: int | None = None
     ) -> list[Run]:
         operation, until = "release stale claims", self._database.end_of_step()
-        rows = self._database.execute(sql.STALE, (now, limit), operation, until=until).rows
+        ask = partial(self._database.execute, operation=operation, until=until)
+        ids = [run_id for (run_id,) in ask(sql.CLAIMED_UNTIL, (now, limit)).rows]
+        if not ids:
+            return []
+        rows = ask(sql.STILL_CLAIMED, (ids, now)).rows
+        if len(rows) < len(ids):
+            ask(sql.FORGET_CLAIMS, (ids,))
         stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
@@ -439,4 +452,4 @@ def _close(database: Database, listener: Listener, waker: Waker) -> None:
 
 def fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
     """Fail a run that cannot be read."""
-    database.execute(sql.FAIL, (error, now, run_id, turn), f"fail run {run_id!r}")
+    database.execute(sql.FAIL, (error, now, now, run_id, turn), f"fail run {run_id!r}")

@@ -1,0 +1,1 @@
+-- Nothing: SQLite writes an index only where what stands in it changes. Postgres has this step.
