@@ -62,18 +62,18 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.db is not None:
             return schema.run_on_database(options)
         if options.positions is not None:
-            _import_application(options.app)
+            _import_application(*options.app)
             on_positions: Callable[[argparse.Namespace], int] = options.on_positions
             return on_positions(options)
         if options.draws:
-            _import_application(options.app)
+            _import_application(*options.app)
             _import_application(picture.module_of(options))
             if not options.counts:
                 return picture.draw(options)
         options.observer = observing.telemetry() if options.telemetry else None
         options.engine_on = partial(_engine_on, options=options)
         engine = _engine_on(_open(options), options)
-        _import_application(options.app)
+        _import_application(*options.app)
         if options.telemetry:
             observing.check_sdk()
         command: Callable[[Engine, argparse.Namespace], int] = options.command
@@ -122,9 +122,9 @@ def _open(options: argparse.Namespace) -> RunStore:
     return store
 
 
-def _import_application(names: str | None) -> None:
+def _import_application(*given: str) -> None:
     sys.path.insert(0, os.getcwd())
-    for name in (names or os.environ.get("LONGTERM_APP", "")).split(","):
+    for name in (",".join(given) or os.environ.get("LONGTERM_APP", "")).split(","):
         if name.strip():
             try:
                 if name.strip().startswith("."):
@@ -161,7 +161,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="longterm", description=__doc__, epilog=_EPILOG)
     add_version(parser)
     parser.add_argument("--store", metavar="URL", help="where the runs are")
-    parser.add_argument("--app", metavar="MODULES", help="modules with the flows, by commas")
+    parser.add_argument(
+        "--app",
+        metavar="MODULES",
+        action="append",
+        default=[],
+        help="modules with the flows, by commas; may be given again",
+    )
     parser.add_argument(
         "--max-bytes",
         metavar="N",

@@ -372,6 +372,7 @@ def test_refusals_say_why(longterm, engine, clinic):
         (["send", run.id, "name"], 1, "it waits for 'dose'"),
         (["send", run.id, "dose", "yes"], 2, "the value 'yes' is not JSON"),
         (["--app", "no_such_module", "runs"], 2, "cannot import no_such_module"),
+        (["--app", "no_such_module", "--app", "clinic", "runs"], 2, "cannot import no_such_module"),
         (["--store", "sqlite:///typo.db", "runs"], 1, "there is no file"),
         (["--store", "mysql://host/shop", "runs"], 1, "no store has the URL mysql://"),
         (["--store", "memory://", "migrate"], 1, "MemoryStore does not offer a schema to migrate"),
