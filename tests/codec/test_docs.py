@@ -64,7 +64,7 @@ def test_the_recipe_for_encryption_works_and_changes_keys(
     monkeypatch.setenv("SHOP_KEYS", old)
     exec(recipe, {})
     stored = encode(value)
-    assert b"Ada" not in stored
+    assert b"Lovelace" not in stored  # a shorter word comes up by chance
     assert decode(stored) == value
 
     monkeypatch.setenv("SHOP_KEYS", f"{new} {old}")

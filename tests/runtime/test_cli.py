@@ -332,7 +332,8 @@ def test_a_run_is_cancelled_and_pruned(longterm, engine, clinic):
 
 def test_a_run_without_its_code_is_cancelled_by_force(longterm, engine, clinic):
     run = engine.start_flow(clinic.visit, 7)
-    lost = run.changed(id="lost", flow="gone:visit")
+    position = run.position.replace(run.flow, "gone:visit")
+    lost = run.changed(id="lost", flow="gone:visit", position=position)
     engine.store.create(lost)
 
     status, _, err = longterm("cancel", "lost")

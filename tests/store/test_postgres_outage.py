@@ -224,7 +224,7 @@ def test_every_step_ends_in_time_though_the_server_was_stopped_in_its_tracks(
     assert not {name: end for name, end in took.items() if not isinstance(end, float) or end > 6}
 
 
-NO_STEPS = {"close", "must_exist", "within", "clock_ahead"}
+NO_STEPS = {"close", "must_exist", "within", "clock_ahead", "share_connections"}
 
 
 def every_step(store: PostgresStore) -> dict[str, Callable[[], object]]:
@@ -260,6 +260,8 @@ def every_step(store: PostgresStore) -> dict[str, Callable[[], object]]:
         "version": "f@1",
         "source": b"",
         "begin": "f",
+        "run_ids": ["r1"],
+        "before": "none",
     }
     steps: dict[str, Callable[[], object]] = {}
     for name, method in inspect.getmembers(store, inspect.ismethod):

@@ -41,9 +41,9 @@ _codes: set[tuple[types.CodeType, Any]] = set()
 _OURS = ("longterm", "msgpack", "tests.codec.fuzz")
 _VALUE_FILES = re.compile(
     r"/(pathlib|ipaddress|uuid|zoneinfo|re|enum|fractions|decimal|_pydecimal|datetime|contextlib|"
-    r"warnings|typing|weakref|copyreg|numbers|abc|string|dataclasses|functools|importlib|logging)"
+    r"warnings|typing|weakref|copyreg|numbers|abc|_collections_abc|collections|string|dataclasses|functools|importlib|logging)"
     r"(\.py$|/[\w/]+\.py$)"
-    r"|<frozen (posixpath|ntpath|genericpath|os|abc|codecs|importlib\S*)>"
+    r"|<frozen (posixpath|ntpath|genericpath|os|abc|_collections_abc|codecs|importlib\S*)>"
 )
 """The files of the standard library whose code makes, hashes and compares values. Whatever is
 imported is an event of its own."""
