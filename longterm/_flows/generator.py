@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator
 from functools import wraps
 from types import FunctionType, GeneratorType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, cast
+from weakref import WeakSet
 
 from longterm._flows.context import LiveTurn, current
 from longterm._flows.rt import Suspend
@@ -182,7 +183,12 @@ def generator_function(function: FunctionType) -> Callable[..., Any]:
     def make(*args: Any, **kwargs: Any) -> FlowGenerator:
         return FlowGenerator(make, function(*args, **kwargs), None)
 
+    _made.add(make)
     return make
+
+
+_made: Final[WeakSet[Callable[..., Any]]] = WeakSet()
+"""The functions whose calls make generators of flows: stored bytes may have no other one called."""
 
 
 def as_stored(generator: FlowGenerator) -> Any:
@@ -202,8 +208,9 @@ def as_declared(kept: Any) -> FlowGenerator:
     if kept is None or isinstance(kept, Frame):
         return FlowGenerator(_unnamed, None, kept)
     function, args, kwargs = kept
-    if type(args) is not tuple or type(kwargs) is not dict or not callable(function):
-        raise TypeError("a generator that has not begun is the call of a function")
+    is_made = type(function) is FunctionType and function in _made
+    if not is_made or type(args) is not tuple or type(kwargs) is not dict:
+        raise TypeError("a generator that has not begun is the call of a generator flow")
     return FlowGenerator(function, None, kept)
 
 

@@ -10,7 +10,10 @@ import pytest
 
 import longterm
 from longterm import CannotStore, CompileError, NotAFlow, deflow, respond, suspend
+from longterm._codec import decode, encode
+from longterm._flows.generator import FlowGenerator
 from longterm.engine import Engine
+from longterm.errors import CorruptData
 from tests.advice import printed
 from tests.runtime.deploying import deploying
 
@@ -152,6 +155,20 @@ def test_what_is_dropped_is_not_closed_and_what_is_kept_is_not_yet(engine):
     assert run.response == []
     run = engine.process_event(run.id, "a")
     assert (run.result, run.response) == ([2], ["finally"])
+
+
+def wrapping(*args):
+    raise AssertionError("it was called")
+
+
+wrapping.__wrapped__ = wrapping
+
+
+def test_stored_bytes_have_no_other_function_called():
+    stored = encode(FlowGenerator(wrapping, None, (wrapping, ("x",), {})))
+
+    with pytest.raises(CorruptData, match="is the call of a generator flow"):
+        decode(stored)
 
 
 def test_a_generator_is_no_flow_that_can_be_started(engine):
