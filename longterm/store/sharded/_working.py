@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from longterm._later import later
 from longterm.run import Run
+from longterm.store._rows import in_order_of_deadlines
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.sharded._server import Server, ShardStore
 from longterm.store.sharded._servers import Servers
@@ -86,7 +87,7 @@ class Working:
                 now=now, until=until, limit=most, flows=flows, without=without
             ),
         )
-        return sorted(found, key=lambda run: (run.deadline, run.id))
+        return in_order_of_deadlines(found)
 
     def claim_unread(
         self,
