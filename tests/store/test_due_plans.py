@@ -44,9 +44,10 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
 ) -> None:
     import psycopg
 
-    from longterm.store.postgres import PostgresStore, _statements
+    from longterm.store.postgres import PostgresStore
+    from longterm.store.postgres._statements import due
 
-    those, names = _statements.those_to_claim(FLOWS, LEFT_OUT)
+    those, names = due.those_to_claim(FLOWS, LEFT_OUT)
     url = server.url(fresh_database())
     with closing(PostgresStore(url)) as store:
         store.migrate()
@@ -60,7 +61,7 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {_statements._DUE_OF_ANY} {those} {_statements._LOCK_DUE}",
+            f"EXPLAIN {due._DUE_OF_ANY} {those} {due._LOCK_DUE}",
             (deadline, *names, 8),
         ).fetchall()
 
@@ -91,9 +92,10 @@ def test_postgres_reads_the_runs_that_can_go_on_in_order(
 ) -> None:
     import psycopg
 
-    from longterm.store.postgres import PostgresStore, _statements
+    from longterm.store.postgres import PostgresStore
+    from longterm.store.postgres._statements import due
 
-    those, names = _statements.those_to_claim(FLOWS, LEFT_OUT)
+    those, names = due.those_to_claim(FLOWS, LEFT_OUT)
     url = server.url(fresh_database())
     with closing(PostgresStore(url)) as store:
         store.migrate()
@@ -108,7 +110,7 @@ def test_postgres_reads_the_runs_that_can_go_on_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {_statements._ABLE_OF_ANY} {those} {_statements._LOCK_ABLE}", (*names, 8)
+            f"EXPLAIN {due._ABLE_OF_ANY} {those} {due._LOCK_ABLE}", (*names, 8)
         ).fetchall()
 
     plan = [step for (step,) in steps]

@@ -23,8 +23,8 @@ from longterm.testing._sample_runs import LATER, NOON, claim, plain, suspended_r
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
-from longterm.store.postgres import _statements as sql  # noqa: E402
 from longterm.store.postgres._database import Answer  # noqa: E402
+from longterm.store.postgres._statements import claims, runs  # noqa: E402
 from tests.store.deaf_proxy import DeafProxy  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
 
@@ -306,7 +306,7 @@ class Lost:
 
     def __init__(self, store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.execute = store._database.execute
-        self.lost = [sql.CLAIM, sql.DELETE, sql.WRITE_SOMETHING]
+        self.lost = [claims.CLAIM, runs.DELETE, runs.WRITE_SOMETHING]
         monkeypatch.setattr(store._database, "execute", self.answer)
 
     def answer(self, statement: Any, *arguments: Any, **options: Any) -> Answer:
@@ -339,7 +339,7 @@ def test_a_deletion_that_a_failover_undid_is_done_again(
         real = store._read
 
         def get(run_id: str, until: float | None = None) -> Run:
-            if sql.WRITE_SOMETHING in lost.lost:  # on the server that was lost it is gone
+            if runs.WRITE_SOMETHING in lost.lost:  # on the server that was lost it is gone
                 raise UnknownRun(run_id)
             return real(run_id, until)
 

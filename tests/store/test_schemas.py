@@ -31,10 +31,11 @@ from tests.store.pooler import Pooler
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
-from longterm.store.postgres import PostgresStore, _statements  # noqa: E402
+from longterm.store.postgres import PostgresStore  # noqa: E402
 from longterm.store.postgres._names import Schema  # noqa: E402
 from longterm.store.postgres._store import schema_sql  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
+from tests.store.statements import all_statements  # noqa: E402
 
 NAMES = ("shop_runs", "user", "My longterm-runs 1.0", "1st", "größe")
 """The second is a word of SQL, the third has in it what stands for the schema in statements."""
@@ -236,11 +237,7 @@ def test_a_schema_of_another_application_is_left_alone(url: str, table: str) -> 
 
 def test_no_statement_names_the_schema_in_a_text() -> None:
     """What stands in a text is not taken for the schema, so none may be meant by one."""
-    texts = [
-        *(text for text in vars(_statements).values() if isinstance(text, str)),
-        schema_sql(),
-    ]
-    for text in texts:
+    for text in (*all_statements().values(), schema_sql()):
         meant = Schema("other").sql(text).decode()
         assert not re.findall(r"longterm", meant.replace("'longterm.", "'")), meant
 

@@ -20,8 +20,8 @@ from longterm.testing._sample_runs import suspended_run
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
 from longterm.store.postgres import PostgresStore  # noqa: E402
-from longterm.store.postgres import _statements as sql  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
+from tests.store.statements import all_statements  # noqa: E402
 
 
 @pytest.fixture
@@ -63,9 +63,8 @@ def rest(store: PostgresStore, seconds: float) -> float:
 
 def test_no_step_notifies_by_itself() -> None:
     """A NOTIFY in a transaction keeps all others that have one from committing beside it."""
-    texts = {name: text for name, text in vars(sql).items() if isinstance(text, str)}
-    notifying = {name for name, text in texts.items() if "notify" in text.lower()}
-    assert notifying == {"NOTIFY", "HINT"}
+    notifying = {name for name, text in all_statements().items() if "notify" in text.lower()}
+    assert notifying == {"waking.NOTIFY", "waking.HINT"}
 
 
 def test_many_saves_are_few_hints_with_the_soonest_moment(

@@ -218,9 +218,9 @@ def test_step_that_fails_in_the_middle_is_undone_alone(setting, monkeypatch):
             if setting.is_sqlite:
                 patched.setattr("longterm.store.sqlite._inbox._KEEP_KEY", "INSERT INTO nothing")
             else:
-                from longterm.store.postgres import _statements
+                from longterm.store.postgres._statements import inbox
 
-                patched.setattr(_statements, "POST", _statements.POST + " WHERE 1 / 0 = 1")
+                patched.setattr(inbox, "POST", inbox.POST + " WHERE 1 / 0 = 1")
             with pytest.raises(StoreError, match="cannot send an event"):
                 within.send(run.id, "paid", 1)
         insert(connection, "coffee")

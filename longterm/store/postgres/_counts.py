@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from longterm._event_names import START
 from longterm.store.positions import PositionCount, counts_of
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import counts as sql
 from longterm.store.states import StateCount, state_counts_of
 
 

@@ -22,12 +22,12 @@ from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store._budget import Budget
 from longterm.store._step_lock import StepLock
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import as_store_error, is_lost, is_undone
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._pool import NoConnection
 from longterm.store.postgres._schema import ensure_schema
+from longterm.store.postgres._statements.waking import HINT
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 0.5
@@ -165,7 +165,7 @@ class Database:
         with self._pool.loan() as loan, loan:
             connection = loan.take(deadline)
             connection.deadline = deadline
-            connection.ask(sql.HINT, (message,))
+            connection.ask(HINT, (message,))
 
     def on_connection(self, step: Callable[[Connection, str], _T], operation: str) -> _T:
         """Take a step of several statements, before the schema is looked at.

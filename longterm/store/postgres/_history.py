@@ -15,8 +15,8 @@ from longterm.store._history_rows import (
     stack_checksum,
 )
 from longterm.store.history import FIRST, Place
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import history as sql
 
 if TYPE_CHECKING:
     from longterm.history import HistoryEntry

@@ -12,8 +12,9 @@ from longterm.store._event_rows import checksum_of, event_of
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
 from longterm.store.inbox import BEFORE_ALL, in_order_of_saves
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import claims, due
+from longterm.store.postgres._statements import inbox as sql
 from longterm.store.postgres._waker import NOW, Tells
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class PostgresInbox:
         if not answer.is_repeated:
             return answer.rows
         # Those of the first try, whose answer was lost, have the number too.
-        return self._database.execute(sql.CLAIMED, (number,), operation, until=until).rows
+        return self._database.execute(claims.CLAIMED, (number,), operation, until=until).rows
 
     def _read(self, run_id: str, until: float | None = None) -> Run:
         """Return a run; the store does it."""
@@ -111,9 +112,9 @@ class PostgresInbox:
         without: Collection[str] = (),
     ) -> list[Run]:
         operation, number = "claim runs with unread events", new_claim()
-        those, names = sql.those_to_claim(flows, without)
+        those, names = due.those_to_claim(flows, without)
         parameters = (*names, limit, number, until)
-        rows = self._claim_many(sql.claim_unread(those), parameters, number, operation)
+        rows = self._claim_many(due.claim_unread(those), parameters, number, operation)
         return in_order_of_saves(self._unreadable.claimed(rows, now))
 
     def forget_keys(self, *, taken_before: datetime) -> int:

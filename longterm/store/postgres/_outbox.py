@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from longterm._later import later
 from longterm.run import Run
 from longterm.store._message_rows import messages_of, row_of
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import outbox as sql
 
 if TYPE_CHECKING:
     from longterm.message import Message

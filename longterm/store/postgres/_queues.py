@@ -10,8 +10,8 @@ from longterm.run import Run
 from longterm.store._queue_rows import queue_of, queue_row, status_of
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import new_claim
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import queues as sql
 from longterm.store.queues import Queue, QueueStatus
 
 

@@ -12,10 +12,10 @@ from longterm.run import ENDED, Run, RunState
 from longterm.store._event_rows import checksum_of
 from longterm.store._rows import changing, unread_after
 from longterm.store.base import kept_key
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._history import columns_of_entries
 from longterm.store.postgres._inbox import columns_of_refused
 from longterm.store.postgres._outbox import columns_of_messages
+from longterm.store.postgres._statements import saves as sql
 
 if TYPE_CHECKING:
     from longterm.unread import UnreadEvent

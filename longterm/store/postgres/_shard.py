@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import shard as sql
 
 
 class PostgresShard:

@@ -30,7 +30,6 @@ from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
 
 try:
-    from longterm.store.postgres import _statements as sql
     from longterm.store.postgres._access import Wishes
     from longterm.store.postgres._clock import ServerClock
     from longterm.store.postgres._connection import Reading
@@ -48,6 +47,7 @@ try:
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._shard import PostgresShard
+    from longterm.store.postgres._statements import claims, due, inbox, runs, saves, waking
     from longterm.store.postgres._versions import PostgresVersions
     from longterm.store.postgres._waker import Tells, Waker, moment_of_work
 except ImportError as error:
@@ -147,16 +147,16 @@ class PostgresStore(
         if run.state is RunState.RUNNING:
             run = run.changed(claim=new_claim())
         kept = kept_key(run)
-        statement = sql.CREATE if kept is None else sql.CREATE_WITH_KEY
+        statement = runs.CREATE if kept is None else runs.CREATE_WITH_KEY
         ended = (run.state.value, run.updated_at) if run.state in ENDED else (None, None)
         is_running = run.state is RunState.RUNNING
         slot = run.queue if is_running else None
         parameters: tuple[object, ...] = (*_ROWS.row_of(run), slot, *ended, *(kept or ()))
         if is_running:
-            statement = sql.claiming(statement)
+            statement = saves.claiming(statement)
             parameters = (*parameters, run.id, run.claimed_until)
         if run.entries:
-            statement = sql.recording(statement)
+            statement = saves.recording(statement)
             parameters = (*parameters, *columns_of_entries(run))
             run = run.changed(entries=())
         operation, until = f"create run {run.id!r}", self._database.end_of_step()
@@ -177,13 +177,13 @@ class PostgresStore(
         return self._read(run_id)
 
     def _read(self, run_id: str, until: float | None = None) -> Run:
-        answer = self._database.execute(sql.GET, (run_id,), f"get run {run_id!r}", until=until)
+        answer = self._database.execute(runs.GET, (run_id,), f"get run {run_id!r}", until=until)
         if not answer.rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(answer.rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        return self._claim_one(sql.UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
+        return self._claim_one(claims.UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
 
     def confirm(self, run_id: str) -> Run:
         return self._confirmed(run_id)
@@ -238,44 +238,46 @@ class PostgresStore(
         raise ClaimLost(run.id, run.turn)
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(sql.CLAIM, (until, run_id, event_id, now), run_id, now)
+        return self._claim_one(claims.CLAIM, (until, run_id, event_id, now), run_id, now)
 
     def claim_for_key(
         self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
     ) -> Run | None:
-        return self._claim_one(sql.CLAIM_FOR_KEY, (until, run_id, event_id, now, key), run_id, now)
+        return self._claim_one(
+            claims.CLAIM_FOR_KEY, (until, run_id, event_id, now, key), run_id, now
+        )
 
     def digest_for_key(self, run_id: str, key: str) -> str | None:
         operation = f"find a key of run {run_id!r}"
-        rows = self._database.execute(sql.DIGEST, (run_id, key), operation).rows
+        rows = self._database.execute(inbox.DIGEST, (run_id, key), operation).rows
         return rows[0][0] if rows else None
 
     def renew(self, run_id: str, turn: int, *, until: datetime, claim: int | None = None) -> bool:
         operation = f"renew the claim on run {run_id!r}"
         parameters = (until, run_id, turn, claim, until, run_id)
-        return bool(self._database.execute(sql.RENEW, parameters, operation).rows)
+        return bool(self._database.execute(claims.RENEW, parameters, operation).rows)
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(sql.REVIVE, (until, run_id), run_id, now)
+        return self._claim_one(claims.REVIVE, (until, run_id), run_id, now)
 
     def release_stale(
         self, *, now: datetime, max_attempts: int, limit: int | None = None
     ) -> list[Run]:
         operation, until = "release stale claims", self._database.end_of_step()
         ask = partial(self._database.execute, operation=operation, until=until)
-        ids = [run_id for (run_id,) in ask(sql.CLAIMED_UNTIL, (now, limit)).rows]
+        ids = [run_id for (run_id,) in ask(claims.CLAIMED_UNTIL, (now, limit)).rows]
         if not ids:
             return []
-        rows = ask(sql.STILL_CLAIMED, (ids, now)).rows
+        rows = ask(claims.STILL_CLAIMED, (ids, now)).rows
         if len(rows) < len(ids):
-            ask(sql.FORGET_CLAIMS, (ids,))
+            ask(claims.FORGET_CLAIMS, (ids,))
         stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
         dead = [died_run(run, max_attempts, now) for run in stale]
         columns = zip(*(released_columns(_ROWS.row_of(run)) for run in dead), strict=True)
         parameters = (*map(list, columns), now)
-        released = self._database.execute(sql.RELEASE, parameters, operation, until=until).rows
+        released = self._database.execute(claims.RELEASE, parameters, operation, until=until).rows
         return [run for run in dead if (run.id,) in released]
 
     def claim_due(
@@ -288,9 +290,9 @@ class PostgresStore(
         without: Collection[str] = (),
     ) -> list[Run]:
         number = new_claim()
-        those, names = sql.those_to_claim(flows, without)
+        those, names = due.those_to_claim(flows, without)
         parameters = (now, *names, limit, number, until)
-        rows = self._claim_many(sql.claim_due(those), parameters, number, "claim due runs")
+        rows = self._claim_many(due.claim_due(those), parameters, number, "claim due runs")
         return in_order_of_deadlines(self._unreadable.claimed(rows, now))
 
     def find(self, query: Query) -> list[Run]:
@@ -305,13 +307,13 @@ class PostgresStore(
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
         parameters = (saved_before, limit)
-        return len(self._database.execute(sql.DELETE_ENDED, parameters, "delete ended runs").rows)
+        return len(self._database.execute(runs.DELETE_ENDED, parameters, "delete ended runs").rows)
 
     def delete(self, run_id: str) -> bool:
         operation, is_repeated = f"delete run {run_id!r}", False
         until = self._database.end_of_step()
         while True:
-            answer = self._database.execute(sql.DELETE, (run_id,), operation, until=until)
+            answer = self._database.execute(runs.DELETE, (run_id,), operation, until=until)
             if answer.rows:
                 return True
             is_repeated = is_repeated or answer.is_repeated
@@ -324,14 +326,14 @@ class PostgresStore(
                 return False
             # The first try had done it, and its answer was lost. If a standby takes over in the
             # middle of this, it may have the run.
-            written = self._database.execute(sql.WRITE_SOMETHING, (), operation, until=until)
+            written = self._database.execute(runs.WRITE_SOMETHING, (), operation, until=until)
             if not written.is_repeated:
                 return True
 
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
         operation, until = f"rewrite run {run.id!r}", self._database.end_of_step()
-        if self._database.execute(sql.REWRITE, columns, operation, until=until).rows:
+        if self._database.execute(runs.REWRITE, columns, operation, until=until).rows:
             return True
         self._read(run.id, until)  # raises if there is no such run
         return False
@@ -349,7 +351,9 @@ class PostgresStore(
         if self._listener.listen():
             until = min(until, now + _FIRST_REST)
         asked_at = time()
-        answer = self._database.execute(sql.NEXT_DEADLINE, (looked_at,), "find the next deadline")
+        answer = self._database.execute(
+            waking.NEXT_DEADLINE, (looked_at,), "find the next deadline"
+        )
         ((deadline, server),) = answer.rows
         self._clock.note(Reading(asked_at, server, time()))
         self._listener.wait(
@@ -363,7 +367,7 @@ class PostgresStore(
     def clock_ahead(self) -> timedelta:
         if not self._clock.is_known:
             asked_at = time()
-            ((server,),) = self._database.execute(sql.CLOCK, (), "read the server's clock").rows
+            ((server,),) = self._database.execute(waking.CLOCK, (), "read the server's clock").rows
             self._clock.note(Reading(asked_at, server, time()))
         return self._clock.ahead
 
@@ -431,7 +435,7 @@ class PostgresStore(
     def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run as it is, once that can be undone no more."""
         operation = f"confirm run {run_id!r}"
-        rows = self._database.execute(sql.CONFIRM, (run_id,), operation, until=until).rows
+        rows = self._database.execute(runs.CONFIRM, (run_id,), operation, until=until).rows
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])
@@ -452,4 +456,4 @@ def _close(database: Database, listener: Listener, waker: Waker) -> None:
 
 def fail(database: Database, run_id: str, turn: int, error: str, now: datetime) -> None:
     """Fail a run that cannot be read."""
-    database.execute(sql.FAIL, (error, now, now, run_id, turn), f"fail run {run_id!r}")
+    database.execute(runs.FAIL, (error, now, now, run_id, turn), f"fail run {run_id!r}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._database import Database
+from longterm.store.postgres._statements import versions as sql
 
 
 class PostgresVersions:

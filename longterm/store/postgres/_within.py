@@ -14,10 +14,11 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from longterm.errors import WrongConnection
 from longterm.store._rows import Rows
 from longterm.store._unreadable import Unreadable
-from longterm.store.postgres import _statements as sql
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._database import Answer, Database
 from longterm.store.postgres._names import Schema
+from longterm.store.postgres._statements.runs import IDENTITY
+from longterm.store.postgres._statements.waking import NOTIFY
 from longterm.store.postgres._store import PostgresStore, fail
 
 
@@ -81,7 +82,7 @@ class _TheirDatabase(Database):
 
     def tell(self, at: float) -> None:
         """Have workers told with the commit of the transaction."""
-        self.execute(sql.NOTIFY, (repr(at),), "tell the workers")
+        self.execute(NOTIFY, (repr(at),), "tell the workers")
 
     def check_is_the_same(self, database: Database) -> None:
         """Make sure that these are the tables of a store.
@@ -90,10 +91,10 @@ class _TheirDatabase(Database):
             WrongConnection: they are others, or none.
         """
         operation = "compare databases"
-        ours = database.execute(sql.IDENTITY, (), operation).rows
+        ours = database.execute(IDENTITY, (), operation).rows
         _must_have_begun(self._theirs)
         try:
-            theirs = self._answer(sql.IDENTITY, ()).rows
+            theirs = self._answer(IDENTITY, ()).rows
         except errors.UndefinedTable:
             theirs = []
         except psycopg.Error as error:
