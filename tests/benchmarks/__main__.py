@@ -19,7 +19,7 @@ DEFAULT = [
     *("turn", "events", "waits", "callers", "frames", "memory", "startup", "bodies", "codec"),
     "compile",
 ]
-BY_NAME_ONLY = ["million", "steps"]
+BY_NAME_ONLY = ["million", "neighbours", "steps"]
 """What takes long, or wants something installed, so that it must be asked for."""
 
 
