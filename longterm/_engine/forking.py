@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from longterm._engine.parts import Parts
 from longterm._later import later
 from longterm._names import id_of_run, new_id_of_run, revision_of
+from longterm._turns.claim import Claim
 from longterm._turns.threads import in_thread
 from longterm.run import Run
 
@@ -72,7 +73,7 @@ class Forking(Parts):
         from longterm._turns.forking import rewind  # for few
 
         run_id = id_of_run(run_id)
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             run = rewind(self._claims, claim, run_id, revision_of(to), self.clock.now)
         return self._gone_on(run)
 

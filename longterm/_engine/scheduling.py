@@ -14,6 +14,7 @@ from longterm._event_names import SCHEDULE, START
 from longterm._flows.flow import Flow
 from longterm._flows.registry import other_names_of
 from longterm._later import later
+from longterm._turns.claim import Claim
 from longterm._turns.rest import Looks
 from longterm._turns.starts import Start, scheduled_run
 from longterm._turns.transitions import ended_run
@@ -173,7 +174,7 @@ class Scheduling(Starting):
 
         It keeps when it is due, for what replaces it.
         """
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             run = claim.take(found.id, SCHEDULE)
             if run is None:
                 return False

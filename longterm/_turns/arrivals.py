@@ -14,7 +14,8 @@ from longterm._actor import acting
 from longterm._codec import encode_bare, enveloped
 from longterm._flows.context import listen_from_here
 from longterm._flows.wait_result import WaitResult
-from longterm._turns.claims import Claim, Claims
+from longterm._turns.claim import Claim
+from longterm._turns.claims import Claims
 from longterm._turns.event_size import check_event_size
 from longterm._turns.transitions import check_revision, refusal
 from longterm._turns.turns import Turns
@@ -144,7 +145,7 @@ class Arrivals:
 
         while True:
             is_own = True  # as what is settled without a turn
-            claim = self._claims.open()
+            claim = Claim(self._claims)
             claim.sent = _sent_by(older)
             try:
                 async with claim, claim:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from longterm._event_names import DISCARD
 from longterm._turns.attempts import unparked
+from longterm._turns.claim import Claim
 from longterm._turns.claims import Claims
 from longterm._turns.transitions import refusal, released_run
 from longterm.errors import NotSupported, UnknownEvent
@@ -32,7 +33,7 @@ def discard(claims: Claims, run_id: str, number: int) -> UnreadEvent:
     refused = inbox.refused(run_id, after=number - 1, limit=1)
     if refused and refused[0].number == number and inbox.forget_refused(run_id, number):
         return refused[0]
-    with claims.open() as claim, claim:
+    with Claim(claims) as claim, claim:
         state = claims.store.get(run_id).state
         if state is RunState.FAILED:
             claim.take_failed(run_id)

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from longterm._flows.registry import known_names
 from longterm._signals import is_of_signal
-from longterm._turns.claims import Claim, Claims
+from longterm._turns.claim import Claim
+from longterm._turns.claims import Claims
+from longterm._turns.due_claims import DueClaims
 from longterm._turns.position import flow_of_run
 from longterm._turns.threads import in_thread
 from longterm._turns.transitions import failed_run, parked_run, with_facts
@@ -99,6 +101,7 @@ class DueTurns:
         """Run turns under claims."""
         self.turns = turns
         self.claims = claims
+        self._due = DueClaims(claims)
         self.clock = clock
         self.pauses = Pauses()
         self.left_out = LeftOut()
@@ -113,7 +116,7 @@ class DueTurns:
         Only those that wait for a slot of some queues, if any are given.
         """
         without = self.left_out.now(self.clock.now())
-        claims = self.claims.take_due(limit, known_names(), queues, without)
+        claims = self._due.take(limit, known_names(), queues, without)
         return [DueTurn(self, claim, on_end=self.on_end) for claim in claims]
 
     def leave_out(self, position: str) -> datetime:
@@ -128,7 +131,7 @@ class DueTurns:
 
     def release(self, turns: list[DueTurn]) -> None:
         """Give back runs whose turns did not begin."""
-        self.claims.close_all([turn.claim for turn in turns])
+        self._due.close([turn.claim for turn in turns])
 
 
 class DueTurn:

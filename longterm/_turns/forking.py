@@ -13,7 +13,8 @@ from typing import Any
 from longterm._codec import encode, rewrap
 from longterm._event_names import CHECKPOINT, FORK, REWIND, SCHEDULE, START, STEP
 from longterm._turns.attempts import unparked
-from longterm._turns.claims import Claim, Claims
+from longterm._turns.claim import Claim
+from longterm._turns.claims import Claims
 from longterm._turns.recording import Recording
 from longterm._turns.transitions import refusal
 from longterm.errors import (

@@ -17,7 +17,7 @@ from typing import Final
 from longterm._event_names import START
 from longterm._flows.context import running_task
 from longterm._flows.registry import known_names
-from longterm._turns.claims import Claim
+from longterm._turns.claim import Claim
 from longterm._turns.delivering import Delivering
 from longterm._turns.due import DueTurn, DueTurns
 from longterm._turns.sending import Sending
@@ -54,7 +54,7 @@ class GoingOn:
         """
         work = _Work(self, run)
         while (run_id := work.next()) is not None:
-            with self._claims.open() as claim, claim:
+            with Claim(self._claims) as claim, claim:
                 turn = self._take(claim, work, run_id)
                 if turn is None:
                     continue
@@ -69,7 +69,7 @@ class GoingOn:
         """Do what a saved turn has caused, from asynchronous code; see `go_on`."""
         work = await in_thread(_Work, self, run)
         while (run_id := work.next()) is not None:
-            async with self._claims.open() as claim, claim:
+            async with Claim(self._claims) as claim, claim:
                 turn = await claim.in_thread(self._take, claim, work, run_id)
                 if turn is None:
                     continue

@@ -19,7 +19,8 @@ from longterm._flows.step_calls import StepWait
 from longterm._flows.wait_result import WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
-from longterm._turns.claims import Claim, Claims
+from longterm._turns.claim import Claim
+from longterm._turns.claims import Claims
 from longterm._turns.kept_sources import KeptSources
 from longterm._turns.step_records import described
 from longterm._turns.steps import Steps

@@ -20,7 +20,7 @@ from longterm._flows.turn_context import InContext, context_of_turn
 from longterm._flows.wait_result import StepResult, WaitResult
 from longterm._signals import is_of_signal
 from longterm._turns.attempts import Attempt, Attempts
-from longterm._turns.claims import Claim
+from longterm._turns.claim import Claim
 from longterm._turns.exactly_once import PAUSE, NotSaved, Work, WorkWithRun
 from longterm._turns.step_records import described, gone_on, keep_end, keep_pending
 from longterm._turns.threads import in_thread

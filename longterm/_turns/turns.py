@@ -10,7 +10,8 @@ from longterm._event_names import CANCEL, CHECKPOINT, RETRY, START, STEP
 from longterm._flows.flow import Flow
 from longterm._flows.wait_result import WaitResult
 from longterm._turns.attempts import Attempt, Attempts, check_goes_on, unparked
-from longterm._turns.claims import Claim, Claims
+from longterm._turns.claim import Claim
+from longterm._turns.claims import Claims
 from longterm._turns.kept_sources import KeptSources
 from longterm._turns.position import flow_of_run
 from longterm._turns.running import Running
@@ -77,7 +78,7 @@ class Turns:
         """Create a run of a flow, and run its first turn; not if it was created before."""
         if start.flow.is_async:
             raise AsyncFlow(start.flow.name, "start_flow")
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             begun = self._begin(claim, start)
             return self.running.run(claim, begun) if isinstance(begun, Attempt) else begun
 
@@ -85,7 +86,7 @@ class Turns:
         """Run the first turn of a flow from asynchronous code."""
         if not start.flow.is_async:
             return await in_thread(self.start, start)
-        async with self._claims.open() as claim, claim:
+        async with Claim(self._claims) as claim, claim:
             begun = await claim.in_thread(self._begin, claim, start)
             assert begun is not None  # None: this coroutine was closed, and does not come here
             return await self.running.arun(claim, begun) if isinstance(begun, Attempt) else begun
@@ -106,14 +107,14 @@ class Turns:
             send: stores that for a run in the middle of a turn, which is returned as it is then;
                 None: such a run is refused.
         """
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             return self._take_waiting(claim, run_id, send) or self.advance(claim, result)
 
     async def ainterrupt(
         self, run_id: str, result: WaitResult | None, send: Callable[[], object] | None = None
     ) -> Run:
         """Bring a run what it did not ask for, from asynchronous code."""
-        async with self._claims.open() as claim, claim:
+        async with Claim(self._claims) as claim, claim:
             return await self.take_turn(
                 claim, lambda: (result, None), self._take_waiting, claim, run_id, send
             )
@@ -151,7 +152,7 @@ class Turns:
         if run.state is RunState.RUNNING:
             # Whoever has it in hand, alive or dead, cannot save it afterwards.
             return self._ended(run, self._store.update, is_in_turn=True)
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             claim.take_waiting(run_id)
             assert claim.run is not None
             return self._ended(claim.run, claim.save)
@@ -176,12 +177,12 @@ class Turns:
 
         Then it reads what it has been sent, as it would have.
         """
-        with self._claims.open() as claim, claim:
+        with Claim(self._claims) as claim, claim:
             return self._take_failed(claim, run_id) or self.advance(claim, *self.unread(claim))
 
     async def aretry(self, run_id: str) -> Run:
         """Give a failed run another try from asynchronous code."""
-        async with self._claims.open() as claim, claim:
+        async with Claim(self._claims) as claim, claim:
             return await self.take_turn(
                 claim, lambda: self.unread(claim), self._take_failed, claim, run_id
             )

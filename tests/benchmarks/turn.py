@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import longterm._flows.run_turn
-import longterm._turns.claims
+import longterm._turns.claim
 import longterm._turns.transitions
 import longterm._turns.turns
 from longterm import Engine
@@ -26,14 +26,14 @@ from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 WHOLE, FLOOR = "longterm", "bare msgpack in a dict"
 
 STAGES: dict[str, tuple[Any, str]] = {
-    "claim": (longterm._turns.claims.Claim, "take"),
+    "claim": (longterm._turns.claim.Claim, "take"),
     "decode": (longterm._turns.turns, "decode_frames"),
     "rebuild": (longterm._turns.turns, "rebuild"),
     "the author's code": (longterm._turns.turns, "run_turn"),
     "capture": (longterm._flows.run_turn, "capture"),
     "encode": (longterm._turns.transitions, "encode"),
     "record": (longterm._turns.turns, "after_turn"),
-    "save": (longterm._turns.claims.Claim, "save"),
+    "save": (longterm._turns.claim.Claim, "save"),
     "the engine around them": (Engine, "process_event"),
 }
 """The stages in their order, and the function that each of them is."""

@@ -35,8 +35,8 @@ from longterm._flows import flow, registry, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import claims, going_on, running, steps, turns
-from longterm._turns.claims import Claim
+from longterm._turns import claim, going_on, running, steps, turns
+from longterm._turns.claim import Claim
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
 from longterm.run import Fact, Run, RunState
@@ -296,7 +296,7 @@ class Driven:
             patch.object(running, "in_thread", _at_once),
             patch.object(steps, "in_thread", _at_once),
             patch.object(going_on, "in_thread", _at_once),
-            patch.object(claims, "in_thread", _at_once),
+            patch.object(claim, "in_thread", _at_once),
             patch.object(async_twins, "in_thread", _at_once),
         ):
             run = driven(method(*args))

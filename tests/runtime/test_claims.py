@@ -18,6 +18,7 @@ from longterm import (
     suspend,
 )
 from longterm._turns import transitions
+from longterm._turns.claim import Claim
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
 from longterm.worker import Worker
@@ -112,7 +113,7 @@ def test_memory_error_while_a_turn_is_written_down_gives_the_run_back(engine, mo
 
 def test_interrupted_claim_of_another_caller_is_left_alone(engine):
     run = engine.start_flow(asks)
-    other = engine._claims.open()
+    other = Claim(engine._claims)
     other.take(run.id, "first")
     engine.clock.advance(timedelta(seconds=1))
     engine.store.fault = ("claim", "before", KeyboardInterrupt())
@@ -144,7 +145,7 @@ def test_claim_holds_though_no_thread_can_be_started_to_renew_it(engine, monkeyp
 
 def test_renewal_that_fails_is_told_and_tried_again(engine, clock, warnings):
     run = engine.start_flow(asks)
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     claim.take(run.id, "first")
     engine.store.fault = ("renew", "before", StoreError("out of reach"))
     clock.advance(timedelta(seconds=20))
@@ -160,7 +161,7 @@ def test_renewal_that_fails_is_told_and_tried_again(engine, clock, warnings):
 
 def test_claim_that_was_lost_is_told(engine, clock, warnings):
     run = engine.start_flow(asks)
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     claim.take(run.id, "first")
     clock.advance(timedelta(minutes=2))
     engine.release_stale()
@@ -174,7 +175,7 @@ def test_claim_that_was_lost_is_told(engine, clock, warnings):
 
 def test_claim_that_nobody_has_in_hand_is_not_renewed(engine, clock):
     run = engine.start_flow(asks)
-    engine._claims.open().take(run.id, "first")
+    Claim(engine._claims).take(run.id, "first")
     clock.advance(timedelta(seconds=20))
 
     engine._claims.keeper.renew()
@@ -185,7 +186,7 @@ def test_claim_that_nobody_has_in_hand_is_not_renewed(engine, clock):
 
 def test_run_that_cannot_be_given_back_is_told(engine, clock, warnings):
     run = engine.start_flow(asks)
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     claim.take(run.id, "first")
     engine.store.fault = ("update", "before", StoreError("out of reach"))
 
@@ -199,7 +200,7 @@ def test_run_that_cannot_be_given_back_is_told(engine, clock, warnings):
 
 def dies(engine, clock, run_id):
     """Let a process take the run up, and die; its claim runs out."""
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     claim.take(run_id, "first")
     clock.advance(timedelta(minutes=2))
 
@@ -230,11 +231,11 @@ def test_attempts_are_the_same_by_whomever_they_are_counted(clock):
     engine.process_event(second.id, "first", 1)
     for _ in range(2):
         for run in (first, second):
-            engine._claims.open().take(run.id, "second")
+            Claim(engine._claims).take(run.id, "second")
         clock.advance(timedelta(minutes=2))
         assert {run.state for run in engine.release_stale()} == {RunState.SUSPENDED}
     for run in (first, second):
-        engine._claims.open().take(run.id, "second")
+        Claim(engine._claims).take(run.id, "second")
     clock.advance(timedelta(minutes=2))
 
     with pytest.raises(TooManyAttempts):

@@ -23,6 +23,7 @@ from longterm import (
     suspend,
 )
 from longterm._flows import registry
+from longterm._turns.claim import Claim
 from longterm.testing import EXPIRE, FakeClock, interpret, play
 
 DAY = timedelta(days=1)
@@ -250,7 +251,7 @@ def test_same_delivery_after_the_end_returns_the_result(engine):
 def test_claim_of_a_dead_process_runs_out(engine, clock):
     run = engine.start_flow(counts)
     dead = Engine(engine.store, clock=clock, lease=timedelta(seconds=30))
-    dead._claims.open().take(run.id, "number")
+    Claim(dead._claims).take(run.id, "number")
 
     with pytest.raises(RunNotSuspended, match="another turn is under way"):
         engine.process_event(run.id, "number", 5)
@@ -262,7 +263,7 @@ def test_claim_of_a_dead_process_runs_out(engine, clock):
 def test_renewed_claim_does_not_run_out(engine, clock):
     run = engine.start_flow(counts)
     slow = Engine(engine.store, clock=clock, lease=timedelta(seconds=30))
-    claim = slow._claims.open()
+    claim = Claim(slow._claims)
     claim.take(run.id, "number")
     clock.advance(timedelta(seconds=20))
     slow._claims.keeper.renew()
@@ -275,7 +276,7 @@ def test_renewed_claim_does_not_run_out(engine, clock):
 def test_run_that_dies_again_and_again_is_parked_and_can_be_retried(engine, clock):
     run = engine.start_flow(counts)
     for _ in range(3):
-        engine._claims.open().take(run.id, "number")
+        Claim(engine._claims).take(run.id, "number")
         clock.advance(timedelta(minutes=2))
         (left,) = engine.store.release_stale(now=clock.now(), max_attempts=3)
     assert left.state is RunState.FAILED

@@ -19,6 +19,7 @@ from longterm import (
     suspend,
 )
 from longterm._codec import content_digests
+from longterm._turns.claim import Claim
 from longterm.store.base import Keys
 from longterm.store.memory import MemoryStore
 from tests.sealing import KEY, OTHER_KEY, envelope  # noqa: F401 - a fixture
@@ -181,7 +182,7 @@ def test_repeat_while_a_turn_is_under_way_comes_again(engine):
     run = engine.start_flow(collects, 4)
     engine.process_event(run.id, "more", 1, key="a")
     engine.process_event(run.id, "more", 2, key="b")
-    with engine._claims.open() as claim:
+    with Claim(engine._claims) as claim:
         claim.take(run.id, "more")
         with pytest.raises(RunNotSuspended, match="running"):
             engine.process_event(run.id, "more", 1, key="a")

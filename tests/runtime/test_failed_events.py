@@ -20,6 +20,7 @@ from longterm import (
     deflow,
     suspend,
 )
+from longterm._turns.claim import Claim
 from longterm.cli import main
 from longterm.store.memory import MemoryStore
 from tests.runtime.test_inbox import holds_what_comes, unread, work
@@ -216,7 +217,7 @@ def test_what_cannot_be_discarded_is_refused(engine):
     for number in (0, 2):
         with pytest.raises(UnknownEvent, match=f"no event {number} that is unread"):
             engine.discard_event(run.id, number)
-    with engine._claims.open() as claim:
+    with Claim(engine._claims) as claim:
         claim.take(run.id, "go")
         with pytest.raises(RunBusy):
             engine.discard_event(run.id, 1)

@@ -31,6 +31,8 @@ from longterm import (
 from longterm._codec import decode_frames, encode
 from longterm._event_names import START
 from longterm._flows.registry import flow_of
+from longterm._turns.claim import Claim
+from longterm._turns.due_claims import DueClaims
 from longterm._turns.starts import Start, new_run
 from longterm.frame import Frame
 from longterm.run import context_of
@@ -135,7 +137,7 @@ def failed_start(engine, function, *args, **kwargs):
 def died_start(engine, function, *args, **kwargs):
     """Leave a run as a process leaves it that dies in the run's first turn."""
     start = Start(flow_of(function), function, args, kwargs)
-    engine._turns._begin(engine._claims.open(), start)
+    engine._turns._begin(Claim(engine._claims), start)
     engine.clock.advance(timedelta(minutes=2))
     (run,) = engine.release_stale()
     return run
@@ -247,7 +249,7 @@ def test_start_is_done_again_by_the_code_of_today(engine):
 def test_start_that_dies_again_and_again_is_failed(engine, clock):
     run = died_start(engine, greet, "Ada")
     for attempt in (2, 3):
-        (claim,) = engine._claims.take_due(1, [run.flow])
+        (claim,) = DueClaims(engine._claims).take(1, [run.flow])
         engine._claims.keeper.drop(claim)
         clock.advance(timedelta(minutes=2))
         (run,) = engine.release_stale(max_attempts=3)

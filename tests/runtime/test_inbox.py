@@ -36,6 +36,7 @@ from longterm import (
     sleep,
     suspend,
 )
+from longterm._turns.claim import Claim
 from longterm.cli import main
 from longterm.store.base import Leases
 from longterm.store.inbox import Inbox
@@ -220,7 +221,7 @@ def test_event_that_is_stored_before_the_claim_wins_over_a_deadline_that_has_pas
 
 def test_event_sent_while_a_turn_runs_is_read_after_it(engine):
     run = engine.start_flow(asks, "a", "b")
-    with engine._claims.open() as claim:
+    with Claim(engine._claims) as claim:
         claim.take(run.id, "a")
         assert engine.send(run.id, "b", 2).number == 1
         assert engine.get_run(run.id).state is RunState.RUNNING

@@ -26,6 +26,7 @@ import longterm
 from longterm import Engine, Event, Run, RunState, deflow, set_index, sleep, suspend
 from longterm._codec.types import registered
 from longterm._names import LONGEST
+from longterm._turns.claim import Claim
 from longterm.store import open_store
 from longterm.store.memory import MemoryStore
 from longterm.testing import EXPIRE, FakeClock, interpret, play
@@ -426,7 +427,7 @@ def test_a_run_whose_turns_died_too_often(tmp_path: Path) -> None:
     clock = FakeClock()
     engine = Engine("memory://", clock=clock, max_attempts=1)
     run = engine.start_flow(asks)
-    engine._claims.open().take(run.id, "q")  # and its process dies
+    Claim(engine._claims).take(run.id, "q")  # and its process dies
     clock.advance(DAY)
 
     with printed("find out what kills it; then retry(*)"):

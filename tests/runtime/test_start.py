@@ -173,7 +173,7 @@ def test_start_that_died_is_left_to_a_worker(engine, monkeypatch):
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("longterm._turns.claims.Claim.close", lambda *_: None)
+        patched.setattr("longterm._turns.claim.Claim.close", lambda *_: None)
         patched.setattr(engine._turns.running, "run", dies)
         with pytest.raises(SystemExit):
             engine.start(order, ("tea",), id="order 1")

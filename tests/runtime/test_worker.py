@@ -28,6 +28,7 @@ from longterm import (
     suspend,
 )
 from longterm._flows.registry import _flows as flows
+from longterm._turns.claim import Claim
 from longterm.errors import TurnTimeout
 from longterm.store.memory import MemoryStore
 from longterm.testing import FakeClock
@@ -444,7 +445,7 @@ def test_a_turn_whose_save_is_refused_by_the_store_runs_out(engine, clock, store
 
 def claimed(engine, run_id):
     """Return a claim on a run, which is renewed for as long as it is kept."""
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     assert claim.take(run_id, "answer")
     return claim
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from longterm import Engine, RunState, deflow, suspend
+from longterm._turns.claim import Claim
 from longterm.errors import ClockSkew
 from tests.store.postgres_server import PostgresServer
 from tests.store.shim import build_shim
@@ -97,7 +98,7 @@ def test_a_machine_far_from_the_database_claims_nothing(
     with Engine(url).store as store:
         right = Engine(store)
         waiting, failed = right.start_flow(charge), right.start_flow(charge)
-        claim = right._claims.open()
+        claim = Claim(right._claims)
         live = claim.take(right.start_flow(charge).id, "paid")
         assert live is not None
         clock = shift(seconds)
@@ -167,7 +168,7 @@ def test_a_process_on_a_machine_that_is_ahead_leaves_a_live_turn_alone(
     )
     with Engine(url).store as store:
         engine = Engine(store)
-        claim = engine._claims.open()
+        claim = Claim(engine._claims)
         live = claim.take(engine.start_flow(charge).id, "paid")
         assert live is not None
         path = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])

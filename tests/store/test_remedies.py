@@ -21,6 +21,7 @@ import pytest
 
 import longterm.store
 from longterm import Engine, deflow, suspend
+from longterm._turns.claim import Claim
 from longterm.errors import StoreError
 from longterm.run import RunState
 from longterm.store import open_store
@@ -316,7 +317,7 @@ def test_a_run_whose_process_died_again_and_again(path: Path) -> None:
     with SQLiteStore(path) as store:
         engine = Engine(store, clock=clock, max_attempts=1)
         run = engine.start_flow(asks)
-        engine._claims.open().take(run.id, "q")  # and its process dies
+        Claim(engine._claims).take(run.id, "q")  # and its process dies
         clock.advance(timedelta(days=1))
 
         engine.release_stale()

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from longterm import Engine, RunState, StoreError, deflow, suspend
+from longterm._turns.claim import Claim
 from longterm.worker import Worker
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
@@ -165,7 +166,7 @@ def test_a_run_that_is_let_go_of_wakes_a_worker(engine, request, seconds):
         engine,
         "UPDATE longterm.runs SET updated_at = updated_at - interval '1 day', checksum = NULL",
     )
-    claim = engine._claims.open()
+    claim = Claim(engine._claims)
     claim.take(run.id, "answer")
     request.getfixturevalue("worker")
     time.sleep(1)
