@@ -28,7 +28,13 @@ from longterm_compiler.analysis.limits import check_depth, nested_blocks, room_f
 from longterm_compiler.analysis.liveness import live_at_entry
 from longterm_compiler.analysis.names import ModuleNames
 from longterm_compiler.analysis.points import Suspensions, find_suspensions
-from longterm_compiler.analysis.scope import Scope, bound_by, free_names, type_parameters
+from longterm_compiler.analysis.scope import (
+    Scope,
+    bound_by,
+    free_names,
+    is_async_generator,
+    type_parameters,
+)
 from longterm_compiler.checks.check import check_flow
 from longterm_compiler.diagnostics import Refused
 from longterm_compiler.emit.closures import InnerNode, inner_functions
@@ -77,7 +83,10 @@ def compile_flow(definition: Definition, names: ModuleNames, flags: int = 0) -> 
     depth = check_depth(definition, source, suspensions.containing)
     with room_for(definition, source, depth):
         around = _names_around(definition, names)
-        lowered = lower(definition.node.body, suspensions, scope, around)
+        returns_values = not is_async_generator(definition.node)
+        lowered = lower(
+            definition.node.body, suspensions, scope, around, returns_values=returns_values
+        )
     flow = CompiledFlow(definition, names, flags, scope, suspensions, lowered, depth)
     _compile_what_may_fail(flow)
     return flow

@@ -124,13 +124,6 @@ INNER_GENERATOR_FLOW: Final = Rule(
     "a generator that has not begun is stored by the name of its function, and this one has none",
     "move it to the top of the module, or into a class",
 )
-ASYNC_GENERATOR_FLOW: Final = Rule(
-    "async-generator-flow",
-    "the flow `{name}` is an asynchronous generator",
-    "this `yield` makes it one",
-    "a generator runs when somebody iterates over it, and its frame cannot be stored",
-    "return a list, or pass each value to `respond` as it comes",
-)
 RESERVED_NAME: Final = Rule(
     "reserved-name",
     "the name `{name}` is reserved for the compiler",

@@ -14,6 +14,7 @@ _ENTERED: Final = (
     "__resume__"
 )
 _AGAIN: Final = "write it again where it is needed after the suspend"
+_STEP: Final = ("it is a step of a generator under way", "await it before the suspend")
 _OWN_FUNCTION: Final = "use a function of your own, or a lambda in the flow"
 
 _ROW: Final = (
@@ -26,7 +27,13 @@ _FILE: Final = ("an open file belongs to a process", _OPENED)
 _RECIPE: Final = "keep plain values, or register the type: see docs/recipes.md"
 
 _BY_NAME: Final[dict[str, tuple[str, str]]] = {
-    "builtins.async_generator": ("a generator's own frame cannot be stored", _ITERATED),
+    "builtins.async_generator": (
+        "a generator's own frame cannot be stored",
+        "make it by a function with @deflow, or go through a list of it, which can be stored",
+    ),
+    "builtins.async_generator_asend": _STEP,
+    "builtins.async_generator_athrow": _STEP,
+    "builtins.anext_awaitable": _STEP,
     "builtins.coroutine": (
         "a coroutine's own frame cannot be stored",
         "await it before the suspend",
@@ -93,7 +100,8 @@ _BY_NAME: Final[dict[str, tuple[str, str]]] = {
     ),
     "contextlib._AsyncGeneratorContextManager": (
         "its generator's frame cannot be stored",
-        _ENTERED,
+        "put @deflow on its function, below @asynccontextmanager; or write a class for the `with`: "
+        "with the methods __suspend__ and __resume__",
     ),
     "contextlib.ExitStack": ("it holds functions to be called in the end", _ENTERED),
     "contextlib.AsyncExitStack": ("it holds functions to be called in the end", _ENTERED),

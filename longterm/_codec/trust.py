@@ -99,8 +99,12 @@ def module(name: str) -> ModuleType:
 
 
 _OF_GENERATORS: Final = frozenset(
-    ("longterm._flows.generator", f"FlowGenerator.{name}")
-    for name in ("__next__", "close", "send", "throw")
+    (f"longterm._flows.{module}", f"{kind}.{name}")
+    for module, kind, names in (
+        ("generator", "FlowGenerator", "__next__ close send throw"),
+        ("async_generator", "AsyncFlowGenerator", "__anext__ aclose asend athrow"),
+    )
+    for name in names.split()
 )
 """The methods of generators that flows make."""
 

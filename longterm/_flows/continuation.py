@@ -23,9 +23,10 @@ from typing import Any, Final
 
 from longterm._abi import CELLS
 from longterm._flows import primitives as ops
+from longterm._flows.async_generator import IS_ASYNC_GENERATOR
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow
+from longterm._flows.flow import IS_COROUTINE, Flow, body_of
 from longterm._flows.generator import ENTERING
 from longterm._flows.refusals import (
     captured_from_function,
@@ -83,8 +84,11 @@ def capture(suspension: Suspend) -> list[Frame]:
 
 def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | None) -> Frame:
     """Return the frame of an entry of the traceback; the entries around it are given too."""
-    if below.tb_frame.f_code in ENTERING:
+    code = below.tb_frame.f_code
+    if code in ENTERING:
         raise inside_generator(below.tb_next or below)
+    if code.co_flags & IS_ASYNC_GENERATOR and body_of(code) is not None:
+        raise inside_generator(below)
     site = call_site(entry)
     if site is None:
         raise not_a_flow(entry, above)

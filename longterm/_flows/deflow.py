@@ -18,7 +18,7 @@ from longterm._flows import primitives as ops
 from longterm._flows import registry, rt
 from longterm._flows.decorated import check_given
 from longterm._flows.flow import Flow, body_of, making
-from longterm._flows.generator import IS_GENERATOR, generator_function
+from longterm._flows.generator_functions import as_called
 from longterm._flows.loader import loader_of
 from longterm._flows.resolve import flow_codes
 from longterm._flows.steps import STEP_CODES, step
@@ -80,9 +80,7 @@ def _deflowed(
     _make_flow(function, caller, has_arguments)
     for name in also:
         registry.keep_former_name(name, registry.flow_of(function))
-    if function.__code__.co_flags & IS_GENERATOR:
-        return generator_function(function)  # type: ignore[return-value]
-    return function  # pyright: ignore[reportReturnType] - it is still the author's own function
+    return as_called(function)  # type: ignore[return-value]
 
 
 def _make_flow(function: types.FunctionType, caller: types.FrameType, has_arguments: bool) -> None:

@@ -13,10 +13,8 @@ as of any flow that waits, and Python's generator is given up. It is made anew w
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from functools import wraps
-from types import FunctionType, GeneratorType, TracebackType
+from types import FrameType, GeneratorType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, cast
-from weakref import WeakSet
 
 from longterm._flows.context import LiveTurn, current
 from longterm._flows.rt import Suspend
@@ -32,25 +30,26 @@ when it has ended."""
 class Frames(Protocol):
     """Who takes the frame of a generator, and makes one of it."""
 
-    def save(self, running: Running) -> Frame:
-        """Return the frame of a generator that waits at a `yield`."""
+    def save(self, frame: FrameType) -> Frame:
+        """Return what is left to do in the frame of a generator that waits at a `yield`."""
         ...
 
     def check(self, frame: Frame) -> None:
         """Raise if a frame cannot go on in the code that is here."""
         ...
 
-    def resume(self, frame: Frame) -> Running:
-        """Return a generator that waits where the frame does."""
+    def make(self, frame: Frame) -> Any:
+        """Return a generator, asynchronous or not, whose first `yield` is where the frame waits."""
         ...
 
 
-_linked: list[Frames] = []
+linked: Final[list[Frames]] = []
+"""Who knows the frames of generators, once it is linked."""
 
 
 def link(frames: Frames) -> None:
     """Make this what knows the frames of generators."""
-    _linked[:] = [frames]
+    linked[:] = [frames]
 
 
 class FlowGenerator(Generator[Any, Any, Any]):
@@ -64,7 +63,7 @@ class FlowGenerator(Generator[Any, Any, Any]):
         self._running = running
         self._kept = kept
         if running is not None:
-            self._note()
+            note(self)
 
     def __next__(self) -> Any:
         """Run to the next `yield`, and return what it gives out."""
@@ -114,7 +113,8 @@ class FlowGenerator(Generator[Any, Any, Any]):
     def _resumed(self) -> Running:
         kept = self._kept
         if isinstance(kept, Frame):
-            running = _linked[0].resume(kept)
+            running: Running = linked[0].make(kept)
+            next(running)  # to the `yield`, through the blocks around it
         elif kept is None:
             running = cast("Running", _ended())
             running.close()
@@ -122,13 +122,8 @@ class FlowGenerator(Generator[Any, Any, Any]):
             function, args, kwargs = kept
             running = function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]
         self._running, self._kept = running, None
-        self._note()
+        note(self)
         return running
-
-    def _note(self) -> None:
-        turn = current.get()
-        if isinstance(turn, LiveTurn):
-            turn.generators.add(self)
 
 
 ENTERING: Final = frozenset(
@@ -137,12 +132,22 @@ ENTERING: Final = frozenset(
 """The code by which a generator is entered."""
 
 
+def note(generator: object) -> None:
+    """Let the turn under way know a generator of a flow that is made or used in it."""
+    turn = current.get()
+    if isinstance(turn, LiveTurn):
+        turn.generators.add(generator)
+
+
 def _kept_of(running: Running, function: Callable[..., Any]) -> Kept:
-    frame: Any = running.gi_frame
+    frame = running.gi_frame
     if frame is None:
         return None
-    if running.gi_suspended:
-        return _linked[0].save(running)
+    return linked[0].save(frame) if running.gi_suspended else call_of(frame, function)
+
+
+def call_of(frame: FrameType, function: Callable[..., Any]) -> Call:
+    """Return the call that has made a generator, which has not begun, by its frame."""
     code, values = frame.f_code, frame.f_locals
     first, last = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
     names = iter(code.co_varnames[last:])
@@ -172,46 +177,4 @@ def _ended() -> Generator[None]:
 
 _HAS_ARGS: Final = 0x04
 _HAS_KEYWORDS: Final = 0x08
-IS_GENERATOR: Final = 0x20
-"""The flags of code that takes `*args`, that takes `**kwargs`, that makes a generator."""
-
-
-def generator_function(function: FunctionType) -> Callable[..., Any]:
-    """Return a function that makes of each call a generator that can be stored."""
-
-    @wraps(function)
-    def make(*args: Any, **kwargs: Any) -> FlowGenerator:
-        return FlowGenerator(make, function(*args, **kwargs), None)
-
-    _made.add(make)
-    return make
-
-
-_made: Final[WeakSet[Callable[..., Any]]] = WeakSet()
-"""The functions whose calls make generators of flows: stored bytes may have no other one called."""
-
-
-def as_stored(generator: FlowGenerator) -> Any:
-    """Return what the codec stores of a generator."""
-    return generator.keep()
-
-
-def as_declared(kept: Any) -> FlowGenerator:
-    """Return the generator of what was stored.
-
-    Raises:
-        UnknownFlow, FlowChanged: it waits in code that is not here.
-        TypeError: it is nothing that is kept of a generator.
-    """
-    if isinstance(kept, Frame):
-        _linked[0].check(kept)
-    if kept is None or isinstance(kept, Frame):
-        return FlowGenerator(_unnamed, None, kept)
-    function, args, kwargs = kept
-    is_made = type(function) is FunctionType and function in _made
-    if not is_made or type(args) is not tuple or type(kwargs) is not dict:
-        raise TypeError("a generator that has not begun is the call of a generator flow")
-    return FlowGenerator(function, None, kept)
-
-
-def _unnamed() -> None: ...
+"""The flags of code that takes `*args`, and that takes `**kwargs`."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from types import FunctionType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 from longterm._flows.call_sites import call_site
 from longterm._flows.continuation import closure_of, code_and_arguments, frame_at
-from longterm._flows.generator import Running
 from longterm._flows.registry import flow_named, frozen_flow
 from longterm._flows.same_rest import in_present_code
 from longterm._flows.upgrades import upgrade_since, upgraded
@@ -18,9 +17,8 @@ from longterm.frame import Frame
 class GeneratorFrames:
     """Takes and makes the frames of generators; `longterm._wiring` links it."""
 
-    def save(self, running: Running) -> Frame:
-        """Return the frame of a generator that waits at a `yield`."""
-        frame: Any = running.gi_frame
+    def save(self, frame: FrameType) -> Frame:
+        """Return what is left to do in the frame of a generator that waits at a `yield`."""
         at = SimpleNamespace(tb_frame=frame, tb_lasti=frame.f_lasti, tb_lineno=frame.f_lineno)
         site = call_site(at)  # type: ignore[arg-type]
         assert site is not None
@@ -41,8 +39,8 @@ class GeneratorFrames:
             if upgrade_since(flow_named(frame.flow), frame.version) is None:
                 raise
 
-    def resume(self, frame: Frame) -> Running:
-        """Return a generator that waits where the frame does.
+    def make(self, frame: Frame) -> Any:
+        """Return a generator, asynchronous or not, whose first `yield` is where the frame waits.
 
         Raises:
             UnknownFlow, FlowChanged, UpgradeFailed, CorruptData: as `continuation.rebuild`.
@@ -50,7 +48,4 @@ class GeneratorFrames:
         flow, frame = upgraded(frame)
         code, arguments = code_and_arguments(flow, frame)
         closure = closure_of(flow, frame, code) if code.co_freevars else ()
-        make = FunctionType(code, flow.globals, code.co_name, (None, *arguments), closure)
-        running: Running = make()
-        next(running)  # to the `yield`, through the blocks around it
-        return running
+        return FunctionType(code, flow.globals, code.co_name, (None, *arguments), closure)()

@@ -64,6 +64,25 @@ def opened():
 def flow_opened():
     yield "open"
 
+@deflow
+def flow_numbers():
+    yield 1
+
+async def later_numbers():
+    yield 1
+
+@deflow
+async def flow_later_numbers():
+    yield 1
+
+flow_later_opened = contextlib.asynccontextmanager(flow_later_numbers)
+
+def enter(manager):
+    try:
+        manager.__aenter__().send(None)
+    except StopIteration:
+        pass
+
 class Opened:
     def __enter__(self):
         self.lock = threading.Lock()
@@ -87,6 +106,7 @@ WAIT = "suspend('a')"
 PARSE = "keep its text, and parse that again after the suspend"
 OPEN = "open it again after the suspend, and del it before, or register its type"
 LIST = "go through a list of it, which can be stored"
+MAKE = "make it by a function with @deflow, or go through a list of it, which can be stored"
 ENTER = (
     "write a class for the `with` that lets go of what it holds: with the methods __suspend__ and "
     "__resume__"
@@ -95,6 +115,7 @@ MANAGE = (
     "put @deflow on its function, below @contextmanager; or write a class for the `with`: with the "
     "methods __suspend__ and __resume__"
 )
+AMANAGE = MANAGE.replace("@contextmanager", "@asynccontextmanager")
 AGAIN = "write it again where it is needed after the suspend"
 OWN = "use a function of your own, or a lambda in the flow"
 MADE_OF = "keep what it is made of and make it again after the suspend, or register its type"
@@ -108,8 +129,12 @@ CALL = "keep what it is a method of, and call * after the suspend"
 CASES: list[tuple[str, str, str]] = [
     (OPEN, "f = open('here', 'w'); wait; f.write('x')",
            "f = open('here', 'w'); del f; wait; f = open('here', 'w'); f.close()"),
-    (LIST, "g = (n for n in [1]); wait; return list(g)",
+    (MAKE, "g = (n for n in [1]); wait; return list(g)",
            "g = list(n for n in [1]); wait; return list(g)"),
+    (MAKE, "g = (n for n in [1]); wait; return list(g)",
+           "g = flow_numbers(); next(g); wait; return list(g)"),
+    (MAKE, "g = later_numbers(); wait; return g.aclose()",
+           "g = flow_later_numbers(); wait; return g.aclose().close()"),
     (LIST, "for n in heapq.merge([1], [2]): wait", "for n in list(heapq.merge([1], [2])): wait"),
     (LIST, "g = itertools.groupby([1]); wait; return list(g)",
            "g = [(k, list(each)) for k, each in itertools.groupby([1])]; wait; return list(g)"),
@@ -160,6 +185,10 @@ CASES: list[tuple[str, str, str]] = [
           "def g(each): return each.visit()\nwait; return g(Node())"),
     (MANAGE, "with opened(): wait", "with Opened(): wait"),
     (MANAGE, "with opened(): wait", "with flow_opened(): wait"),
+    (AMANAGE, "m = contextlib.asynccontextmanager(later_numbers)(); wait; return m.gen",
+              "m = flow_later_opened(); enter(m); wait; return m.gen.aclose().close()"),
+    (AMANAGE, "m = contextlib.asynccontextmanager(later_numbers)(); wait; return m.gen",
+              "with Opened(): wait"),
     (ENTER, "with contextlib.ExitStack(): wait", "with Opened(): wait"),
     (ENTER, "with contextlib.ExitStack() as s: wait", "with Opened(): wait"),
     (ENTER, "with contextlib.closing(io.StringIO()): wait", "with Opened(): wait"),

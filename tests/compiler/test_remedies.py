@@ -60,7 +60,6 @@ ANOTHER_NAME = (
 )
 OUTSIDE = "wait in the flow that goes through it"
 NOT_INSIDE = "move it to the top of the module, or into a class"
-NOT_A_GENERATOR = "return a list, or pass each value to `respond` as it comes"
 BROAD = "catch `Exception`, or write `except BaseException` without the star"
 CAPTURE = "pass `*` to the flow as an argument, or put `@deflow` on `*`"
 NAMED = 'name the variables that you need: `{"x": x, "y": y}`'
@@ -187,14 +186,7 @@ CASES: list[tuple[str, str, str]] = [
             yield from letters()
         return [suspend(n) for n in inside()]
     """, 'return [suspend(n) for n in letters()]'),
-    (NOT_A_GENERATOR, """
-        for n in "ab":
-            yield await looked_up(suspend(n))
-    """, """
-        for n in "ab":
-            respond(await looked_up(suspend(n)))
-    """),
-    (NOT_A_GENERATOR, """
+    (OUTSIDE, """
         for n in "ab":
             yield await looked_up(suspend(n))
     """, 'return [await looked_up(suspend(n)) for n in "ab"]'),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from longterm import Engine, UnknownFlow, frozen
+from longterm._codec import decode, encode
 from longterm._flows import former_names, registry, upgrades
 from longterm._flows.registry import flow_of
 from longterm._turns.kept_sources import find_source
@@ -452,6 +453,39 @@ def test_the_file_is_of_another_kind_than_the_flow_of_today(shop, order, is_awai
     finally:
         engine.store.close()
     assert json.loads(result) == ([6, [5, 5], "a/b"] if before is SHOP else [0, 2, [5, 5], "a/b"])
+
+
+LETTERS = """\
+from longterm import deflow, suspend
+
+
+@deflow
+def letters(text):
+    for letter in text:
+        yield letter
+
+
+@deflow
+def sell(cart):
+    return [each + str(suspend("agreed")) for each in letters(cart)]
+"""
+
+
+def test_a_generator_in_a_file_makes_generators_that_can_be_stored(shop):
+    shop.write(LETTERS)
+    run = shop.begin()
+    version = flow_of(importlib.import_module("shop").letters.__wrapped__).version
+    shop.write(LETTERS.replace("yield letter", "yield letter.upper()"))
+    text = LETTERS.replace("import deflow", "import frozen").partition("@deflow\ndef sell")[0]
+    shop.write(text.replace("@deflow", f'@frozen("shop:letters", version="{version}")'), "old.py")
+    shop.app = "shop,old"
+
+    assert "waiting for agreed" in shop("send", run, "agreed", "1")[1]
+    assert "is complete" in shop("send", run, "agreed", "2")[1]
+    assert "['a1', 'b2']" in shop("show", run)[1]
+    made = importlib.import_module("old").letters("xy")
+    assert next(made) == "x"
+    assert list(decode(encode(made))) == ["y"]
 
 
 def test_a_worker_goes_on_in_the_file(shop):

@@ -155,6 +155,11 @@ def is_generator(function: FunctionNode) -> bool:
     return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function.body))
 
 
+def is_async_generator(function: FunctionNode) -> bool:
+    """Tell whether a function makes asynchronous generators."""
+    return isinstance(function, ast.AsyncFunctionDef) and is_generator(function)
+
+
 def _own_parts(node: ast.AST) -> list[ast.AST]:
     """Return the parts of a node but the body of a function, lambda or class."""
     return _outside(node) if isinstance(node, _SCOPES) else children(node)

@@ -1,4 +1,4 @@
-"""Refuse a generator that suspends, one inside a function, and an asynchronous one."""
+"""Refuse a generator that suspends, and one inside a function."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from collections.abc import Iterator
 
 from longterm_compiler.checks.flow import CheckedFlow
 from longterm_compiler.diagnostics import Diagnostic, Span
-from longterm_compiler.rules import (
-    ASYNC_GENERATOR_FLOW,
-    GENERATOR_FLOW,
-    INNER_GENERATOR_FLOW,
-)
+from longterm_compiler.rules import GENERATOR_FLOW, INNER_GENERATOR_FLOW
 
 
 def check_generators(flow: CheckedFlow) -> Iterator[Diagnostic]:
@@ -21,9 +17,6 @@ def check_generators(flow: CheckedFlow) -> Iterator[Diagnostic]:
     if not yields:
         return
     first = min(Span.of(node) for node in yields)
-    if isinstance(node, ast.AsyncFunctionDef):
-        yield ASYNC_GENERATOR_FLOW.at(flow.path, first, name=node.name)
-        return
     if not all(isinstance(scope, ast.ClassDef) for scope in flow.definition.enclosing):
         yield INNER_GENERATOR_FLOW.at(flow.path, first, name=node.name)
     if flow.suspensions.calls:

@@ -115,12 +115,12 @@ EXPRESSIONS: Final = (
         note="in its first iterable; in every part if `any`, `sum`, `list` or the like takes it",
     ),
     _yes("`lambda`", "Lambda", but=("suspend-in-lambda",), note="in its defaults"),
-    Row(
-        "`yield`, `yield from`",
-        ("Yield", "YieldFrom"),
+    _no(
         "generator-flow",
-        ("async-generator-flow",),
-        "but the generator is stored there while the flow that goes through it waits",
+        "`yield`, `yield from`",
+        "Yield",
+        "YieldFrom",
+        note="but the generator is stored there while the flow that goes through it waits",
     ),
     _no("suspend-in-template-string", "t-string", "TemplateStr", "Interpolation", since="3.14"),
     _leaf("name", "Name"),

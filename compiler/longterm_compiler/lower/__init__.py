@@ -81,9 +81,13 @@ def lower(
     suspensions: Suspensions,
     scope: Scope,
     around: frozenset[str] = frozenset(),
+    *,
+    returns_values: bool = True,
 ) -> Lowered:
     """Lower the body of a flow; `around` are the names of the functions around it."""
-    low = Lowering(suspensions, scope, _STATEMENTS, _EXPRESSIONS, around)
+    low = Lowering(
+        suspensions, scope, _STATEMENTS, _EXPRESSIONS, around, returns_values=returns_values
+    )
     lowered = low.block(rename_hiding_variables(low, body))
     points, made = tuple(low.points), low.names.made
     return Lowered(lowered, points, low.preludes, low.caught, low.finally_entries, made)

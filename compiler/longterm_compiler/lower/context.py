@@ -119,6 +119,8 @@ class Lowering:
     expressions: dict[type[ast.expr], ExpressionLowerer]
     around: frozenset[str] = frozenset()
     """The names of the functions around the flow."""
+    returns_values: bool = True
+    """Whether a `return` may have a value: that of an asynchronous generator has none."""
     names: Names = field(default_factory=Names)
     points: list[ResumePoint] = field(default_factory=list)
     """The points so far, in the order in which they stand in the lowered text."""

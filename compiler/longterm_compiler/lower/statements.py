@@ -27,6 +27,10 @@ def _lower_expr(low: Lowering, node: ast.stmt, out: Out) -> None:
 
 def _lower_return(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Return)
+    if low.records_exits and not low.returns_values:
+        out += [at(node, record) for record in low.record_exit("return")]
+        out.append(node)
+        return
     if low.records_exits:
         value = low.expression(node.value or at(node, ast.Constant(None)), out)
         value = low.spill("value", value, out)

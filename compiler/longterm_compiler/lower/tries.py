@@ -372,7 +372,7 @@ def _finally_entry(low: Lowering, node: ast.stmt, record: ExitRecord) -> Finally
         ...                             # what is left to do of the `finally`
     """
     jumps: list[tuple[str, ast.stmt]] = [
-        ("return", ast.Return(load(record.value))),
+        ("return", ast.Return(_result(low, record))),
         ("break", ast.Break()),
         ("continue", ast.Continue()),
     ]
@@ -381,11 +381,16 @@ def _finally_entry(low: Lowering, node: ast.stmt, record: ExitRecord) -> Finally
     for way, jump in jumps:
         if way in record.jumps:
             # The blocks around are entered anew by the resume, and must record the jump again.
-            value = load(record.value) if way == "return" else None
+            value = _result(low, record) if way == "return" else None
             again = [*low.record_exit(way, value), jump]
             leave.append(at(header(node), ast.If(_left_by(record, way), again, [])))
     begin = at(NOWHERE, ast.If(_left_by(record, "raise"), [as_first_raised(record.value)], []))
     return FinallyEntry(leave, [begin])
+
+
+def _result(low: Lowering, record: ExitRecord) -> ast.expr | None:
+    """Return what a block was left with by a `return`, if there is such a value."""
+    return load(record.value) if low.returns_values else None
 
 
 def _left_by(record: ExitRecord, way: str) -> ast.expr:

@@ -237,7 +237,10 @@ _NAME_OF: Final = {
 def _dump(generator: GeneratorType[Any, Any, Any]) -> Parts:
     name = _NAME_OF.get(id(generator.gi_code))
     if name is None:
-        raise NotEncodable("a generator's own frame cannot be stored", _HINT)
+        raise NotEncodable(
+            "a generator's own frame cannot be stored",
+            "make it by a function with @deflow, or go through a list of it, which can be stored",
+        )
     if generator.gi_frame is None:
         return [GENERATOR.tag, name]
     if name in _MEMBERS:

@@ -1,0 +1,59 @@
+"""The functions whose calls make generators of flows, and what is stored of these generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
+
+from longterm._flows.async_generator import IS_ASYNC_GENERATOR, AsyncFlowGenerator
+from longterm._flows.generator import FlowGenerator, linked
+from longterm.frame import Frame
+
+Kind: TypeAlias = type[FlowGenerator] | type[AsyncFlowGenerator]
+
+IS_GENERATOR: Final = 0x20
+"""The flag of code that makes a generator."""
+_made: Final[WeakKeyDictionary[Callable[..., Any], Kind]] = WeakKeyDictionary()
+"""The functions, each with what it makes: stored bytes may have no other one called."""
+
+
+def as_called(function: FunctionType) -> Callable[..., Any]:
+    """Return what an author gets for the function of a flow: itself, unless it makes generators.
+
+    Each call of what is returned for such a one makes a generator that can be stored.
+    """
+    flags = function.__code__.co_flags
+    if not flags & (IS_GENERATOR | IS_ASYNC_GENERATOR):
+        return function
+    kind: Kind = FlowGenerator if flags & IS_GENERATOR else AsyncFlowGenerator
+
+    @wraps(function)
+    def make(*args: Any, **kwargs: Any) -> FlowGenerator | AsyncFlowGenerator:
+        return kind(make, function(*args, **kwargs), None)
+
+    _made[make] = kind
+    return make
+
+
+def declared(kind: Kind, kept: Any) -> Any:
+    """Return the generator of what was stored.
+
+    Raises:
+        UnknownFlow, FlowChanged: it waits in code that is not here.
+        TypeError: it is nothing that is kept of a generator.
+    """
+    if isinstance(kept, Frame):
+        linked[0].check(kept)
+    if kept is None or isinstance(kept, Frame):
+        return kind(_unnamed, None, kept)
+    function, args, kwargs = kept
+    is_made = type(function) is FunctionType and _made.get(function) is kind
+    if not is_made or type(args) is not tuple or type(kwargs) is not dict:
+        raise TypeError("a generator that has not begun is the call of a generator flow")
+    return kind(function, None, kept)
+
+
+def _unnamed() -> None: ...
