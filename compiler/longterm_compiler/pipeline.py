@@ -132,7 +132,10 @@ class CompiledFlow:
         # Frames that an older compiler stored of a flow with such names may hold wrong values for
         # them (see `lower.renames`). They must not go on in this one, so the flow is another.
         hidden = [f"hidden {variable}" for variable in sorted(self.scope.hidden_captures)]
-        return meaning_digest(changed(self.definition.node, name=name), deflow, [*points, *hidden])
+        # And it stored the state of a `sum` in another form (see `lower.consumers`).
+        sums = ["sum"] if self.suspensions.has_waiting("sum") else []
+        described = [*points, *hidden, *sums]
+        return meaning_digest(changed(self.definition.node, name=name), deflow, described)
 
     @property
     def points(self) -> tuple[ResumePoint, ...]:

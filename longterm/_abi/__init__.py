@@ -47,6 +47,9 @@ STEP: Final = "_lt_step"
 STEPS: Final = "_lt_steps"
 """The slot of the outermost frame with the number of steps that the run has begun, if any."""
 
+SMALL: Final = 1_000_000_000
+"""Ints below it, and above its negative, are compared fast; the sum of two fits into C's `long`."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",
@@ -54,7 +57,6 @@ RUNTIME_NAMES: Final = frozenset(
         "StopIteration",
         "Suspend",
         "UNBOUND",
-        "add_number",
         "aenter_and_aexit",
         "aexit",
         "again",
@@ -72,6 +74,7 @@ RUNTIME_NAMES: Final = frozenset(
         "slice",
         "sum_from",
         "sum_of",
+        "summand",
         "split",
         "take_up",
         "type",

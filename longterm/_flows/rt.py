@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 from longterm._flows.groups import split as split
 from longterm._flows.groups import unhandled as unhandled
-from longterm._flows.sums import add_number as add_number
 from longterm._flows.sums import sum_from as sum_from
 from longterm._flows.sums import sum_of as sum_of
+from longterm._flows.sums import summand as summand
 from longterm.wait import Wait
 
 

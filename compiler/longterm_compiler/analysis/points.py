@@ -66,6 +66,13 @@ class Suspensions:
         first, *rest = node.generators
         return self.may_suspend(*elements, first.target, *first.ifs, *rest)
 
+    def has_waiting(self, consumer: str) -> bool:
+        """Tell whether some generator expression that is given to this builtin may suspend."""
+        return any(
+            name == consumer and self.rounds_may_suspend(generator)
+            for generator, name in self.consumers.items()
+        )
+
     def record_copy(self, old: ast.AST, new: ast.AST) -> None:
         """Take a copy of a node for what the node is."""
         if isinstance(old, ast.Call) and isinstance(new, ast.Call) and old in self.calls:

@@ -24,9 +24,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from longterm._abi import SMALL
 from longterm_compiler.analysis.consumers import JOIN
 from longterm_compiler.analysis.scope import comprehension_variables
 from longterm_compiler.lower.context import Lowering, Out
+from longterm_compiler.lower.iterators import iterator_of
 from longterm_compiler.lower.renames import copy_renamed
 from longterm_compiler.syntax.build import NOWHERE, assign, at, call, changed, load, runtime, store
 
@@ -99,7 +101,7 @@ def _evaluate_operands(
         text = low.expression(function.value, out)
         function = changed(function, value=low.spill_unless_stable(text, [generator], out))
     first = generator.generators[0].iter
-    iterator = low.spill("iter", at(first, call(runtime("iter"), low.in_place(first, out))), out)
+    iterator = low.spill("iter", iterator_of(low, low.in_place(first, out)), out)
     others = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
     given = [
         low.spill_unless_stable(low.expression(other, out), [*others[index:], generator], out)
@@ -136,7 +138,8 @@ class _Loops:
     def _inner(self, depth: int, out: Out) -> Out:
         iterable = self._node.generators[depth].iter
         name = self._call.fresh("iter")
-        out.append(at(iterable, assign(name, call(runtime("iter"), self._own(iterable)))))
+        made = iterator_of(self._call.low, self._own(iterable))
+        out.append(at(iterable, assign(name, made)))
         following = [self.loop(depth, load(name))]
         if self._consumer.done is not None:
             left = ast.If(load(self._consumer.done), [ast.Break()], [])
@@ -224,10 +227,10 @@ def _dict(made: _Call) -> _Consumer:
 
     def take(item: str) -> Out:
         key, value = made.fresh("key"), made.fresh("value")
-        pair = ast.Tuple([store(key), store(value)], ast.Store())
         more = ast.BinOp(load(count), ast.Add(), ast.Constant(1))
         checked = call(runtime("pair"), load(item), load(count))
-        return [ast.Assign([pair], checked), _insert(name, key, value), assign(count, more)]
+        pair = _assign_parts([key, value], checked)
+        return [pair, _insert(name, key, value), assign(count, more)]
 
     return _Consumer(begin, take, load(name))
 
@@ -245,27 +248,49 @@ def _insert(mapping: str, key: str, value: str) -> ast.stmt:
 def _sum(made: _Call) -> _Consumer:
     """`sum`, which adds floats more exactly than `+` does from Python 3.12 on.
 
-    return sum(ask(q) for q in qs)      _lt_iter1 = __longterm__.iter(qs)
-                                        _lt_sum1 = __longterm__.sum_from()
-                                        for _lt_q1 in __longterm__.rest(_lt_iter1):
-                                            try:
-                                                _lt_item1 = ask(_lt_q1)
-                                            except __longterm__.StopIteration as _lt_error1:
-                                                raise __longterm__.in_generator() from _lt_error1
-                                            if not __longterm__.add_number(_lt_sum1, _lt_item1):
-                                                _lt_sum1[0] = _lt_sum1[0] + _lt_item1
-                                        return __longterm__.sum_of(_lt_sum1)
+    return sum(ask(q) for q in qs)
+        _lt_iter1 = __longterm__.iter(qs)
+        _lt_sum1, _lt_kept1 = __longterm__.sum_from()
+        for _lt_q1 in __longterm__.rest(_lt_iter1):
+            try:
+                _lt_item1 = ask(_lt_q1)
+            except __longterm__.StopIteration as _lt_error1:
+                raise __longterm__.in_generator() from _lt_error1
+            if __longterm__.type(_lt_item1) is not _lt_kept1 or not (
+                -1000000000 < _lt_sum1 + _lt_item1 < 1000000000
+            ):
+                _lt_sum1, _lt_kept1, _lt_item1 = __longterm__.summand(
+                    _lt_sum1, _lt_kept1, _lt_item1
+                )
+            _lt_sum1 = _lt_sum1 + _lt_item1
+        return __longterm__.sum_of(_lt_sum1, _lt_kept1)
+
+    What is kept is `int` as long as there are ints alone, and their sum is small: then nothing is
+    called. To add twice takes less time than a call.
     """
-    name = made.fresh("sum")
-    begin: Out = [assign(name, call(runtime("sum_from"), *made.others, *made.keywords.values()))]
+    name, kept = made.fresh("sum"), made.fresh("kept")
+    start = call(runtime("sum_from"), *made.others, *made.keywords.values())
 
     def take(item: str) -> Out:
-        is_added = call(runtime("add_number"), load(name), load(item))
-        added = ast.BinOp(_first(name, ast.Load()), ast.Add(), load(item))
-        adding = ast.Assign([_first(name, ast.Store())], added)
-        return [ast.If(ast.UnaryOp(ast.Not(), is_added), [adding], [])]
+        added = ast.BinOp(load(name), ast.Add(), load(item))
+        is_other = ast.Compare(call(runtime("type"), load(item)), [ast.IsNot()], [load(kept)])
+        is_large = ast.UnaryOp(ast.Not(), _is_small(added))
+        parts = [name, kept, item]
+        looked_at = _assign_parts(parts, call(runtime("summand"), *map(load, parts)))
+        test = ast.BoolOp(ast.Or(), [is_other, is_large])
+        return [ast.If(test, [looked_at], []), assign(name, changed(added))]
 
-    return _Consumer(begin, take, call(runtime("sum_of"), load(name)))
+    result = call(runtime("sum_of"), load(name), load(kept))
+    return _Consumer([_assign_parts([name, kept], start)], take, result)
+
+
+def _is_small(number: ast.expr) -> ast.expr:
+    least = ast.UnaryOp(ast.USub(), ast.Constant(SMALL))
+    return ast.Compare(least, [ast.Lt(), ast.Lt()], [number, ast.Constant(SMALL)])
+
+
+def _assign_parts(names: list[str], value: ast.expr) -> ast.stmt:
+    return ast.Assign([ast.Tuple([store(name) for name in names], ast.Store())], value)
 
 
 def _first(name: str, context: ast.expr_context) -> ast.expr:

@@ -7,7 +7,6 @@
 An iterator with a name is a value like any other: it is stored, position and all. A `for` asks for
 `__iter__` of what it goes over. An iterator has been asked already, and one of the author's may
 start over when it is asked again: so the loop, and the loop in each resume body, goes over `rest`.
-What `re.finditer` returns cannot be stored, so a call of that name is put into `matches`.
 
     while ask("more?"):                 while True:
         n += 1                              _lt_value1 = ask("more?")
@@ -21,11 +20,11 @@ A test inside the loop is evaluated in each round, as it should, and a resume ca
 from __future__ import annotations
 
 import ast
-from operator import is_
 
 from longterm_compiler.lower.assignments import assign_target
 from longterm_compiler.lower.booleans import lower_test
 from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.iterators import iterator_of
 from longterm_compiler.syntax.build import (
     NOWHERE,
     assign,
@@ -45,8 +44,7 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     iterable = low.in_place(node.iter, out)
     if low.may_suspend(node.target, *node.body) and not _goes_on(iterable):
         make = "iter" if isinstance(node, ast.For) else "aiter"
-        made = at(node.iter, call(runtime(make), _with_matches(iterable)))
-        kept = low.spill("iter", made, out)
+        kept = low.spill("iter", iterator_of(low, iterable, make), out)
         iterable = at(node.iter, call(runtime("rest"), kept))
     target = node.target
     body: Out = []
@@ -62,24 +60,6 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
 def _goes_on(iterable: ast.expr) -> bool:
     """Tell whether a loop goes over an iterator that has a name already."""
     return isinstance(iterable, ast.Call) and is_runtime(iterable.func, "rest")
-
-
-def _with_matches(node: ast.expr) -> ast.expr:
-    """Return what a loop goes over with each call of `finditer` in it put into `matches`.
-
-    for m in p.finditer(t):     _lt_iter1 = __longterm__.iter(__longterm__.matches(p.finditer(t)))
-        ask(m[0])               for m in __longterm__.rest(_lt_iter1):
-                                    ask(m[0])
-    """
-    if not isinstance(node, ast.Call):
-        return node
-    args = [_with_matches(arg) for arg in node.args]
-    is_same = all(map(is_, args, node.args))
-    made = node if is_same else changed(node, args=args)
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else None
-    if isinstance(node.func, ast.Name):
-        name = node.func.id
-    return at(node, call(runtime("matches"), made)) if name == "finditer" else made
 
 
 def _lower_while(low: Lowering, node: ast.stmt, out: Out) -> None:
