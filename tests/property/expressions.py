@@ -20,11 +20,13 @@ NUMBERS = [
     (2, "plain_call"), (1, "lambda_call"), (1, "length"), (1, "taken"),
     (1, "comparison"), (1, "method"), (1, "form_call"), (1, "generator"), (1, "failing"),
     (2, "consumed"), (3, "awaited"), (1, "own_attribute"), (2, "step_call"), (3, "reached"),
+    (2, "drawn"),
 ]  # fmt: skip
 LISTS = [
     (4, "list_name"), (3, "list_display"), (3, "comprehension"), (1, "hiding"), (1, "slice_of"),
     (1, "tuple_display"), (1, "logged_list"), (1, "if_list"), (1, "list_sum"), (1, "row"),
-    (1, "suspending"), (1, "asked_each"),
+    (1, "suspending"), (1, "asked_each"), (1, "gone_through"),
+    (1, "asked_through"),
 ]  # fmt: skip
 CONDITIONS = [
     (4, "comparison"), (2, "either"), (2, "negation"), (2, "chain"), (1, "membership"),
@@ -49,6 +51,8 @@ class Expressions(Writer):
     # Leaves.
 
     def suspending(self, depth: int = 0) -> str:
+        if self.yields and not self.in_comprehension:
+            return f"((yield {self.leaf()}) or {self.below(3)})" if self.chance(85) else "(yield)"
         if self.plain_only:
             return self.leaf()
         if self.chance(4):
@@ -214,7 +218,7 @@ class Expressions(Writer):
         if self.in_comprehension or not self.own:
             # Before 3.12 a comprehension is a function, in which `super()` finds no `self`.
             templates = [each for each in templates if "super()" not in each]
-        if self.in_comprehension:
+        if self.in_comprehension or self.certain_only:
             # What a parameter holds may be a flow, and such a call is no point there.
             templates = [each for each in templates if not each.startswith(("f(", "(await f("))]
         if self.plain_only or not templates:
@@ -251,6 +255,8 @@ class Expressions(Writer):
         """A call of a method, or of what a table holds, inside an expression."""
         if self.plain_only:
             return self.logged(depth)
+        if self.certain_only:
+            return self.form_call(depth)
         agent, value = self.agent(depth), self.number(depth - 1)
         ways = [f"{agent}.ask({value})", f"{agent}.also().ask({value})"]
         ways.append(f"HANDLERS[{self.place(depth - 1)}]({value})")
@@ -265,7 +271,7 @@ class Expressions(Writer):
 
     def asked_each(self, depth: int) -> str:
         """A comprehension over objects whose method is a flow."""
-        if self.plain_only:
+        if self.plain_only or self.certain_only:
             return self.comprehension(depth)
         self.no_walrus += 1
         agents = f"[{self.agent(depth)}, {self.agent(depth)}]"

@@ -37,10 +37,11 @@ class Groups(Tries):
     def star_handler(self, depth: int) -> None:
         name = "caught" if self.chance(80) else ""
         self.write(f"except* {self.pick(_KINDS)}{' as caught' if name else ''}:")
-        saved = self.errors, self.in_loop, self.may_return, self.in_handler
+        saved = self.errors, self.in_loop, self.may_return, self.in_handler, self.certain_only
         self.errors = [*self.errors, name] if name else self.errors
         # No `break`, `continue` or `return` may leave such a handler; a `raise` may.
         self.in_loop, self.may_return, self.in_handler = False, False, self.in_handler + 1
+        self.certain_only = True
         suspends = self.chance(50)
         with nullcontext() if suspends else self.plainly(is_async=self.is_async):
             self.level += 1
@@ -53,7 +54,7 @@ class Groups(Tries):
             self.level -= 1
             if self.chance(60):
                 self.block(min(depth - 1, 1), 2)
-        self.errors, self.in_loop, self.may_return, self.in_handler = saved
+        self.errors, self.in_loop, self.may_return, self.in_handler, self.certain_only = saved
 
     def looking(self, name: str) -> str:
         kind = self.pick(["ValueError", "Oops", "(KeyError, Worse)"])

@@ -56,6 +56,7 @@ class Inner(Matches):
         self.may_return, self.errors = True, []
         self.plain_only, self.is_async, self.own, self.has_global = plain, is_async, "", False
         is_inner, self.is_inner = self.is_inner, True
+        yields, self.yields = self.yields, False
         self.budget = min(self.budget, 3)
         self.level += 1
         self.rebind()
@@ -64,7 +65,7 @@ class Inner(Matches):
         self.names = names
         self.in_loop, self.in_handler, self.in_try, self.may_return, self.errors = saved
         self.plain_only, self.is_async, self.budget, self.own, self.has_global = around
-        self.is_inner = is_inner
+        self.is_inner, self.yields = is_inner, yields
 
     def function_body(self, depth: int) -> None:
         self.names.numbers += ["a", "c"]

@@ -45,6 +45,7 @@ from longterm.testing import Throw
 from longterm.testing._awaited import given_to
 from longterm.wait import Wait, value_of_first
 from tests.property import world
+from tests.property.held import held_generators, plainly
 from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
 
@@ -144,13 +145,17 @@ def _difference(program: Program, way: str, name: str, left: object, right: obje
 
 def run_plain(program: Program) -> Outcome:
     """Run the author's own code."""
-    with patch.object(longterm, "deflow", lambda function: function), module_of(program) as module:
+    with (
+        held_generators() as held,
+        patch.object(longterm, "deflow", plainly(held)),
+        module_of(program) as module,
+    ):
         return _scripted(program, module)
 
 
 def run_unstopped(program: Program) -> Outcome:
     """Run the compiled code with events that are there at once."""
-    with module_of(program) as module:
+    with held_generators(), module_of(program) as module:
         return _scripted(program, module)
 
 
@@ -167,6 +172,7 @@ def run_stored(program: Program, *, copied: bool = False, dies: bool = False) ->
         return saved
 
     with (
+        held_generators(),
         module_of(program) as module,
         copying() if copied else nullcontext(),
         patch.object(Claim, "save_on", save_on),

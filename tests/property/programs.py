@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from longterm.testing import Throw
 from tests.property.choices import Choices, Drawn, Seeded
-from tests.property.inner import Inner
+from tests.property.generators import Generators
 from tests.property.oracle import Program
 from tests.property.world import Oops, Worse
 from tests.property.writer import Names
 
 _PRELUDE = """\
 import sys
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from longterm import call, deflow, respond, sleep, step, suspend
 from tests.property.world import (
@@ -83,7 +84,7 @@ def program(choices: Choices) -> Program:
     return Program(source, "main", (module.below(3), [1, 2]), events)
 
 
-class _Module(Inner):
+class _Module(Generators):
     """Writes the flows of a module, callees first."""
 
     def __init__(self, choices: Choices) -> None:
@@ -94,6 +95,11 @@ class _Module(Inner):
 
     def written(self) -> str:
         parts: list[str] = []
+        for number in range(self.below(3) if self.chance(60) else 0):
+            self.lines = []
+            self.is_async = self.has_async and self.chance(60)
+            self.generators(number)
+            parts.append("\n".join(self.lines))
         for number in range(self.below(3)):
             kind = self.below(4)
             write = [self.simple_flow, self.variadic_flow, self.recursive_flow, self.shop][kind]
@@ -203,18 +209,19 @@ class _Module(Inner):
         self.has_global = self.chance(40)
         if self.has_global:
             self.write("global G_total")
-        self.beginning()
+        self.beginning(numbers)
         if again:
             self.write(f"if count > 0: {self.number_target()} = log({self.tag()}, {again})")
         self.level -= 1
         self.block(3, budget)
         self.level += 1
-        self.write(f"return [{', '.join(self.result(numbers, lists))}]")
+        way = "yield" if self.yields and self.is_async else "return"
+        self.write(f"{way} [{', '.join(self.result(numbers, lists))}]")
         self.level -= 1
 
-    def beginning(self) -> None:
+    def beginning(self, numbers: list[str]) -> None:
         """Bind a name of most kinds, so that there is something to work with."""
-        self.write(f"n0 = {self.below(3)}")
+        self.write(f"n0 = {f'(yield {numbers[0]}) or ' if self.yields else ''}{self.below(3)}")
         self.names.numbers.append("n0")
         if not self.names.lists:
             self.write("xs = [1, 2, 3]")
@@ -225,6 +232,12 @@ class _Module(Inner):
         if self.chance(50):
             self.write(f"agent = Agent({self.below(3)})")
             self.names.agents.append("agent")
+        if self.names.makers and self.chance(80):
+            self.write(f"g0 = {self.new_one(1)}")
+            self.names.generators.append("g0")
+        if self.is_async and self.names.async_makers and self.chance(80):
+            self.write(f"g1 = {self.new_one(1, is_async=True)}")
+            self.names.async_generators.append("g1")
         if self.chance(50):
             self.write(f"d0 = {{0: {self.pick(['1', 'xs'])}, 1: 2}}")
             self.names.tables.append("d0")

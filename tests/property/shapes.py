@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import Any, TypeAlias
 
+from longterm._flows.async_generator import AsyncFlowGenerator
+from longterm._flows.generator import FlowGenerator
+
 Shape: TypeAlias = Any
 _GENERATOR = re.compile(r"\.<locals>\.<genexpr>$")
 _COMPREHENSION = re.compile(r"<(listcomp|setcomp|dictcomp|genexpr)>\.(<locals>\.)?")
@@ -99,6 +102,10 @@ class _Walk:
                 return (name, _COMPREHENSION.sub("", value.__qualname__))
             case MethodType() | BuiltinFunctionType():
                 return (name, value.__name__, self.of(value.__self__))
+            case FlowGenerator():
+                return ("generator", [])
+            case AsyncFlowGenerator():
+                return ("async_generator", [])
             case slice():
                 return (name, [self.of(each) for each in (value.start, value.stop, value.step)])
         return (name, [(key, self.of(each)) for key, each in sorted(_state(value).items())])

@@ -13,6 +13,7 @@ SIMPLE = [
     (1, "assertion"), (1, "global_total"), (1, "respond_statement"), (1, "assign_table"),
     (1, "assign_text"), (1, "alias"), (1, "assign_dynamic"), (1, "new_box"), (1, "bare_annotation"),
     (1, "import_statement"), (1, "assign_own"), (1, "shrink"),
+    (2, "hold_generator"), (1, "same_generator"), (1, "unpack_generator"), (1, "delegation"),
 ]  # fmt: skip
 
 
@@ -107,7 +108,7 @@ class Statements(Expressions):
         flows, wait = self.names.flows, ""
         if self.is_async and self.names.async_flows and self.chance(70):
             flows, wait = self.names.async_flows, "await "
-        if self.plain_only or not flows:
+        if self.plain_only or self.certain_only or not flows:
             return self.assign_number(depth)
         callee = f"[{self.pick(flows)}][0]"
         if self.chance(40):
@@ -232,7 +233,7 @@ class Statements(Expressions):
         return f"G_total {self.pick(['=', '+='])} repr({self.number(depth)})"
 
     def return_statement(self, depth: int = 3) -> str:
-        if self.chance(15):
+        if self.chance(15) or (self.yields and self.is_async):
             return "return"
         return f"return {self.value(depth)}"
 

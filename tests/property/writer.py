@@ -20,6 +20,16 @@ class Names:
     agents: list[str] = field(default_factory=list)
     """Objects whose methods are flows, though nothing but their names says so."""
     texts: list[str] = field(default_factory=list)
+    generators: list[str] = field(default_factory=list)
+    """What holds a generator."""
+    makers: list[str] = field(default_factory=list)
+    """Templates of calls that make generators of flows, with `{}` for each argument."""
+    openers: list[str] = field(default_factory=list)
+    """The same for managers that such generators make."""
+    async_generators: list[str] = field(default_factory=list)
+    """The same three, but asynchronous."""
+    async_makers: list[str] = field(default_factory=list)
+    async_openers: list[str] = field(default_factory=list)
     iterators: list[str] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
     """What holds a bare `object()`, which a frame can hold, but no result."""
@@ -65,8 +75,12 @@ class Writer:
         self.in_comprehension = False
         self.is_async = False
         """Whether what is written may hold an `await`."""
+        self.certain_only = False
+        """Whether only what surely suspends is a point: in a handler of an `except*`."""
         self.plain_only = False
         """Whether what is written must not suspend: the body of a plain function."""
+        self.yields = False
+        """Whether a `yield` stands where a suspend would stand: in a generator."""
         self.no_walrus = 0
         self.is_inner = False
         """Whether what is written belongs to a function or class inside the flow."""
@@ -74,10 +88,17 @@ class Writer:
     @contextmanager
     def plainly(self, *, is_async: bool = False) -> Iterator[None]:
         """Write what must not suspend: the body of a plain function."""
-        before = self.plain_only, self.is_async
-        self.plain_only, self.is_async = True, is_async
+        before = self.plain_only, self.is_async, self.yields
+        self.plain_only, self.is_async, self.yields = True, is_async, False
         yield
-        self.plain_only, self.is_async = before
+        self.plain_only, self.is_async, self.yields = before
+
+    @contextmanager
+    def yielding(self) -> Iterator[None]:
+        """Write the body of a generator, which does not suspend."""
+        with self.plainly(is_async=self.is_async):
+            self.yields = True
+            yield
 
     def below(self, limit: int) -> int:
         return self.choices.below(limit)
