@@ -117,13 +117,6 @@ GENERATOR_FLOW: Final = Rule(
     "a wait would have to store whoever asked it for the next value, which can be anything",
     "wait in the flow that goes through it",
 )
-INNER_GENERATOR_FLOW: Final = Rule(
-    "inner-generator-flow",
-    "the generator `{name}` stands inside a function",
-    "this `yield` makes it a generator",
-    "a generator that has not begun is stored by the name of its function, and this one has none",
-    "move it to the top of the module, or into a class",
-)
 RESERVED_NAME: Final = Rule(
     "reserved-name",
     "the name `{name}` is reserved for the compiler",

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 from longterm._flows.flow import Flow, body_of, known_bodies
+from longterm._flows.generator_functions import as_called, function_of
 from longterm._flows.imports import imports_of
 from longterm._flows.registry import flow_named, frozen_flow
 from longterm.errors import FlowChanged
@@ -51,6 +52,16 @@ class FlowCode:
             if frozen is None:
                 raise
         return _code_inside(frozen, *name), frozen.globals
+
+    def function_of(self, made: FunctionType) -> FunctionType:
+        """Return the function that has the code of a flow for what its author has got for it."""
+        return function_of(made)
+
+    def as_called(self, function: FunctionType) -> FunctionType:
+        """Return what an author gets for a function: of a generator, what makes such that can be
+        stored.
+        """
+        return as_called(function) if body_of(function.__code__) is not None else function
 
     def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
         """Return the modules that a flow imports, by local name.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from types import FunctionType
-from typing import Any, Final, TypeAlias
+from types import CodeType, FunctionType
+from typing import Any, Final, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from longterm._flows.async_generator import IS_ASYNC_GENERATOR, AsyncFlowGenerator
@@ -16,11 +16,12 @@ Kind: TypeAlias = type[FlowGenerator] | type[AsyncFlowGenerator]
 
 IS_GENERATOR: Final = 0x20
 """The flag of code that makes a generator."""
-_made: Final[WeakKeyDictionary[Callable[..., Any], Kind]] = WeakKeyDictionary()
-"""The functions, each with what it makes: stored bytes may have no other one called."""
+_made: Final[WeakKeyDictionary[Callable[..., Any], tuple[Kind, FunctionType]]] = WeakKeyDictionary()
+"""The functions, each with what it makes and the function of the flow: stored bytes may have no
+other one called."""
 
 
-def as_called(function: FunctionType) -> Callable[..., Any]:
+def as_called(function: FunctionType) -> FunctionType:
     """Return what an author gets for the function of a flow: itself, unless it makes generators.
 
     Each call of what is returned for such a one makes a generator that can be stored.
@@ -34,8 +35,18 @@ def as_called(function: FunctionType) -> Callable[..., Any]:
     def make(*args: Any, **kwargs: Any) -> FlowGenerator | AsyncFlowGenerator:
         return kind(make, function(*args, **kwargs), None)
 
-    _made[make] = kind
-    return make
+    made = cast("FunctionType", make)
+    _made[made] = kind, function
+    return made
+
+
+_MAKING: Final = next(each for each in as_called.__code__.co_consts if type(each) is CodeType)
+"""The code of what makes generators."""
+
+
+def function_of(made: FunctionType) -> FunctionType:
+    """Return the function of a flow for what an author has got for it."""
+    return _made[made][1] if made.__code__ is _MAKING else made
 
 
 def declared(kind: Kind, kept: Any) -> Any:
@@ -50,7 +61,8 @@ def declared(kind: Kind, kept: Any) -> Any:
     if kept is None or isinstance(kept, Frame):
         return kind(_unnamed, None, kept)
     function, args, kwargs = kept
-    is_made = type(function) is FunctionType and _made.get(function) is kind
+    is_known = type(function) is FunctionType and function in _made
+    is_made = is_known and _made[function][0] is kind
     if not is_made or type(args) is not tuple or type(kwargs) is not dict:
         raise TypeError("a generator that has not begun is the call of a generator flow")
     return kind(function, None, kept)

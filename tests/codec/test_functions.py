@@ -39,6 +39,12 @@ class Table:
     def name_of(self, code: CodeType) -> tuple[str, str, str] | None:
         return next((("m:flow", "v1", path) for path, each in CODES.items() if each is code), None)
 
+    def function_of(self, made: FunctionType) -> FunctionType:
+        return made
+
+    def as_called(self, function: FunctionType) -> FunctionType:
+        return function
+
     def find(self, name: tuple[str, str, str]) -> tuple[CodeType, dict[str, Any]]:
         if name[:2] != ("m:flow", "v1"):
             raise LookupError(name)

@@ -59,7 +59,6 @@ ANOTHER_NAME = (
     "give the value another name before the `class` statement, and use that name in its body"
 )
 OUTSIDE = "wait in the flow that goes through it"
-NOT_INSIDE = "move it to the top of the module, or into a class"
 BROAD = "catch `Exception`, or write `except BaseException` without the star"
 CAPTURE = "pass `*` to the flow as an argument, or put `@deflow` on `*`"
 NAMED = 'name the variables that you need: `{"x": x, "y": y}`'
@@ -179,12 +178,6 @@ CASES: list[tuple[str, str, str]] = [
     (OUTSIDE, """
         for n in "ab":
             yield suspend(n)
-    """, 'return [suspend(n) for n in letters()]'),
-    (NOT_INSIDE, """
-        @deflow
-        def inside():
-            yield from letters()
-        return [suspend(n) for n in inside()]
     """, 'return [suspend(n) for n in letters()]'),
     (OUTSIDE, """
         for n in "ab":

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import longterm
-from longterm import CannotStore, CompileError, NotAFlow, deflow, respond, suspend
+from longterm import CannotStore, NotAFlow, call, deflow, respond, suspend
 from longterm._codec import decode, encode
 from longterm._flows.generator import FlowGenerator
 from longterm.engine import Engine
@@ -87,6 +87,56 @@ def drops():
     return first
 
 
+def counting(end):
+    @deflow
+    def counted():
+        yield -1
+        yield from range(end)
+
+    return counted()
+
+
+def counting_what_is_passed(end):
+    @deflow
+    def counted(end):
+        yield -1
+        yield from range(end)
+
+    return counted(end)
+
+
+@deflow
+def counting_flow(end):
+    @deflow
+    def counted():
+        yield -1
+        yield from range(end)
+
+    return counted()
+
+
+@deflow
+def counts(make, begins):
+    counted = call(make, 2)
+    found = [next(counted)] if begins else []
+    suspend("a")
+    return found + list(counted)
+
+
+@deflow
+def held_by_itself(drops):
+    @deflow
+    def selfish():
+        yield generator is None
+
+    generator = selfish()
+    held = generator
+    if drops:
+        generator = None
+    suspend("a")
+    return list(held)
+
+
 @deflow
 def keeps():
     kept = numbers(3)
@@ -157,6 +207,26 @@ def test_what_is_dropped_is_not_closed_and_what_is_kept_is_not_yet(engine):
     assert (run.result, run.response) == ([2], ["finally"])
 
 
+def test_a_generator_inside_a_plain_function_is_a_copy_until_it_begins(engine):
+    run = engine.start_flow(counts, counting, False)
+    assert engine.process_event(run.id, "a").result == [-1, 0, 1]
+
+    with printed("pass it as an argument, or make the outer function a flow") as refused:
+        engine.start_flow(counts, counting, True)
+    assert "counting.<locals>.counted uses 'end'" in str(refused.value)
+    for followed in (counting_what_is_passed, counting_flow):
+        run = engine.start_flow(counts, followed, True)
+        assert engine.process_event(run.id, "a").result == [-1, 0, 1]
+
+
+def test_a_generator_that_is_held_by_what_it_captures_is_refused(engine):
+    with pytest.raises(CannotStore, match="break the cycle before the suspend"):
+        engine.start_flow(held_by_itself, False)
+
+    run = engine.start_flow(held_by_itself, True)
+    assert engine.process_event(run.id, "a").result == [True]
+
+
 def wrapping(*args):
     raise AssertionError("it was called")
 
@@ -174,14 +244,6 @@ def test_stored_bytes_have_no_other_function_called():
 def test_a_generator_is_no_flow_that_can_be_started(engine):
     with pytest.raises(NotAFlow):
         engine.start_flow(numbers, 3)
-
-
-def test_a_generator_inside_a_plain_function_is_refused():
-    with pytest.raises(CompileError, match="inner-generator-flow"):
-
-        @deflow
-        def inside():
-            yield 1
 
 
 COUNT = """

@@ -33,6 +33,14 @@ class CodeTable(Protocol):
         """Return the code of this name and the globals it runs in; raise LookupError if none."""
         ...
 
+    def function_of(self, made: FunctionType) -> FunctionType:
+        """Return the function whose code a function runs: itself, mostly."""
+        ...
+
+    def as_called(self, function: FunctionType) -> FunctionType:
+        """Return the function that runs a function's code for others; see `function_of`."""
+        ...
+
     def imports(self, flow: str) -> Mapping[str, frozenset[str]]:
         """Return the modules that a flow imports, by local name; raise if it is not known."""
         ...
@@ -66,11 +74,12 @@ def dump_inner(function: FunctionType) -> Parts | None:
         Refused: it has no name, and no table knows its code.
     """
     for table in _tables:
-        name = table.name_of(function.__code__)
+        own = table.function_of(function)
+        name = table.name_of(own.__code__)
         if name is not None:
             if written.inner is not None:
                 written.inner.add(name)
-            return _parts(function, name)
+            return _parts(function, own, name)
     if names.name_of(function) is None:
         raise NotEncodable(
             f"{function.__qualname__} is neither at the top of a module nor part of a flow",
@@ -79,21 +88,26 @@ def dump_inner(function: FunctionType) -> Parts | None:
     return None
 
 
-def _parts(function: FunctionType, name: CodeName) -> Parts:
+def _parts(function: FunctionType, own: FunctionType, name: CodeName) -> Parts:
+    """Return the parts of a function, and of the one that has its own code."""
     state: dict[str, Any] = {}
-    for key in ("__defaults__", "__kwdefaults__", "__doc__"):
-        if getattr(function, key) is not None:
-            state[key] = getattr(function, key)
-    if function.__name__ != function.__code__.co_name:
+    for key in (*_OF_CODE, "__doc__"):
+        holder = own if key in _OF_CODE else function
+        if getattr(holder, key) is not None:
+            state[key] = getattr(holder, key)
+    if function.__name__ != own.__code__.co_name:
         state["__name__"] = function.__name__
-    if function.__qualname__ != function.__code__.co_qualname:
+    if function.__qualname__ != own.__code__.co_qualname:
         state["__qualname__"] = function.__qualname__
     annotations = _annotations(function)
     if annotations:
         state["__annotations__"] = annotations
-    if vars(function):
-        state["__dict__"] = vars(function)
-    return [INNER.tag, *name, function.__closure__ or (), state]
+    held = vars(function)
+    if function is not own:
+        held = {key: value for key, value in held.items() if value is not own}
+    if held:
+        state["__dict__"] = held
+    return [INNER.tag, *name, own.__closure__ or (), state]
 
 
 def _annotations(function: FunctionType) -> dict[str, Any]:
@@ -131,12 +145,13 @@ def _load_inner(parts: Parts, decoding: Decoding) -> FunctionType:
             raise NotAllowed(":".join(name), f"cannot be found here: {error}") from error
         made = FunctionType(code, namespace, None, None, cells or None)
         decoding.functions.append((flow, made))
-        return made
+        return table.as_called(made)
     raise NotAllowed(":".join(name), "is code of a flow that is not known here")
 
 
 def _populate_inner(function: FunctionType, parts: Parts, decoding: Decoding) -> None:
     (state,) = parts
+    own = _tables[0].function_of(function) if _tables else function
     if type(state) is not dict:
         raise TypeError("what an inner function has besides its code is by name")
     for key, value in state.items():
@@ -147,7 +162,9 @@ def _populate_inner(function: FunctionType, parts: Parts, decoding: Decoding) ->
         if type(value) is dict:
             # It may be populated later.
             decoding.checks.append(partial(_check_names, value))
-        setattr(function, key, value)
+        setattr(own if key in _OF_CODE else function, key, value)
+    if own is not function and "__dict__" in state:
+        decoding.checks.append(partial(setattr, function, "__wrapped__", own))
 
 
 def _check_names(named: dict[Any, Any]) -> None:
@@ -155,6 +172,8 @@ def _check_names(named: dict[Any, Any]) -> None:
         raise TypeError("what an inner function holds has names")
 
 
+_OF_CODE: Final = ("__defaults__", "__kwdefaults__")
+"""What belongs to the function that has the code, if another one runs it."""
 _STATE: Final[dict[str, Any]] = {
     "__defaults__": tuple, "__kwdefaults__": dict, "__doc__": None, "__name__": str,
     "__qualname__": str, "__annotations__": dict, "__dict__": dict,
