@@ -24,6 +24,7 @@ from inspect import CO_NEWLOCALS
 
 from longterm._abi import NEXT
 from longterm._abi.inner_code import nested_codes
+from longterm_compiler.analysis.scope import free_names
 from longterm_compiler.syntax.build import assign, at, changed, header
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
@@ -118,7 +119,10 @@ def _in_skeleton(definition: Definition, node: FunctionNode, free: Iterable[str]
     names = sorted(set(free) - {"__class__"})
     is_in_function = len(definition.enclosing) > len(classes)
     if names or is_in_function:
-        bound = [at(node, assign(name, ast.Constant(None))) for name in names]
+        bound: list[ast.stmt] = [at(node, assign(name, ast.Constant(None))) for name in names]
+        if node.name not in names and node.name in free_names(node):
+            # A method does not see its own name, which the class binds: it is the module's there.
+            bound.append(at(node, ast.Global([node.name])))
         tree = _function("scope", [*bound, tree])
     if classes:
         # The innermost class alone: Python looks no further for `super()` and private names.
