@@ -68,13 +68,6 @@ SUSPEND_UNDER_BROAD_EXCEPT_STAR: Final = Rule(
     "a suspend unwinds the stack as an exception does, and this clause would catch it",
     "catch `Exception`, or write `except BaseException` without the star",
 )
-SUSPEND_IN_EXCEPT_CLAUSE: Final = Rule(
-    "suspend-in-except-clause",
-    "the type in an `except` clause cannot suspend",
-    _SUSPENDS,
-    "it is evaluated while an exception looks for its handler",
-    "give the type a name before the `try` statement",
-)
 SUSPEND_IN_ANNOTATION: Final = Rule(
     "suspend-in-annotation",
     "an annotation cannot suspend",

@@ -129,18 +129,6 @@ CASES: list[tuple[str, str, str]] = [
         except BaseException:
             respond("failed")
     """),
-    ("give the type a name before the `try` statement", """
-        try:
-            int("x")
-        except suspend("a") and ValueError:
-            return "caught"
-    """, """
-        kind = suspend("a") and ValueError
-        try:
-            int("x")
-        except kind:
-            return "caught"
-    """),
     ("give the value a name in a statement before, and write that name here", """
         n: suspend("a") = 1
         return n

@@ -34,6 +34,8 @@ class Tries(Pitfalls):
 
     def handler(self, depth: int, *, last: bool) -> None:
         kind = self.pick(_HANDLED)
+        if self.chance(6):
+            kind = f"(ValueError, {kind})[len(str({self.suspending()})) % 2]"
         if last and self.chance(15):
             self.write("except:")
             name = ""

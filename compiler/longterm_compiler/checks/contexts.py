@@ -188,8 +188,7 @@ def _try(node: ast.Try | ast.TryStar, context: _Context) -> Iterator[_InContext]
     yield from ((part, body) for part in node.body)
     for handler in node.handlers:
         if handler.type is not None:
-            clause = context.refusing(rules.SUSPEND_IN_EXCEPT_CLAUSE, handler)
-            yield handler.type, clause if context.rule is None else context
+            yield handler.type, context
         yield from ((part, context) for part in handler.body)
     yield from ((part, context) for part in (*node.orelse, *node.finalbody))
 

@@ -75,7 +75,7 @@ STATEMENTS: Final = (
     _yes("`while … else`", "While"),
     _yes("`for … else`", "For"),
     _yes("`async for … else`", "AsyncFor"),
-    _yes("`try`, `except`, `else`, `finally`", "Try", but=("suspend-in-except-clause",)),
+    _yes("`try`, `except`, `else`, `finally`", "Try"),
     _yes("`except T as e`", "ExceptHandler", note="in its body"),
     _yes("`try`, `except*`", "TryStar", but=("suspend-under-broad-except-star",)),
     _yes("`with`", "With", "withitem"),

@@ -20,6 +20,7 @@ import builtins
 from collections.abc import Iterable
 
 from longterm_compiler.analysis.scope import bound_by, own_nodes
+from longterm_compiler.lower.clauses import let_suspension_pass, with_types_inside
 from longterm_compiler.lower.context import (
     ExitRecord,
     FinallyEntry,
@@ -47,6 +48,8 @@ def _lower_try(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.Try | ast.TryStar)
     if isinstance(node, ast.TryStar) and low.may_suspend(*node.handlers):
         node = _without_star(low, node)
+    if isinstance(node, ast.Try):
+        node = with_types_inside(low, node)
     if low.may_suspend(*node.finalbody):
         _finally_that_suspends(low, node, out)
     elif node.finalbody and has_exit(node):
@@ -79,7 +82,7 @@ def _without_finally(low: Lowering, node: ast.Try | ast.TryStar) -> Out:
         return [ast.copy_location(lowered, node)]
     handlers: list[ast.ExceptHandler] = []
     if low.may_suspend(*node.body) and not all(map(_cannot_catch, node.handlers)):
-        handlers.append(_let_suspension_pass())
+        handlers.append(let_suspension_pass())
     handlers += [_lower_handler(low, handler) for handler in node.handlers]
     return [ast.copy_location(ast.Try(body, handlers, low.block(node.orelse), []), node)]
 
@@ -91,8 +94,10 @@ def _without_star(low: Lowering, node: ast.TryStar) -> ast.Try:
 
         try:                            try:
             work()                          work()
-        except* T as group:             except __longterm__.BaseException as _lt_error1:
-            ask("retry")                    _lt_caught1 = _lt_error1
+        except* T as group:             except __longterm__.Suspend:
+            ask("retry")                    raise
+                                        except __longterm__.BaseException as _lt_error1:
+                                            _lt_caught1 = _lt_error1
                                             _lt_rest1 = _lt_error1
                                             _lt_raised1 = []
                                             _lt_group1, _lt_rest1 = __longterm__.split(_lt_rest1, T)
@@ -135,7 +140,10 @@ def _without_star(low: Lowering, node: ast.TryStar) -> ast.Try:
     forget = ast.Assign([store(group), store(raised)], ast.Constant(None))
     body += [assign(rest, unhandled), forget, _raise_rest(rest)]
     caught = ast.ExceptHandler(runtime("BaseException"), error, body)
-    plain = ast.Try(node.body, [at(header(node), caught)], node.orelse, node.finalbody)
+    # What a plain function suspends in the body must reach the runtime, which refuses it.
+    passing = [] if low.may_suspend(*node.body) else [let_suspension_pass()]
+    handlers = [*passing, at(header(node), caught)]
+    plain = ast.Try(node.body, handlers, node.orelse, node.finalbody)
     low.suspensions.mark(plain)
     return ast.copy_location(plain, node)
 
@@ -148,7 +156,7 @@ def _star_handler(low: Lowering, node: ast.ExceptHandler, group: str, raised: st
     handler = ast.ExceptHandler(runtime("BaseException"), node.name, body)
     error = low.names.fresh("error")
     keep = ast.Expr(call(ast.Attribute(load(raised), "append", ast.Load()), load(error)))
-    passing = [] if low.may_suspend(*node.body) else [_let_suspension_pass()]
+    passing = [] if low.may_suspend(*node.body) else [let_suspension_pass()]
     collect = ast.ExceptHandler(runtime("BaseException"), error, [keep])
     trying = ast.Try([ast.Try([again], [handler], [], [])], [*passing, collect], [], [])
     is_given = ast.Compare(load(group), [ast.IsNot()], [ast.Constant(None)])
@@ -162,12 +170,6 @@ def _raise_rest(rest: str) -> ast.stmt:
     handler = ast.ExceptHandler(runtime("BaseException"), None, body)
     is_some = ast.Compare(load(rest), [ast.IsNot()], [ast.Constant(None)])
     return ast.If(is_some, [ast.Try([again], [handler], [], [])], [])
-
-
-def _let_suspension_pass(before: Iterable[ast.stmt] = ()) -> ast.ExceptHandler:
-    """Return `except __longterm__.Suspend: raise`, with statements before the `raise`."""
-    body: Out = [*before, ast.Raise(None, None)]
-    return at(NOWHERE, ast.ExceptHandler(runtime("Suspend"), None, body))
 
 
 def _cannot_catch(handler: ast.ExceptHandler) -> bool:
@@ -279,7 +281,7 @@ def _finally_written_twice(low: Lowering, node: ast.Try | ast.TryStar) -> ast.st
     final = low.block(node.finalbody)
     raising = [*final, at(NOWHERE, ast.Raise(None, None))]
     catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), None, raising))
-    handlers = [_let_suspension_pass(), catching]
+    handlers = [let_suspension_pass(), catching]
     return ast.copy_location(ast.Try(_without_finally(low, node), handlers, final, []), node)
 
 
@@ -303,7 +305,7 @@ def _guard_finally(
     flag = low.names.fresh("passing")
     start: Out = [at(NOWHERE, assign(flag, ast.Constant(False)))]
     unless_passing = ast.If(ast.UnaryOp(ast.Not(), load(flag)), list(final), [])
-    handler = _let_suspension_pass([assign(flag, ast.Constant(True))])
+    handler = let_suspension_pass([assign(flag, ast.Constant(True))])
     lowered = ast.Try(body, [handler], [], [at(NOWHERE, unless_passing)])
     guarded = ast.copy_location(lowered, node)
     low.preludes[guarded] = start
@@ -355,7 +357,7 @@ def _recording_handlers(record: ExitRecord, error: str) -> list[ast.ExceptHandle
         ast.Raise(None, None),
     ]
     catching = at(NOWHERE, ast.ExceptHandler(runtime("BaseException"), error, raising))
-    return [_let_suspension_pass([assign(record.way, ast.Constant("suspend"))]), catching]
+    return [let_suspension_pass([assign(record.way, ast.Constant("suspend"))]), catching]
 
 
 def _finally_entry(low: Lowering, node: ast.stmt, record: ExitRecord) -> FinallyEntry:
