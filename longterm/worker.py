@@ -17,6 +17,7 @@ from typing import Final
 
 from longterm._names import queue_name
 from longterm._worker.executor import Executor
+from longterm._worker.moving import Moving
 from longterm.engine import Engine
 from longterm.errors import NotSupported
 from longterm.store.base import Deadlines, Leases, RunStore, Wakes
@@ -89,6 +90,7 @@ class Worker:
         self._max_attempts = max_attempts
         self._turn_seconds = turn_seconds
         self._grace_seconds = grace_seconds
+        self._moving = Moving(engine.store)
         # Not an event: a signal handler cannot set one that its own thread is about to wait for.
         self._news: SimpleQueue[None] = SimpleQueue()
         self._executor = self._new_executor()
@@ -126,6 +128,7 @@ class Worker:
         """
         released = self._release_stale()
         self._engine._going_on.deliver_due()
+        self._moving.move()
         ended = 0
         while ended < self._batch and not self._is_stopping:
             self._wait(lambda: self._is_stopping or self._executor.free > 0)
@@ -160,6 +163,7 @@ class Worker:
         if monotonic() >= self._next_release:
             self._release_stale()
             self._engine._going_on.deliver_due()
+            self._moving.move()
             self._next_release = monotonic() + self._poll
         elif self._seconds_to_rest() == 0:
             self._engine._going_on.deliver_due()

@@ -247,20 +247,28 @@ class Records:
 
         return seal_runs(self.store)
 
-    def prune(self, older_than: timedelta) -> int:
+    def prune(self, older_than: timedelta, *, whole_months: bool = False) -> int:
         """Delete the runs that ended longer ago than this; return how many they were.
 
         The keys of deliveries that are older than 30 days are forgotten, too, and the events that
         runs have refused.
 
+        Args:
+            older_than: how long ago.
+            whole_months: leave those of the month, in UTC, that is not older as a whole. A store
+                that keeps ended runs by month then drops months, and deletes none one by one.
+
         Raises:
             NotSupported: the store cannot delete.
         """
-        from longterm._records.deletion import delete_ended, forget_keys
+        from longterm._records import deletion
         from longterm._records.search import moment_before
 
-        deleted = delete_ended(self.store, moment_before(self.clock, older_than))
-        forget_keys(self.store, self.clock.now())
+        saved_before = moment_before(self.clock, older_than)
+        if whole_months:
+            saved_before = deletion.whole_months(saved_before)
+        deleted = deletion.delete_ended(self.store, saved_before)
+        deletion.forget_keys(self.store, self.clock.now())
         return deleted
 
     def prune_history(self, older_than: timedelta) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from longterm._records.search import find, query_of
@@ -78,6 +78,12 @@ def delete_ended(store: RunStore, saved_before: datetime) -> int:
     while count := store.delete_ended(saved_before=saved_before, limit=_AT_ONCE):
         deleted += count
     return deleted
+
+
+def whole_months(moment: datetime) -> datetime:
+    """Return the begin of the month of a moment, in UTC: what ended before it ended in months that
+    are over."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def forget_entries(store: RunStore, saved_before: datetime) -> int:

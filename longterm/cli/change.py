@@ -69,6 +69,9 @@ def _add_deletions(commands: Any) -> None:
     prune = commands.add_parser("prune", help="delete runs that ended long ago")
     prune.add_argument("--older-than", metavar="DAYS", type=days, required=True)
     prune.add_argument(
+        "--whole-months", action="store_true", help="leave the month that is not as old as a whole"
+    )
+    prune.add_argument(
         "--histories", action="store_true", help="forget old entries of all histories instead"
     )
     prune.add_argument("--json", action="store_true")
@@ -168,7 +171,7 @@ def prune_runs(engine: Engine, options: argparse.Namespace) -> int:
         shown = f"forgot {count:,} entr{'y' if count == 1 else 'ies'}"
         print(json.dumps({"forgotten": count}) if options.json else shown)
         return 0
-    return _deleted(engine.prune(options.older_than), options)
+    return _deleted(engine.prune(options.older_than, whole_months=options.whole_months), options)
 
 
 def _deleted(count: int, options: argparse.Namespace) -> int:

@@ -12,14 +12,16 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from longterm.engine import Engine
 from longterm.errors import NotSupported
-from longterm.store.base import Migrates
+from longterm.store.base import ByMonth, Migrates
 
 if TYPE_CHECKING:
     from longterm.database import Database
+
+_MOVED_AT_ONCE: Final = 1000
 
 
 def add_commands(commands: Any) -> None:
@@ -27,6 +29,11 @@ def add_commands(commands: Any) -> None:
     migrate = commands.add_parser("migrate", help="make the schema, or bring it up to date")
     migrate.add_argument(
         "--sql", action="store_true", help="only print the SQL, for a DBA to apply"
+    )
+    migrate.add_argument(
+        "--ended-by-month",
+        action="store_true",
+        help="Postgres: keep complete and cancelled runs apart, in a table of each month",
     )
     add_database(migrate, "make the table of what is done once in a database of yours instead")
     migrate.set_defaults(command=migrate_store, on_database=migrate_database, makes_store=True)
@@ -55,10 +62,31 @@ def migrate_store(engine: Engine, options: argparse.Namespace) -> int:
         raise NotSupported(store, "a schema to migrate")
     if options.sql:
         print(store.migration_sql() or "-- the schema is up to date")
+        if options.ended_by_month:
+            print(_by_month(store).by_month_sql())
         return 0
+    by_month = _by_month(store) if options.ended_by_month else None
     steps = store.migrate()
     print(f"migrated by {steps} step{'s' * (steps != 1)}" if steps else "the schema is up to date")
+    if by_month is not None:
+        is_new = by_month.keep_by_month()
+        print(f"runs that end are kept by month {'from now on' if is_new else 'already'}")
+        print(f"moved {_moved(by_month):,} that had ended")
     return 0
+
+
+def _by_month(store: object) -> ByMonth:
+    if not isinstance(store, ByMonth):
+        raise NotSupported(store, "keeping ended runs by month")
+    return store
+
+
+def _moved(store: ByMonth) -> int:
+    """Move all that has ended, some at a time; workers do so with what ends later."""
+    moved = 0
+    while count := store.move_ended(limit=_MOVED_AT_ONCE):
+        moved += count
+    return moved
 
 
 def migrate_database(database: Database, options: argparse.Namespace) -> int:

@@ -40,6 +40,7 @@ MIGRATIONS: Final = (
     "0017_traceparent.sql",
     "0018_shard.sql",
     "0019_in_place.sql",
+    "0020_by_month.sql",
 )
 """The steps that made the tables, oldest first. Each store has them all, in SQL of its own, and
 counts those that its tables have had."""

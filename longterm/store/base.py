@@ -320,7 +320,31 @@ class Deletion(Protocol):
     """A store that can forget runs that are complete, failed or cancelled."""
 
     def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        """Delete runs that have ended, last saved before a moment; return how many."""
+        """Delete runs that have ended, last saved before a moment; return how many.
+
+        At most `limit`, but what can be dropped at one stroke may be more.
+        """
+        ...
+
+
+@runtime_checkable
+class ByMonth(Protocol):
+    """A store that can keep runs that have ended in a table of their month, which is dropped as a
+    whole, so that what goes on stays small. It is an option: it does so once that was asked for."""
+
+    def keep_by_month(self) -> bool:
+        """Have runs that end kept so from now on; False if they are already."""
+        ...
+
+    def by_month_sql(self) -> str:
+        """Return the SQL that does it, for a DBA to apply."""
+        ...
+
+    def move_ended(self, *, limit: int) -> int:
+        """Move runs that are complete or cancelled to the table of their month; return how many.
+
+        They are found, read and deleted as before. 0 where they are not kept so.
+        """
         ...
 
 

@@ -430,6 +430,24 @@ def test_a_dba_can_apply_the_schema(longterm, engine, clinic, url):
     assert engine.start_flow(clinic.visit, 1).state is RunState.SUSPENDED
 
 
+def test_what_has_ended_is_kept_by_month_if_so_asked_for(longterm, engine, clinic, url):
+    run = engine.start_flow(clinic.visit, 1)
+    engine.cancel(run.id)
+
+    if url.startswith("sqlite"):
+        status, _, err = longterm("migrate", "--ended-by-month")
+        assert status == 1
+        assert "SQLiteStore does not offer keeping ended runs by month" in err
+        return
+    begin, end = "the schema is up to date\nruns that end are kept by month", "that had ended\n"
+    assert longterm("migrate", "--ended-by-month") == (0, f"{begin} from now on\nmoved 1 {end}", "")
+    assert longterm("migrate", "--ended-by-month") == (0, f"{begin} already\nmoved 0 {end}", "")
+    assert "CREATE TRIGGER id_of_ended_run" in longterm("migrate", "--ended-by-month", "--sql")[1]
+    assert engine.get_run(run.id).state is RunState.CANCELLED
+    assert longterm("prune", "--older-than", "0", "--whole-months")[1] == "deleted 0 runs\n"
+    assert longterm("prune", "--older-than", "0")[1] == "deleted 1 run\n"
+
+
 @pytest.fixture
 def worker(url, clinic):
     """A real process that works, and its log."""

@@ -95,8 +95,9 @@ MIXED = (
 )
 
 
+@pytest.mark.parametrize("months", [0, 3])
 def test_postgres_reads_a_page_from_either_end_and_no_more(
-    server: PostgresServer, fresh_database: Callable[..., str]
+    server: PostgresServer, fresh_database: Callable[..., str], months: int
 ) -> None:
     import psycopg
 
@@ -108,7 +109,16 @@ def test_postgres_reads_a_page_from_either_end_and_no_more(
         store.migrate()
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute(MIXED)
-        connection.execute("ANALYZE longterm.runs, longterm.facts")
+        if months:  # what has ended is moved
+            connection.execute(
+                "UPDATE longterm.runs SET ended_at = timestamptz '2026-10-09Z'"
+                " - length(id) %% %s * interval '1 month' WHERE ended = 'complete'",
+                [months],
+            )
+            with closing(PostgresStore(url)) as store:
+                assert store.keep_by_month()
+                assert store.move_ended(limit=9_999) == 4_000
+        connection.execute("ANALYZE")
         for query, newest_first in product(PAGES, (False, True)):
             page = replace(query, limit=50, after="r5", newest_first=newest_first)
             statement, parameters = find_statement(page)

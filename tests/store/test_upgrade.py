@@ -60,6 +60,10 @@ BEFORE_INBOX_SQLITE = [
     "PRAGMA user_version = 6",
 ]
 BEFORE_INBOX_POSTGRES = [
+    "DROP TABLE longterm.ended_runs, longterm.ended_facts",
+    "DROP FUNCTION longterm.keeps_by_month, longterm.make_month, longterm.move_ended,"
+    " longterm.months_before, longterm.drop_month, longterm.forget_ended_facts",
+    "DROP STATISTICS longterm.runs_of_several",
     "DROP TABLE longterm.claims",
     "DROP FUNCTION longterm.note_older_writer CASCADE",
     "ALTER TABLE longterm.runs DROP COLUMN slot, DROP COLUMN able_since, DROP COLUMN ended,"
@@ -247,3 +251,25 @@ def test_what_an_older_longterm_claims_is_found_and_let_go_of(
         assert [run.id for run in store.find(Query(state=RunState.RUNNING))] == ["r1"]
         assert [run.id for run in store.release_stale(now=LATER, max_attempts=5)] == ["r1"]
         assert store.find(Query(state=RunState.RUNNING)) == []
+
+
+END_OF_0_1 = "UPDATE {} SET state = 'complete', waiting_for = NULL WHERE id = 'r1'"
+
+
+def test_what_an_older_longterm_ends_is_moved_to_its_month(
+    old: tuple[str, Callable[[str], Any]],
+) -> None:
+    url, ask = old
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite keeps nothing by month")
+    with open_store(url) as store:  # type: ignore[attr-defined]
+        assert store.keep_by_month()
+        ask(END_OF_0_1.format("longterm.runs"))
+
+        assert store.move_ended(limit=9) == 1
+
+        assert ask("SELECT id FROM longterm.runs", "SELECT id FROM longterm.ended_runs") == [
+            [],
+            [("r1",)],
+        ]
+        assert store.get("r1").state is RunState.COMPLETE

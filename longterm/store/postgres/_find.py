@@ -6,6 +6,7 @@ so that a page ends early.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, LiteralString
 
 from longterm.run import RunState
@@ -18,6 +19,12 @@ _OPEN: Final = (None, RunState.SUSPENDED, RunState.RUNNING)
 _SAVED: Final[LiteralString] = "runs.updated_at < %s"
 _RUNS: Final[LiteralString] = "longterm.runs"
 _RUNS_WITH_FACT: Final[LiteralString] = "longterm.facts JOIN longterm.runs ON runs.id = facts.run"
+_MOVED: Final[LiteralString] = "longterm.ended_runs AS runs"
+_MOVED_WITH_FACT: Final[LiteralString] = (
+    "longterm.ended_facts AS facts JOIN longterm.ended_runs AS runs"
+    " ON runs.id = facts.run AND runs.ended_at = facts.ended_at"
+)
+_MAY_BE_MOVED: Final = (None, RunState.COMPLETE, RunState.CANCELLED)
 
 
 _WHOLE: Final = 500
@@ -52,17 +59,29 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     ]
     conditions: list[LiteralString] = [condition for condition, value in asked if value is not None]
     parameters = [*(value for _, value in asked if value is not None), query.limit]
-    among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
     order: LiteralString = " DESC" if query.newest_first else ""  # the index is read backward
-    parts: list[LiteralString] = [
-        f"SELECT {_NAMES} FROM {source} WHERE {' AND '.join(wanted) or 'TRUE'}"
-        f" ORDER BY {key}{order} LIMIT %s"
-        for wanted in ([conditions] if name is None else [conditions, among])
-    ]
+    select = partial(_select, conditions=conditions, key=key, order=order)
+    parts = [select(source)]
+    if name is not None:
+        among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
+        parts.append(select(source, conditions=among))
+    elif query.state in _MAY_BE_MOVED:  # and then it waits for nothing
+        parts.append(select(_MOVED if first is None else _MOVED_WITH_FACT))
     if len(parts) == 1:
         return parts[0], parameters
     union: LiteralString = " UNION ALL ".join([f"({part})" for part in parts])
     return f"{union} ORDER BY id{order} LIMIT %s", [*(parameters * len(parts)), query.limit]
+
+
+def _select(
+    source: LiteralString,
+    *,
+    conditions: list[LiteralString],
+    key: LiteralString,
+    order: LiteralString,
+) -> LiteralString:
+    wanted = " AND ".join(conditions) or "TRUE"
+    return f"SELECT {_NAMES} FROM {source} WHERE {wanted} ORDER BY {key}{order} LIMIT %s"
 
 
 def _state(state: RunState | None) -> LiteralString:

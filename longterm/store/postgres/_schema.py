@@ -37,6 +37,8 @@ _MAKE_MIGRATIONS: Final = (
     " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL)"
 )
 _NOTE: Final = "INSERT INTO longterm.migrations VALUES ({version}, '{name}', now())"
+_KEEPS_BY_MONTH: Final = "SELECT longterm.keeps_by_month()"
+_BY_MONTH: Final = "by_month.sql"
 
 
 def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
@@ -107,6 +109,37 @@ def schema_sql(from_version: int = 0, schema: Schema | None = None) -> str:
     return (schema or Schema(USUAL_SCHEMA)).sql(text).decode()
 
 
+def keep_by_month(connection: Connection, place: str) -> bool:
+    """Have runs that end kept by month, in a schema that is up to date; return whether that is new.
+
+    Raises:
+        StoreError: the schema cannot be brought up to date, or is not this user's.
+    """
+    ensure_schema(connection, place, migrate=True)
+    ((is_kept,),) = connection.execute(connection.schema.sql(_KEEPS_BY_MONTH)).fetchall()
+    if is_kept:
+        return False
+    connection.deadline = math.inf  # it waits for whoever uses the table of runs
+    try:
+        with connection.transaction():
+            connection.execute(connection.schema.sql(_script(_BY_MONTH)))
+    except errors.InsufficientPrivilege as error:
+        raise StoreError(
+            f"cannot migrate {place}: this user may not (let the owner of the tables apply what "
+            f"`longterm migrate --ended-by-month --sql` prints): {one_line(error)}"
+        ) from error
+    return True
+
+
+def by_month_sql(schema: Schema) -> str:
+    """Return the SQL that has runs that end kept by month, in a schema that is up to date."""
+    return schema.sql(f"BEGIN;\n{_script(_BY_MONTH)}COMMIT;\n").decode()
+
+
+def _script(name: str) -> str:
+    return (files("longterm.store.postgres") / "sql" / name).read_text(encoding="utf-8")
+
+
 def _steps(version: int, *, has_schema: bool) -> list[str]:
     """Return what is to be executed in one transaction, from a version on."""
     steps = []
@@ -115,8 +148,7 @@ def _steps(version: int, *, has_schema: bool) -> list[str]:
     if version == 0:
         steps.append(_MAKE_MIGRATIONS)
     for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
-        script = files("longterm.store.postgres") / "sql" / name
-        steps += [script.read_text(encoding="utf-8"), _NOTE.format(version=number, name=name)]
+        steps += [_script(name), _NOTE.format(version=number, name=name)]
     return steps
 
 

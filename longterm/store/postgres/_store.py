@@ -39,6 +39,7 @@ try:
     from longterm.store.postgres._history import PostgresHistory, columns_of_entries
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
+    from longterm.store.postgres._months import PostgresMonths
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox
     from longterm.store.postgres._pool import HasConnections
@@ -47,7 +48,15 @@ try:
     from longterm.store.postgres._saves import save_statement
     from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
     from longterm.store.postgres._shard import PostgresShard
-    from longterm.store.postgres._statements import claims, due, inbox, runs, saves, waking
+    from longterm.store.postgres._statements import (
+        claims,
+        due,
+        inbox,
+        months,
+        runs,
+        saves,
+        waking,
+    )
     from longterm.store.postgres._versions import PostgresVersions
     from longterm.store.postgres._waker import Tells, Waker, moment_of_work
 except ImportError as error:
@@ -76,6 +85,7 @@ class PostgresStore(
     PostgresHistory,
     PostgresVersions,
     PostgresShard,
+    PostgresMonths,
 ):
     """A store in a schema of a database that many machines share.
 
@@ -177,7 +187,8 @@ class PostgresStore(
         return self._read(run_id)
 
     def _read(self, run_id: str, until: float | None = None) -> Run:
-        answer = self._database.execute(runs.GET, (run_id,), f"get run {run_id!r}", until=until)
+        both, operation = (runs.GET, months.GET), f"get run {run_id!r}"
+        answer = self._in_either(both, (run_id,), operation, until)
         if not answer.rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(answer.rows[0])
@@ -305,15 +316,12 @@ class PostgresStore(
 
         return self._unreadable.found(query, ask)
 
-    def delete_ended(self, *, saved_before: datetime, limit: int) -> int:
-        parameters = (saved_before, limit)
-        return len(self._database.execute(runs.DELETE_ENDED, parameters, "delete ended runs").rows)
-
     def delete(self, run_id: str) -> bool:
         operation, is_repeated = f"delete run {run_id!r}", False
         until = self._database.end_of_step()
         while True:
-            answer = self._database.execute(runs.DELETE, (run_id,), operation, until=until)
+            both = (runs.DELETE, months.DELETE)
+            answer = self._in_either(both, (run_id,), operation, until)
             if answer.rows:
                 return True
             is_repeated = is_repeated or answer.is_repeated
@@ -333,7 +341,7 @@ class PostgresStore(
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
         operation, until = f"rewrite run {run.id!r}", self._database.end_of_step()
-        if self._database.execute(runs.REWRITE, columns, operation, until=until).rows:
+        if self._in_either((runs.REWRITE, months.REWRITE), columns, operation, until).rows:
             return True
         self._read(run.id, until)  # raises if there is no such run
         return False
@@ -434,8 +442,8 @@ class PostgresStore(
 
     def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run as it is, once that can be undone no more."""
-        operation = f"confirm run {run_id!r}"
-        rows = self._database.execute(runs.CONFIRM, (run_id,), operation, until=until).rows
+        both, operation = (runs.CONFIRM, months.CONFIRM), f"confirm run {run_id!r}"
+        rows = self._in_either(both, (run_id,), operation, until).rows
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])

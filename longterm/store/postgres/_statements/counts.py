@@ -10,5 +10,8 @@ POSITIONS: Final[LiteralString] = (
     " GROUP BY 1, 2, 3 ORDER BY flow, coalesce(position, ''), 3"
 )
 STATES: Final[LiteralString] = (
-    "SELECT flow, state, count(*) FROM longterm.runs GROUP BY 1, 2 ORDER BY 1, 2"
+    "SELECT flow, state, sum(count)::bigint FROM ("
+    "SELECT flow, state, count(*) FROM longterm.runs GROUP BY 1, 2 UNION ALL"
+    " SELECT flow, state, count(*) FROM longterm.ended_runs GROUP BY 1, 2) AS counted"
+    " GROUP BY 1, 2 ORDER BY 1, 2"
 )

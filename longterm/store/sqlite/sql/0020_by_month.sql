@@ -1,0 +1,1 @@
+-- Nothing: a file has no tables that can be dropped while others read. Postgres has this step.
