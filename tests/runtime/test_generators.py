@@ -138,6 +138,19 @@ def held_by_itself(drops):
 
 
 @deflow
+def leaves(closes):
+    counted = numbers(3)
+    try:
+        for _ in counted:
+            if suspend("enough?"):
+                break
+    finally:
+        if closes:
+            counted.close()
+    respond("left")
+
+
+@deflow
 def keeps():
     kept = numbers(3)
     next(kept)
@@ -225,6 +238,15 @@ def test_a_generator_that_is_held_by_what_it_captures_is_refused(engine):
 
     run = engine.start_flow(held_by_itself, True)
     assert engine.process_event(run.id, "a").result == [True]
+
+
+@pytest.mark.parametrize(("closes", "said"), [(False, ["left"]), (True, ["finally", "left"])])
+def test_what_is_let_go_of_after_a_wait_is_closed_by_hand(engine, closes, said):
+    run = engine.start_flow(leaves, closes)
+    run = engine.process_event(run.id, "enough?", False)
+
+    assert run.response == []
+    assert engine.process_event(run.id, "enough?", True).response == said
 
 
 def wrapping(*args):
