@@ -132,6 +132,27 @@ def test_postgres_reads_a_page_from_either_end_and_no_more(
             assert sum(map(rows_of, nodes)) < 1_000, (page, nodes)
 
 
+def test_postgres_reads_few_rows_for_an_event_that_none_waits_for(
+    server: PostgresServer, fresh_database: Callable[..., str]
+) -> None:
+    import psycopg
+
+    from longterm.store.postgres import PostgresStore
+    from longterm.store.postgres._find import find_statement
+
+    url = server.url(fresh_database())
+    with closing(PostgresStore(url)) as store:
+        store.migrate()
+    statement, parameters = find_statement(Query(waiting_for="nobody", limit=1))
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute(ROWS.replace("{waiting_for}", ALONE))  # so none waits for several
+        connection.execute("VACUUM ANALYZE longterm.runs")
+        explained = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        nodes = [node for (plan,) in explained.fetchall() for node in nodes_of(plan[0]["Plan"])]
+
+    assert sum(map(rows_of, nodes)) == 0, nodes
+
+
 def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", ()):
