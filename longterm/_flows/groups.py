@@ -14,6 +14,8 @@ from typing import Any, Final
 _TRACEBACK: Final[Any] = vars(BaseException)["__traceback__"].__get__
 _CAUSE: Final[Any] = vars(BaseException)["__cause__"].__get__
 _CONTEXT: Final[Any] = vars(BaseException)["__context__"].__get__
+_KEEPS_WHOLE: Final = sys.version_info < (3, 12)
+"""Whether a clause that takes nothing hands on the very group, and not what its `split` returns."""
 _LEAVES: Final[Any] = vars(BaseExceptionGroup)["exceptions"].__get__
 
 
@@ -34,7 +36,7 @@ def split(rest: BaseException | None, kinds: Any) -> tuple[Any, Any]:
         return (rest if isinstance(rest, BaseExceptionGroup) else _wrapped(rest)), None
     if isinstance(rest, BaseExceptionGroup):
         matched, left = rest.split(kinds)
-        return matched, left
+        return matched, rest if matched is None and _KEEPS_WHOLE else left
     return None, rest
 
 
