@@ -9,6 +9,7 @@ COMPOUND = [
     (4, "if_block"), (3, "for_block"), (2, "while_block"), (6, "try_block"), (3, "with_block"),
     (2, "match_block"), (3, "function_block"), (2, "groups_block"), (1, "class_block"),
     (1, "generator_block"), (3, "generator_loop"), (2, "opened_block"),
+    (2, "inner_generator_block"),
 ]  # fmt: skip
 
 

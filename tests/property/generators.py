@@ -162,6 +162,36 @@ class Generators(Inner):
         source = self.items(depth) if self.chance(30) else self.generator_of(depth)
         return f"{self.number_target()} = yield from {source}"
 
+    def inner_generator_block(self, depth: int) -> None:
+        """One inside the flow, which shares names with it; the flow waits while it holds it."""
+        if self.plain_only or self.yields:
+            self.generator_block(depth)
+            return
+        name, held, counter = self.fresh("gen"), self.fresh("g"), self.fresh("w")
+        is_async = self.is_async and self.chance(60)
+        self.write("@deflow")
+        self.write(f"{'async ' if is_async else ''}def {name}({self.parameters()}):")
+        with self.inside(plain=True, is_async=is_async):
+            self.names.numbers += ["a", "c"]
+            self.yields = True
+            self.write(f"log({self.tag()}, (yield {self.value(2)}))")
+            self.level -= 1
+            self.block(min(depth - 1, 2))
+            self.level += 1
+        self.write(f"{held} = {name}({self.number(2)})")
+        self.write(f"log({self.tag()}, {self.suspending()})")
+        if self.chance(50):
+            draw = self.pick(_ASYNC_DRAWS if is_async else _DRAWS)
+            self.write(f"log({self.tag()}, {draw.format(g=held, n=self.number(2))})")
+        self.write(f"{counter} = 0")
+        self.write(f"{'async ' if is_async else ''}for {self.target(2)} in {held}:")
+        self.level += 1
+        self.write(f"{counter} += 1")
+        self.write(f"if {counter} > 5: break")
+        self.write(f"log({self.tag()}, {self.suspending()})")
+        self.level -= 1
+        self.looped(depth)
+
     # What makes them.
 
     def generators(self, number: int) -> None:
