@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.registered import register_type
+from longterm._codec.types.registered import register_holder
 from longterm._flows.async_generator import AsyncFlowGenerator
 from longterm._flows.generator import FlowGenerator
 from longterm._flows.generator import link as link_frames
@@ -26,8 +26,8 @@ def connect() -> None:
         ("longterm.generator", FlowGenerator, _GeneratorContextManager),
         ("longterm.async_generator", AsyncFlowGenerator, _AsyncGeneratorContextManager),
     ):
-        register_type(kind, encode=_kept, decode=partial(declared, kind), name=name)
-        register_type(
+        register_holder(kind, encode=_kept, decode=partial(declared, kind), name=name)
+        register_holder(
             manager,
             encode=partial(_generator_of, kind),
             decode=partial(_managing, manager, kind),

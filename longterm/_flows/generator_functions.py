@@ -60,6 +60,9 @@ def declared(kind: Kind, kept: Any) -> Any:
         linked[0].check(kept)
     if kept is None or isinstance(kept, Frame):
         return kind(_unnamed, None, kept)
+    # To take something else apart, such as an iterator, could run code.
+    if type(kept) is not tuple:
+        raise TypeError("what is kept of a generator is a frame, a call or nothing")
     function, args, kwargs = kept
     is_known = type(function) is FunctionType and function in _made
     is_made = is_known and _made[function][0] is kind

@@ -151,6 +151,20 @@ def leaves(closes):
 
 
 @deflow
+def shouted(words):
+    yield from words
+    for word in map(str.upper, words):
+        yield from filter(str.isalpha, map(str.lower, word))
+
+
+@deflow
+def goes_through_calls():
+    return [suspend(word) for word in shouted(map(str.strip, ["a "]))], [
+        suspend(word) for word in shouted(["B", "c"])
+    ]
+
+
+@deflow
 def keeps():
     kept = numbers(3)
     next(kept)
@@ -247,6 +261,21 @@ def test_what_is_let_go_of_after_a_wait_is_closed_by_hand(engine, closes, said):
 
     assert run.response == []
     assert engine.process_event(run.id, "enough?", True).response == said
+
+
+def test_it_may_hold_an_iterator_that_calls_a_function(engine):
+    run = engine.start_flow(goes_through_calls)
+    while run.waiting_for:
+        run = engine.process_event(run.id, run.waiting_for, run.waiting_for)
+
+    assert run.result == (["a"], ["B", "c", "b", "c"])
+
+
+def test_stored_bytes_have_no_iterator_taken_apart():
+    stored = encode(FlowGenerator(wrapping, None, map(wrapping, [1, 2, 3])))
+
+    with pytest.raises(CorruptData, match="a frame, a call or nothing"):
+        decode(stored)
 
 
 def wrapping(*args):

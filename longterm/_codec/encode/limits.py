@@ -26,7 +26,7 @@ from longterm._codec.types import modules
 from longterm._codec.types.classes import ClassPlan
 from longterm._codec.types.functions import INNER
 from longterm._codec.types.kinds import Parts
-from longterm._codec.types.registered import ACTING_KINDS, REGISTERED, acts, reads_store
+from longterm._codec.types.registered import ACTING_KINDS, REGISTERED, acts, only_holds, reads_store
 from longterm._codec.types.registry import KINDS
 from longterm.errors import CorruptData, NotStorable
 from longterm.frame import Frame
@@ -150,7 +150,7 @@ def _check_registered(found: Scan) -> None:
         _, name, _, plain = parts
         if reads_store(name):
             read.add(plain)
-        if may_act and acts(plain, _spend_nothing, seen):
+        if may_act and not only_holds(name) and acts(plain, _spend_nothing, seen):
             raise NotStorable(
                 f"cannot store a {name}: what its type is encoded to holds an iterator that calls "
                 "a function (encode it to a list)"

@@ -33,6 +33,8 @@ class Registration:
     subclasses: bool
     reads_store: bool = False
     """Whether `decode` asks the store for what the plain value is the id of."""
+    only_holds: bool = False
+    """Whether `decode` is longterm's own and only holds the plain value, without a look into it."""
 
 
 _by_class: dict[type, Registration] = {}
@@ -152,7 +154,7 @@ def _load(parts: Parts, decoding: Decoding) -> Any:
     registration = _by_name.get(name)
     if registration is None:
         raise NotAllowed(name, "is no registered type here (import the module that registers it)")
-    if decoding.acts and acts(plain, decoding.spend):
+    if decoding.acts and not registration.only_holds and acts(plain, decoding.spend):
         raise NotAllowed(name, "is not made of an iterator that calls a function")
     if registration.reads_store:
         return _read_once(registration, plain, decoding)
@@ -185,6 +187,23 @@ def _read_once(registration: Registration, key: Any, decoding: Decoding) -> Any:
                 f"the stored bytes hold run {key!r}, which is not in the store (was it deleted?)"
             ) from error
     return decoding.reads[where]
+
+
+def register_holder(
+    cls: type[T], *, encode: Callable[[T], Any], decode: Callable[[Any], T], name: str
+) -> None:
+    """Make a type of longterm's own storable, whose `decode` only holds what it is given.
+
+    So that may hold what the functions of an application must not be given: an iterator that calls
+    a function when it is gone through.
+    """
+    register_type(cls, encode=encode, decode=decode, name=name)
+    _by_class[cls].only_holds = True
+
+
+def only_holds(name: str) -> bool:
+    """Return whether a registered type's function only holds what it is given."""
+    return _by_name[name].only_holds
 
 
 def reads_store(name: str) -> bool:
