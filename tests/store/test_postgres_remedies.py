@@ -383,6 +383,9 @@ ELSEWHERE = {
         "tests/store/test_borrowed_pool.py",
     "open it, or let it have more: whoever holds one in the call of a flow needs a second":
         "tests/store/test_borrowed_pool.py",
+    "let the owner of the tables apply what `longterm migrate --ended-by-month --sql` prints":
+        "tests/store/test_months_moved.py",
+    "prune again when that is over": "tests/store/test_months_moved.py",
     "see who cancelled it, and whether the standby follows; get_run shows how a run stands":
         "tests/store/test_failover.py",
     **dict.fromkeys(
@@ -396,6 +399,7 @@ OF_OTHERS = {"write *=no", "write *=10", "write *=30"}
 """The options of all stores are read elsewhere."""
 NO_ADVICE = {
     *("create run *", "get run *", "open the store for: *", "send an event to run *"),
+    *("move runs that have ended", "keep ended runs by month"),
     *("keep version *", "write the note of the servers"),
     *("the message is Postgres's own", "release stale claims", "put off a message"),
     "error IS NULL OR deadline IS NULL",

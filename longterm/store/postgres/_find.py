@@ -61,7 +61,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     parameters = [*(value for _, value in asked if value is not None), query.limit]
     order: LiteralString = " DESC" if query.newest_first else ""  # the index is read backward
     select = partial(_select, conditions=conditions, key=key, order=order)
-    parts = [select(source)]
+    parts: list[LiteralString] = [select(source)]
     if name is not None:
         among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
         parts.append(select(source, conditions=among))
@@ -80,7 +80,7 @@ def _select(
     key: LiteralString,
     order: LiteralString,
 ) -> LiteralString:
-    wanted = " AND ".join(conditions) or "TRUE"
+    wanted: LiteralString = " AND ".join(conditions) or "TRUE"
     return f"SELECT {_NAMES} FROM {source} WHERE {wanted} ORDER BY {key}{order} LIMIT %s"
 
 

@@ -35,20 +35,20 @@ class PostgresMonths:
 
     def _in_either(
         self,
-        both: tuple[LiteralString, LiteralString],
+        statement: LiteralString,
+        elsewhere: LiteralString,
         parameters: Sequence[object],
         operation: str,
         until: float | None,
     ) -> Answer:
-        """Send a statement about a run, and where that is not among the runs, another.
+        """Send a statement about a run, and where that is not among the runs, one elsewhere.
 
         A run moves one way only, so whoever looks among the runs first misses none.
         """
-        first, second = both
-        answer = self._database.execute(first, parameters, operation, until=until)
+        answer = self._database.execute(statement, parameters, operation, until=until)
         if answer.rows:
             return answer
-        found = self._database.execute(second, parameters, operation, until=until)
+        found = self._database.execute(elsewhere, parameters, operation, until=until)
         return Answer(found.rows, answer.is_repeated or found.is_repeated)
 
     def keep_by_month(self) -> bool:

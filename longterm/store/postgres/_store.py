@@ -187,8 +187,8 @@ class PostgresStore(
         return self._read(run_id)
 
     def _read(self, run_id: str, until: float | None = None) -> Run:
-        both, operation = (runs.GET, months.GET), f"get run {run_id!r}"
-        answer = self._in_either(both, (run_id,), operation, until)
+        operation = f"get run {run_id!r}"
+        answer = self._in_either(runs.GET, months.GET, (run_id,), operation, until)
         if not answer.rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(answer.rows[0])
@@ -320,8 +320,7 @@ class PostgresStore(
         operation, is_repeated = f"delete run {run_id!r}", False
         until = self._database.end_of_step()
         while True:
-            both = (runs.DELETE, months.DELETE)
-            answer = self._in_either(both, (run_id,), operation, until)
+            answer = self._in_either(runs.DELETE, months.DELETE, (run_id,), operation, until)
             if answer.rows:
                 return True
             is_repeated = is_repeated or answer.is_repeated
@@ -341,7 +340,7 @@ class PostgresStore(
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
         operation, until = f"rewrite run {run.id!r}", self._database.end_of_step()
-        if self._in_either((runs.REWRITE, months.REWRITE), columns, operation, until).rows:
+        if self._in_either(runs.REWRITE, months.REWRITE, columns, operation, until).rows:
             return True
         self._read(run.id, until)  # raises if there is no such run
         return False
@@ -442,8 +441,8 @@ class PostgresStore(
 
     def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run as it is, once that can be undone no more."""
-        both, operation = (runs.CONFIRM, months.CONFIRM), f"confirm run {run_id!r}"
-        rows = self._in_either(both, (run_id,), operation, until).rows
+        operation = f"confirm run {run_id!r}"
+        rows = self._in_either(runs.CONFIRM, months.CONFIRM, (run_id,), operation, until).rows
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])
