@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Final, TypeAlias
 
-from longterm._abi import DEFAULT, EVENTS, STEP, STEPS, TYPE, UNTIL
+from longterm._abi import DEFAULT, EVENTS, GENERATOR, STEP, STEPS, TYPE, UNTIL
 from longterm._escapes import escaped
 from longterm._run_json import described
 from longterm.run import Run
@@ -31,6 +31,7 @@ _OWN_SLOTS: Final = {
     STEP: "(step under way)",
     TYPE: "(type of this wait)",
     EVENTS: "(events of this wait)",
+    GENERATOR: "(generator)",
 }
 """What longterm itself keeps in a frame, by what it is for."""
 _OWN_SLOT: Final = re.compile(f"    ({'|'.join(_OWN_SLOTS)}) = ")

@@ -13,7 +13,7 @@ from typing import Any
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types.registered import register_holder
 from longterm._flows.async_generator import AsyncFlowGenerator
-from longterm._flows.generator import FlowGenerator
+from longterm._flows.generator import Asked, FlowGenerator
 from longterm._flows.generator import link as link_frames
 from longterm._flows.generator_frames import GeneratorFrames
 from longterm._flows.generator_functions import declared
@@ -43,7 +43,7 @@ def _kept(generator: Any) -> Any:
             "it is awaited at this moment, by a task of its own",
             "await that task before the suspend",
         )
-    return kept
+    return kept.stored if type(kept) is Asked else kept
 
 
 def _generator_of(kind: type, manager: Any) -> Any:

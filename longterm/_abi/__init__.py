@@ -50,6 +50,15 @@ STEPS: Final = "_lt_steps"
 SMALL: Final = 1_000_000_000
 """Ints below it, and above its negative, are compared fast; the sum of two fits into C's `long`."""
 
+GENERATOR: Final = "_lt_generator"
+"""The slot of a frame that waits inside a generator: that, as those who hold it have it."""
+
+YIELD: Final = ("yield",)
+"""What stands for the callee of a point at which a generator gives out a value."""
+
+ASKED: Final = "__next__"
+"""The last name of the callee of a point that asks what the others lead to for its next value."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

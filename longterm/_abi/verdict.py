@@ -19,6 +19,8 @@ class Verdict(StrEnum):
     """A name, a method of self, or what a table holds, that may turn out to be a flow."""
     LIKELY = "likely suspends"
     """A method that has the name of a flow in a class at hand, or what a table with flows holds."""
+    GENERATES = "makes a generator that may suspend"
+    """A call never suspends, but to ask what it returns for a value may."""
     DEFLOW = "deflow"
     """It is `deflow`, which makes flows of functions; a call of it never suspends."""
     MAKES_STEPS = "step"

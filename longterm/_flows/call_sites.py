@@ -38,9 +38,10 @@ class CallSite:
         return " ".join((self.rest, *(name for name, _ in self.slots)))
 
 
-_WAITS: Final = frozenset({"SEND", "YIELD_VALUE", "RESUME"})
+_WAITS: Final = frozenset({"JUMP_BACKWARD_NO_INTERRUPT", "SEND", "YIELD_VALUE", "RESUME"})
 """Where a frame stands that awaits or yields: from Python 3.13 on, a generator behind its `yield`
-(`YIELD_VALUE` in CPython's `bytecodes.c`)."""
+(`YIELD_VALUE` in CPython's `bytecodes.c`); in 3.11 it stands at the jump when what it delegates to
+is thrown an exception (`_gen_throw` in `genobject.c`)."""
 _sites: dict[tuple[int, int], CallSite] = {}
 """The sites by the identity of their code, which lives as long as the process, and the offset."""
 
@@ -93,9 +94,15 @@ def _start_of_instruction(body: Body, offset: int) -> int:
 
 
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
-    """Return where the call at an instruction ends in the source; None if it is no call."""
+    """Return where the call at an instruction ends in the source; None if it is no call.
+
+    Where a loop asks for the next value, it is where the instruction begins.
+    """
     name = opname[body.code.co_code[offset]]
-    if not (name.startswith(("CALL", "PRECALL")) or name in _WAITS):
+    is_loop = name == "FOR_ITER"
+    if not (name.startswith(("CALL", "PRECALL")) or name in _WAITS or is_loop):
         return None
-    _, line, _, column = next(islice(body.code.co_positions(), offset // 2, None))
+    first, line, start, column = next(islice(body.code.co_positions(), offset // 2, None))
+    if is_loop:
+        line, column = first, start
     return None if line is None or column is None else (line, column)

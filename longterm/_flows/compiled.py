@@ -10,7 +10,7 @@ from functools import cached_property
 from types import CodeType
 from typing import Any
 
-from longterm._abi import mangle
+from longterm._abi import YIELD, mangle
 from longterm._abi.inner_code import nested_codes
 
 
@@ -96,6 +96,11 @@ class FreshCode:
     def by_number(self) -> dict[int, ResumePoint]:
         """The points by their numbers."""
         return {point.number: point for point in self.points.values()}
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether it may wait elsewhere than where a generator yields."""
+        return any(point.callee != YIELD for point in self.points.values())
 
     @cached_property
     def inner(self) -> dict[str, CodeType]:

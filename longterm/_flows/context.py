@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 from longterm import _current
+from longterm._abi import RUNTIME
 from longterm._flows.rt import Suspend
 from longterm.child import Child
 from longterm.errors import CannotSuspend, NotInRun
@@ -234,6 +235,9 @@ def running_task() -> object:
         return None
 
 
+_IS_GENERATOR: Final = 0x20  # the flag of a generator's code
+
+
 def in_another_task(pending: Suspend) -> CannotSuspend:
     """Return the error for a suspension in a task, or a thread, that the run's own one began."""
     return CannotSuspend(
@@ -252,6 +256,12 @@ def swallowed(pending: Suspend) -> CannotSuspend:
     if traceback is not None:
         code = traceback.tb_frame.f_code
         where = f" by {code.co_qualname} ({code.co_filename}:{traceback.tb_lineno})"
+        if code.co_flags & _IS_GENERATOR and RUNTIME in code.co_names:
+            return CannotSuspend(
+                f"{code.co_qualname} ({code.co_filename}:{traceback.tb_lineno}) waits for "
+                f"{pending.wait} in a generator that Python closes since nothing holds it any more "
+                "(call its `close()` before, where the flow may wait)"
+            )
     return CannotSuspend(
         f"the suspension for {pending.wait} was caught{where} and never reached the run "
         "(make the function that caught it a flow with @deflow, in which `except BaseException` "

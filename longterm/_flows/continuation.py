@@ -21,13 +21,20 @@ from collections.abc import Callable, Iterable
 from types import CellType, CodeType, FunctionType, TracebackType
 from typing import Any, Final
 
-from longterm._abi import CELLS
+from longterm._abi import CELLS, GENERATOR
 from longterm._flows import primitives as ops
+from longterm._flows.asking import (
+    as_inside,
+    below_waiting,
+    enters_generator,
+    is_asked_by,
+    put_back,
+    stands_between,
+)
 from longterm._flows.async_generator import IS_ASYNC_GENERATOR
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.flow import IS_COROUTINE, Flow, body_of
-from longterm._flows.generator import ENTERING
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
@@ -76,8 +83,10 @@ def capture(suspension: Suspend) -> list[Frame]:
         code = entry.tb_frame.f_code
         if id(code) in _WAITS:
             return frames
-        if code is not _CALL:
-            frames.append(_frame(entry, below, above))
+        if code is not _CALL and not stands_between(code):
+            frame = _frame(entry, below_waiting(below), above)
+            is_asked = above is not None and enters_generator(above.tb_frame.f_code)
+            frames.append(as_inside(frame, above) if above and is_asked else frame)
         above, entry = entry, below
     raise swallowed(suspension.with_traceback(outermost))
 
@@ -85,8 +94,6 @@ def capture(suspension: Suspend) -> list[Frame]:
 def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | None) -> Frame:
     """Return the frame of an entry of the traceback; the entries around it are given too."""
     code = below.tb_frame.f_code
-    if code in ENTERING:
-        raise inside_generator(below.tb_next or below)
     if code.co_flags & IS_ASYNC_GENERATOR and body_of(code) is not None:
         raise inside_generator(below)
     site = call_site(entry)
@@ -136,6 +143,8 @@ def _check_entered(
     value, target = value_at(callee, entry.tb_frame, values), below.tb_frame.f_code
     if type(value) is FunctionType and value.__code__ is target and target is not _CALL:
         return  # most often
+    if is_asked_by(callee, values, entry, below):
+        return
     # In `await call(f, x)` there is no entry of `call`: it has returned the coroutine of f by then.
     if not runs(value, target) and not (target.co_flags & IS_COROUTINE and runs(value, _CALL)):
         raise not_entered_by_callee(callee, entry, below)
@@ -170,6 +179,8 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
         code, arguments = code_and_arguments(flow, frame)
         closure = closure_of(flow, frame, code) if code.co_freevars else ()
         inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)
+        if GENERATOR in frame.slots:
+            inner = put_back(frame, inner)
     return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, TypeVar, overload
 
 from longterm._abi import NEEDS_COLUMNS, RUNTIME, keeps_columns
@@ -20,7 +21,7 @@ from longterm._flows.decorated import check_given
 from longterm._flows.flow import Flow, body_of, making
 from longterm._flows.generator_functions import as_called
 from longterm._flows.loader import loader_of
-from longterm._flows.resolve import flow_codes
+from longterm._flows.resolve import flow_codes, generator_verdicts
 from longterm._flows.steps import STEP_CODES, step
 from longterm._main import import_name, is_main
 from longterm.errors import CompileError
@@ -80,7 +81,25 @@ def _deflowed(
     _make_flow(function, caller, has_arguments)
     for name in also:
         registry.keep_former_name(name, registry.flow_of(function))
-    return as_called(function)  # type: ignore[return-value]
+    return as_given(function)  # type: ignore[return-value]
+
+
+def as_given(function: types.FunctionType) -> Callable[..., Any]:
+    """Return what an author gets for the function of a flow, and let it be known for what it is."""
+    made = as_called(function)
+    if isinstance(made, types.FunctionType) and made is not function:
+        generator_verdicts[made] = partial(_verdict_of_generator, function)
+    return made
+
+
+def _verdict_of_generator(function: types.FunctionType) -> Verdict:
+    """Return what calling a generator flow does, by its points: it may suspend inside, or not."""
+    body = body_of(function.__code__)
+    try:
+        is_inside = body is not None and body.flow.fresh.has_calls
+    except CompileError:  # its written module is half loaded
+        return Verdict.MAY
+    return Verdict.GENERATES if is_inside else Verdict.NEVER
 
 
 def _make_flow(function: types.FunctionType, caller: types.FrameType, has_arguments: bool) -> None:

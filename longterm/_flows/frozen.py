@@ -16,9 +16,8 @@ from typing import Any, TypeVar
 
 from longterm._abi.verdict import Verdict
 from longterm._flows.decorated import check_given
-from longterm._flows.deflow import compiled_flow, run_as
+from longterm._flows.deflow import as_given, compiled_flow, run_as
 from longterm._flows.flow import making
-from longterm._flows.generator_functions import as_called
 from longterm._flows.registry import frozen_flows, keep_frozen
 from longterm._flows.resolve import flow_codes
 from longterm.errors import CompileError
@@ -50,7 +49,7 @@ def frozen(flow: str, /, *, version: str) -> Callable[[F], F]:
             old = compiled_flow(function, flow)
             keep_frozen(old, version)
         run_as(function, old)
-        return as_called(function)  # type: ignore[return-value]
+        return as_given(function)  # type: ignore[return-value]
 
     return decorate
 

@@ -8,16 +8,24 @@ as of any flow that waits, and Python's generator is given up. It is made anew w
     suspended       Frame(flow, point, slots); the generator is unwound as the stack is, by
                     `Suspend`, so that no `finally` runs and managers let go
     used again      a generator of the resume body of the point, run to its `yield`
+
+It may wait inside itself, too, when it is asked for a value. Then its frame is one of the stack's,
+behind that of the flow that has asked, and here is only noted that it has been asked:
+
+    suspended       Asked; `longterm._flows.asking` has put its frame on the stack
+    asked again     a generator of the resume body of the point, which goes on with that
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from types import FrameType, GeneratorType, TracebackType
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from longterm._flows.context import LiveTurn, current
 from longterm._flows.rt import Suspend
+from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 Running: TypeAlias = "GeneratorType[Any, Any, Any]"
@@ -25,6 +33,38 @@ Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 Kept: TypeAlias = "Frame | Call | None"
 """What is kept of a generator: where it waits; the call that made it, before it has begun; None
 when it has ended."""
+
+
+class Asked:
+    """A generator waits inside itself, since it was asked for a value, or closed."""
+
+    __slots__ = ("closes", "make")
+
+    def __init__(self, *, closes: bool) -> None:
+        """Note whether it is being closed."""
+        self.closes = closes
+        self.make: Callable[[], Running] | None = None
+        """Makes Python's generator that goes on; None: its frame has not been put back yet."""
+
+    @property
+    def stored(self) -> str:
+        """What is stored of it."""
+        return _CLOSING if self.closes else _ASKED
+
+    @classmethod
+    def of(cls, stored: str) -> Asked:
+        """Return what was stored.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        if stored not in (_ASKED, _CLOSING):
+            raise TypeError("a generator that waits inside itself is asked, or is closing")
+        return cls(closes=stored == _CLOSING)
+
+
+_ASKED: Final = "asked"
+_CLOSING: Final = "closing"
 
 
 class Frames(Protocol):
@@ -57,7 +97,9 @@ class FlowGenerator(Generator[Any, Any, Any]):
 
     __slots__ = ("__weakref__", "_function", "_kept", "_running")
 
-    def __init__(self, function: Callable[..., Any], running: Running | None, kept: Kept) -> None:
+    def __init__(
+        self, function: Callable[..., Any], running: Running | None, kept: Kept | Asked
+    ) -> None:
         """Take the function that was called, and a generator or what is kept of one."""
         self._function = function
         self._running = running
@@ -85,15 +127,39 @@ class FlowGenerator(Generator[Any, Any, Any]):
         given = [part for part in (value, traceback) if part is not None]
         return running.throw(error, *given)
 
-    def close(self) -> None:
+    def close(self) -> Any:
         """End it: where it waits, `GeneratorExit` is raised."""
-        (self._running or self._resumed()).close()
+        if not (type(self._kept) is Asked and self._kept.closes):
+            return (self._running or self._resumed()).close()
+        # It was being closed when it came to wait: go on, and end as Python's own would.
+        try:
+            next(self._resumed())
+        except GeneratorExit:
+            return None
+        except StopIteration as ended:
+            return ended.value if sys.version_info >= (3, 13) else None
+        raise RuntimeError("generator ignored GeneratorExit")
+
+    def go_on_inside(self) -> Any:
+        """Go on where it waits inside itself, for a generator that delegates to it by `yield from`.
+
+        Where that is being closed, it closes this one, and then `GeneratorExit` is raised in it.
+        """
+        if type(self._kept) is Asked and self._kept.closes:
+            self.close()
+            raise GeneratorExit
+        return next(self._resumed())
+
+    @property
+    def waits_inside(self) -> bool:
+        """Whether it waits inside itself, so that whoever has asked it asks it again."""
+        return type(self._kept) is Asked
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", "")
         return f"<generator object {name} at {id(self):#x}>"
 
-    def keep(self) -> Kept:
+    def keep(self) -> Kept | Asked:
         """Give up Python's generator, and keep what is left to do.
 
         Raises:
@@ -110,11 +176,31 @@ class FlowGenerator(Generator[Any, Any, Any]):
             _unwind(running)
         return self._kept
 
+    def wait_inside(self, *, closes: bool) -> None:
+        """Be told that it waits inside itself: its frame is on the stack."""
+        self._running, self._kept = None, Asked(closes=closes)
+
+    def put_back(self, make: Callable[[], Running]) -> Callable[[], Any]:
+        """Take what makes Python's generator of its frame; return what asks it to go on.
+
+        Raises:
+            CorruptData: it does not wait inside itself.
+        """
+        kept = self._kept
+        if type(kept) is not Asked:
+            raise CorruptData("the stored bytes have a frame of a generator that waits elsewhere")
+        kept.make = make
+        return self.close if kept.closes else self.__next__
+
     def _resumed(self) -> Running:
         kept = self._kept
         if isinstance(kept, Frame):
             running: Running = linked[0].make(kept)
             next(running)  # to the `yield`, through the blocks around it
+        elif isinstance(kept, Asked):
+            if kept.make is None:
+                raise CorruptData("the stored bytes lack the frame of a generator that was asked")
+            running = kept.make()
         elif kept is None:
             running = cast("Running", _ended())
             running.close()
@@ -127,9 +213,12 @@ class FlowGenerator(Generator[Any, Any, Any]):
 
 
 ENTERING: Final = frozenset(
-    getattr(FlowGenerator, name).__code__ for name in ("__next__", "send", "throw", "close")
+    getattr(FlowGenerator, name).__code__
+    for name in ("__next__", "send", "throw", "close", "go_on_inside")
 )
 """The code by which a generator is entered."""
+CLOSING: Final = FlowGenerator.close.__code__
+"""That of them by which it is closed."""
 
 
 def note(generator: object) -> None:

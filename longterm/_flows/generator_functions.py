@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from longterm._flows.async_generator import IS_ASYNC_GENERATOR, AsyncFlowGenerator
-from longterm._flows.generator import FlowGenerator, linked
+from longterm._flows.generator import Asked, FlowGenerator, linked
 from longterm.frame import Frame
 
 Kind: TypeAlias = type[FlowGenerator] | type[AsyncFlowGenerator]
@@ -60,6 +60,8 @@ def declared(kind: Kind, kept: Any) -> Any:
         linked[0].check(kept)
     if kept is None or isinstance(kept, Frame):
         return kind(_unnamed, None, kept)
+    if type(kept) is str and kind is FlowGenerator:
+        return kind(_unnamed, None, Asked.of(kept))
     # To take something else apart, such as an iterator, could run code.
     if type(kept) is not tuple:
         raise TypeError("what is kept of a generator is a frame, a call or nothing")

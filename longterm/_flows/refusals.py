@@ -10,6 +10,7 @@ from types import CodeType, TracebackType
 
 from longterm._flows import primitives as ops
 from longterm._flows.flow import Flow, body_of
+from longterm._flows.generator import ENTERING
 from longterm._flows.places import text_at
 from longterm._flows.registry import made_of
 from longterm._flows.resolve import computed_part, function_behind, runs, value_at
@@ -28,6 +29,10 @@ _COMPREHENSION = (
 _ASYNCIO = (
     "a part of asyncio, whose frame cannot be stored",
     "await the flow itself; a limit of time is the wait's own: `suspend(name, expires=…)`",
+)
+_CONTEXTLIB = (
+    "a part of contextlib, whose frame cannot be stored while it asks the manager's generator",
+    "wait in the flow itself, before the `with` or inside it",
 )
 _KINDS = {
     "<listcomp>": _COMPREHENSION,
@@ -52,13 +57,18 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
         entry: where it stands.
         above: the entry of what called it.
     """
-    code = entry.tb_frame.f_code
+    code, below = entry.tb_frame.f_code, entry.tb_next
+    is_comprehension = _KINDS.get(code.co_name) is _COMPREHENSION
+    if below is not None and below.tb_frame.f_code in ENTERING and is_comprehension:
+        return _asks_unseen(entry, below)
     wrapped = None if above is None else _wrapped_in_call(above)
     kind, remedy = (
         "a plain function whose frame cannot be stored",
         "make it a flow with @deflow, or call the flow from a flow",
     )
-    if wrapped is not None:
+    if code.co_name in ("__enter__", "__exit__") and _library_of(entry) == "contextlib":
+        kind, remedy = _CONTEXTLIB
+    elif wrapped is not None:
         kind = f"a wrapper of the flow {wrapped}, as a decorator above @deflow makes one"
         remedy = (
             "take the decorator away, or make of it a flow that takes the other one as an "
@@ -66,7 +76,7 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
         )
     elif code.co_name in _KINDS:
         kind, remedy = _KINDS[code.co_name]
-    elif str(entry.tb_frame.f_globals.get("__name__")).partition(".")[0] == "asyncio":
+    elif _library_of(entry) == "asyncio":
         kind, remedy = _ASYNCIO
     elif code.co_flags & _IS_GENERATOR:
         kind = "a generator, whose frame cannot be stored"
@@ -77,6 +87,8 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
 
 def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSuspend:
     """Return the error for a flow that was entered from what is no resume point."""
+    if below.tb_frame.f_code in ENTERING:
+        return _asks_unseen(entry, below)
     how = "from what is no resume point"
     if below.tb_frame.f_code.co_name.startswith("__"):
         remedy = "Python calls a special method by itself: give the flow a name, and call that"
@@ -92,10 +104,25 @@ def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSusp
 
 
 def inside_generator(entry: TracebackType) -> CannotSuspend:
-    """Return the error for a wait inside of a generator that was asked for its next value."""
+    """Return the error for a wait inside of an asynchronous generator."""
     return CannotSuspend(
-        f"{_place(entry)} stands between a flow and its {_wait_below(entry)}, and is a generator, "
-        "which can be stored only where it yields (wait in the flow that goes through it)"
+        f"{_place(entry)} stands between a flow and its {_wait_below(entry)}, and is an "
+        "asynchronous generator, which can be stored only where it yields (wait in the flow that "
+        "goes through it)"
+    )
+
+
+def _asks_unseen(entry: TracebackType, below: TracebackType) -> CannotSuspend:
+    """Return the error for a generator that waits inside itself, and was asked at no point."""
+    inside = below.tb_next or below
+    body = body_of(inside.tb_frame.f_code)
+    if body is not None and not body.flow.fresh.has_calls and inside.tb_next is not None:
+        return not_a_resume_point(inside, inside.tb_next)  # its own text does not show a wait
+    name = inside.tb_frame.f_code.co_qualname
+    return CannotSuspend(
+        f"{_place(entry)} asks the generator {name} for a value where the text does not show that "
+        f"it may wait inside itself (call {name} in the `for` that goes through it, or write "
+        "`call(next, generator)`, which is a resume point wherever it stands)"
     )
 
 
@@ -143,6 +170,8 @@ def entered_through(entry: TracebackType, value: object, below: TracebackType) -
 
 def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
+    if target in ENTERING:
+        return _asks_unseen(entry, below)
     step = _step_in(below)
     if step is not None:
         return CannotSuspend(f"{_place(entry)} reaches step {step.spoken} {how}")
@@ -173,6 +202,10 @@ def _wrapped_in_call(entry: TracebackType) -> str | None:
     _, callee = _call_at(entry)
     path = None if callee is None else _dotted(callee)
     return None if path is None else made_of(value_at(path, entry.tb_frame))
+
+
+def _library_of(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def _is_plain(code: CodeType) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import builtins
 import sys
 import types
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from longterm._abi.verdict import Verdict
 
@@ -27,6 +29,11 @@ _NATIVE: Final = (
 flow_codes: dict[int, Verdict] = {}
 """What calling a code object does, by its identity: it waits, it suspends as
 flows do, or it makes flows. Kept by `longterm._flows.flow` and `deflow`."""
+
+generator_verdicts: Final[WeakKeyDictionary[types.FunctionType, Callable[[], Verdict]]] = (
+    WeakKeyDictionary()
+)
+"""The functions that make generators of flows, each with what tells the verdict of calling it."""
 
 
 def resolve(module: str, path: tuple[str, ...]) -> Verdict:
@@ -53,15 +60,22 @@ def _resolve_from(value: object, path: tuple[str, ...]) -> Verdict:
         return Verdict.MAY
     function = function_behind(value)
     if function is not None:
-        return flow_codes.get(id(function.__code__), Verdict.NEVER)
+        return _of_function(function)
     return Verdict.NEVER if isinstance(value, _NATIVE) else Verdict.MAY
 
 
 def _of_object(value: object, method: str) -> Verdict:
     """Return what the class of an object has: the object itself may have it otherwise."""
     function = function_behind(_in_class(type(value), method))
-    verdict = None if function is None else flow_codes.get(id(function.__code__))
-    return Verdict.LIKELY if verdict is not None and verdict.is_sure else Verdict.UNKNOWN
+    verdict = Verdict.NEVER if function is None else _of_function(function)
+    if verdict is Verdict.GENERATES:
+        return verdict
+    return Verdict.LIKELY if verdict.is_sure else Verdict.UNKNOWN
+
+
+def _of_function(function: types.FunctionType) -> Verdict:
+    made = generator_verdicts.get(function)
+    return flow_codes.get(id(function.__code__), Verdict.NEVER) if made is None else made()
 
 
 def _in_class(cls: type, name: str) -> object:

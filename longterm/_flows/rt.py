@@ -137,24 +137,26 @@ def matches(found: Any) -> Any:
 class waiting:
     """An iterator that a `yield from` waits at already: what it gives out first is not its own.
 
-    A generator that is made again is run to its `yield from`; then all goes to the iterator.
+    A generator that is made again is run to its `yield from`; then all goes to the iterator. If
+    that is a generator of a flow which waits inside itself, it is asked at once to go on.
     """
 
     def __init__(self, iterator: Any) -> None:
         """Take the iterator."""
         self._iterator = iterator
         self._is_reached = False
+        self._waits_inside = hasattr(type(iterator), "waits_inside") and iterator.waits_inside
 
     def __iter__(self) -> Any:
         """Return itself."""
         return self
 
     def __next__(self) -> Any:
-        """Return what the iterator gives out next; at first, nothing."""
+        """Return what the iterator gives out next; at first, nothing, or what it waited for."""
         if self._is_reached:
             return next(self._iterator)
         self._is_reached = True
-        return None
+        return self._iterator.go_on_inside() if self._waits_inside else None
 
     def __getattr__(self, name: str) -> Any:
         """Have `send`, `throw` and `close` if the iterator has them."""

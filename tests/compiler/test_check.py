@@ -77,7 +77,6 @@ def test_left_alone(body: str) -> None:
         ("async def inner():\n    await flow(x, f)", "suspend-in-plain-function"),
         ("def inner() -> suspend('type'): ...", "suspend-in-annotation"),
         ("def inner(*a: suspend('a')): ...", "suspend-in-annotation"),
-        ("if (yield):\n    return suspend('a')", "generator-flow"),
         ("import builtins as b\nreturn b.locals()", "implicit-scope"),
         ("import sys as s\nreturn s._getframe(1)", "frame-access"),
         ("match x:\n    case [*_lt_rest]:\n        return suspend('a')", "reserved-name"),

@@ -165,10 +165,6 @@ CASES: list[tuple[str, str, str]] = [
      'return suspend("a") or await looked_up("b")'),
     (OUTSIDE, """
         for n in "ab":
-            yield suspend(n)
-    """, 'return [suspend(n) for n in letters()]'),
-    (OUTSIDE, """
-        for n in "ab":
             yield await looked_up(suspend(n))
     """, 'return [await looked_up(suspend(n)) for n in "ab"]'),
     ("choose a name that does not begin with `*`", """

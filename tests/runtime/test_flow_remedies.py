@@ -144,7 +144,13 @@ OUTER = """
 """
 MADE_OF = "put @deflow directly above the def, below all other decorators"
 ELSEWHERE = {
-    "wait in the flow that goes through it": "tests/runtime/test_generators.py",
+    "call * in the `for` that goes through it, or write `call(next, generator)`, which is a resume "
+    "point wherever it stands": "tests/runtime/test_asked_generators.py",
+    "call its `close()` before, where the flow may wait": "tests/runtime/test_asked_generators.py",
+    "wait in the flow itself, before the `with` or inside it": (
+        "tests/runtime/test_asked_generators.py"
+    ),
+    "wait in the flow that goes through it": "tests/runtime/test_async_generators.py",
     "longterm accept": "tests/runtime/test_accept.py",
     "it was kept by another one": "no advice",
     "-B or PYTHONDONTWRITEBYTECODE": "no advice",

@@ -192,8 +192,8 @@ def test_a_generator_works_outside_of_a_run():
     assert [next(generator), list(generator), list(generator)] == ["A", [], []]
 
 
-def test_a_wait_inside_a_generator_is_refused_by_name(engine):
-    with printed("wait in the flow that goes through it") as refused:
+def test_a_wait_inside_a_generator_is_refused_where_its_text_shows_none(engine):
+    with printed("write `call(call, …)`, which is one wherever it stands") as refused:
         engine.start_flow(asked_inside)
 
     assert "asks_through (" in str(refused.value)

@@ -19,11 +19,12 @@ name of the method, or by what is in the table.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import Binding, Def, Import, dotted
-from longterm_compiler.analysis.names import ModuleNames
+from longterm_compiler.analysis.names import ModuleNames, assigned
 from longterm_compiler.analysis.scope import Scope
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
@@ -96,6 +97,40 @@ class Callees:
                 tables = self._assigned(value.id) if isinstance(value, ast.Name) else [value]
                 return any(self._holds_flow(table) for table in tables)
         return False
+
+    def generates(self, value: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
+        """Tell whether the text shows that a value is a generator that may suspend inside itself.
+
+        answers(questions)          # a call of such a generator flow
+        self.answers(questions)     # or of a method that has the name of one in a class at hand
+        given                       # a variable of the function, if `given = answers(questions)`
+        """
+        match value:
+            case ast.Call(func=callee):
+                verdict = self.verdict(callee)
+                if verdict is not Verdict.UNKNOWN or not isinstance(callee, ast.Attribute):
+                    return verdict is Verdict.GENERATES
+                is_method = self.names.has_generator_method(callee.attr)
+                return is_method and not self.is_likely(callee)
+            case ast.NamedExpr(value=inner):
+                return self.generates(inner, seen)
+            case ast.Name(id=name) if name not in seen and name in self.scope.local:
+                return any(self.generates(each, seen | {name}) for each in self._bound_to(name))
+        return False
+
+    def _bound_to(self, name: str) -> Iterator[ast.expr]:
+        """Yield the values that a variable of the function is given, as far as the text shows."""
+        for node in self.scope.nodes:
+            match node:
+                case ast.Assign(targets=targets, value=value):
+                    pairs = [pair for target in targets for pair in assigned(target, value)]
+                case ast.AnnAssign(target=target, value=ast.expr() as value):
+                    pairs = [(target, value)]
+                case ast.NamedExpr(target=target, value=value):
+                    pairs = [(target, value)]
+                case _:
+                    continue
+            yield from (v for t, v in pairs if isinstance(t, ast.Name) and t.id == name)
 
     def _is_literal(self, value: ast.expr) -> bool:
         """Tell whether a value is a list, a text or the like, or a variable of nothing else."""

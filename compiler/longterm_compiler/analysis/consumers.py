@@ -35,9 +35,15 @@ _TAKE_A_SECOND: Final = frozenset({"next", "sum"})
 
 def consumer_of(call: ast.Call, callees: Callees) -> str | None:
     """Return the builtin that a call gives a generator expression to, if it is a known one."""
-    first, *others = call.args or [call]
+    first = call.args[0] if call.args else None
     if not isinstance(first, ast.GeneratorExp) or _is_asynchronous(first):
         return None
+    return taker_of(call, callees)
+
+
+def taker_of(call: ast.Call, callees: Callees) -> str | None:
+    """Return the builtin that takes the first argument of a call apart, if it is a known one."""
+    others = call.args[1:]
     name = JOIN if _is_join(call.func) else callees.builtin(call.func)
     keywords = [keyword.arg for keyword in call.keywords]
     if name == JOIN:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from longterm._abi.verdict import Verdict, strongest
 from longterm_compiler.analysis.bindings import (
@@ -37,6 +37,9 @@ from longterm_compiler.analysis.scope import (
 )
 from longterm_compiler.syntax.source import Definition, FunctionNode, SourceFile
 
+if TYPE_CHECKING:
+    from longterm_compiler.analysis.inside import Inside
+
 Resolver: TypeAlias = Callable[[str, Path], Verdict]
 """Resolves a dotted path in a module: `("shop.orders", ("approve",))` to a verdict."""
 
@@ -58,6 +61,7 @@ _FORMS = {
 _FLOWS = frozenset(
     {Verdict.LIKELY, Verdict.SUSPENDS, Verdict.STEP, Verdict.ASYNC_STEP, Verdict.WAITS}
 )
+_SPECIAL = frozenset({Verdict.DEFLOW, Verdict.GENERATES, Verdict.MAKES_STEPS})
 _FOR_TYPES = "TYPE_CHECKING"
 
 
@@ -94,7 +98,7 @@ class ModuleNames:
         for node in own_nodes(self.source.tree.body):
             if isinstance(node, ast.Assign):
                 for target in node.targets:
-                    found.update(_assigned(target, node.value))
+                    found.update(assigned(target, node.value))
             elif isinstance(node, ast.AnnAssign) and node.value is not None:
                 found[node.target] = node.value
         return found
@@ -125,8 +129,19 @@ class ModuleNames:
     @cached_property
     def _flow_methods(self) -> frozenset[str]:
         """The names of the flows and steps in classes of the file."""
-        methods = [found for found in self.source.definitions if found.is_method]
-        return frozenset(m.node.name for m in methods if self.of_function(m.node).is_sure)
+        methods = [found.node for found in self.source.definitions if found.is_method]
+        return frozenset(
+            node.name
+            for node in methods
+            if not is_generator(node) and self.of_function(node).is_sure
+        )
+
+    def has_generator_method(self, name: str) -> bool:
+        """Tell whether a class at hand has a generator of this name that may suspend inside."""
+        methods = (m.node for m in self.source.definitions if m.is_method and m.node.name == name)
+        return any(self.of_function(node) is Verdict.GENERATES for node in methods) or any(
+            self.verdict((*path, name)) is Verdict.GENERATES for path in self._imported_paths
+        )
 
     @cached_property
     def _imported_paths(self) -> list[Path]:
@@ -297,11 +312,21 @@ class ModuleNames:
         """Return what calling a function does, by what its decorators make of it."""
         for decorator in node.decorator_list:
             if self.is_deflow(decorator):
-                return Verdict.NEVER if is_generator(node) else Verdict.SUSPENDS
+                return self._of_generator(node) if is_generator(node) else Verdict.SUSPENDS
             if self.is_step(decorator):
                 is_async = isinstance(node, ast.AsyncFunctionDef)
                 return Verdict.ASYNC_STEP if is_async else Verdict.STEP
         return Verdict.NEVER
+
+    def _of_generator(self, node: FunctionNode) -> Verdict:
+        return Verdict.GENERATES if self.inside.may_suspend(node) else Verdict.NEVER
+
+    @cached_property
+    def inside(self) -> Inside:
+        """Which generators of the file may suspend inside themselves."""
+        from longterm_compiler.analysis.inside import Inside  # it asks the names in its turn
+
+        return Inside(self)
 
     def is_flow(self, node: FunctionNode) -> bool:
         """Tell whether one of a function's decorators is longterm's `deflow`."""
@@ -345,7 +370,7 @@ class ModuleNames:
         return known is ours
 
 
-def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+def assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield what an assignment assigns to what, in pairs: `a, b = f, g` too."""
     yield target, value
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
@@ -372,5 +397,5 @@ def _anything(rest: Path) -> Verdict:
 
 def _if_special(verdict: Verdict, other: Verdict) -> Verdict:
     """Return a verdict that stays: of what waits, or of a decorator; what is plain may change."""
-    is_special = verdict.is_sure or verdict in (Verdict.DEFLOW, Verdict.MAKES_STEPS)
+    is_special = verdict.is_sure or verdict in _SPECIAL
     return verdict if is_special else other

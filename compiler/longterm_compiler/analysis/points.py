@@ -21,7 +21,7 @@ from typing import NamedTuple
 from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.callees import Callees
-from longterm_compiler.analysis.consumers import consumer_of
+from longterm_compiler.analysis.consumers import consumer_of, taker_of
 from longterm_compiler.analysis.scope import (
     Comprehension,
     comprehension_variables,
@@ -39,6 +39,8 @@ _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
 )
 if hasattr(ast, "TypeAlias"):  # from Python 3.12 on, by PEP 695
     _NESTED_SCOPES = (*_NESTED_SCOPES, getattr(ast, "TypeAlias"))  # noqa: B009
+_METHODS = frozenset({"__next__", "close", "send", "throw"})
+"""By which a generator is asked for a value, or closed."""
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -51,10 +53,18 @@ class Suspensions:
     """Every node of the function with such a call inside, the calls themselves included."""
     consumers: dict[ast.GeneratorExp, str] = field(default_factory=dict)
     """The generator expressions that are given to a builtin at once, with the name of that."""
+    asks: dict[ast.AST, str] = field(default_factory=dict)
+    """What asks a generator that may suspend inside itself: loops, comprehensions, `yield from`;
+    and calls of builtins, with the name of that."""
 
     def may_suspend(self, *nodes: ast.AST | None) -> bool:
         """Tell whether any of these nodes contains a suspending call."""
         return any(node in self.containing for node in nodes)
+
+    @property
+    def calls_or_asks(self) -> bool:
+        """Whether there is a point other than a `yield`."""
+        return bool(self.calls or self.asks)
 
     def surely_suspends(self, call: ast.Call) -> bool:
         """Tell whether a call is a suspending one for certain."""
@@ -64,7 +74,8 @@ class Suspensions:
         """Tell whether a comprehension's rounds suspend: its first iterable comes before them."""
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         first, *rest = node.generators
-        return self.may_suspend(*elements, first.target, *first.ifs, *rest)
+        parts = (*elements, first.target, *first.ifs, *rest)
+        return first in self.asks or self.may_suspend(*parts)
 
     def has_waiting(self, consumer: str) -> bool:
         """Tell whether some generator expression that is given to this builtin may suspend."""
@@ -80,43 +91,96 @@ class Suspensions:
         if isinstance(old, ast.GeneratorExp) and old in self.consumers:
             assert isinstance(new, ast.GeneratorExp)
             self.consumers[new] = self.consumers[old]
+        self.record_asking(old, new)
         if old in self.containing:
             self.containing.add(new)
+
+    def record_asking(self, old: ast.AST, new: ast.AST) -> None:
+        """Take a node for what asks a generator, if another one that it stands for does."""
+        if old in self.asks:
+            self.asks[new] = self.asks[old]
 
     def mark(self, node: ast.AST) -> bool:
         """Enter what contains a suspending call in a tree of new nodes around known ones."""
         if node in self.containing:
             return True
         found = [self.mark(child) for child in children(node)]
-        if any(found):
+        is_point = any(found) or node in self.asks
+        if is_point:
             self.containing.add(node)
-        return any(found)
+        return is_point
 
 
 def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
-    """Return the suspending calls of a function's own body."""
-    calls: dict[ast.Call, Verdict] = {}
-    containing: set[ast.AST] = set()
-    consumers: dict[ast.GeneratorExp, str] = {}
-    # A generator has its points where it yields; that nothing else surely waits is checked.
-    inside = _Around(is_certain_only=True) if is_generator(function) else None
+    """Return the suspending calls of a function's own body.
+
+    A generator has its points where it yields. Other calls are points if the text shows that one of
+    them suspends, or likely does. In an asynchronous one those that surely suspend are refused.
+    """
+    found = _found(function, callees, None)
+    if not is_generator(function):
+        return found
+    is_shown = found.asks or any(
+        verdict.is_sure or verdict is Verdict.LIKELY for verdict in found.calls.values()
+    )
+    if is_shown and isinstance(function, ast.FunctionDef):
+        return found
+    return _found(function, callees, _Around(is_certain_only=True))
+
+
+def _found(function: FunctionNode, callees: Callees, inside: _Around | None) -> Suspensions:
+    """Return the suspending calls of a function, as if they stood in something else."""
+    found = Suspensions({}, set())
     parents: dict[ast.AST, ast.AST] = {}
-    for node, parent, around in _walk(function, consumers):
+    for node, parent, around in _walk(function, found.consumers):
         parents[node] = parent
         if isinstance(node, _COMPREHENSIONS):
             parents[node.generators[0]] = node
         if isinstance(node, ast.Yield | ast.YieldFrom):
-            _enter(node, parents, containing)
+            _enter(node, parents, found.containing)
+        can_ask = _is_point(Verdict.LIKELY, inside or around, whole=False)
+        asks = _asks(node, callees) if can_ask else None
+        if asks is not None:
+            found.asks[node] = asks
+            _enter(node, parents, found.containing)
         if not isinstance(node, ast.Call):
             continue
         consumer = consumer_of(node, callees)
         if consumer is not None and isinstance(node.args[0], ast.GeneratorExp):
-            consumers[node.args[0]] = consumer
+            found.consumers[node.args[0]] = consumer
         verdict = _verdict(node, parent, callees, around)
+        if asks == "next" or _is_method_of_generator(node, callees):
+            verdict = Verdict.LIKELY
         if _is_point(verdict, inside or around, whole=_is_whole_value(node, parents)):
-            calls[node] = verdict
-            _enter(node, parents, containing)
-    return Suspensions(calls, containing, consumers)
+            found.calls[node] = verdict
+            _enter(node, parents, found.containing)
+    return found
+
+
+def _asks(node: ast.AST, callees: Callees) -> str | None:
+    """Return by which builtin a node asks a generator that may suspend inside itself.
+
+    It is empty for other syntax that asks, and None if the text shows no such generator there.
+    """
+    asked: ast.expr | None = None
+    name: str | None = ""
+    match node:
+        case ast.For(iter=asked) | ast.comprehension(iter=asked, is_async=0):
+            pass
+        case ast.YieldFrom(value=asked):
+            pass
+        case ast.Call(args=[asked, *_]):
+            name = taker_of(node, callees)
+    is_asked = asked is not None and name is not None and callees.generates(asked)
+    return name if is_asked else None
+
+
+def _is_method_of_generator(call: ast.Call, callees: Callees) -> bool:
+    """Tell whether it is a call such as `g.send(x)`, which asks such a generator for a value."""
+    match call.func:
+        case ast.Attribute(value=asked, attr=method) if method in _METHODS:
+            return callees.generates(asked)
+    return False
 
 
 def _enter(node: ast.AST | None, parents: dict[ast.AST, ast.AST], containing: set[ast.AST]) -> None:

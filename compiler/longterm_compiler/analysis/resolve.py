@@ -27,7 +27,6 @@ from longterm_compiler.analysis.modules import Located, is_native, locate, read_
 from longterm_compiler.analysis.names import ModuleNames, Resolver, form
 from longterm_compiler.analysis.scope import (
     bound_by,
-    is_generator,
     own_nodes,
     parameter_names,
 )
@@ -138,6 +137,8 @@ class SourceResolver:
         """Resolve a method of an object that a call of its class makes: `shop = Shop()`."""
         cls = dotted(made.func)
         verdict = None if cls is None else self._named(module, (*cls, method), seen)
+        if verdict is Verdict.GENERATES:
+            return verdict
         is_flow = verdict is not None and verdict.is_sure
         return Verdict.LIKELY if is_flow else Verdict.UNKNOWN
 
@@ -174,7 +175,7 @@ class SourceResolver:
         for decorator in node.decorator_list:
             name = _decorator_name(decorator)
             if module.names.is_deflow(decorator):
-                return Verdict.NEVER if is_generator(node) else Verdict.SUSPENDS
+                return module.names.of_function(node)
             if module.names.is_step(decorator):
                 is_async = isinstance(node, ast.AsyncFunctionDef)
                 return Verdict.ASYNC_STEP if is_async else Verdict.STEP

@@ -24,10 +24,11 @@ from inspect import CO_NEWLOCALS
 
 from longterm._abi import NEXT
 from longterm._abi.inner_code import nested_codes
-from longterm_compiler.analysis.scope import free_names
+from longterm_compiler.analysis.scope import free_names, is_generator, own_nodes
 from longterm_compiler.syntax.build import assign, at, changed, header
 from longterm_compiler.syntax.source import Definition, FunctionNode
 
+_YIELDS = (ast.Yield, ast.YieldFrom)
 _quiet = threading.Lock()
 """Held while warnings are off, since their filters are the process's own."""
 
@@ -58,6 +59,10 @@ def resume_function(
     place = header(node)
     parameters = [ast.arg(name) for name in (NEXT, *slots)]
     declared = [at(place, statement) for statement in _declarations(unbound, cells)]
+    if is_generator(node) and not any(isinstance(part, _YIELDS) for part in own_nodes(body)):
+        # It yields nothing more, and is a generator nevertheless.
+        never = ast.If(ast.Constant(False), [ast.Expr(ast.Yield(None))], [])
+        declared.append(at(place, never))
     function = changed(
         node,
         decorator_list=[],

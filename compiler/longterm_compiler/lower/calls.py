@@ -24,7 +24,7 @@ from longterm_compiler.lower.context import (
     rebinds,
 )
 from longterm_compiler.lower.yields import yield_point
-from longterm_compiler.syntax.build import NOWHERE, assign, at, call, load, runtime
+from longterm_compiler.syntax.build import NOWHERE, assign, at, call, changed, load, runtime
 
 
 def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | None:
@@ -39,6 +39,8 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
         return None
     verdict = low.suspensions.calls[call]
     lowered = _lower_operands(low, call, out)
+    if call in low.suspensions.asks:
+        return _next_point(low, lowered, out)
     path = dotted(lowered.func)
     if path is None or rebinds(path[0], [lowered]):
         # The runtime looks at the callee when the call suspends, so it must have a name.
@@ -47,6 +49,18 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
     is_awaited = isinstance(node, ast.Await) and verdict is not Verdict.WAITS
     value = at(node, ast.Await(lowered)) if is_awaited else lowered
     return PointCall(lowered, value, verdict.is_sure)
+
+
+def _next_point(low: Lowering, node: ast.Call, out: Out) -> PointCall:
+    """Lower `next` of a generator that may suspend inside itself.
+
+    With a default the call is made again when the flow goes on: what it asks goes on by itself.
+    """
+    first, *others = node.args
+    asked = first if isinstance(first, ast.Name) else low.spill("value", first, out)
+    given = [low.spill_unless_stable(other, [], out) for other in others]
+    node = changed(node, args=[asked, *given])
+    return PointCall(node, node, suspends=False, asks=(asked.id,), is_again=bool(others))
 
 
 def lower_to_temporary(low: Lowering, node: ast.expr, out: Out) -> ast.expr | None:

@@ -63,7 +63,9 @@ def _loops(
         iterable = copy_renamed(low, generator.iter, renamed) if depth else first
         target = copy_renamed(low, generator.target, renamed)
         make = ast.AsyncFor if generator.is_async else ast.For
-        inner = [at(generator.target, make(target, iterable, inner, []))]
+        loop = at(generator.target, make(target, iterable, inner, []))
+        low.suspensions.record_asking(generator, loop)
+        inner = [loop]
     return inner[0]
 
 

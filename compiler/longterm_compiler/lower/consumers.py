@@ -76,6 +76,7 @@ _Making: TypeAlias = Callable[[_Call], _Consumer]
 
 def lower_consumed(low: Lowering, node: ast.Call, out: Out) -> ast.expr | None:
     """Lower a call of a builtin with a suspend in its generator expression; None for others."""
+    node = _as_expression(low, node)
     generator = node.args[0] if node.args else None
     if not isinstance(generator, ast.GeneratorExp):
         return None
@@ -90,6 +91,22 @@ def lower_consumed(low: Lowering, node: ast.Call, out: Out) -> ast.expr | None:
     out += low.block([loop])
     is_made = not isinstance(consumer.result, ast.Name)
     return at(node if is_made else NOWHERE, consumer.result)
+
+
+def _as_expression(low: Lowering, node: ast.Call) -> ast.Call:
+    """Return a call that takes a generator apart which may suspend inside, with an expression.
+
+    list(answers(qs))       list(item for item in answers(qs))
+    """
+    name = low.suspensions.asks.get(node)
+    if name is None:
+        return node
+    first, *others = node.args
+    rounds = ast.comprehension(store("item"), first, [], 0)
+    generator = at(first, ast.GeneratorExp(load("item"), [rounds]))
+    low.suspensions.asks[rounds] = ""
+    low.suspensions.consumers[generator] = name
+    return changed(node, args=[generator, *others])
 
 
 def _evaluate_operands(
@@ -123,6 +140,19 @@ class _Loops:
         names = comprehension_variables(made.generator)
         self._renamed = {name: made.fresh(name) for name in names}
 
+    @property
+    def _takes_all(self) -> bool:
+        """Whether the elements are the values of a generator that may suspend inside, all of them.
+
+        list(answer for answer in answers(qs))
+        """
+        first, *rest = self._node.generators
+        is_asked = first in self._call.low.suspensions.asks and not (rest or first.ifs)
+        match first.target, self._node.elt:
+            case ast.Name(id=target), ast.Name(id=element):
+                return is_asked and target == element
+        return False
+
     def loop(self, depth: int, iterator: ast.Name) -> ast.stmt:
         generator = self._node.generators[depth]
         over = at(generator.iter, call(runtime("rest"), iterator))
@@ -132,8 +162,10 @@ class _Loops:
         ]
         is_last = depth == len(self._node.generators) - 1
         following = self._element(inside) if is_last else self._inner(depth + 1, inside)
-        body = [self._as_in_generator(inside), *following]
-        return at(generator.target, ast.For(self._own(generator.target), over, body, []))
+        body = following if self._takes_all else [self._as_in_generator(inside), *following]
+        loop = at(generator.target, ast.For(self._own(generator.target), over, body, []))
+        self._call.low.suspensions.record_asking(generator, loop)
+        return loop
 
     def _inner(self, depth: int, out: Out) -> Out:
         iterable = self._node.generators[depth].iter
@@ -147,7 +179,12 @@ class _Loops:
         return following
 
     def _element(self, out: Out) -> Out:
-        parts = self._consumer.parts or (("item", self._node.elt),)
+        element = self._node.elt
+        parts = self._consumer.parts or (("item", element),)
+        if self._takes_all and isinstance(element, ast.Name):
+            # Each value as it comes: nothing is computed that could stop.
+            taken = self._consumer.take(self._renamed[element.id])
+            return [at(self._call.node, statement) for statement in taken]
         names = [self._evaluate(holds, node, out) for holds, node in parts]
         return [at(self._call.node, statement) for statement in self._consumer.take(*names)]
 

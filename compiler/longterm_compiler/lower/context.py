@@ -18,10 +18,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from longterm._abi import ASKED, YIELD
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.points import Suspensions
 from longterm_compiler.analysis.scope import Scope, own_nodes
-from longterm_compiler.syntax.build import NOWHERE, PointExpression, assign, at, call, load, runtime
+from longterm_compiler.syntax.build import (
+    NOWHERE,
+    PointExpression,
+    asked_at,
+    assign,
+    at,
+    call,
+    load,
+    runtime,
+)
 from longterm_compiler.syntax.temporaries import Names, is_reserved
 
 Out: TypeAlias = list[ast.stmt]
@@ -48,6 +58,10 @@ class ResumePoint:
     """Whether the call surely suspends; otherwise it may."""
     within: tuple[ast.stmt, ...] = ()
     """The author's statements that the call stands in, outermost first."""
+    asks: tuple[str, ...] = ()
+    """The path of what is asked for its next value, if the point is that it is."""
+    is_again: bool = False
+    """Whether a resume runs the statement again as it is: what it asks goes on by itself."""
 
     @property
     def line(self) -> int:
@@ -56,7 +70,12 @@ class ResumePoint:
 
     @property
     def end(self) -> tuple[int, int]:
-        """Where the call ends there (line, column in bytes): no two calls end at one place."""
+        """Where the call ends there (line, column in bytes): no two calls end at one place.
+
+        Of a loop that asks a generator it is where the loop begins, and no call ends.
+        """
+        if isinstance(self.statement, ast.For):
+            return asked_at(self.statement)
         assert self.call.end_lineno is not None
         assert self.call.end_col_offset is not None
         return self.call.end_lineno, self.call.end_col_offset
@@ -64,8 +83,13 @@ class ResumePoint:
     @property
     def callee(self) -> tuple[str, ...]:
         """What is called, as a dotted path: `("self", "approve")`."""
+        return (*self.asks, ASKED) if self.asks else self.written
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The path by which the text calls it."""
         if not isinstance(self.call, ast.Call):
-            return ("yield",)
+            return YIELD
         path = dotted(self.call.func)
         assert path is not None, "a callee without a path is bound to a temporary"
         return path
@@ -80,6 +104,10 @@ class PointCall:
     """The call, or the `await` of it."""
     suspends: bool
     """Whether the call surely suspends; otherwise it may."""
+    asks: tuple[str, ...] = ()
+    """The path of what is asked for its next value; see `ResumePoint`."""
+    is_again: bool = False
+    """Whether a resume runs the statement again as it is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -259,7 +287,8 @@ class Lowering:
         """Add a statement whose value is a suspending call: the next resume point."""
         number = len(self.points) + 1
         within = tuple(self.names.within)
-        self.points.append(ResumePoint(number, point.call, statement, point.suspends, within))
+        how = point.suspends, within, point.asks, point.is_again
+        self.points.append(ResumePoint(number, point.call, statement, *how))
         out.append(statement)
 
     def record_exit(self, way: str, value: ast.expr | None = None) -> Out:

@@ -8,6 +8,9 @@ An iterator with a name is a value like any other: it is stored, position and al
 `__iter__` of what it goes over. An iterator has been asked already, and one of the author's may
 start over when it is asked again: so the loop, and the loop in each resume body, goes over `rest`.
 
+If the iterator is a generator that may suspend inside itself, the loop itself is a point: it is
+entered again, and asks the generator, which goes on.
+
     while ask("more?"):                 while True:
         n += 1                              _lt_value1 = ask("more?")
                                             if not _lt_value1:
@@ -23,7 +26,7 @@ import ast
 
 from longterm_compiler.lower.assignments import assign_target
 from longterm_compiler.lower.booleans import lower_test
-from longterm_compiler.lower.context import Lowering, Out, StatementLowerer
+from longterm_compiler.lower.context import Lowering, Out, PointCall, StatementLowerer
 from longterm_compiler.lower.iterators import iterator_of
 from longterm_compiler.syntax.build import (
     NOWHERE,
@@ -41,8 +44,9 @@ from longterm_compiler.syntax.build import (
 
 def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
     assert isinstance(node, ast.For | ast.AsyncFor)
+    asks = node in low.suspensions.asks
     iterable = low.in_place(node.iter, out)
-    if low.may_suspend(node.target, *node.body) and not _goes_on(iterable):
+    if (asks or low.may_suspend(node.target, *node.body)) and not _goes_on(iterable):
         make = "iter" if isinstance(node, ast.For) else "aiter"
         kept = low.spill("iter", iterator_of(low, iterable, make), out)
         iterable = at(node.iter, call(runtime("rest"), kept))
@@ -52,9 +56,21 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
         name = low.names.fresh("item")
         target = at(node.target, store(name))
         assign_target(low, node.target, at(node.target, load(name)), body)
+    loop = changed(node, target=target, iter=iterable, body=body)
+    if asks:
+        low.add_point(_head_of(iterable), loop, out)
+    else:
+        out.append(loop)
     body += low.loop_body(node.body)
-    orelse = low.block(node.orelse)
-    out.append(changed(node, target=target, iter=iterable, body=body, orelse=orelse))
+    loop.orelse = low.block(node.orelse)
+
+
+def _head_of(iterable: ast.expr) -> PointCall:
+    """Return the point at which a loop asks what it goes over: a resume enters the loop again."""
+    assert isinstance(iterable, ast.Call)
+    kept = iterable.args[0]
+    assert isinstance(kept, ast.Name)
+    return PointCall(iterable, iterable, suspends=False, asks=(kept.id,), is_again=True)
 
 
 def _goes_on(iterable: ast.expr) -> bool:

@@ -69,6 +69,8 @@ class _Rest:
 
     def _of_statement(self, node: ast.stmt) -> Out:
         if node is self._point.statement:
+            if self._point.is_again:
+                return [node]
             return [_with_next_called(node, self._point.call)]
         match node:
             case ast.If():

@@ -7,6 +7,7 @@ every traceback, breakpoint and line event of generated code shows the author's 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
@@ -49,6 +50,15 @@ def header(place: ast.stmt | ast.expr | ast.ExceptHandler) -> ast.AST:
         end_lineno=place.lineno,
         end_col_offset=place.col_offset,
     )
+
+
+def asked_at(loop: ast.For) -> tuple[int, int]:
+    """Return where the instruction begins in the source by which a loop asks for the next value.
+
+    That is where the statement begins, and from Python 3.13 on the expression behind `in`.
+    """
+    place: ast.stmt | ast.expr = loop if sys.version_info < (3, 13) else loop.iter
+    return place.lineno, place.col_offset
 
 
 NOWHERE: Final = ast.Pass(lineno=-1, col_offset=-1, end_lineno=-1, end_col_offset=-1)

@@ -132,6 +132,8 @@ class Statements:
         self, node: ast.stmt, ends: ast.stmt | None, depth: int, around: Around
     ) -> _Statement:
         statement = self._statement(node, depth, around)
+        if isinstance(statement, cst.For):
+            return self._with_head_note(node, statement, depth)
         if isinstance(node, _COMPOUND):
             return statement
         note = self.note(node, statement, depth)
@@ -139,6 +141,17 @@ class Statements:
         if end is not None:
             statement = statement.with_changes(trailing_whitespace=end)
         return _behind(statement, [note])
+
+    def _with_head_note(self, node: ast.stmt, loop: cst.For, depth: int) -> cst.For:
+        """Return a loop with the comment behind its first line, if that is a resume point's."""
+        if not isinstance(loop.body, cst.IndentedBlock):
+            return loop
+        line = cst.SimpleStatementSuite([], trailing_whitespace=loop.body.header)
+        note = self.note(node, loop.with_changes(body=line, orelse=None), depth)
+        if note is None:
+            return loop
+        end = _with_comments(loop.body.header, [note])
+        return loop.with_changes(body=loop.body.with_changes(header=end))
 
     def _is_verbatim(self, node: ast.stmt) -> bool:
         # A block that lowering made anew may hold a resume point, whose number is to be shown.
@@ -379,8 +392,11 @@ def _behind(statement: _Statement, comments: Iterable[str | None]) -> _Statement
     new = [comment for comment in comments if comment]
     if not new or not isinstance(statement, cst.SimpleStatementLine):
         return statement
-    old = statement.trailing_whitespace
+    line_end = _with_comments(statement.trailing_whitespace, new)
+    return statement.with_changes(trailing_whitespace=line_end)
+
+
+def _with_comments(old: cst.TrailingWhitespace, new: list[str]) -> cst.TrailingWhitespace:
     text = "  ".join([*([old.comment.value] if old.comment else []), *new])
     space = old.whitespace if old.comment else cst.SimpleWhitespace("  ")
-    line_end = cst.TrailingWhitespace(space, cst.Comment(text))
-    return statement.with_changes(trailing_whitespace=line_end)
+    return cst.TrailingWhitespace(space, cst.Comment(text))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias, TypeVar
 
-from longterm._abi import NEXT
+from longterm._abi import NEXT, YIELD
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.emit.closures import InnerNode, inner_function, inner_functions
 from longterm_compiler.lower import ResumePoint
 from longterm_compiler.pipeline import CompiledFlow
 from longterm_compiler.resume.bound import surely_bound
-from longterm_compiler.syntax.build import PointExpression
+from longterm_compiler.syntax.build import PointExpression, asked_at
 from longterm_compiler.syntax.source import FunctionNode
 
 _DEEPEST = 3  # the list of flows, a flow, its points or resumes
@@ -44,11 +44,19 @@ class Table:
                 self._inner.setdefault(key_of(node), []).append((flow, number))
         self._own = {key_of(flow.definition.node): flow for flow in flows}
         self._points = {point.end: (flow, point) for flow in flows for point in flow.points}
+        self._loops = {
+            id(point.statement): (flow, point)
+            for flow, point in self._points.values()
+            if isinstance(point.statement, ast.For)
+        }
         self._resumes = {id(plan): key for key, plan in resume_plans.items()}
 
     def enter(self, planned: ast.AST, found: ast.AST) -> None:
         """Take a node of the plan, and the one that was read of the module's text."""
-        if isinstance(planned, PointExpression) and isinstance(found, PointExpression):
+        if id(planned) in self._loops and isinstance(found, ast.For):
+            flow, point = self._loops[id(planned)]
+            self._ends.setdefault(flow, []).append((point.number, asked_at(found)))
+        elif isinstance(planned, PointExpression) and isinstance(found, PointExpression):
             self._enter_call(planned, found)
         elif id(planned) in self._resumes:
             flow, point = self._resumes[id(planned)]
@@ -68,14 +76,14 @@ class Table:
         A `yield` is a point wherever it stands: a generator that is resumed is stored there again.
         """
         known = self._points.get((planned.end_lineno or 0, planned.end_col_offset or 0))
-        path = dotted(planned.func) if isinstance(planned, ast.Call) else ("yield",)
+        path = dotted(planned.func) if isinstance(planned, ast.Call) else YIELD
         if known is None:
             return
         flow, point = known
         end = (found.end_lineno or 0, found.end_col_offset or 0)
         if path == (NEXT,):
             self._next.setdefault((flow, point.number), []).append(end)
-        elif path == point.callee:
+        elif path == point.written:
             self._ends.setdefault(flow, []).append((point.number, end))
 
     def text(self) -> str:

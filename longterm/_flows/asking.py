@@ -1,0 +1,97 @@
+"""Who has asked a generator for a value, where the generator waits inside itself.
+
+The traceback has the flow that asks, the method of the generator's object, and the frame of the
+generator. All three are needed again: the first asks anew, the second tells which object is to go
+on, and the third is what goes on.
+
+    survey          for answer in _lt_iter1         its frame
+    __next__        self                            the object that `_lt_iter1` is
+    answers         _lt_value1 = suspend(question)  its frame, and the object beside its slots
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from types import CodeType, TracebackType
+from typing import Any, Final
+
+from longterm._abi import ASKED, GENERATOR
+from longterm._flows import primitives as ops
+from longterm._flows.generator import CLOSING, ENTERING, FlowGenerator
+from longterm._flows.generator_functions import IS_GENERATOR
+from longterm._flows.resolve import value_at
+from longterm._flows.rt import waiting
+from longterm.errors import CorruptData
+from longterm.frame import Frame
+
+_WAITING: Final = waiting.__next__.__code__
+_CALL: Final = ops.call.__code__
+
+
+def enters_generator(code: CodeType) -> bool:
+    """Tell whether code is that by which a generator of a flow is entered."""
+    return code in ENTERING
+
+
+def stands_between(code: CodeType) -> bool:
+    """Tell whether code is of longterm's own, and stands between a flow and its generator."""
+    return code is _WAITING or code in ENTERING
+
+
+def below_waiting(below: TracebackType) -> TracebackType:
+    """Return the entry below a flow; of a `yield from` that was entered again, what is asked."""
+    if below.tb_frame.f_code is _WAITING and below.tb_next is not None:
+        return below.tb_next
+    return below
+
+
+def is_asked_by(
+    callee: tuple[str, ...], values: dict[str, Any], entry: TracebackType, below: TracebackType
+) -> bool:
+    """Tell whether a point asks for a value the very generator that was entered below it.
+
+    Args:
+        callee: what the point calls: `_lt_iter1.__next__` of a loop, `call` of `call(next, g)`.
+        values: the local variables of the frame.
+        entry: that of the point.
+        below: that of what it has entered.
+    """
+    asked = asked_in(below)
+    if asked is not None:
+        return callee[-1] == ASKED and value_at(callee[:-1], entry.tb_frame, values) is asked
+    if below.tb_frame.f_code is not _CALL or below.tb_next is None:
+        return False
+    given, inner = below.tb_frame.f_locals, below.tb_next
+    if value_at(callee, entry.tb_frame, values) is not ops.call or given["kwargs"]:
+        return False
+    is_next = given["function"] is builtins.next and len(given["args"]) == 1
+    return is_next and given["args"][0] is asked_in(inner)
+
+
+def asked_in(entry: TracebackType) -> FlowGenerator | None:
+    """Return the generator that an entry enters; None if it enters none."""
+    frame = entry.tb_frame
+    found = frame.f_locals["self"] if frame.f_code in ENTERING else None
+    return found if type(found) is FlowGenerator else None
+
+
+def as_inside(frame: Frame, entering: TracebackType) -> Frame:
+    """Return the frame of a generator with the generator beside its slots, which now waits."""
+    generator = asked_in(entering)
+    assert generator is not None
+    generator.wait_inside(closes=entering.tb_frame.f_code is CLOSING)
+    frame.slots[GENERATOR] = generator
+    return frame
+
+
+def put_back(frame: Frame, make: Any) -> Callable[[], Any]:
+    """Give a generator back what goes on with its frame; return what asks it to go on.
+
+    Raises:
+        CorruptData: the frame is of no generator that waits inside itself.
+    """
+    generator = frame.slots[GENERATOR]
+    if type(generator) is not FlowGenerator or not make.__code__.co_flags & IS_GENERATOR:
+        raise CorruptData(f"the stored bytes name a generator for {frame.flow}, which is none")
+    return generator.put_back(make)
