@@ -6,6 +6,7 @@ Its attributes are listed in `longterm._abi.RUNTIME_NAMES`.
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Callable, Coroutine
 from types import FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, NoReturn
@@ -54,11 +55,29 @@ def again(error: BaseException) -> None:
     """Raise an exception anew, its context and its traceback as they are."""
     # By their slots, since an author's class may freeze its exceptions.
     context, traceback = _CONTEXT.__get__(error), _TRACEBACK.__get__(error)
+    later = _raised_after(error)
     try:
         raise error
     finally:
         _CONTEXT.__set__(error, context)
         _TRACEBACK.__set__(error, traceback)
+        if later is not None:
+            _CONTEXT.__set__(later, error)
+
+
+def _raised_after(error: builtins.BaseException) -> builtins.BaseException | None:
+    """Return what has an exception as its context, among those that are handled around its handler.
+
+    There is none, but where an author has made a cycle of contexts. Python breaks it at a `raise`.
+    """
+    later, seen = sys.exception(), set[int]()
+    while later is not None and id(later) not in seen:
+        seen.add(id(later))
+        context = _CONTEXT.__get__(later)
+        if context is error:
+            return later
+        later = context
+    return None
 
 
 def as_first_raised(error: BaseException) -> None:
