@@ -49,4 +49,5 @@ class Loan(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         """Give back what is lent."""
-        self._take_back(self.held)
+        if self.held:
+            self._take_back(self.held)

@@ -86,6 +86,8 @@ long stack anew (`btreeOverwriteCell` in its source, from 3.23 on)."""
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
+_NO_TEXTS: Final = "{}"
+"""No facts, as Postgres writes it: a list would be looked through for what it is a list of."""
 _NO_DETAILS: Final[Details] = (None, (), None, None)
 _LENGTH_OF_ZERO: Final = len("+00:00")
 
@@ -159,9 +161,9 @@ class Rows:
     def _read(self, row: Sequence[Any]) -> Run:
         if type(row) is RawRow:
             raise ValueError("a text in it is not valid UTF-8")
-        text = _as_text(row) if self._has_types else row
         if row[_QUEUED_AT] is not None:
-            row, text = _out_of_queue(row), _out_of_queue(text)
+            row = _out_of_queue(row)
+        text = _as_text(row) if self._has_types else row
         (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
         (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
         (stack, response, result, details, position) = text[14:19]
@@ -179,7 +181,8 @@ class Rows:
         ):
             raise ValueError("its checksum does not match, so something in it was changed")
         if self._has_types:
-            claimed_until, created_at, deadline, updated_at, _ = (row[place] for place in _MOMENTS)
+            claimed_until, created_at, deadline = row[3], row[6], row[8]
+            updated_at = row[12]
         else:
             claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
@@ -229,7 +232,7 @@ class Rows:
         moments = (run.claimed_until, run.created_at, run.deadline, run.updated_at)
         for place, moment in zip(_MOMENTS[:-1], moments, strict=True):
             typed[place] = moment
-        typed[_FACTS] = _texts(row[_FACTS])
+        typed[_FACTS] = _NO_TEXTS if row[_FACTS] == _NO_FACTS else _texts(row[_FACTS])
         return typed
 
 
@@ -342,10 +345,13 @@ def _shown(run_id: object) -> str:
 def _as_text(row: Sequence[Any]) -> list[Any]:
     text = list(row)
     for place in _MOMENTS:
-        if type(text[place]) is NoMoment:
-            raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
-        text[place] = moment_text(text[place])
-    text[_FACTS] = json_text(text[_FACTS])
+        moment = text[place]
+        if moment is not None:
+            if type(moment) is NoMoment:
+                raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
+            text[place] = moment_text(moment)
+    facts = text[_FACTS]
+    text[_FACTS] = _NO_FACTS if facts == _NO_TEXTS else json_text(facts)
     return text
 
 

@@ -14,6 +14,7 @@ import struct
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from time import monotonic, time
 from typing import Any, Final, LiteralString, NamedTuple, Self, TypeVar
 
@@ -25,8 +26,9 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import Format
 
 from longterm.errors import StoreError
-from longterm.store._rows import NoMoment, RawRow
+from longterm.store._rows import NoMoment
 from longterm.store.postgres._names import Schema
+from longterm.store.postgres._sent import SentStatement
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Postgres counts from here, in microseconds."""
@@ -117,10 +119,9 @@ class _MomentLoader(Loader):
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A session with a cursor for each statement that is sent again and again.
+    """A session that knows the statements which are sent again and again.
 
-    A cursor that is kept knows how to write its parameters and to read its rows; a new one finds
-    out anew for each column. It also keeps its last rows, until the next ones or the session's end.
+    Each keeps its last rows, until the next ones or the session's end.
     """
 
     deadline = math.inf
@@ -143,7 +144,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         self.adapters.register_loader("timestamptz", _MomentLoader)
         this: weakref.ref[Any] = weakref.ref(self)  # a session that is forgotten is to end
         self.add_notice_handler(lambda notice: _pass_on(this, notice))
-        self._cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
+        self._sent: dict[str, SentStatement] = {}
+        self._numbers: count[int] | None = count()
+        """Of what is prepared; None: nothing may be."""
 
     @classmethod
     def begin(
@@ -187,7 +190,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def share(self, synchronous_commit: str | None) -> None:
         """Leave nothing behind in the session: it is lent to others too."""
-        self.is_shared, self.prepare_threshold = True, None
+        self.is_shared, self.prepare_threshold, self._numbers = True, None, None
         self._synchronous_commit = synchronous_commit
 
     def note(self, notice: Diagnostic) -> None:
@@ -196,29 +199,26 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             self._is_cut_off = True
 
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Send a statement; psycopg prepares it when it has been sent a few times."""
-        if self.is_shared and any(word in statement for word in _CHANGES):
+        """Send a statement; it is prepared when it has been sent a few times."""
+        is_settled = not self.is_shared or not any(word in statement for word in _CHANGES)
+        if not is_settled:
             statement += _FOR_THIS_COMMIT
-            rows = self._ask(statement, (*parameters, self._synchronous_commit))
-            return [type(row)(row[:-1]) for row in rows]
-        return self._ask(statement, parameters)
-
-    def _ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        cursor = self._cursors.get(statement)
-        if cursor is None:
-            cursor = self._cursors[statement] = self.cursor(binary=True)
-        cursor.execute(self.schema.sql(statement), parameters)
+            parameters = (*parameters, self._synchronous_commit)
+        sent = self._sent.get(statement)
+        if sent is None:
+            sent = SentStatement(self, self.schema.sql(statement), self._numbers)
+            self._sent[statement] = sent
+        rows = sent.ask(parameters)
         if self._is_cut_off:
             self._is_cut_off = False
             raise CutOff("the server stopped waiting for its standby")
-        return _rows(cursor)
+        return rows if is_settled else [type(row)(row[:-1]) for row in rows]
 
     def ask_once(
         self, statement: LiteralString, parameters: Sequence[object]
     ) -> list[tuple[Any, ...]]:
         """Send a statement that is to be planned for these very parameters."""
-        query = self.schema.sql(statement)
-        return _rows(self.execute(query, parameters, prepare=False, binary=True))
+        return SentStatement(self, self.schema.sql(statement)).ask(parameters)
 
     def wait(
         self, gen: PQGen[_T], interval: float = _SIGNAL_SECONDS, timeout: float | None = None
@@ -227,9 +227,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
         Everything that psycopg does on a session comes by here: each statement, commit and so on.
         """
-        left = max(0.0, self.deadline - monotonic())
+        left = self.deadline - monotonic()
         if left < math.inf and (timeout is None or left < timeout):
-            timeout = left
+            timeout = max(0.0, left)
         try:
             return super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
@@ -249,23 +249,3 @@ def _pass_on(this: weakref.ref[Connection], notice: Diagnostic) -> None:
     connection = this()
     if connection is not None:
         connection.note(notice)
-
-
-def _rows(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return what came, a row that psycopg cannot read as the bytes of its columns."""
-    try:
-        return cursor.fetchall()
-    except UnicodeDecodeError:
-        return [_row(cursor, number) for number in range(cursor.rowcount)]
-
-
-def _row(cursor: psycopg.Cursor[tuple[Any, ...]], number: int) -> tuple[Any, ...]:
-    cursor.scroll(number, mode="absolute")
-    try:
-        row = cursor.fetchone()
-        assert row is not None
-        return row
-    except UnicodeDecodeError:
-        result = cursor.pgresult
-        assert result is not None
-        return RawRow(result.get_value(number, column) for column in range(result.nfields))

@@ -137,16 +137,19 @@ class Database:
             connection = None
             try:
                 with self._pool.loan() as loan, loan:  # twice, as `Loan` says
-                    connection = self._taken(loan, deadline, operation)
+                    connection = loan.take(deadline)
                     connection.deadline = self._end_of_answer(deadline)
                     ask = connection.ask if is_prepared else connection.ask_once
                     rows = ask(statement, parameters)
-                    self._has_written = self._has_written or not statement.startswith("SELECT")
+                    if not self._has_written:
+                        self._has_written = not statement.startswith("SELECT")
                     return Answer(rows, is_repeated)
             except (psycopg.Error, UnicodeEncodeError) as error:
                 if not self._may_repeat(error, connection) or time.monotonic() > deadline:
                     raise self.error(error, operation) from error
                 is_repeated = is_repeated or (connection is not None and is_lost(error))
+            except NoConnection as error:
+                raise self._none(error, operation) from error.__cause__
             # Not all at the same moment, when many wait for the server to come back.
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -220,15 +223,13 @@ class Database:
     ) -> _T:
         try:
             with self._pool.loan() as loan, loan:
-                connection = self._taken(loan, deadline, operation)
+                connection = loan.take(deadline)
                 connection.deadline = max(deadline, time.monotonic() + self._least_seconds)
                 return step(connection, self.place)
         except psycopg.Error as error:
             raise self.error(error, operation) from error
-
-    def _taken(self, loan: Lends, deadline: float, operation: str) -> Connection:
-        try:
-            return loan.take(deadline)
         except NoConnection as error:
-            why = error.__cause__
-            raise StoreError(f"cannot {operation} in {self.place}: {error}") from why
+            raise self._none(error, operation) from error.__cause__
+
+    def _none(self, error: NoConnection, operation: str) -> StoreError:
+        return StoreError(f"cannot {operation} in {self.place}: {error}")

@@ -26,6 +26,8 @@ from longterm.store._budget import Budget
 from longterm.store._loan import Loan, move
 from longterm.store.postgres._connection import Connection
 
+_IDLE: Final = int(TransactionStatus.IDLE)
+
 _LOOK_SECONDS: Final = 0.1
 """How long to wait for a connection before looking whether there is room to open one."""
 
@@ -34,6 +36,10 @@ _IDLE_SECONDS: Final = 600.0
 
 _SPARE_SECONDS: Final = 1.0
 """One that nobody needed for so long ends, if another pool of the same budget needs one."""
+
+_BRIEF_SECONDS: Final = 0.05
+"""One that was lent so lately is not looked at: between the claim and the save of a short turn the
+server has hardly ended it, and if it has, the statement is sent again as always."""
 
 _inherited: list[object] = []
 """Sessions of a parent process. Kept, since ending one here would end the parent's."""
@@ -66,8 +72,8 @@ class PlaceLoan(Loan[Place]):
 
     def __init__(self, pool: ConnectionPool) -> None:
         """Hold nothing yet."""
-        super().__init__(pool.take_back)
-        self._pool = pool
+        self.held = []
+        self._take_back, self._pool = pool.take_back, pool
 
     def take(self, deadline: float) -> Connection:
         """Return a connection.
@@ -82,6 +88,9 @@ class PlaceLoan(Loan[Place]):
 
 class ConnectionPool:
     """Lends connections, and opens more while there is room.
+
+    The one that came back last is lent first. So a short turn claims and saves over the same one,
+    unless somebody else needed it in between: nobody holds one while the code of a flow runs.
 
     An exception of a signal can come between any two steps of the code below. It loses nothing: a
     place is idle, or in a loan, which leaves or returns it. A signal handler that uses the store
@@ -101,6 +110,8 @@ class ConnectionPool:
         self._open_connection = open_connection
         self._wait_seconds = wait_seconds
         self._is_closed = False
+        self._look_at = 0.0
+        """When to look next for a session that nobody has needed for long."""
         self._idle: deque[Place] = deque()
         self._waiting: deque[threading.Lock] = deque()
         """A lock for each thread that waits; whoever gives something back releases the first."""
@@ -126,11 +137,11 @@ class ConnectionPool:
         """How many connections are open, or being opened."""
         return len(self._places)
 
-    def end_idle(self) -> bool:
+    def end_idle(self, seconds: float = _SPARE_SECONDS) -> bool:
         """End a session that nobody has used for a while; False if there is none."""
         held: list[Place] = []
         with suppress(IndexError):
-            if monotonic() - self._idle[0].used_at > _SPARE_SECONDS:
+            if monotonic() - self._idle[0].used_at > seconds:
                 move(self._idle.popleft, held)
                 self._leave(held)
                 return True
@@ -146,7 +157,7 @@ class ConnectionPool:
             if self._is_closed:
                 raise closed_store()
             try:
-                move(self._idle.popleft, held)
+                move(self._idle.pop, held)
             except IndexError:
                 if self._make_place(held):
                     opened = held[0].connection = self._open_connection(deadline)
@@ -165,19 +176,20 @@ class ConnectionPool:
         """Empty `held`; a connection that is in the middle of something is closed."""
         if not held:
             return
-        connection = held[0].connection
-        if (
-            connection is None
-            or connection.closed
-            or connection.pgconn.transaction_status != TransactionStatus.IDLE
-        ):
+        place = held[0]
+        # That of a closed one is unknown.
+        if place.connection is None or place.connection.pgconn.transaction_status != _IDLE:
             self._leave(held)
             return
-        held[0].used_at = monotonic()
+        place.used_at = now = monotonic()
         move(held.pop, self._idle)
-        self._wake()
+        if self._waiting:
+            self._wake()
         if self._is_closed:
             self._close_idle()
+        elif now > self._look_at:
+            self._look_at = now + _SPARE_SECONDS
+            self.end_idle(_IDLE_SECONDS)
 
     def close(self) -> None:
         """End every session: the idle ones now, a lent one when it comes back."""
@@ -255,8 +267,12 @@ def _is_usable(connection: Connection, used_at: float) -> bool:
     that has slept while another took over.
     """
     silent_at = -math.inf if connection.host is None else connection.host.silent_at
-    is_old = monotonic() - used_at > _IDLE_SECONDS or connection.opened_at < silent_at
-    return not (is_old or connection.closed or _can_be_read(connection))
+    if connection.opened_at < silent_at:
+        return False
+    rested = monotonic() - used_at
+    if rested < _BRIEF_SECONDS:
+        return True
+    return not (rested > _IDLE_SECONDS or connection.closed or _can_be_read(connection))
 
 
 def _can_be_read(connection: Connection) -> bool:
