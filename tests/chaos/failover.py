@@ -28,6 +28,7 @@ from typing import Any, Protocol
 
 from longterm import RunState
 from longterm.errors import StoreError
+from longterm.store import open_store
 from longterm.store.postgres import PostgresStore
 from longterm.testing._sample_runs import claim, suspended_run
 from tests.chaos.chaos import chaos
@@ -74,6 +75,10 @@ def main() -> None:
 def run(operator: Connection, options: argparse.Namespace) -> dict[str, Any]:
     """Make chaos while the operator breaks servers; return the counts."""
     url = operator.recv()
+    store = open_store(url)
+    assert isinstance(store, PostgresStore)
+    with store:
+        store.migrate()  # before anything breaks: who makes a schema does not try again
     seconds = options.minutes * 60
     with tempfile.TemporaryDirectory() as name:
         pulse = Pulse(url, Path(name, "pulse"))
@@ -179,8 +184,6 @@ class Pulse:
         }
 
     def _store(self) -> PostgresStore:
-        from longterm.store import open_store
-
         store = open_store(f"{self._url}&schema=pulse")
         assert isinstance(store, PostgresStore)
         return store
