@@ -43,6 +43,11 @@ def main(arguments: list[str]) -> int:
     facts = machine() | ({"repeats": "few (--quick)"} if options.quick else {})
     print("  ".join(f"{name}: {fact}" for name, fact in facts.items()))
     if is_busy():
+        if options.write_docs:
+            parser.error(
+                "the machine is busy, so its figures are for trying only and docs/ stays as it is "
+                "(wait until the load of the last minute is under a quarter of the cores)"
+            )
         print("The machine is busy: these figures are for trying only.")
     found: dict[str, list[Row]] = {}
     # Written after each, so that what comes later cannot lose it.

@@ -1,7 +1,8 @@
-"""Many callers in one process, on one SQLite file: events and starts a second.
+"""Many callers: events and starts a second on one SQLite file, and events on a Postgres server.
 
-Each save waits for the disk, and saves of several callers share a transaction and its wait. The
-floor is one caller with a bare transaction for each event.
+On SQLite each save waits for the disk, and saves of several callers share a transaction and its
+wait; the floor is one caller with a bare transaction for each event. On Postgres each caller has a
+session; see `postgres_callers`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, TypeAlias
 
 from longterm import Engine
 from longterm.store.sqlite import SQLiteStore
+from tests.benchmarks import postgres_callers
 from tests.benchmarks.floors import RUNS, BareSQLite
 from tests.benchmarks.flows import EVENT, PADDING, async_survey, survey
 from tests.benchmarks.measuring import Row, Samples, in_turn, rows_of
@@ -40,6 +42,7 @@ def measure(quick: bool) -> list[Row]:
         return [
             *compare("events", event_makers(Engine(store)), bare, repeats, count),
             *compare("starts", start_makers(Engine(store)), bare, repeats, count),
+            *postgres_callers.measure(quick),
         ]
 
 

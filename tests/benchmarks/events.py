@@ -15,7 +15,7 @@ from msgpack import packb
 
 from longterm import Engine
 from longterm.store.sqlite import SQLiteStore
-from tests.benchmarks.floors import RUNS, BareSQLite, bare_postgres
+from tests.benchmarks.floors import RUNS, BarePostgres, BareSQLite
 from tests.benchmarks.flows import EVENT, PADDING, events, survey
 from tests.benchmarks.measuring import Row, Spread, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
@@ -85,7 +85,10 @@ def postgres_events(*, repeats: int, each: int) -> list[Row]:
         ):
             engine = Engine(store)
             ids = [engine.start_flow(survey, PADDING).id for _ in range(RUNS)]
-            sides = {TWO: bare_postgres(connection), "longterm": events(engine, ids)}
+            sides = {
+                TWO: BarePostgres(connection).turn(connection),
+                "longterm": events(engine, ids),
+            }
             samples = interleaved(sides, repeats=repeats, each=each)
     finally:
         server.remove()

@@ -93,32 +93,36 @@ class BareSQLite:
         self._log.sync()
 
 
-def bare_postgres(connection: Any) -> Callable[[int], None]:
-    """Return a turn on a plain table: claim and save, each committed by itself."""
-    connection.execute("DROP TABLE IF EXISTS bare")
-    connection.execute(
-        "CREATE TABLE bare (id text PRIMARY KEY, state text, turn bigint, body bytea)"
-    )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO bare VALUES (%s, 'suspended', 1, %s)",
-            [(f"run {number}", packb(SURVEY)) for number in range(RUNS)],
-        )
+class BarePostgres:
+    """A plain table, and turns on it: claim and save, each committed by itself."""
 
-    def turn(number: int) -> None:
-        run_id = f"run {number % RUNS}"
-        ((body, claimed),) = connection.execute(
-            "UPDATE bare SET state = 'running', turn = turn + 1"
-            " WHERE id = %s AND state = 'suspended' RETURNING body, turn",
-            (run_id,),
-            binary=True,
-        ).fetchall()
+    def __init__(self, connection: Any, table: str = "bare", *, runs: int = RUNS) -> None:
+        """Make the table anew, full of suspended runs."""
+        self.table, self.runs = table, runs
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.execute(
-            "UPDATE bare SET state = 'suspended', body = %b WHERE id = %s AND turn = %s",
-            (advanced(body), run_id, claimed),
+            f"CREATE TABLE {table} (id text PRIMARY KEY, state text, turn bigint, body bytea)"
         )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {table} VALUES (%s, 'suspended', 1, %s)",
+                [(f"run {number}", packb(SURVEY)) for number in range(runs)],
+            )
 
-    return turn
+    def turn(self, connection: Any) -> Callable[[int], None]:
+        """Return what takes a turn over a connection."""
+        claim = (
+            f"UPDATE {self.table} SET state = 'running', turn = turn + 1"
+            " WHERE id = %s AND state = 'suspended' RETURNING body, turn"
+        )
+        save = f"UPDATE {self.table} SET state = 'suspended', body = %b WHERE id = %s AND turn = %s"
+
+        def turn(number: int) -> None:
+            run_id = f"run {number % self.runs}"
+            ((body, claimed),) = connection.execute(claim, (run_id,), binary=True).fetchall()
+            connection.execute(save, (advanced(body), run_id, claimed))
+
+        return turn
 
 
 def advanced(body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from longterm import Engine
 from longterm.store.base import RunStore
 from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
-from tests.benchmarks.floors import BareSQLite, bare_postgres, packed
+from tests.benchmarks.floors import BarePostgres, BareSQLite, packed
 from tests.benchmarks.flows import (
     EVENT,
     PADDING,
@@ -83,7 +83,7 @@ def postgres() -> Iterator[tuple[RunStore, Turn]]:
             psycopg.connect(server.url(), autocommit=True) as connection,
             PostgresStore(server.url()) as store,
         ):
-            yield store, bare_postgres(connection)
+            yield store, BarePostgres(connection).turn(connection)
     finally:
         server.remove()
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks import page
-from tests.benchmarks.__main__ import BY_NAME_ONLY, DEFAULT
+from tests.benchmarks.__main__ import BY_NAME_ONLY, DEFAULT, main
 from tests.benchmarks.charts import bars
 from tests.benchmarks.measuring import Ratio, Row, Spread, interleaved, rows_of
 from tests.benchmarks.tables import as_markdown
@@ -52,6 +52,17 @@ def test_an_unknown_benchmark_is_named() -> None:
 
     assert shown.returncode == 2
     assert "no benchmark is called trun" in shown.stderr
+
+
+def test_a_busy_machine_writes_no_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 99.0, 99.0))
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["bodies", "--write-docs"])
+
+    assert "the machine is busy, so its figures are for trying only" in capsys.readouterr().err
 
 
 def test_each_benchmark_has_a_file_and_a_place_on_the_page() -> None:
