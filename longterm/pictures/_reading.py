@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from longterm._abi import ASKED
 from longterm._api import start_flow
 from longterm._flows import primitives as ops
 from longterm._flows.flow import Flow, StepFlow
@@ -155,7 +156,8 @@ class _Reader:
             title, before, first = f"while {self._text(node.test)}", (), self._expression(node.test)
         else:
             title = f"for {self._text(node.target)} in {self._text(node.iter)}"
-            before, first = self._expression(node.iter), self._expression(node.target)
+            asking = self._asking(node.iter, node, node.iter)
+            before, first = self._expression(node.iter), (*asking, *self._expression(node.target))
         is_endless = isinstance(node, ast.While) and _is_true(node.test)
         loop = Loop(shortened(title), (*first, *self.block(node.body)), is_endless)
         after = self.block(node.orelse)
@@ -197,6 +199,9 @@ class _Reader:
                 return (*self._expression(first), Choice("if", both))
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
                 return self._comprehension(node)
+            case ast.comprehension(iter=asked, target=target):
+                asking = self._asking(asked, target, asked)
+                return (*self._expression(asked), *asking, *self._expressions([target, *node.ifs]))
         inside = self._expressions(ast.iter_child_nodes(node))
         return (*inside, *self._call(node)) if isinstance(node, ast.Call) else inside
 
@@ -210,7 +215,22 @@ class _Reader:
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         rounds = [*first.ifs, *others, *elements]
         title = shortened(f"for {self._text(first.target)} in {self._text(first.iter)}")
-        return (*self._expression(first.iter), Loop(title, self._expressions(rounds)))
+        asking = self._asking(first.iter, first.target, first.iter)
+        return (*self._expression(first.iter), Loop(title, (*asking, *self._expressions(rounds))))
+
+    def _asking(self, asked: ast.expr, *starts: ast.stmt | ast.expr) -> Block:
+        """Return the place where a generator may wait that is asked for a value, if it is one.
+
+        Args:
+            asked: the generator.
+            starts: what begins where the point is; which of them that is depends on the Python.
+        """
+        for node in starts:
+            point = self._points.get((node.lineno, node.col_offset))
+            if point is not None and point.callee[-1] == ASKED:
+                title = shortened(f"may wait in {self._text(asked)}")
+                return (Place(Kind.MAYBE, title, node.lineno, (), point.number),)
+        return ()
 
     def _call(self, node: ast.Call) -> tuple[Part, ...]:
         """Return what is drawn of a call: a place where runs wait, or another run begins."""
@@ -221,7 +241,7 @@ class _Reader:
             return (Place(Kind.CHILD, title, node.lineno, alone),)
         point = self._points.get((node.end_lineno or 0, node.end_col_offset or 0))
         if point is None:
-            return ()
+            return self._asking(node.args[0], node.args[0]) if node.args else ()
         kind, title, *notes = self._told(node, value)
         return (Place(kind, shortened(title), node.lineno, tuple(notes), point.number),)
 
