@@ -51,7 +51,8 @@ class Expressions(Writer):
     # Leaves.
 
     def suspending(self, depth: int = 0) -> str:
-        if self.yields and not self.in_comprehension:
+        may_yield = self.yields and not self.in_comprehension
+        if may_yield and (self.plain_only or self.chance(50)):
             return f"((yield {self.leaf()}) or {self.below(3)})" if self.chance(85) else "(yield)"
         if self.plain_only:
             return self.leaf()

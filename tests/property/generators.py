@@ -29,6 +29,16 @@ _ASYNC_WHOLE = [
 ]  # fmt: skip
 
 
+_ASKED = [
+    "next({g})", "next({g}, {n})", "{g}.send({n})", "{g}.send(None)", "{g}.throw(Oops({n}))",
+    "({g}.close() or {n})",
+]  # fmt: skip
+_ASKED_WHOLE = [
+    "list({c})", "[x for x in {c}]", "[(x, {n}) for x in {c} if x]", "sorted({c}, key=repr)",
+    "[sum({c}), {n}]", "[max({c}, default=0), {n}]", "[any({c})]", "[*{{x for x in {c}}}]",
+]  # fmt: skip
+
+
 class Generators(Inner):
     """Writes them at the level of a module, and their use in the flows that follow."""
 
@@ -61,13 +71,36 @@ class Generators(Inner):
         self.no_walrus -= 1
         return self.pick(ways).format(**parts)
 
+    def may_ask(self) -> bool:
+        """Whether a generator may be asked here that waits inside itself."""
+        return bool(self.names.askers) and not self.plain_only and not self.certain_only
+
+    def asker(self, depth: int) -> str:
+        """A generator that waits inside itself, as only some places may ask it for a value."""
+        if self.names.asked and not self.in_comprehension and self.chance(60):
+            return self.pick(self.names.asked)
+        template = self.pick(self.names.askers)
+        return template.format(*(self.number(depth - 1) for _ in range(template.count("{}"))))
+
+    def asking(self, ways: list[str], depth: int) -> str:
+        self.no_walrus += 1
+        parts = {"c": self.asker(depth), "n": self.number(depth - 1)}
+        if self.names.asked:
+            parts["g"] = self.pick(self.names.asked)
+        self.no_walrus -= 1
+        return self.pick(ways).format(**parts)
+
     def drawn(self, depth: int) -> str:
+        if self.names.asked and self.may_ask() and self.chance(50):
+            return self.asking(_ASKED, depth)
         is_async = self.way_to_go()
         if is_async is None:
             return self.logged(depth)
         return self.through(_ASYNC_DRAWS if is_async else _DRAWS, depth, is_async=is_async)
 
     def gone_through(self, depth: int) -> str:
+        if self.may_ask() and self.chance(50):
+            return self.asking(_ASKED_WHOLE, depth)
         is_async = self.way_to_go()
         if is_async is None:
             return self.list_display(depth)
@@ -120,11 +153,14 @@ class Generators(Inner):
     def generator_loop(self, depth: int) -> None:
         """A loop that a generator is gone through in, which ends after some rounds."""
         is_async = self.way_to_go()
-        if is_async is None:
+        if is_async is None and not self.may_ask():
             self.for_block(depth)
             return
+        is_async = bool(is_async)
         counter, generator = self.fresh("w"), self.generator_of(2, is_async=is_async)
         kind = 2 if is_async else self.below(6)
+        if self.may_ask() and self.chance(40):
+            kind, is_async, generator = 2, False, self.asker(2)
         if kind == 0:
             generator = f"zip({generator}, {self.generator_of(2)})"
         elif kind == 1:
@@ -159,6 +195,8 @@ class Generators(Inner):
     def delegation(self, depth: int) -> str:
         if not self.yields or self.is_async:
             return self.log_statement(depth)
+        if self.may_ask() and self.chance(50):
+            return f"{self.number_target()} = yield from {self.asker(depth)}"
         source = self.items(depth) if self.chance(30) else self.generator_of(depth)
         return f"{self.number_target()} = yield from {source}"
 
@@ -198,7 +236,7 @@ class Generators(Inner):
         """A generator that is a flow, of one kind or another."""
         name = f"gen{number}"
         makers = self.known.async_makers if self.is_async else self.known.makers
-        kind = self.below(4)
+        kind = self.below(4 if self.is_async else 6)
         if kind == 0:
             self.generator_flow(name, "(a, b=1)", ["a", "b"])
             makers += [f"{name}({{}})", f"{name}(b={{}}, a={{}})"]
@@ -215,12 +253,17 @@ class Generators(Inner):
             self.in_class = False
             self.level = 0
             makers += [f"Walk{number}({{}}).walk()", f"Walk{number}(1).walk({{}})"]
-        else:
+        elif kind == 3:
             self.opener(name)
+        else:
+            self.generator_flow(name, "(a, b=1)", ["a", "b"], asks=True)
+            self.known.askers += [f"{name}({{}})", f"{name}(b={{}}, a={{}})"]
 
-    def generator_flow(self, name: str, parameters: str, numbers: list[str], own: str = "") -> None:
+    def generator_flow(
+        self, name: str, parameters: str, numbers: list[str], *, own: str = "", asks: bool = False
+    ) -> None:
         self.own = own
-        with self.yielding():
+        with self.yielding(asks=asks):
             self.function(name, parameters, numbers, [], 4)
         self.own = ""
 

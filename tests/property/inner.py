@@ -57,6 +57,7 @@ class Inner(Matches):
         self.plain_only, self.is_async, self.own, self.has_global = plain, is_async, "", False
         is_inner, self.is_inner = self.is_inner, True
         yields, self.yields = self.yields, False
+        self.names.asked = []  # they are variables of the function around
         self.budget = min(self.budget, 3)
         self.level += 1
         self.rebind()

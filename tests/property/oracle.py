@@ -50,6 +50,8 @@ from tests.property.shapes import Shape, error_shape, shape_of, tracebacks
 from tests.property.stand_in import copying
 
 MODULE = "longterm_generated_program"
+_OVER = object()
+"""What comes after the last event. A `StopIteration` may be the flow's own."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,9 @@ def played(
             outcome.responses.append(shape_of(said))
             outcome.asked.append(run.waiting_for)
             note(run)
-            value = next(script)
+            value = next(script, _OVER)
+            if value is _OVER:
+                raise world.halt()
             if isinstance(value, Throw):
                 run = lived(engine.throw, run.id, value.error)
             elif run.waiting_for == SLEEP:
@@ -242,7 +246,7 @@ def played(
                 run = lived(engine.process_event, run.id, name, value)
         outcome.responses.append(shape_of(said))
         _ended(outcome, module, run.result)
-    except (world.Halted, StopIteration):
+    except world.Halted:
         record.halted = True
     except Exception as error:
         outcome.responses.append(shape_of([]))

@@ -235,6 +235,9 @@ class _Module(Generators):
         if self.names.makers and self.chance(80):
             self.write(f"g0 = {self.new_one(1)}")
             self.names.generators.append("g0")
+        if self.names.askers and not self.plain_only and self.chance(80):
+            self.write(f"g2 = {self.asker(1)}")
+            self.names.asked.append("g2")
         if self.is_async and self.names.async_makers and self.chance(80):
             self.write(f"g1 = {self.new_one(1, is_async=True)}")
             self.names.async_generators.append("g1")

@@ -24,10 +24,14 @@ class Names:
     """What holds a generator."""
     makers: list[str] = field(default_factory=list)
     """Templates of calls that make generators of flows, with `{}` for each argument."""
+    askers: list[str] = field(default_factory=list)
+    """Templates of calls that make generators that wait inside themselves."""
+    asked: list[str] = field(default_factory=list)
+    """Variables of the function that hold such a generator, and nothing else."""
     openers: list[str] = field(default_factory=list)
     """The same for managers that such generators make."""
     async_generators: list[str] = field(default_factory=list)
-    """The same three, but asynchronous."""
+    """The same, but asynchronous."""
     async_makers: list[str] = field(default_factory=list)
     async_openers: list[str] = field(default_factory=list)
     iterators: list[str] = field(default_factory=list)
@@ -94,10 +98,10 @@ class Writer:
         self.plain_only, self.is_async, self.yields = before
 
     @contextmanager
-    def yielding(self) -> Iterator[None]:
-        """Write the body of a generator, which does not suspend."""
+    def yielding(self, *, asks: bool = False) -> Iterator[None]:
+        """Write the body of a generator, which may suspend or not."""
         with self.plainly(is_async=self.is_async):
-            self.yields = True
+            self.yields, self.plain_only = True, not asks
             yield
 
     def below(self, limit: int) -> int:
