@@ -22,8 +22,9 @@ def open_store(url: str) -> RunStore:
       or `.sqlite3`: an SQLite file. Options: `?synchronous=NORMAL`, `?busy_seconds=5`.
     - `postgresql://user:password@host:5432/database`: a Postgres database; needs the extra
       `postgres`. Options: `?max_connections=10`, `?wait_seconds=60`, `?migrate=no`,
-      `?synchronous_commit=off`, `?pooler=yes`, `?listen=db:5432`, `?schema=shop_runs`, and
-      libpq's. `postgres://` and SQLAlchemy's `postgresql+psycopg://` name the same.
+      `?synchronous_commit=off`, `?pooler=yes`, `?listen=db:5432`, `?schema=shop_runs`,
+      `?dialect=citus`, and libpq's. `postgres://` and SQLAlchemy's `postgresql+psycopg://` name
+      the same.
     - `postgresql+sharded:///etc/longterm/shards.toml`: several servers, which the file names.
       Options: `?max_connections=10`, over all of them, and `?partial=yes`.
 
@@ -101,11 +102,9 @@ def _open_sharded(url: str, place: str, options: dict[str, str]) -> RunStore:
 def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     from urllib.parse import quote, urlencode
 
-    from longterm.store.postgres import PostgresStore
-
     ours = {name: options.pop(name) for name in _POSTGRES_OPTIONS if name in options}
     theirs = f"?{urlencode(options, quote_via=quote)}" if options else ""
-    return PostgresStore(
+    return _postgres_store(ours.get("dialect"))(
         f"postgresql://{place}{theirs}",
         listen=ours.get("listen"),
         max_connections=_whole_number("max_connections", ours.get("max_connections", "10")),
@@ -117,9 +116,21 @@ def _open_postgres(url: str, place: str, options: dict[str, str]) -> RunStore:
     )
 
 
+def _postgres_store(dialect: str | None) -> Callable[..., RunStore]:
+    if dialect is None:
+        from longterm.store.postgres import PostgresStore
+
+        return PostgresStore
+    from functools import partial
+
+    from longterm.store.postgres.distributed import DistributedStore
+
+    return partial(DistributedStore, dialect=dialect)
+
+
 _POSTGRES_OPTIONS: Final = (
     *("max_connections", "wait_seconds", "synchronous_commit", "pooler", "listen", "schema"),
-    "migrate",
+    *("migrate", "dialect"),
 )
 _OPENERS: Final[dict[str, Callable[[str, str, dict[str, str]], RunStore]]] = {
     "memory": _open_memory,

@@ -1,6 +1,7 @@
 """Chaos: processes deliver events while others, and the database, are killed at any moment.
 
-`python -m tests.chaos.chaos sqlite|postgres [--minutes N] [--processes N] [--seed N]`. Half of
+`python -m tests.chaos.chaos sqlite|postgres|bare|URL [--minutes N] [--processes N] [--seed N]`.
+A URL is that of a Citus whose schema `longterm` is dropped; its server is not killed. Half of
 the processes kill themselves before or after a certain call of the store, each call in turn; the
 others are killed from outside at random. In the end every acknowledged event must have had its
 effect once, no refused one any, each child must have been begun once, nothing that a flow has sent
@@ -23,10 +24,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from longterm import Engine
+from longterm.store._urls import without_password
 from tests.chaos.deliverer import PATIENCE, deliver
 from tests.chaos.faulty_store import CHANGING, OF_INBOX
 from tests.chaos.flows import collect, household, letterbox
 from tests.chaos.judge import judge
+from tests.store.citus import drop_schema
 from tests.store.postgres_server import PostgresServer, find_binaries
 
 _CALLS = (*CHANGING, *OF_INBOX, "claim_outgoing", "forget_outgoing")
@@ -125,7 +128,11 @@ def _end(pid: int) -> None:
 
 @contextmanager
 def opened(kind: str, folder: Path) -> Iterator[tuple[str, PostgresServer | None]]:
-    """Yield the URL of a new store, and its server if it has one."""
+    """Yield the URL of a new store, and its server if it is killed too."""
+    if "://" in kind:
+        drop_schema(kind)
+        yield f"{kind}{'&' if '?' in kind else '?'}dialect=citus&max_connections=2", None
+        return
     if kind == "sqlite":
         yield f"sqlite:///{folder}/runs.db", None
         return
@@ -134,12 +141,13 @@ def opened(kind: str, folder: Path) -> Iterator[tuple[str, PostgresServer | None
     with ExitStack() as stack:
         server = PostgresServer(binaries)
         stack.callback(server.remove)
-        yield f"{server.url()}?max_connections=2&wait_seconds=20", server
+        url = f"{server.url()}?max_connections=2&wait_seconds=20"
+        yield f"{url}&dialect=bare" if kind == "bare" else url, server
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("store", choices=["sqlite", "postgres"])
+    parser.add_argument("store", help="sqlite, postgres, bare, or the URL of a Citus")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--runs", type=int, default=200)
@@ -155,7 +163,7 @@ def main() -> None:
             seed=options.seed,
             server=server,
         )
-    print(json.dumps({"chaos": options.store, **counts}))
+    print(json.dumps({"chaos": without_password(options.store), **counts}))
 
 
 if __name__ == "__main__":

@@ -51,9 +51,9 @@ def counts_of(script, *arguments):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "bare"])
 def test_killed_processes_and_servers_break_no_promise(kind):
-    if kind == "postgres":
+    if kind != "sqlite":
         binaries_or_skip()
     options = ["--minutes", "0.06", "--processes", "4", "--runs", "10"]
 

@@ -61,7 +61,7 @@ def test_postgres_reads_the_due_runs_of_many_flows_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {due._DUE_OF_ANY} {those} {due._LOCK_DUE}",
+            f"EXPLAIN {due.DUE_OF_ANY} {those} {due._LOCK_DUE}",
             (deadline, *names, 8),
         ).fetchall()
 
@@ -110,7 +110,7 @@ def test_postgres_reads_the_runs_that_can_go_on_in_order(
             )
         connection.execute("ANALYZE longterm.runs")
         steps = connection.execute(
-            f"EXPLAIN {due._ABLE_OF_ANY} {those} {due._LOCK_ABLE}", (*names, 8)
+            f"EXPLAIN {due.ABLE_OF_ANY} {those} {due._LOCK_ABLE}", (*names, 8)
         ).fetchall()
 
     plan = [step for (step,) in steps]

@@ -200,7 +200,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def ask(self, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Send a statement; it is prepared when it has been sent a few times."""
-        is_settled = not self.is_shared or not any(word in statement for word in _CHANGES)
+        is_settled = (
+            not self.is_shared
+            or not self.schema.dialect.settles_commits
+            or not any(word in statement for word in _CHANGES)
+        )
         if not is_settled:
             statement += _FOR_THIS_COMMIT
             parameters = (*parameters, self._synchronous_commit)

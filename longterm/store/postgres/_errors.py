@@ -122,8 +122,15 @@ def is_undone(error: Exception) -> bool:
 
     Two steps that insert one key both look first whether it is there, so the second looks again.
     """
-    undone = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
-    return isinstance(error, undone)
+    undone = (errors.SerializationFailure, errors.DeadlockDetected)
+    return isinstance(error, undone) or has_key_twice(error)
+
+
+def has_key_twice(error: Exception) -> bool:
+    """Whether another step had inserted a key in the moment in which this one did."""
+    if isinstance(error, errors.InternalError_):  # what Citus makes of what a node said
+        return "deliveries_pkey" in str(error)
+    return isinstance(error, errors.UniqueViolation)
 
 
 def place(conninfo: str) -> str:

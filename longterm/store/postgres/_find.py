@@ -25,6 +25,7 @@ _MOVED_WITH_FACT: Final[LiteralString] = (
     " ON runs.id = facts.run AND runs.ended_at = facts.ended_at"
 )
 _MAY_BE_MOVED: Final = (None, RunState.COMPLETE, RunState.CANCELLED)
+IS_CLAIMED: Final[LiteralString] = " AND runs.id = ANY (ARRAY(SELECT run FROM longterm.claims))"
 
 
 _WHOLE: Final = 500
@@ -38,8 +39,11 @@ _AMONG_SEVERAL: Final[LiteralString] = (
 )
 
 
-def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
-    """Return the statement that finds what a query asks for, and its parameters in order."""
+def find_statement(query: Query, *, has_months: bool = True) -> tuple[LiteralString, list[object]]:
+    """Return the statement that finds what a query asks for, and its parameters in order.
+
+    Unless it `has_months`, no run has ever been moved.
+    """
     facts, name = asked_facts(query), query.waiting_for
     first, more = (facts[0], facts[1:]) if facts else (None, [])
     source, key = (_RUNS, "runs.id") if first is None else (_RUNS_WITH_FACT, "facts.run")
@@ -65,7 +69,7 @@ def find_statement(query: Query) -> tuple[LiteralString, list[object]]:
     if name is not None:
         among: list[LiteralString] = [_AMONG_SEVERAL if c is _AWAITS else c for c in conditions]
         parts.append(select(source, conditions=among))
-    elif query.state in _MAY_BE_MOVED:  # and then it waits for nothing
+    elif has_months and query.state in _MAY_BE_MOVED:  # and then it waits for nothing
         parts.append(select(_MOVED if first is None else _MOVED_WITH_FACT))
     if len(parts) == 1:
         return parts[0], parameters
@@ -91,5 +95,5 @@ def _state(state: RunState | None) -> LiteralString:
         return "runs.state = %s AND runs.waiting_for IS NOT NULL"
     if state is RunState.RUNNING:
         # Few are. A join would be planned for as many as the table of claims has room for.
-        return "runs.state = %s AND runs.id = ANY (ARRAY(SELECT run FROM longterm.claims))"
+        return f"runs.state = %s{IS_CLAIMED}"
     return "runs.ended = %s"

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from longterm.errors import StoreError
+from longterm.store.postgres._dialect import POSTGRES, Dialect
 
 USUAL_SCHEMA: Final = "longterm"
 
@@ -28,7 +29,7 @@ class Schema:
     must_exist = False
     """Whether it is an error that it is not there, instead of a reason to make it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, dialect: Dialect = POSTGRES) -> None:
         """Mean the schema of a name, taken as it is written, upper case and all.
 
         Raises:
@@ -40,7 +41,7 @@ class Schema:
                 f"schema={name!r} is no name for a schema (take letters, digits, _, -, . and "
                 f"spaces, up to {_MOST_BYTES} bytes, and no pg_ at the begin: schema=shop_runs)"
             )
-        self.name = name
+        self.name, self.dialect = name, dialect
         self.quoted = name if name == USUAL_SCHEMA else f'"{name}"'
         self._known: dict[str, bytes] = {}
 

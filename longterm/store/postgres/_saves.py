@@ -1,10 +1,10 @@
-"""The statement that saves a run, with all that belongs to the same step, and its parameters."""
+"""The statements that create and save a run, with all that belongs to the step; and parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
 
 from longterm._event_names import unread_in, written_unread
 from longterm._later import later
@@ -15,6 +15,7 @@ from longterm.store.base import kept_key
 from longterm.store.postgres._history import columns_of_entries
 from longterm.store.postgres._inbox import columns_of_refused
 from longterm.store.postgres._outbox import columns_of_messages
+from longterm.store.postgres._statements import runs
 from longterm.store.postgres._statements import saves as sql
 
 if TYPE_CHECKING:
@@ -23,13 +24,46 @@ else:
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 
+Statement: TypeAlias = tuple[LiteralString, tuple[object, ...]]
+"""A statement and its parameters."""
+Creates: TypeAlias = Callable[[Sequence[Any], Run], Statement]
+Saves: TypeAlias = Callable[
+    [Sequence[Any], Run, int | None, Sequence["UnreadEvent"], "UnreadEvent | None"], Statement
+]
+
+
+def create_statement(row: Sequence[Any], run: Run, *, notes_claims: bool = True) -> Statement:
+    """Return the statement that creates a run, and its parameters.
+
+    Args:
+        row: what is written of the run.
+        run: the run.
+        notes_claims: whether the runs that are running are in a table of their own.
+    """
+    kept = kept_key(run)
+    statement = runs.CREATE if kept is None else runs.CREATE_WITH_KEY
+    ended = (run.state.value, run.updated_at) if run.state in ENDED else (None, None)
+    is_running = run.state is RunState.RUNNING
+    slot = run.queue if is_running else None
+    parameters: tuple[object, ...] = (*row, slot, *ended, *(kept or ()))
+    if is_running and notes_claims:
+        statement = sql.claiming(statement)
+        parameters = (*parameters, run.id, run.claimed_until)
+    if run.entries:
+        statement = sql.recording(statement)
+        parameters = (*parameters, *columns_of_entries(run))
+    return statement, parameters
+
+
 def save_statement(
     row: Sequence[Any],
     run: Run,
     claim: int | None,
     read: Sequence[UnreadEvent],
     failed: UnreadEvent | None,
-) -> tuple[LiteralString, tuple[object, ...]]:
+    *,
+    notes_claims: bool = True,
+) -> Statement:
     """Return the statement that saves a run, and its parameters.
 
     Args:
@@ -38,6 +72,7 @@ def save_statement(
         claim: the number of the claim from then on, where the turn goes on and has read.
         read: the events of the inbox that the turn has read.
         failed: the event that is put back, since its turn has failed.
+        notes_claims: whether the runs that are running are in a table of their own.
     """
     kept = None if failed is not None else kept_key(run)
     parameters: tuple[object, ...] = (*changing(row), run.id, run.turn, run.claim)
@@ -59,11 +94,12 @@ def save_statement(
     else:
         statement = sql.SAVE if kept is None else sql.SAVE_WITH_KEY
     parameters = (*parameters, *(kept or ()))
-    if run.state is not RunState.RUNNING:
-        statement = sql.letting_go(statement)
-        parameters = (*parameters, run.id)
-    else:
+    if run.state is RunState.RUNNING:
         statement, parameters = sql.going_on(statement), (run.queue, *parameters)
+    elif notes_claims:
+        statement, parameters = sql.letting_go(statement), (*parameters, run.id)
+    else:
+        statement = sql.resting(statement)
     if run.unread or failed is not None:
         statement = sql.enabling(statement)
         parameters = (*_able_since(run, read, failed), *parameters)

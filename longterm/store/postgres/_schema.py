@@ -23,7 +23,8 @@ _LOCK: Final = int.from_bytes(b"longterm", "big")
 
 _STANDING: Final = """
     SELECT count(*) > 0, coalesce(bool_or(relname = 'migrations'), false),
-        coalesce(bool_or(relname IS NOT NULL), false), current_setting('server_encoding')
+        coalesce(bool_or(relname IS NOT NULL), false), current_setting('server_encoding'),
+        coalesce(bool_or(relname = 'slots'), false)
     FROM pg_namespace LEFT JOIN pg_class ON relnamespace = pg_namespace.oid WHERE nspname = %s
 """
 # Whatever columns another application's table of that name has, this can be asked.
@@ -50,9 +51,17 @@ def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
         StoreError: the schema is another application's, is newer than this longterm, or is older
             and may not be migrated.
     """
+    check_dialect(connection, place)
     version, name = schema_version(connection, place), connection.schema.name
-    if version == len(MIGRATIONS):
+    is_adapted = _is_adapted(connection)
+    if version == len(MIGRATIONS) and is_adapted:
         return 0
+    if version == len(MIGRATIONS) and not migrate:
+        raise StoreError(
+            f"cannot use {place}: schema {name} is not adapted to {connection.schema.dialect.name} "
+            "(stop whoever uses it, and apply what `longterm migrate --sql` prints, or leave out "
+            "migrate=no)"
+        )
     if not migrate:
         raise StoreError(
             f"cannot use {place}: schema {name} has version {version}, and this longterm needs "
@@ -73,14 +82,46 @@ def ensure_schema(connection: Connection, place: str, *, migrate: bool) -> int:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             # Another process may have done it while this one waited for the lock.
             version = schema_version(connection, place)
-            for statement in _steps(version, has_schema=_standing(connection).has_schema):
+            standing = _standing(connection)
+            for statement in _steps(version, connection.schema, has_schema=standing.has_schema):
                 connection.execute(connection.schema.sql(statement))
     except errors.InsufficientPrivilege as error:
         raise StoreError(
             f"cannot migrate {place}: this user may not "
             f"({_permission(connection, version)}): {one_line(error)}"
         ) from error
-    return len(MIGRATIONS) - version
+    return len(MIGRATIONS) - version + (not is_adapted)
+
+
+def check_dialect(connection: Connection, place: str) -> None:
+    """Check that a server is what it is said to be.
+
+    Raises:
+        StoreError: it is not.
+    """
+    dialect = connection.schema.dialect
+    if dialect.is_there is None:
+        return
+    ((is_there,),) = connection.execute(dialect.is_there).fetchall()
+    if not is_there:
+        raise StoreError(
+            f"cannot use {place}: it is no {dialect.name}, as dialect={dialect.name} says "
+            f"({dialect.remedy}, or leave out dialect={dialect.name})"
+        )
+
+
+def missing_sql(connection: Connection, place: str) -> str:
+    """Return the SQL that brings a schema up to date, for a DBA to apply; empty if it is."""
+    check_dialect(connection, place)
+    version = schema_version(connection, place)
+    if version == len(MIGRATIONS) and _is_adapted(connection):
+        return ""
+    return schema_sql(version, connection.schema)
+
+
+def _is_adapted(connection: Connection) -> bool:
+    """Whether the scripts of the dialect, if it has any, have been executed."""
+    return not connection.schema.dialect.scripts or _standing(connection).is_by_key
 
 
 def _permission(connection: Connection, version: int) -> str:
@@ -98,15 +139,16 @@ def schema_sql(from_version: int = 0, schema: Schema | None = None) -> str:
 
     Version 0 is a database without the schema. If it is up to date, nothing is returned.
     """
-    if from_version == len(MIGRATIONS):
+    schema = schema or Schema(USUAL_SCHEMA)
+    steps = _steps(from_version, schema, has_schema=True)
+    if not steps:
         return ""
-    steps = _steps(from_version, has_schema=True)
     if from_version == 0:
         steps.insert(0, "CREATE SCHEMA IF NOT EXISTS longterm")
     text = "\n".join(
         ["BEGIN;", *(f"{step.rstrip().rstrip(';')};\n" for step in steps), "COMMIT;\n"]
     )
-    return (schema or Schema(USUAL_SCHEMA)).sql(text).decode()
+    return schema.sql(text).decode()
 
 
 def keep_by_month(connection: Connection, place: str) -> bool:
@@ -140,7 +182,7 @@ def _script(name: str) -> str:
     return (files("longterm.store.postgres") / "sql" / name).read_text(encoding="utf-8")
 
 
-def _steps(version: int, *, has_schema: bool) -> list[str]:
+def _steps(version: int, schema: Schema, *, has_schema: bool) -> list[str]:
     """Return what is to be executed in one transaction, from a version on."""
     steps = []
     if not has_schema:
@@ -149,7 +191,7 @@ def _steps(version: int, *, has_schema: bool) -> list[str]:
         steps.append(_MAKE_MIGRATIONS)
     for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
         steps += [_script(name), _NOTE.format(version=number, name=name)]
-    return steps
+    return [*steps, *map(_script, schema.dialect.scripts)]
 
 
 def schema_version(connection: Connection, place: str) -> int:
@@ -170,6 +212,11 @@ def schema_version(connection: Connection, place: str) -> int:
             f"cannot use {place}: its schema {name} belongs to another application "
             "(name another one, as in schema=shop_runs; this one was left as it is)"
         )
+    if standing.is_by_key and connection.schema.dialect.has_triggers:
+        raise StoreError(
+            f"cannot use {place}: schema {name} is that of a distributed Postgres, where no "
+            "trigger keeps what belongs to a run (say in the URL what it is for: ?dialect=citus)"
+        )
     if version > len(MIGRATIONS):
         raise StoreError(
             f"cannot use {place}: schema {name} has version {version}, and this longterm knows "
@@ -185,6 +232,8 @@ class _Standing(NamedTuple):
     has_migrations: bool
     has_tables: bool
     encoding: str
+    is_by_key: bool
+    """Whether the scripts of a dialect have been executed."""
 
 
 def _standing(connection: Connection) -> _Standing:

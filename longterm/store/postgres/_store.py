@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, Self
 
 from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
-from longterm.run import ENDED, Run, RunState
+from longterm.run import Run, RunState
 from longterm.store._budget import Budget
 from longterm.store._rows import (
     Rows,
@@ -27,16 +27,17 @@ from longterm.store._rows import (
 )
 from longterm.store._same_delivery import sent_too
 from longterm.store._unreadable import Unreadable
-from longterm.store.base import Query, died_run, kept_key, new_claim
+from longterm.store.base import Query, died_run, new_claim
 
 try:
     from longterm.store.postgres._access import Wishes
     from longterm.store.postgres._clock import ServerClock
     from longterm.store.postgres._connection import Reading
     from longterm.store.postgres._counts import PostgresCounts
-    from longterm.store.postgres._database import Database
+    from longterm.store.postgres._database import Answer, Database
+    from longterm.store.postgres._dialect import POSTGRES
     from longterm.store.postgres._find import find_statement
-    from longterm.store.postgres._history import PostgresHistory, columns_of_entries
+    from longterm.store.postgres._history import PostgresHistory
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
     from longterm.store.postgres._months import PostgresMonths
@@ -45,8 +46,8 @@ try:
     from longterm.store.postgres._pool import HasConnections
     from longterm.store.postgres._progress import PostgresProgress
     from longterm.store.postgres._queues import PostgresQueues
-    from longterm.store.postgres._saves import save_statement
-    from longterm.store.postgres._schema import ensure_schema, schema_sql, schema_version
+    from longterm.store.postgres._saves import Creates, Saves, create_statement, save_statement
+    from longterm.store.postgres._schema import ensure_schema, missing_sql, schema_sql
     from longterm.store.postgres._shard import PostgresShard
     from longterm.store.postgres._statements import (
         claims,
@@ -54,7 +55,6 @@ try:
         inbox,
         months,
         runs,
-        saves,
         waking,
     )
     from longterm.store.postgres._versions import PostgresVersions
@@ -93,6 +93,14 @@ class PostgresStore(
     process.
     """
 
+    _dialect = POSTGRES
+    _claimed_until = claims.CLAIMED_UNTIL
+    _find_statement: Callable[[Query], tuple[LiteralString, list[object]]] = staticmethod(
+        find_statement
+    )
+    _create_statement: Creates = staticmethod(create_statement)
+    _save_statement: Saves = staticmethod(save_statement)
+
     def __init__(
         self,
         conninfo: str | None = None,
@@ -129,7 +137,7 @@ class PostgresStore(
         Raises:
             StoreError: there is no URL and no pool, or both, or one of them cannot be used.
         """
-        self._clock, self._schema = ServerClock(), Schema(schema)
+        self._clock, self._schema = ServerClock(), Schema(schema, self._dialect)
         wishes = Wishes(
             conninfo=conninfo,
             pool=pool,
@@ -156,18 +164,8 @@ class PostgresStore(
     def create(self, run: Run) -> Run:
         if run.state is RunState.RUNNING:
             run = run.changed(claim=new_claim())
-        kept = kept_key(run)
-        statement = runs.CREATE if kept is None else runs.CREATE_WITH_KEY
-        ended = (run.state.value, run.updated_at) if run.state in ENDED else (None, None)
-        is_running = run.state is RunState.RUNNING
-        slot = run.queue if is_running else None
-        parameters: tuple[object, ...] = (*_ROWS.row_of(run), slot, *ended, *(kept or ()))
-        if is_running:
-            statement = saves.claiming(statement)
-            parameters = (*parameters, run.id, run.claimed_until)
+        statement, parameters = self._create_statement(_ROWS.row_of(run), run)
         if run.entries:
-            statement = saves.recording(statement)
-            parameters = (*parameters, *columns_of_entries(run))
             run = run.changed(entries=())
         operation, until = f"create run {run.id!r}", self._database.end_of_step()
         while True:
@@ -215,7 +213,9 @@ class PostgresStore(
         claim = new_claim() if goes_on else run.claim
         is_repeated, until = False, self._database.end_of_step()
         while True:
-            statement, parameters = save_statement(_ROWS.row_of(run), run, claim, read, failed)
+            statement, parameters = self._save_statement(
+                _ROWS.row_of(run), run, claim, read, failed
+            )
             answer = self._database.execute(statement, parameters, operation, until=until)
             made = run.changed(claim=claim)
             if answer.rows:
@@ -276,20 +276,28 @@ class PostgresStore(
     ) -> list[Run]:
         operation, until = "release stale claims", self._database.end_of_step()
         ask = partial(self._database.execute, operation=operation, until=until)
-        ids = [run_id for (run_id,) in ask(claims.CLAIMED_UNTIL, (now, limit)).rows]
+        ids = [run_id for (run_id,) in ask(self._claimed_until, (now, limit)).rows]
         if not ids:
             return []
         rows = ask(claims.STILL_CLAIMED, (ids, now)).rows
         if len(rows) < len(ids):
-            ask(claims.FORGET_CLAIMS, (ids,))
+            self._forget_claims(ids, ask)
         stale = self._unreadable.claimed(rows, now)
         if not stale:
             return []
         dead = [died_run(run, max_attempts, now) for run in stale]
-        columns = zip(*(released_columns(_ROWS.row_of(run)) for run in dead), strict=True)
-        parameters = (*map(list, columns), now)
-        released = self._database.execute(claims.RELEASE, parameters, operation, until=until).rows
+        released = self._release([released_columns(_ROWS.row_of(run)) for run in dead], now, ask)
         return [run for run in dead if (run.id,) in released]
+
+    def _forget_claims(self, ids: list[str], ask: Callable[..., Answer]) -> None:
+        ask(claims.FORGET_CLAIMS, (ids,))
+
+    def _release(
+        self, dead: list[tuple[Any, ...]], now: datetime, ask: Callable[..., Answer]
+    ) -> list[tuple[Any, ...]]:
+        """Let go of dead claims, as `released_columns` has them; return the ids of those it did."""
+        parameters = (*map(list, zip(*dead, strict=True)), now)
+        return ask(claims.RELEASE, parameters).rows
 
     def claim_due(
         self,
@@ -308,7 +316,7 @@ class PostgresStore(
 
     def find(self, query: Query) -> list[Run]:
         def ask(query: Query) -> list[tuple[Any, ...]]:
-            statement, parameters = find_statement(query)
+            statement, parameters = self._find_statement(query)
             # Each query is planned for its own values: some events are waited for by all runs.
             return self._database.execute(
                 statement, parameters, "find runs", is_prepared=False
@@ -320,7 +328,7 @@ class PostgresStore(
         operation, is_repeated = f"delete run {run_id!r}", False
         until = self._database.end_of_step()
         while True:
-            answer = self._in_either(runs.DELETE, months.DELETE, (run_id,), operation, until)
+            answer = self._delete_one(run_id, operation, until)
             if answer.rows:
                 return True
             is_repeated = is_repeated or answer.is_repeated
@@ -336,6 +344,9 @@ class PostgresStore(
             written = self._database.execute(runs.WRITE_SOMETHING, (), operation, until=until)
             if not written.is_repeated:
                 return True
+
+    def _delete_one(self, run_id: str, operation: str, until: float) -> Answer:
+        return self._in_either(runs.DELETE, months.DELETE, (run_id,), operation, until)
 
     def rewrite(self, run: Run) -> bool:
         columns = rewritten_columns(_ROWS.row_of(run))
@@ -355,7 +366,7 @@ class PostgresStore(
     ) -> None:
         begin = monotonic()
         # Whoever listens before it asks misses no deadline that is saved in between.
-        if self._listener.listen():
+        if self._listener.listen() or not self._dialect.hears_every_node:
             until = min(until, now + _FIRST_REST)
         asked_at = time()
         answer = self._database.execute(
@@ -389,8 +400,7 @@ class PostgresStore(
         )
 
     def migration_sql(self) -> str:
-        version = self._database.on_connection(schema_version, "read the schema's version")
-        return schema_sql(version, self._schema)
+        return self._database.on_connection(missing_sql, "read the schema's version")
 
     def must_exist(self) -> None:
         """Make no schema at the first use; that there is none is an error then."""

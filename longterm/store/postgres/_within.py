@@ -16,6 +16,7 @@ from longterm.store._rows import Rows
 from longterm.store._unreadable import Unreadable
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._database import Answer, Database
+from longterm.store.postgres._errors import has_key_twice
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._statements.runs import IDENTITY
 from longterm.store.postgres._statements.waking import NOTIFY
@@ -67,8 +68,10 @@ class _TheirDatabase(Database):
         try:
             try:
                 return self._answer(statement, parameters)
-            except errors.UniqueViolation:  # of two that bring one key, the second looks again
-                return self._answer(statement, parameters)
+            except psycopg.Error as error:
+                if not has_key_twice(error):
+                    raise
+                return self._answer(statement, parameters)  # the second of two looks again
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise self.error(error, operation) from error
 

@@ -8,11 +8,11 @@ from typing import Final, LiteralString
 from longterm.store.postgres._statements.claims import NOTED
 from longterm.store.postgres._statements.columns import CAN_GO_ON, QUALIFIED
 
-_ABLE_OF_ANY: Final[LiteralString] = (
+ABLE_OF_ANY: Final[LiteralString] = (
     f"SELECT id FROM longterm.runs WHERE able_since IS NOT NULL AND {CAN_GO_ON}"
 )
 # The index gives the order; a due run of another flow costs a look at its row (0.3 microseconds).
-_DUE_OF_ANY: Final[LiteralString] = (
+DUE_OF_ANY: Final[LiteralString] = (
     "SELECT id FROM longterm.runs WHERE state = 'suspended' AND ended IS NULL AND deadline <= %s"
     " AND queue IS NULL"
 )
@@ -29,12 +29,12 @@ _LOCK_ABLE: Final[LiteralString] = "ORDER BY able_since, id LIMIT %s FOR UPDATE 
 
 def claim_unread(those: LiteralString) -> LiteralString:
     """Return the statement that claims runs which can go on by an unread event."""
-    return f"WITH due AS MATERIALIZED ({_ABLE_OF_ANY}{those} {_LOCK_ABLE}), {_CLAIM_FOUND}"
+    return f"WITH due AS MATERIALIZED ({ABLE_OF_ANY}{those} {_LOCK_ABLE}), {_CLAIM_FOUND}"
 
 
 def claim_due(those: LiteralString) -> LiteralString:
     """Return the statement that claims runs which are due."""
-    return f"WITH due AS MATERIALIZED ({_DUE_OF_ANY}{those} {_LOCK_DUE}), {_CLAIM_FOUND}"
+    return f"WITH due AS MATERIALIZED ({DUE_OF_ANY}{those} {_LOCK_DUE}), {_CLAIM_FOUND}"
 
 
 def those_to_claim(

@@ -66,7 +66,7 @@ _SENT: Final[LiteralString] = (
     " %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[],"
     f" %s::timestamptz[], %s::bigint[], %s::text[]) AS message ({_MESSAGE_NAMES})"
     # Of a save in the middle of a turn whose answer was lost, and which is taken again.
-    " ON CONFLICT (id) DO NOTHING)"
+    " ON CONFLICT DO NOTHING)"
 )
 _RECORDED: Final[LiteralString] = (
     f"recorded AS (INSERT INTO longterm.history ({HISTORY_NAMES}) SELECT entry.* FROM saved,"
@@ -94,7 +94,7 @@ _LET_GO: Final[LiteralString] = (
 
 
 @cache
-def _and_also(step: LiteralString, more: LiteralString) -> LiteralString:
+def and_also(step: LiteralString, more: LiteralString) -> LiteralString:
     """Return a statement that takes a step, which `more` calls saved, and in the same step more."""
     if not step.startswith("WITH "):
         return f"WITH saved AS ({step}), {more} SELECT * FROM saved"
@@ -103,28 +103,34 @@ def _and_also(step: LiteralString, more: LiteralString) -> LiteralString:
 
 def recording(save: LiteralString) -> LiteralString:
     """Return a statement that saves or creates a run, and what that adds to its history."""
-    return _and_also(save, _RECORDED)
+    return and_also(save, _RECORDED)
 
 
 def sending(save: LiteralString) -> LiteralString:
     """Return a statement that saves a run, and in the same step what its turn sends."""
-    return _and_also(save, _SENT)
+    return and_also(save, _SENT)
 
 
 def refusing(save: LiteralString) -> LiteralString:
     """Return a statement that saves a run which has read, and keeps what its turn has refused."""
-    return _and_also(save, _KEPT_AS_REFUSED)
+    return and_also(save, _KEPT_AS_REFUSED)
 
 
 def claiming(create: LiteralString) -> LiteralString:
     """Return a statement that creates a run which is claimed at once."""
-    return _and_also(create, _CLAIMED)
+    return and_also(create, _CLAIMED)
 
 
 @cache
 def letting_go(save: LiteralString) -> LiteralString:
     """Return a statement that saves a run and ends the claim on it."""
-    return _and_also(save.replace("SET ", "SET slot = NULL, ", 1), _LET_GO)
+    return and_also(resting(save), _LET_GO)
+
+
+@cache
+def resting(save: LiteralString) -> LiteralString:
+    """Return a statement that saves a run which holds no slot any more."""
+    return save.replace("SET ", "SET slot = NULL, ", 1)
 
 
 @cache

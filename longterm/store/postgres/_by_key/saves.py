@@ -1,0 +1,44 @@
+"""Saves that keep the facts of a run themselves, where no trigger does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from longterm._later import later
+from longterm.run import Run
+from longterm.store._rows import COLUMNS
+from longterm.store.postgres._saves import Statement, create_statement, save_statement
+from longterm.store.postgres._statements import by_key
+from longterm.store.postgres._statements.saves import and_also
+
+if TYPE_CHECKING:
+    from longterm.unread import UnreadEvent
+else:
+    UnreadEvent = later("longterm.unread", "UnreadEvent")
+
+_FACTS: Final = COLUMNS.index("facts")
+
+
+def create_with_facts(row: Sequence[Any], run: Run) -> Statement:
+    """Return what `create_statement` does, with the facts."""
+    statement, parameters = create_statement(row, run, notes_claims=False)
+    if not row[_FACTS]:
+        return statement, parameters
+    return and_also(statement, by_key.FACTS), (*parameters, row[_FACTS], run.id)
+
+
+def save_with_facts(
+    row: Sequence[Any],
+    run: Run,
+    claim: int | None,
+    read: Sequence[UnreadEvent],
+    failed: UnreadEvent | None,
+) -> Statement:
+    """Return what `save_statement` does, with the facts; also of a run that has none any more."""
+    statement, parameters = save_statement(row, run, claim, read, failed, notes_claims=False)
+    facts = row[_FACTS]
+    statement, parameters = and_also(statement, by_key.LOST_FACTS), (*parameters, run.id, facts)
+    if not facts:
+        return statement, parameters
+    return and_also(statement, by_key.FACTS), (*parameters, facts, run.id)
