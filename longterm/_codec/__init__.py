@@ -122,15 +122,15 @@ def content_digests(name: str, value: object) -> list[str]:
 def _encoded(value: object) -> bytes:
     try:
         if type(value) is list and value and type(value[0]) is Frame:
-            packed, layout = pack_frames(value), wire.FRAMES
+            packed = pack_frames(value)
         else:
-            packed, layout = pack_tree(value), 0
+            packed = pack_tree(value)
         if packed is None:
             return _graph(value)
-        content, has_tags = packed
+        layout, content = packed
         if may_hold_nan(content) and (graph := _graph_of_nans(value)) is not None:
             return graph
-        return wire.HEADERS[layout + wire.TAGGED if has_tags else layout] + content
+        return wire.HEADERS[layout] + content
     except (LongtermError, MemoryError):
         raise
     except Exception as error:

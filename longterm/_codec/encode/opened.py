@@ -12,7 +12,7 @@ from msgpack import ExtType
 
 from longterm._codec.introspect import is_a
 from longterm._codec.types import registered
-from longterm._codec.types.classes import BARE_BASES, NoPlan, plan_of
+from longterm._codec.types.classes import BARE_BASES, PLANS, NoPlan, plan_of
 from longterm._codec.types.constants import Constants, is_flat
 from longterm._codec.types.instances import MEMBER, dump_enum, dump_instance
 from longterm._codec.types.kinds import Parts
@@ -24,20 +24,19 @@ from longterm.frame import Frame
 class Opened:
     """The parts of what was taken apart so far, by the ids of the values."""
 
-    __slots__ = ("_constants", "_counts", "parts")
+    __slots__ = ("_constants", "_counts", "members", "parts")
 
     def __init__(self, frames: list[Frame]) -> None:
         """Start with nothing; the frames say which modules may hold a value under a name."""
         self.parts: dict[int, Parts] = {}
+        self.members: set[int] = set()
+        """The ids of the members of enums, which may be held any number of times."""
         self._counts: dict[int, int] = {}
         """How many instances there are of each class, by the id of its plan."""
         self._constants = Constants(frames)
 
     def open(self, value: Any) -> Parts | None:
         """Take a value apart; return which of its parts are to be looked at, None if it cannot."""
-        known = self.parts.get(id(value))
-        if known is not None:
-            return [] if known[0] is MEMBER.tag else None
         try:
             return self._open(value, type(value))
         except Exception as error:
@@ -53,7 +52,7 @@ class Opened:
             return parts[1:]
         if cls in DUMPERS or cls is object or is_a(value, type) or registered.finds(cls):
             return None
-        plan = plan_of(cls)
+        plan = PLANS.get(id(cls)) or plan_of(cls)
         if isinstance(plan, NoPlan):
             return None
         count = self._counts[id(plan)] = self._counts.get(id(plan), 0) + 1
@@ -61,6 +60,8 @@ class Opened:
             return None
         if plan.is_enum:
             parts = dump_enum(value, plan)
+            if parts[0] is MEMBER.tag:
+                self.members.add(id(value))
         elif plan.base in BARE_BASES:
             parts = dump_instance(value, plan)
             if is_flat(parts) and self._constants.dump(value, plan) is not None:

@@ -2,7 +2,8 @@
 
 In: a value, or the frames of a continuation. Out: its bytes, or None if it needs the whole encoder.
 Most stored runs are such trees, and this costs little more than msgpack alone. In frames some types
-are taken apart first, such as the iterator of a `for` loop (see `opened`).
+are taken apart first, such as the iterator of a `for` loop (see `opened`), and a few values may be
+held twice (see `shared`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgpack import Packer
 
+from longterm._codec import wire
 from longterm._codec.decode.decoding import MANY_KEYS, MANY_KEYS_BYTES
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.types import atoms
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from longterm._codec.encode.opened import Opened
 
 _EMPTY_TUPLE: Final = ()
+_EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 _no_keys: Final[frozenset[Any]] = frozenset()
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
@@ -44,13 +47,13 @@ class _NotPlain(Exception):
     """A value turned up that the whole encoder must see."""
 
 
-def pack_tree(root: Any) -> tuple[bytes, bool] | None:
-    """Return the bytes of a tree, and whether it has tagged arrays; None if it is no plain tree."""
-    return _packed(root, _look_over([[root]], _BASE, set()))
+def pack_tree(root: Any) -> tuple[int, bytes] | None:
+    """Return the layout and the bytes of a tree; None if it is no plain tree."""
+    return _packed(0, root, _look_over([[root]], _BASE, set()))
 
 
-def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
-    """Return the bytes of frames with plain slots as rows; see `pack_tree`."""
+def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
+    """Return the layout and the bytes of frames with plain slots; see `pack_tree`."""
     rows, slots = [], []
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
@@ -58,7 +61,8 @@ def pack_frames(frames: list[Any]) -> tuple[bytes, bool] | None:
         slots.append(frame.slots)
         flow, version, point, line = frame.flow, frame.version, frame.point, frame.line
         rows.append([flow, version, point, line, frame.slots, frame.rest])
-    return _packed(rows, _look_over(slots, _BASE, set(), frames))
+    found = _look_over(slots, _BASE, set(map(id, slots)), frames)
+    return _packed(wire.FRAMES, rows, found, frames)
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -83,18 +87,29 @@ def _has_float_with(first: bytes, packed: bytes) -> bool:
     return False
 
 
-def _packed(value: Any, found: _Found | None) -> tuple[bytes, bool] | None:
+def _packed(
+    layout: int, value: Any, found: _Found | None, frames: list[Frame] | None = None
+) -> tuple[int, bytes] | None:
     if found is None:
         return None
-    holds, large, opened = found
+    holds, large, opened, shared = found
+    default = _default_for(holds, opened)
+    packed: bytes | None
     try:
-        packed: bytes = Packer(strict_types=True, default=_default_for(holds, opened)).pack(value)
+        if not shared:
+            packed = Packer(strict_types=True, default=default).pack(value)
+        else:
+            from longterm._codec.encode.shared import pack_shared
+
+            assert frames is not None
+            layout = wire.ITEMS
+            packed = pack_shared(frames, shared, {} if opened is None else opened.parts, default)
     except (_NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
-    if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
+    if packed is None or (large and len(packed) > MANY_KEYS_BYTES and _may_collide(large)):
         return None
-    return packed, holds == _HOLDS_TAGS
+    return layout | wire.TAGGED if holds == _HOLDS_TAGS and not shared else layout, packed
 
 
 def _default_for(holds: int, opened: Opened | None) -> Callable[[Any], Any]:
@@ -136,8 +151,9 @@ def _default(value: Any) -> Any:
     raise _NotPlain
 
 
-_Found: TypeAlias = "tuple[int, list[Any], Opened | None]"
-"""What is in trees, besides lists and dicts; those with many keys; what was taken apart."""
+_Found: TypeAlias = "tuple[int, list[Any], Opened | None, set[int]]"
+"""What is in trees, besides lists and dicts; those with many keys; what was taken apart; the ids of
+what is held twice."""
 
 
 def _look_over(
@@ -147,10 +163,11 @@ def _look_over(
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
     more hold (a name of the caller, mostly) are remembered, to see whether they come again. Trees
-    of frames may have what is to be taken apart.
+    of frames may have what is to be taken apart, and what does come again.
     """
     scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
     large: list[Any] = []
+    shared: set[int] = set()
     holds, opened = _HOLDS_SCALARS, None
     # The list grows while it is gone through: it is the queue. One loop, since each value that is
     # stored comes by here, and a call for each would cost more than what is looked at.
@@ -177,6 +194,10 @@ def _look_over(
                         from longterm._codec.encode.opened import Opened
 
                         opened = Opened(frames)
+                    elif id(value) in opened.parts:
+                        if id(value) not in opened.members:
+                            shared.add(id(value))
+                        continue
                     held = opened.open(value)
                     if held is None:
                         return None
@@ -197,16 +218,22 @@ def _look_over(
                     return None
             if count(value) > base:
                 if id(value) in seen:
-                    return None
+                    if frames is None:
+                        return None
+                    if value is not _EMPTY_FROZENSET:
+                        shared.add(id(value))
+                    continue
                 seen.add(id(value))
             push(value)
     # Keys other than these could be held twice, or be written as what they are not. Where only
     # scalars are held, packing finds them by itself.
     if holds != _HOLDS_SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
         return None
-    if opened is not None and not all(map(_hashes_scalars, nodes)):
+    if (shared or opened is not None) and not all(map(_hashes_scalars, nodes)):
         return None
-    return holds, large, opened
+    if shared and frames and not shared.isdisjoint(map(id, nodes[: len(frames)])):
+        return None  # of the slots of a frame nothing but the whole encoder makes an item
+    return holds, large, opened, shared
 
 
 def _hashes_scalars(node: Any) -> bool:

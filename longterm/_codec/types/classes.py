@@ -7,6 +7,7 @@ the base's own descriptors, so that no code of the class runs.
 
 from __future__ import annotations
 
+import sys
 from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -17,6 +18,7 @@ from types import (
     GetSetDescriptorType,
     MemberDescriptorType,
     MethodDescriptorType,
+    ModuleType,
     WrapperDescriptorType,
 )
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -37,6 +39,7 @@ from longterm._codec.introspect import (
 )
 from longterm._codec.introspect import base_of as base_class_of
 from longterm._codec.refusal import NotEncodable
+from longterm._codec.trust import namespace_of_module
 from longterm._codec.types.declared import CACHED_HASH, names_of
 from longterm._codec.types.kinds import Family
 from longterm.errors import CannotLoad, NotAllowed
@@ -270,14 +273,35 @@ KEEP: Final = (
 def _read_class(payload: bytes, decoding: Decoding) -> ClassPlan:
     plan: ClassPlan | None = decoding.classes.get(payload)
     if plan is None:
-        plan = decoding.classes[payload] = _plan_of_form(payload, decoding)
+        plan = _as_before(payload) or _plan_of_form(payload, decoding)
+        decoding.classes[payload] = plan
     return plan
 
 
+_read: dict[bytes, tuple[ClassPlan, str, str]] = {}
+"""The plans of the classes that have not changed since they were stored, by their forms, each with
+the module and the name in it."""
+
+
+def _as_before(payload: bytes) -> ClassPlan | None:
+    """Return the plan of a form that was read before, if its module has the class still."""
+    known = _read.get(payload)
+    if known is None:
+        return None
+    plan, module_name, name = known
+    module: Any = sys.modules.get(module_name)
+    is_there = type(module) is ModuleType and namespace_of_module(module).get(name) is plan.cls
+    return plan if is_there else None
+
+
 def _plan_of_form(payload: bytes, decoding: Decoding) -> ClassPlan:
-    name, _, declared = payload.partition(b"\0")
-    plan = plan_named(name.decode())
-    if payload != plan.form.data and not plan.is_enum:
+    text, _, declared = payload.partition(b"\0")
+    name = text.decode()
+    plan = plan_named(name)
+    if payload == plan.form.data:
+        module_name, _, own_name = name.partition(":")
+        _read[payload] = plan, module_name, own_name
+    elif not plan.is_enum:
         then = tuple(declared.decode().split("\0")) if declared else None
         if then != plan.declared:
             plan.change(then, decoding).check_base()
