@@ -14,6 +14,7 @@ from msgpack import packb, unpackb
 from longterm._codec import decode, encode
 from longterm.frame import Frame
 from tests.benchmarks.flows import rows_of_about
+from tests.benchmarks.held import Order
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 
 FLOW, VERSION = "shop.orders:greet", "f3a9c2d47b1e"
@@ -61,6 +62,16 @@ def shared_locals() -> dict[str, Any]:
     return slots
 
 
+def with_instance() -> dict[str, Any]:
+    """Return ten locals of which one is a dataclass."""
+    return {**ten_locals(), "customer": Order("Ada Lovelace", 1843, [1, 2])}
+
+
+def stack(depth: int) -> list[Frame]:
+    """Return a continuation of many frames, each with an integer."""
+    return [Frame(FLOW, VERSION, 1, 41, {"frames": number}) for number in range(depth)]
+
+
 def measure(quick: bool) -> list[Row]:
     """Return the rows of all shapes; large data last, since it slows down Python's collector."""
     often, seldom, rarely = (3, 2, 1) if quick else (2_000, 100, 9)
@@ -69,6 +80,12 @@ def measure(quick: bool) -> list[Row]:
         *compare("ten locals", frames(slots), [[*row, slots]], often, 2.5),
         *compare("ten locals, one held twice", frames(twice), [[*row, twice]], often, 6.0),
     ]
+    plain = {**slots, "customer": vars(Order("Ada Lovelace", 1843, [1, 2]))}
+    rows += compare(
+        "ten locals, one a dataclass", frames(with_instance()), [[*row, plain]], often, 6.0
+    )
+    deep = [[*row, frame.slots] for frame in stack(50)]
+    rows += compare("a stack of 50", stack(50), deep, often, 3.0)
     data = rows_of_about(100_000)
     slots = {"rows": data}
     rows += compare("100 kB in a frame", frames(slots), [[*row, slots]], seldom, 1.5)

@@ -15,6 +15,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from tests.benchmarks.held import HELD, INTEGERS
 from tests.benchmarks.measuring import Ratio, Row, Spread, skipped
 
 GROUP = "instructions of a turn in memory"
@@ -25,9 +26,12 @@ PROGRAM = """\
 import sys
 from tests.benchmarks.floors import packed
 from tests.benchmarks.flows import PADDING, events, survey
+from tests.benchmarks.held import HELD, turns
 from longterm import Engine
 if sys.argv[1] == "floor":
     turn = packed(runs=20)
+elif sys.argv[1] in HELD:
+    turn = turns(sys.argv[1])
 else:
     engine = Engine("memory://")
     turn = events(engine, [engine.start_flow(survey, PADDING).id for _ in range(20)])
@@ -56,14 +60,28 @@ def measure() -> list[Row]:
     ]
 
 
-def _row(name: str, count: float, of: str = "", base: float = 0) -> Row:
+def measure_held() -> list[Row]:
+    """Return the instructions of a turn by what the flow holds."""
+    group = f"{GROUP}, of a flow with"
+    if shutil.which("valgrind") is None:
+        return skipped(group, "valgrind is missing (apt install valgrind)")
+    with tempfile.TemporaryDirectory() as folder:
+        counts = {held: sum(counted(held, Path(folder)).values()) for held in HELD}
+    base = counts[INTEGERS]
+    return [
+        _row(held, count, "" if held == INTEGERS else INTEGERS, base, group=group)
+        for held, count in counts.items()
+    ]
+
+
+def _row(name: str, count: float, of: str = "", base: float = 0, group: str = GROUP) -> Row:
     ratios = (Ratio(of, Spread.of([count / base])),) if of else ()
-    return Row(group=GROUP, name=name, figure=Spread.of([count]), unit="", ratios=ratios)
+    return Row(group=group, name=name, figure=Spread.of([count]), unit="", ratios=ratios)
 
 
 def counted(what: str, folder: Path) -> dict[str, float]:
     """Return the instructions of one turn in each library."""
-    profiles = {turns: folder / f"{what}.{turns}" for turns in (FEW, MANY)}
+    profiles = {turns: folder / f"{what.replace(' ', '-')}.{turns}" for turns in (FEW, MANY)}
     # Once without callgrind, so that byte code and compiled flows are there for both.
     warming = start([sys.executable], what, 1).wait()
     children = [
