@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from longterm._abi import WRITTEN
 from longterm._abi.verdict import Verdict
@@ -56,13 +57,20 @@ class SourceModule:
 
             lines = self.cache.text.decode("utf-8", "surrogatepass")
             try:
-                self._source = SourceFile.parse(self.path, lines)
+                parsed = SourceFile.parse(self.path, lines)
             except (RecursionError, MemoryError):
                 raise CompileError(
                     f"{self.path} is nested too deeply for Python's own parser "
                     "(give parts of its longest expression names)"
                 ) from None
+            self._source = parsed
+            _keep(self, _parsed)
+            return parsed
         return self._source
+
+    def forget(self) -> None:
+        """Let go of the tree, which is made again if it is needed."""
+        self._source = None
 
     def resolve(self, module: str, path: tuple[str, ...]) -> Verdict:
         """Return what a name stands for that the text imports, or that another part binds."""
@@ -78,15 +86,14 @@ class SourceModule:
 class FlowLoader:
     """Loads one flow from the cache or from the compiler."""
 
-    def __init__(
-        self, module: SourceModule, name: str, flags: int, definition: Definition | None
-    ) -> None:
+    def __init__(self, module: SourceModule, name: str, flags: int) -> None:
         """Take the flow of a name in a module; `name` is `qualname@line`."""
         self.module = module
         self.flags = flags
         self._name = name
-        self._definition = definition
         self._compiled: CompiledFlow | None = None
+        self._known: dict[tuple[str, tuple[str, ...]], Verdict] = {}
+        """What names are taken for when it is compiled again."""
         self._entry: Entry = self._valid_entry() or self._new_entry()
         self.fresh = FreshCode(self._entry["flow"])
 
@@ -115,7 +122,7 @@ class FlowLoader:
         """Return the loader to use when all modules are whole: itself, if nothing is otherwise."""
         if self._is_valid(self._entry):
             return self
-        return FlowLoader(self.module, self._name, self.flags, self._definition)
+        return FlowLoader(self.module, self._name, self.flags)
 
     def resume(self, number: int, unbound: tuple[str, ...]) -> ResumeCode:
         """Return the resume body of a point, for frames in which some live names are unbound."""
@@ -124,7 +131,7 @@ class FlowLoader:
             from longterm_compiler import resume_data
 
             with _compiling(self.module.path):
-                data = resume_data(self._compile(), number, unbound)
+                data = resume_data(self._recompiled(), number, unbound)
             add_resume(self._entry, number, unbound, data)
             self.module.cache.put(self._name, self._entry)
         return ResumeCode.of(data)
@@ -132,17 +139,18 @@ class FlowLoader:
     def version_as(self, name: str) -> str:
         """Return the version that the flow would have under another name."""
         with _compiling(self.module.path):
-            return self._compile().version_as(name)
+            return self._recompiled().version_as(name)
 
     def inner(self, qualname: str) -> FlowLoader | None:
         """Return the loader of a flow inside this one, whose definition has not run here."""
         module = self.module
         known = [name for name in module.cache.names() if name.startswith(f"{qualname}@")]
-        definition = None if known else module.source.find_qualname(qualname)
-        if not known and definition is None:
+        if known:
+            return FlowLoader(module, known[-1], self.flags)
+        definition = module.source.find_qualname(qualname)
+        if definition is None:
             return None
-        name = known[-1] if known else f"{qualname}@{definition.first_line if definition else 0}"
-        return FlowLoader(module, name, self.flags, definition)
+        return FlowLoader(module, f"{qualname}@{definition.first_line}", self.flags)
 
     def _valid_entry(self) -> Entry | None:
         entry = self.module.cache.get(self._name)
@@ -166,12 +174,22 @@ class FlowLoader:
         self.module.cache.put(self._name, entry)
         return entry
 
+    def forget(self) -> None:
+        """Let go of the compilation, which is made again if it is needed."""
+        self._compiled = None
+
+    def _recompiled(self) -> CompiledFlow:
+        """Return the compilation; what it takes names for is what the entry says."""
+        compiled = self._compiled
+        if compiled is not None:
+            return compiled
+        self._known = {(name, tuple(path)): Verdict(said) for name, path, said in self.verdicts}
+        return self._compile()
+
     def _compile(self) -> CompiledFlow:
-        if self._compiled is not None:
-            return self._compiled
         from longterm_compiler import ModuleNames, compile_flow
 
-        definition = self._definition or find_definition(self.module, self._name)
+        definition = find_definition(self.module, self._name)
         if definition is None:
             wanted = self._name.replace("@", " at line ")
             raise CompileError(
@@ -181,10 +199,31 @@ class FlowLoader:
             )
         module = self.module
         is_part = module.namespace is not None
-        names = ModuleNames(module.source, module.name, module.package, module.resolve, is_part)
+
+        def resolved(name: str, path: tuple[str, ...]) -> Verdict:
+            return self._known.get((name, path)) or module.resolve(name, path)
+
+        names = ModuleNames(module.source, module.name, module.package, resolved, is_part)
         with _compiling(module.path):
-            self._compiled = compile_flow(definition, names, self.flags)
-        return self._compiled
+            compiled = self._compiled = compile_flow(definition, names, self.flags)
+        _keep(self, _compilations)
+        return compiled
+
+
+_MOST_KEPT: Final = 16
+"""How many compilations, and how many parsed files, are kept for the resume bodies that may come: a
+compilation takes about 0.1 MB, and some milliseconds to be made again."""
+_compilations: deque[FlowLoader] = deque()
+_parsed: deque[SourceModule] = deque()
+"""Who keeps one, the latest last."""
+K = TypeVar("K", FlowLoader, SourceModule)
+
+
+def _keep(owner: K, kept: deque[K]) -> None:
+    """Keep what an owner has made, and let the one that was made first be forgotten."""
+    kept.append(owner)
+    if len(kept) > _MOST_KEPT:
+        kept.popleft().forget()
 
 
 def _or_by_source(verdict: Verdict, module: str, path: tuple[str, ...]) -> Verdict:
@@ -238,7 +277,7 @@ def loader_of(function: types.FunctionType) -> Loader:
     name = f"{code.co_qualname}@{code.co_firstlineno}"
     if hasattr(function, "__wrapped__"):
         _check_not_wrapped(function, module, name)
-    return FlowLoader(module, name, code.co_flags & _FUTURE_FLAGS, None)
+    return FlowLoader(module, name, code.co_flags & _FUTURE_FLAGS)
 
 
 def _check_not_wrapped(function: types.FunctionType, module: SourceModule, name: str) -> None:

@@ -383,3 +383,40 @@ def test_compiler_is_known_by_times_that_a_container_image_keeps(folder, tmp_pat
         os.utime(each, (int(each.stat().st_atime), int(each.stat().st_mtime)))
 
     assert start(folder, PYTHONPATH=path) == f"{RIGHT} False"
+
+
+MANY = """\
+import helpers
+from longterm import deflow, suspend
+"""
+ONE_OF_MANY = """
+
+@deflow
+def flow_{number}(x):
+    n = helpers.step(x)
+    a = suspend("a")
+    b = suspend("b")
+    return n, a, b
+"""
+DRIVER_OF_MANY = """\
+import gc
+import many
+import helpers
+from longterm import deflow
+from longterm.testing import play
+from longterm_compiler import CompiledFlow
+flows = [getattr(many, f"flow_{number}") for number in range(40)]
+first = play(flows[0], [1], [2, 3]).result
+for flow in flows:
+    assert play(flow, [1], [2, 3]).result == first
+kept = sum(isinstance(each, CompiledFlow) for each in gc.get_objects())
+print(first, 0 < kept <= 16, end="")
+"""
+
+
+def test_only_the_latest_compilations_are_kept_in_memory(folder):
+    flows = "".join(ONE_OF_MANY.format(number=number) for number in range(40))
+    (folder / "many.py").write_text(MANY + flows)
+    (folder / "driver.py").write_text(DRIVER_OF_MANY)
+
+    assert start(folder, LONGTERM_CACHE="off") == "(2, 2, 3) True"
