@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from opcode import opname
 from types import AsyncGeneratorType, FrameType, TracebackType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NoReturn, SupportsIndex, TypeAlias, cast
 
 from longterm._flows.generator import Kept, call_of, linked, note
 from longterm._flows.rt import Suspend
@@ -55,6 +55,14 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", "")
         return f"<async_generator object {name} at {id(self):#x}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be copied, as Python's own does: a copy would share what runs.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("cannot pickle 'async_generator' object")
 
     @property
     def is_running(self) -> bool:

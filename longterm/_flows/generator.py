@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from types import FrameType, GeneratorType, TracebackType
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final, NoReturn, Protocol, SupportsIndex, TypeAlias, cast
 
 from longterm._flows.context import LiveTurn, current
 from longterm._flows.rt import Suspend
@@ -158,6 +158,14 @@ class FlowGenerator(Generator[Any, Any, Any]):
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", "")
         return f"<generator object {name} at {id(self):#x}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be copied, as Python's own does: a copy would share what runs.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("cannot pickle 'generator' object")
 
     def keep(self) -> Kept | Asked:
         """Give up Python's generator, and keep what is left to do.

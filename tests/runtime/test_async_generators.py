@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import inspect
 import sys
@@ -238,6 +239,11 @@ def test_a_manager_is_stored_once_it_has_been_entered(engine):
         played(engine, enters_later)
 
     assert played(engine, manages, events=[1]).result == ("x", 1)
+
+
+def test_a_generator_refuses_to_be_copied_as_python_does():
+    with pytest.raises(TypeError, match="cannot pickle 'async_generator' object"):
+        copy.copy(numbers(3))
 
 
 def test_a_generator_that_has_ended_stays_ended(engine):

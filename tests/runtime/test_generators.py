@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
+import pickle
 from contextlib import contextmanager
 
 import pytest
@@ -215,6 +217,12 @@ def test_a_manager_is_stored_as_its_remedies_say(engine):
 
     run = engine.start_flow(manages)
     assert engine.process_event(run.id, "a", 1).result == ("x", 1)
+
+
+def test_a_generator_refuses_to_be_copied_as_python_does():
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot pickle 'generator' object"):
+            copied(numbers(3))
 
 
 def test_a_generator_that_has_ended_stays_ended(engine):
