@@ -31,6 +31,10 @@ _MOST_SECONDS = 30
 _SAID = {
     "ExceptionTests.testWithTraceback": "a traceback is another object after a wait",
     "ExceptionTests.test_recursion_in_except_handler": "the process has no room left to wait",
+    "FinalizationTest.test_refcycle": "a generator that a wait lets go of is not closed",
+    "GeneratorTest.test_ag_frame_f_back": "a generator of a flow shows no frame",
+    "GeneratorTest.test_gi_frame_f_back": "a generator of a flow shows no frame",
+    "GeneratorTest.test_name": "a generator of a flow has no name",
     "TestPatma.test_patma_144": "two names of one number are two objects after a wait",
 }
 """The tests that tell a flow from the function, as `docs/language.md` says."""

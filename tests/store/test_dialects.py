@@ -15,6 +15,7 @@ from longterm.cli import main
 from longterm.errors import StoreError, UnknownRun
 from longterm.run import RunState
 from longterm.store import open_store
+from longterm.store._rows import Rows
 from longterm.store.base import Query
 from longterm.store.queues import Queue
 from longterm.testing._sample_runs import LATER, NOON, claim, suspended_run
@@ -23,6 +24,10 @@ from tests.store.citus import TABLES
 
 psycopg = pytest.importorskip("psycopg", reason="POSTGRES NOT TESTED: psycopg is not installed")
 
+from longterm.store.postgres._by_key.saves import (  # noqa: E402
+    create_with_facts,
+    save_with_facts,
+)
 from longterm.store.postgres._statements import by_key, slots  # noqa: E402
 from longterm.store.postgres.distributed import DistributedStore  # noqa: E402
 from tests.store.postgres_server import PostgresServer  # noqa: E402
@@ -173,6 +178,16 @@ def test_each_write_is_of_one_row_by_its_key() -> None:
         for part in re.split(r"(?=UPDATE longterm|DELETE FROM longterm)", text)[1:]:
             assert re.search(r"\b(id|run|sender|queue) = %s", part), name
     assert not [name for name, text in texts.items() if "FOR UPDATE" in text]
+
+
+def test_a_save_writes_facts_only_of_a_run_that_has_some() -> None:
+    # Citus takes an INSERT of what came of an UPDATE as steps of their own, which need all nodes.
+    plain = suspended_run()
+    for run, has_facts in ((plain, False), (plain.changed(index={"order": "7"}), True)):
+        statement, _ = save_with_facts(Rows(has_types=True).row_of(run), run, None, (), None)
+        assert ("INSERT INTO longterm.facts" in statement) is has_facts
+        created, _ = create_with_facts(Rows(has_types=True).row_of(run), run)
+        assert ("INSERT INTO longterm.facts" in created) is has_facts
 
 
 def test_a_slot_that_nobody_claims_is_given_to_another(store: Any, url: str) -> None:

@@ -94,7 +94,7 @@ class PostgresStore(
     """
 
     _dialect = POSTGRES
-    _claimed_until = claims.CLAIMED_UNTIL
+    _claimed_until: LiteralString = claims.CLAIMED_UNTIL
     _find_statement: Callable[[Query], tuple[LiteralString, list[object]]] = staticmethod(
         find_statement
     )

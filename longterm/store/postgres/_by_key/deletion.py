@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Final, LiteralString
 
 from longterm.message import MessageKind
@@ -52,20 +53,12 @@ class ByKeyDeletion:
     def forget_keys(self, *, taken_before: datetime) -> int:
         operation, old = "forget old keys", taken_before
         # What is refused goes by its own age, with whose key nobody waits for.
-        ids = {
-            run_id
-            for statement, parameters in (
-                (by_key.RUNS_WITH_OLD_KEYS, (old, old)),
-                (by_key.RUNS_WITH_OLD_REFUSALS, (old,)),
-            )
-            for (run_id,) in self._database.execute(statement, parameters, operation).rows
-        }
+        ask = partial(self._database.execute, operation=operation)
+        with_keys = ask(by_key.RUNS_WITH_OLD_KEYS, (old, old)).rows
+        with_refusals = ask(by_key.RUNS_WITH_OLD_REFUSALS, (old,)).rows
+        ids = {run_id for (run_id,) in (*with_keys, *with_refusals)}
         return sum(
-            len(
-                self._database.execute(
-                    by_key.FORGET_KEYS, (run_id, old, run_id, old, old), operation
-                ).rows
-            )
+            len(ask(by_key.FORGET_KEYS, (run_id, old, run_id, old, old)).rows)
             for run_id in sorted(ids)
         )
 

@@ -89,7 +89,8 @@ class _Serving:
     ) -> None:
         """Serve a queue of a store; `those` says of which flows and positions, with parameters."""
         self._store, self._queue, self._now, self._end = store, queue, now, end
-        self._oldest, self._names = sql.oldest(those[0]), those[1]
+        self._oldest: LiteralString = sql.oldest(those[0])
+        self._names = those[1]
         self._is_limited = (queue.concurrency, queue.per_partition, queue.rate) != (None,) * 3
 
     def claim(self, limit: int, until: datetime) -> list[tuple[Any, ...]]:

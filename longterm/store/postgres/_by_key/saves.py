@@ -23,7 +23,7 @@ _FACTS: Final = COLUMNS.index("facts")
 def create_with_facts(row: Sequence[Any], run: Run) -> Statement:
     """Return what `create_statement` does, with the facts."""
     statement, parameters = create_statement(row, run, notes_claims=False)
-    if not row[_FACTS]:
+    if not _has_facts(run):
         return statement, parameters
     return and_also(statement, by_key.FACTS), (*parameters, row[_FACTS], run.id)
 
@@ -39,6 +39,11 @@ def save_with_facts(
     statement, parameters = save_statement(row, run, claim, read, failed, notes_claims=False)
     facts = row[_FACTS]
     statement, parameters = and_also(statement, by_key.LOST_FACTS), (*parameters, run.id, facts)
-    if not facts:
+    if not _has_facts(run):
         return statement, parameters
     return and_also(statement, by_key.FACTS), (*parameters, facts, run.id)
+
+
+def _has_facts(run: Run) -> bool:
+    """Tell whether a run is found by facts: the row of one that is not has a text for none."""
+    return bool(run.index or run.wants)
