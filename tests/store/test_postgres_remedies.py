@@ -389,6 +389,15 @@ ELSEWHERE = {
     "see who cancelled it, and whether the standby follows; get_run shows how a run stands":
         "tests/store/test_failover.py",
     **dict.fromkeys(
+        ["*, or leave out dialect=*", "choose from *, or leave it out for Postgres itself",
+         "prune them by their age: longterm prune --older-than",
+         "say in the URL what it is for: ?dialect=citus",
+         "set it there, by ALTER SYSTEM SET synchronous_commit, and leave it out here",
+         "stop whoever uses it, and apply what `longterm migrate --sql` prints, or leave out "
+         "migrate=no"],
+        "tests/store/test_dialects.py",
+    ),
+    **dict.fromkeys(
         ["connect to that one", "leave that first", "take one that is open",
          "give a psycopg.Connection, or the connection of SQLAlchemy or Django over one",
          "write `with connection.transaction():` around it"],
