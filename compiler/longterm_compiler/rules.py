@@ -103,13 +103,6 @@ STEP_WITHOUT_AWAIT: Final = Rule(
     "a step that is an `async def` runs when it is awaited, in an event loop",
     "make the flow an `async def` and `await` the step, or make the step a plain `def`",
 )
-SUSPEND_IN_ASYNC_GENERATOR: Final = Rule(
-    "suspend-in-async-generator",
-    "the asynchronous generator `{name}` cannot suspend inside itself",
-    _SUSPENDS,
-    "a wait would have to store whoever awaits its next value, which can be anything",
-    "wait in the flow that goes through it",
-)
 RESERVED_NAME: Final = Rule(
     "reserved-name",
     "the name `{name}` is reserved for the compiler",

@@ -59,6 +59,9 @@ YIELD: Final = ("yield",)
 ASKED: Final = "__next__"
 """The last name of the callee of a point that asks what the others lead to for its next value."""
 
+AWAITED: Final = "__anext__"
+"""The last name of the callee of one that awaits it."""
+
 RUNTIME_NAMES: Final = frozenset(
     {
         "AssertionError",

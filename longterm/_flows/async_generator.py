@@ -3,6 +3,9 @@
 Each step is Python's own awaitable of Python's own generator, so nothing of longterm stands in a
 traceback, and an event loop knows the generator as it knows any other (PEP 525). One that is
 unwound to be stored has ended for the loop, which closes at its end those that have not.
+
+One may wait inside itself, when it is awaited for a value, as those of `generator` do. It cannot
+while it is closed: Python's own awaitable of `aclose` would have to be made again half done.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from opcode import opname
-from types import AsyncGeneratorType, FrameType, TracebackType
+from types import AsyncGeneratorType, CodeType, FrameType, TracebackType
 from typing import Any, Final, NoReturn, SupportsIndex, TypeAlias, cast
 
-from longterm._flows.generator import Kept, call_of, linked, note
+from longterm._flows.generator import Asked, Kept, call_of, linked, note
 from longterm._flows.rt import Suspend
+from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 Running: TypeAlias = "AsyncGeneratorType[Any, Any]"
@@ -25,7 +29,9 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
 
     __slots__ = ("__weakref__", "_function", "_kept", "_running")
 
-    def __init__(self, function: Callable[..., Any], running: Running | None, kept: Kept) -> None:
+    def __init__(
+        self, function: Callable[..., Any], running: Running | None, kept: Kept | Asked
+    ) -> None:
         """Take the function that was called, and a generator or what is kept of one."""
         self._function = function
         self._running = running
@@ -69,7 +75,28 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
         """Whether it is awaited at this moment: by a task of its own, if its run is suspended."""
         return self._running is not None and self._running.ag_running
 
-    def keep(self) -> Kept:
+    def has_left(self, code: CodeType) -> bool:
+        """Tell whether it ran this code, and an exception has come out of it."""
+        running = self._running
+        return running is not None and running.ag_code is code and running.ag_frame is None
+
+    def wait_inside(self, *, closes: bool) -> None:
+        """Be told that it waits inside itself: its frame is on the stack."""
+        self._running, self._kept = None, Asked(closes=closes)
+
+    def put_back(self, make: Callable[[], Running]) -> Callable[[], Awaitable[Any]]:
+        """Take what makes Python's generator of its frame; return what asks it to go on.
+
+        Raises:
+            CorruptData: it does not wait inside itself.
+        """
+        kept = self._kept
+        if type(kept) is not Asked:
+            raise CorruptData("the stored bytes have a frame of a generator that waits elsewhere")
+        kept.make = make
+        return self.__anext__
+
+    def keep(self) -> Kept | Asked:
         """Give up Python's generator, and keep what is left to do.
 
         One that is running stays as it is.
@@ -88,6 +115,8 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
         if isinstance(kept, Frame):
             running: Running = linked[0].make(kept)
             _step(running.__anext__())  # to the `yield`, through the blocks around it
+        elif isinstance(kept, Asked):
+            running = kept.made()
         elif kept is None:
             running = cast("Running", _ended())
             _step(running.aclose())
@@ -134,5 +163,7 @@ async def _ended() -> AsyncGenerator[None, None]:
     yield
 
 
+ASKING: Final = frozenset({"__anext__", "asend", "athrow"})
+"""The methods by which one is awaited for a value."""
 IS_ASYNC_GENERATOR: Final = 0x200
 """The flag of code that makes an asynchronous generator."""

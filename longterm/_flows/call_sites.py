@@ -42,6 +42,8 @@ _WAITS: Final = frozenset({"JUMP_BACKWARD_NO_INTERRUPT", "SEND", "YIELD_VALUE", 
 """Where a frame stands that awaits or yields: from Python 3.13 on, a generator behind its `yield`
 (`YIELD_VALUE` in CPython's `bytecodes.c`); in 3.11 it stands at the jump when what it delegates to
 is thrown an exception (`_gen_throw` in `genobject.c`)."""
+_AWAITING: Final = _WAITS | {"CACHE", "LOAD_CONST"}
+"""What an `await` is made of, behind the instruction that gets what is awaited."""
 _sites: dict[tuple[int, int], CallSite] = {}
 """The sites by the identity of their code, which lives as long as the process, and the offset."""
 
@@ -93,13 +95,23 @@ def _start_of_instruction(body: Body, offset: int) -> int:
     return offset
 
 
+def _is_async_for(operations: bytes, offset: int) -> bool:
+    """Tell whether a frame that awaits does so for the next value of an `async for`.
+
+    Where it is an `await`, `GET_AWAITABLE` stands before these instructions.
+    """
+    while opname[operations[offset]] in _AWAITING:
+        offset -= 2
+    return opname[operations[offset]] == "GET_ANEXT"
+
+
 def _call_end(body: Body, offset: int) -> tuple[int, int] | None:
     """Return where the call at an instruction ends in the source; None if it is no call.
 
     Where a loop asks for the next value, it is where the instruction begins.
     """
     name = opname[body.code.co_code[offset]]
-    is_loop = name == "FOR_ITER"
+    is_loop = name == "FOR_ITER" or (name in _WAITS and _is_async_for(body.code.co_code, offset))
     if not (name.startswith(("CALL", "PRECALL")) or name in _WAITS or is_loop):
         return None
     first, line, start, column = next(islice(body.code.co_positions(), offset // 2, None))

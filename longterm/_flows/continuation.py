@@ -28,17 +28,16 @@ from longterm._flows.asking import (
     below_waiting,
     enters_generator,
     is_asked_by,
+    is_awaited,
     put_back,
     stands_between,
 )
-from longterm._flows.async_generator import IS_ASYNC_GENERATOR
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
-from longterm._flows.flow import IS_COROUTINE, Flow, body_of
+from longterm._flows.flow import IS_COROUTINE, Flow
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
-    inside_generator,
     not_a_flow,
     not_a_resume_point,
     not_entered_by_callee,
@@ -85,17 +84,16 @@ def capture(suspension: Suspend) -> list[Frame]:
             return frames
         if code is not _CALL and not stands_between(code):
             frame = _frame(entry, below_waiting(below), above)
-            is_asked = above is not None and enters_generator(above.tb_frame.f_code)
-            frames.append(as_inside(frame, above) if above and is_asked else frame)
+            is_asked = above is not None and (
+                enters_generator(above.tb_frame.f_code) or is_awaited(code)
+            )
+            frames.append(as_inside(frame, above, entry) if above and is_asked else frame)
         above, entry = entry, below
     raise swallowed(suspension.with_traceback(outermost))
 
 
 def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | None) -> Frame:
     """Return the frame of an entry of the traceback; the entries around it are given too."""
-    code = below.tb_frame.f_code
-    if code.co_flags & IS_ASYNC_GENERATOR and body_of(code) is not None:
-        raise inside_generator(below)
     site = call_site(entry)
     if site is None:
         raise not_a_flow(entry, above)

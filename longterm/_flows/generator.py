@@ -43,13 +43,23 @@ class Asked:
     def __init__(self, *, closes: bool) -> None:
         """Note whether it is being closed."""
         self.closes = closes
-        self.make: Callable[[], Running] | None = None
+        self.make: Callable[[], Any] | None = None
         """Makes Python's generator that goes on; None: its frame has not been put back yet."""
 
     @property
     def stored(self) -> str:
         """What is stored of it."""
         return _CLOSING if self.closes else _ASKED
+
+    def made(self) -> Any:
+        """Return Python's generator that goes on.
+
+        Raises:
+            CorruptData: its frame has not been put back.
+        """
+        if self.make is None:
+            raise CorruptData("the stored bytes lack the frame of a generator that was asked")
+        return self.make()
 
     @classmethod
     def of(cls, stored: str) -> Asked:
@@ -206,9 +216,7 @@ class FlowGenerator(Generator[Any, Any, Any]):
             running: Running = linked[0].make(kept)
             next(running)  # to the `yield`, through the blocks around it
         elif isinstance(kept, Asked):
-            if kept.make is None:
-                raise CorruptData("the stored bytes lack the frame of a generator that was asked")
-            running = kept.make()
+            running = kept.made()
         elif kept is None:
             running = cast("Running", _ended())
             running.close()

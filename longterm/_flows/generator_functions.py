@@ -60,8 +60,11 @@ def declared(kind: Kind, kept: Any) -> Any:
         linked[0].check(kept)
     if kept is None or isinstance(kept, Frame):
         return kind(_unnamed, None, kept)
-    if type(kept) is str and kind is FlowGenerator:
-        return kind(_unnamed, None, Asked.of(kept))
+    if type(kept) is str:
+        asked = Asked.of(kept)
+        if asked.closes and kind is AsyncFlowGenerator:
+            raise TypeError("an asynchronous generator does not wait while it is closed")
+        return kind(_unnamed, None, asked)
     # To take something else apart, such as an iterator, could run code.
     if type(kept) is not tuple:
         raise TypeError("what is kept of a generator is a frame, a call or nothing")

@@ -9,6 +9,7 @@ import ast
 from types import CodeType, TracebackType
 
 from longterm._flows import primitives as ops
+from longterm._flows.asking import is_awaited
 from longterm._flows.flow import Flow, body_of
 from longterm._flows.generator import ENTERING
 from longterm._flows.places import text_at
@@ -59,6 +60,8 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
     """
     code, below = entry.tb_frame.f_code, entry.tb_next
     is_comprehension = _KINDS.get(code.co_name) is _COMPREHENSION
+    if below is not None and is_awaited(below.tb_frame.f_code) and is_comprehension:
+        return _awaits_unseen(entry, below)
     if below is not None and below.tb_frame.f_code in ENTERING and is_comprehension:
         return _asks_unseen(entry, below)
     wrapped = None if above is None else _wrapped_in_call(above)
@@ -66,7 +69,10 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
         "a plain function whose frame cannot be stored",
         "make it a flow with @deflow, or call the flow from a flow",
     )
-    if code.co_name in ("__enter__", "__exit__") and _library_of(entry) == "contextlib":
+    if (
+        code.co_name in ("__enter__", "__exit__", "__aenter__", "__aexit__")
+        and _library_of(entry) == "contextlib"
+    ):
         kind, remedy = _CONTEXTLIB
     elif wrapped is not None:
         kind = f"a wrapper of the flow {wrapped}, as a decorator above @deflow makes one"
@@ -87,6 +93,8 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
 
 def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSuspend:
     """Return the error for a flow that was entered from what is no resume point."""
+    if is_awaited(below.tb_frame.f_code):
+        return _awaits_unseen(entry, below)
     if below.tb_frame.f_code in ENTERING:
         return _asks_unseen(entry, below)
     how = "from what is no resume point"
@@ -103,12 +111,26 @@ def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSusp
     return _refused(entry, below, f"{how} ({remedy})")
 
 
-def inside_generator(entry: TracebackType) -> CannotSuspend:
-    """Return the error for a wait inside of an asynchronous generator."""
+def _awaits_unseen(entry: TracebackType, inside: TracebackType) -> CannotSuspend:
+    """Return the error for an asynchronous generator that waits, and was awaited at no point."""
+    body = body_of(inside.tb_frame.f_code)
+    if body is not None and not body.flow.fresh.has_calls and inside.tb_next is not None:
+        return not_a_resume_point(inside, inside.tb_next)  # its own text does not show a wait
+    name = inside.tb_frame.f_code.co_qualname
+    _, callee = _call_at(entry)
+    if isinstance(callee, ast.Attribute) and callee.attr == "aclose":
+        return CannotSuspend(
+            f"{_place(entry)} closes the asynchronous generator {name}, which waits then; it can "
+            "wait only while it is asked for a value (wait in the flow itself, before it closes "
+            "the generator)"
+        )
+    asker = body_of(entry.tb_frame.f_code)
+    only_yields = asker is not None and is_awaited(asker.code) and not asker.flow.fresh.has_calls
+    also = "" if only_yields else ", or write `await generator.__anext__()`"
     return CannotSuspend(
-        f"{_place(entry)} stands between a flow and its {_wait_below(entry)}, and is an "
-        "asynchronous generator, which can be stored only where it yields (wait in the flow that "
-        "goes through it)"
+        f"{_place(entry)} awaits the asynchronous generator {name} where the text does not show "
+        f"that it may wait inside itself (call {name} in the `async for` that goes through "
+        f"it{also})"
     )
 
 
@@ -170,6 +192,8 @@ def entered_through(entry: TracebackType, value: object, below: TracebackType) -
 
 def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSuspend:
     target = below.tb_frame.f_code
+    if is_awaited(target):
+        return _awaits_unseen(entry, below)
     if target in ENTERING:
         return _asks_unseen(entry, below)
     step = _step_in(below)

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from longterm._abi import ASKED
+from longterm._abi import ASKED, AWAITED
 from longterm._api import start_flow
 from longterm._flows import primitives as ops
 from longterm._flows.flow import Flow, StepFlow
@@ -227,7 +227,7 @@ class _Reader:
         """
         for node in starts:
             point = self._points.get((node.lineno, node.col_offset))
-            if point is not None and point.callee[-1] == ASKED:
+            if point is not None and point.callee[-1] in (ASKED, AWAITED):
                 title = shortened(f"may wait in {self._text(asked)}")
                 return (Place(Kind.MAYBE, title, node.lineno, (), point.number),)
         return ()

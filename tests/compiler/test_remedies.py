@@ -58,7 +58,6 @@ QUOTE = "@step\nasync def quote(order):\n    return 2 * order\n"
 ANOTHER_NAME = (
     "give the value another name before the `class` statement, and use that name in its body"
 )
-OUTSIDE = "wait in the flow that goes through it"
 BROAD = "catch `Exception`, or write `except BaseException` without the star"
 CAPTURE = "pass `*` to the flow as an argument, or put `@deflow` on `*`"
 NAMED = 'name the variables that you need: `{"x": x, "y": y}`'
@@ -163,10 +162,6 @@ CASES: list[tuple[str, str, str]] = [
     ("leave out the `await`, and put one right before each part that is awaitable",
      'return await (sleep(None) or looked_up("b"))',
      'return suspend("a") or await looked_up("b")'),
-    (OUTSIDE, """
-        for n in "ab":
-            yield await looked_up(suspend(n))
-    """, 'return [await looked_up(suspend(n)) for n in "ab"]'),
     ("choose a name that does not begin with `*`", """
         _lt_name = suspend("a")
         return _lt_name

@@ -60,19 +60,6 @@ async def asks_through(call):
 
 
 @deflow
-async def asked_inside():
-    found = []
-    async for each in asks_through(ask):
-        found.append(each)
-    return found
-
-
-@deflow
-async def asked_outside():
-    return [suspend(str(number)) async for number in numbers(2)]
-
-
-@deflow
 async def manages():
     async with opened("x") as name:
         return name, suspend("a")
@@ -224,14 +211,6 @@ def test_a_generator_works_outside_of_a_run():
         return [await anext(generator), [each async for each in generator]]
 
     assert asyncio.run(use()) == ["A", []]
-
-
-def test_a_wait_inside_a_generator_is_refused_by_name(engine):
-    with printed("wait in the flow that goes through it") as refused:
-        played(engine, asked_inside)
-
-    assert "asks_through (" in str(refused.value)
-    assert played(engine, asked_outside, events=["zero", "one"]).result == ["zero", "one"]
 
 
 def test_a_manager_is_stored_once_it_has_been_entered(engine):

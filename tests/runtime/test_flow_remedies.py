@@ -150,7 +150,12 @@ ELSEWHERE = {
     "wait in the flow itself, before the `with` or inside it": (
         "tests/runtime/test_asked_generators.py"
     ),
-    "wait in the flow that goes through it": "tests/runtime/test_async_generators.py",
+    "wait in the flow itself, before it closes the generator": (
+        "tests/runtime/test_asked_async_generators.py"
+    ),
+    "call * in the `async for` that goes through it*": (
+        "tests/runtime/test_asked_async_generators.py"
+    ),
     "longterm accept": "tests/runtime/test_accept.py",
     "it was kept by another one": "no advice",
     "-B or PYTHONDONTWRITEBYTECODE": "no advice",

@@ -790,6 +790,7 @@ OTHERS = [
 ]
 ELSEWHERE = {
     "make it in the `with` statement itself": "tests/runtime/test_generators.py",
+    "await that task before the suspend": "tests/runtime/test_async_generators.py",
     "restore it from a backup; or, if somebody changed it by hand and it is right, set its "
     "checksum to NULL, and retry it if it is failed by now": "tests/store/test_remedies.py",
     "set the clocks of all machines by NTP; nothing need be restarted":

@@ -23,13 +23,14 @@ JOIN: Final = "join"
 _NONE: Final[frozenset[str]] = frozenset()
 _KEYWORDS: Final = {
     **dict.fromkeys(("all", "any", "dict", "frozenset", "list", "next", "set", "tuple"), _NONE),
+    "anext": _NONE,
     "max": frozenset({"key", "default"}),
     "min": frozenset({"key", "default"}),
     "sorted": frozenset({"key", "reverse"}),
     "sum": frozenset({"start"}),
 }
 """The builtins that are known here, each with the keywords that it takes."""
-_TAKE_A_SECOND: Final = frozenset({"next", "sum"})
+_TAKE_A_SECOND: Final = frozenset({"anext", "next", "sum"})
 """Those that take another argument by its position: the default, the start."""
 
 
@@ -38,7 +39,8 @@ def consumer_of(call: ast.Call, callees: Callees) -> str | None:
     first = call.args[0] if call.args else None
     if not isinstance(first, ast.GeneratorExp) or _is_asynchronous(first):
         return None
-    return taker_of(call, callees)
+    name = taker_of(call, callees)
+    return None if name == "anext" else name
 
 
 def taker_of(call: ast.Call, callees: Callees) -> str | None:

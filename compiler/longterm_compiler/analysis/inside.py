@@ -17,7 +17,6 @@ def numbers():                      # may not: its points are where it yields
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field
 
 from longterm_compiler.analysis.callees import Callees
@@ -56,7 +55,7 @@ class Inside:
 
     def _looked_at(self, node: FunctionNode) -> bool:
         definition = next((d for d in self.names.source.definitions if d.node is node), None)
-        if definition is None or isinstance(node, ast.AsyncFunctionDef):
+        if definition is None:
             return False
         callees = Callees(self.names, definition, self.names.scope_of(node))
         return bool(find_suspensions(node, callees).calls_or_asks)

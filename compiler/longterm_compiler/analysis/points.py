@@ -39,8 +39,10 @@ _NESTED_SCOPES: tuple[type[ast.AST], ...] = (
 )
 if hasattr(ast, "TypeAlias"):  # from Python 3.12 on, by PEP 695
     _NESTED_SCOPES = (*_NESTED_SCOPES, getattr(ast, "TypeAlias"))  # noqa: B009
-_METHODS = frozenset({"__next__", "close", "send", "throw"})
+_METHODS = frozenset({"__anext__", "__next__", "asend", "athrow", "close", "send", "throw"})
 """By which a generator is asked for a value, or closed."""
+_NEXT = frozenset({"anext", "next"})
+"""The builtins that ask it once."""
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -115,17 +117,26 @@ def find_suspensions(function: FunctionNode, callees: Callees) -> Suspensions:
     """Return the suspending calls of a function's own body.
 
     A generator has its points where it yields. Other calls are points if the text shows that one of
-    them suspends, or likely does. In an asynchronous one those that surely suspend are refused.
+    them suspends, or likely does: not only since it is awaited.
     """
     found = _found(function, callees, None)
     if not is_generator(function):
         return found
-    is_shown = found.asks or any(
-        verdict.is_sure or verdict is Verdict.LIKELY for verdict in found.calls.values()
+    awaited = {node.value for node in callees.scope.nodes if isinstance(node, ast.Await)}
+    shown = (
+        verdict.is_sure
+        or (verdict is Verdict.LIKELY and (call not in awaited or _is_likely(call, callees)))
+        for call, verdict in found.calls.items()
     )
-    if is_shown and isinstance(function, ast.FunctionDef):
+    if found.asks or any(shown):
         return found
     return _found(function, callees, _Around(is_certain_only=True))
+
+
+def _is_likely(call: ast.Call, callees: Callees) -> bool:
+    """Tell whether a call likely suspends, whether it is awaited or not."""
+    is_likely = callees.is_likely(call.func) or callees.verdict(call.func) is Verdict.LIKELY
+    return is_likely or _is_method_of_generator(call, callees)
 
 
 def _found(function: FunctionNode, callees: Callees, inside: _Around | None) -> Suspensions:
@@ -149,7 +160,7 @@ def _found(function: FunctionNode, callees: Callees, inside: _Around | None) -> 
         if consumer is not None and isinstance(node.args[0], ast.GeneratorExp):
             found.consumers[node.args[0]] = consumer
         verdict = _verdict(node, parent, callees, around)
-        if asks == "next" or _is_method_of_generator(node, callees):
+        if asks in _NEXT or _is_method_of_generator(node, callees):
             verdict = Verdict.LIKELY
         if _is_point(verdict, inside or around, whole=_is_whole_value(node, parents)):
             found.calls[node] = verdict
@@ -165,7 +176,7 @@ def _asks(node: ast.AST, callees: Callees) -> str | None:
     asked: ast.expr | None = None
     name: str | None = ""
     match node:
-        case ast.For(iter=asked) | ast.comprehension(iter=asked, is_async=0):
+        case ast.For(iter=asked) | ast.AsyncFor(iter=asked) | ast.comprehension(iter=asked):
             pass
         case ast.YieldFrom(value=asked):
             pass

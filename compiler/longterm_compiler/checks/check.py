@@ -19,7 +19,6 @@ from longterm_compiler.checks.comprehensions import check_comprehensions
 from longterm_compiler.checks.contexts import check_contexts
 from longterm_compiler.checks.decorators import check_decorators
 from longterm_compiler.checks.flow import CheckedFlow
-from longterm_compiler.checks.generators import check_generators
 from longterm_compiler.checks.introspection import check_introspection
 from longterm_compiler.checks.reserved import check_reserved
 from longterm_compiler.diagnostics import Diagnostic, sort_diagnostics
@@ -27,7 +26,6 @@ from longterm_compiler.syntax.source import Definition
 
 _CHECKS = (
     check_decorators,
-    check_generators,
     check_contexts,
     check_captures,
     check_awaits,

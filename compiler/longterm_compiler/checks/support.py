@@ -115,7 +115,7 @@ EXPRESSIONS: Final = (
         note="in its first iterable; in every part if `any`, `sum`, `list` or the like takes it",
     ),
     _yes("`lambda`", "Lambda", but=("suspend-in-lambda",), note="in its defaults"),
-    _yes("`yield`, `yield from`", "Yield", "YieldFrom", but=("suspend-in-async-generator",)),
+    _yes("`yield`, `yield from`", "Yield", "YieldFrom"),
     _no("suspend-in-template-string", "t-string", "TemplateStr", "Interpolation", since="3.14"),
     _leaf("name", "Name"),
     _leaf("number, string, `None`, `True`, `...`", "Constant"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from functools import partial
 
+from longterm._abi import ASKED, AWAITED
 from longterm._abi.verdict import Verdict
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.lower.consumers import lower_consumed
@@ -40,7 +41,7 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
     verdict = low.suspensions.calls[call]
     lowered = _lower_operands(low, call, out)
     if call in low.suspensions.asks:
-        return _next_point(low, lowered, out)
+        return _next_point(low, node, lowered, out)
     path = dotted(lowered.func)
     if path is None or rebinds(path[0], [lowered]):
         # The runtime looks at the callee when the call suspends, so it must have a name.
@@ -51,8 +52,8 @@ def lower_point_call(low: Lowering, node: ast.expr, out: Out) -> PointCall | Non
     return PointCall(lowered, value, verdict.is_sure)
 
 
-def _next_point(low: Lowering, node: ast.Call, out: Out) -> PointCall:
-    """Lower `next` of a generator that may suspend inside itself.
+def _next_point(low: Lowering, whole: ast.expr, node: ast.Call, out: Out) -> PointCall:
+    """Lower `next` or `await anext` of a generator that may suspend inside itself.
 
     With a default the call is made again when the flow goes on: what it asks goes on by itself.
     """
@@ -60,7 +61,10 @@ def _next_point(low: Lowering, node: ast.Call, out: Out) -> PointCall:
     asked = first if isinstance(first, ast.Name) else low.spill("value", first, out)
     given = [low.spill_unless_stable(other, [], out) for other in others]
     node = changed(node, args=[asked, *given])
-    return PointCall(node, node, suspends=False, asks=(asked.id,), is_again=bool(others))
+    is_awaited = isinstance(whole, ast.Await)
+    value = at(whole, ast.Await(node)) if is_awaited else node
+    asks = asked.id, AWAITED if is_awaited else ASKED
+    return PointCall(node, value, suspends=False, asks=asks, is_again=bool(others))
 
 
 def lower_to_temporary(low: Lowering, node: ast.expr, out: Out) -> ast.expr | None:

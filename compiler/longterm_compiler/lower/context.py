@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from longterm._abi import ASKED, YIELD
+from longterm._abi import YIELD
 from longterm_compiler.analysis.bindings import dotted
 from longterm_compiler.analysis.points import Suspensions
 from longterm_compiler.analysis.scope import Scope, own_nodes
@@ -59,7 +59,8 @@ class ResumePoint:
     within: tuple[ast.stmt, ...] = ()
     """The author's statements that the call stands in, outermost first."""
     asks: tuple[str, ...] = ()
-    """The path of what is asked for its next value, if the point is that it is."""
+    """The path of the method by which something is asked for its next value, if the point is that
+    it is: `("_lt_iter1", "__next__")`."""
     is_again: bool = False
     """Whether a resume runs the statement again as it is: what it asks goes on by itself."""
 
@@ -74,7 +75,7 @@ class ResumePoint:
 
         Of a loop that asks a generator it is where the loop begins, and no call ends.
         """
-        if isinstance(self.statement, ast.For):
+        if isinstance(self.statement, ast.For | ast.AsyncFor):
             return asked_at(self.statement)
         assert self.call.end_lineno is not None
         assert self.call.end_col_offset is not None
@@ -83,7 +84,7 @@ class ResumePoint:
     @property
     def callee(self) -> tuple[str, ...]:
         """What is called, as a dotted path: `("self", "approve")`."""
-        return (*self.asks, ASKED) if self.asks else self.written
+        return self.asks or self.written
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ class PointCall:
     suspends: bool
     """Whether the call surely suspends; otherwise it may."""
     asks: tuple[str, ...] = ()
-    """The path of what is asked for its next value; see `ResumePoint`."""
+    """By what something is asked for its next value; see `ResumePoint`."""
     is_again: bool = False
     """Whether a resume runs the statement again as it is."""
 

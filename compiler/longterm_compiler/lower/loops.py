@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import ast
 
+from longterm._abi import ASKED, AWAITED
 from longterm_compiler.lower.assignments import assign_target
 from longterm_compiler.lower.booleans import lower_test
 from longterm_compiler.lower.context import Lowering, Out, PointCall, StatementLowerer
@@ -58,19 +59,20 @@ def _lower_for(low: Lowering, node: ast.stmt, out: Out) -> None:
         assign_target(low, node.target, at(node.target, load(name)), body)
     loop = changed(node, target=target, iter=iterable, body=body)
     if asks:
-        low.add_point(_head_of(iterable), loop, out)
+        low.add_point(_head_of(loop), loop, out)
     else:
         out.append(loop)
     body += low.loop_body(node.body)
     loop.orelse = low.block(node.orelse)
 
 
-def _head_of(iterable: ast.expr) -> PointCall:
+def _head_of(loop: ast.For | ast.AsyncFor) -> PointCall:
     """Return the point at which a loop asks what it goes over: a resume enters the loop again."""
-    assert isinstance(iterable, ast.Call)
-    kept = iterable.args[0]
+    assert isinstance(loop.iter, ast.Call)
+    kept = loop.iter.args[0]
     assert isinstance(kept, ast.Name)
-    return PointCall(iterable, iterable, suspends=False, asks=(kept.id,), is_again=True)
+    asks = kept.id, ASKED if isinstance(loop, ast.For) else AWAITED
+    return PointCall(loop.iter, loop.iter, suspends=False, asks=asks, is_again=True)
 
 
 def _goes_on(iterable: ast.expr) -> bool:

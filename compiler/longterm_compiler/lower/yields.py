@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 
+from longterm._abi import ASKED
 from longterm_compiler.lower.context import Lowering, Out, PointCall
 from longterm_compiler.syntax.build import at, call, changed, runtime
 
@@ -29,7 +30,7 @@ def yield_point(low: Lowering, node: ast.Yield | ast.YieldFrom, out: Out) -> Poi
         kept = low.spill("iter", at(node.value, call(runtime("iter"), iterable)), out)
         lowered = changed(node, value=at(node.value, call(runtime("rest"), kept)))
         if low.suspensions.calls_or_asks:
-            asks = (kept.id,)
+            asks = kept.id, ASKED
     if low.may_suspend(node.value):
         # A call that is all of its value ends where it does, and points are known by their ends.
         lowered.end_lineno, lowered.end_col_offset = lowered.lineno, lowered.col_offset

@@ -52,12 +52,13 @@ def header(place: ast.stmt | ast.expr | ast.ExceptHandler) -> ast.AST:
     )
 
 
-def asked_at(loop: ast.For) -> tuple[int, int]:
+def asked_at(loop: ast.For | ast.AsyncFor) -> tuple[int, int]:
     """Return where the instruction begins in the source by which a loop asks for the next value.
 
-    That is where the statement begins, and from Python 3.13 on the expression behind `in`.
+    That is where the statement begins; of a `for`, from Python 3.13 on, the expression behind `in`.
     """
-    place: ast.stmt | ast.expr = loop if sys.version_info < (3, 13) else loop.iter
+    is_behind = isinstance(loop, ast.For) and sys.version_info >= (3, 13)
+    place: ast.stmt | ast.expr = loop.iter if is_behind else loop
     return place.lineno, place.col_offset
 
 

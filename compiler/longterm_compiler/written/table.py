@@ -47,13 +47,13 @@ class Table:
         self._loops = {
             id(point.statement): (flow, point)
             for flow, point in self._points.values()
-            if isinstance(point.statement, ast.For)
+            if isinstance(point.statement, ast.For | ast.AsyncFor)
         }
         self._resumes = {id(plan): key for key, plan in resume_plans.items()}
 
     def enter(self, planned: ast.AST, found: ast.AST) -> None:
         """Take a node of the plan, and the one that was read of the module's text."""
-        if id(planned) in self._loops and isinstance(found, ast.For):
+        if id(planned) in self._loops and isinstance(found, ast.For | ast.AsyncFor):
             flow, point = self._loops[id(planned)]
             self._ends.setdefault(flow, []).append((point.number, asked_at(found)))
         elif isinstance(planned, PointExpression) and isinstance(found, PointExpression):
