@@ -21,7 +21,11 @@ COMMANDS = {"cli", "demo"}
 """Packages that are run, not imported."""
 
 
-LIBRARIES = {"longterm.store.postgres": "psycopg", "longterm.telemetry": "opentelemetry"}
+LIBRARIES = {
+    "longterm.store.postgres": "psycopg",
+    "longterm.store.postgres.distributed": "psycopg",
+    "longterm.telemetry": "opentelemetry",
+}
 """What modules cannot be imported without."""
 
 
