@@ -68,7 +68,7 @@ def nestings() -> list[str]:
     deep = list(trees(3, _FORMS))
     wide = [each for each in trees(2, [*_FORMS, *_MORE]) if 1 < each.count("{}") < 6]
     known = list(trees(2, _FORMS))[2:]
-    return [*known, *wide, *deep] if _LONG else [*known[::2], *wide[::151], *deep[::701]]
+    return [*known, *wide, *deep] if _LONG else [*known[::3], *wide[::301], *deep[::1401]]
 
 
 def played(tree: str, suspending: int) -> Program:
