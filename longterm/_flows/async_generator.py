@@ -14,30 +14,21 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from opcode import opname
 from types import AsyncGeneratorType, CodeType, FrameType, TracebackType
-from typing import Any, Final, NoReturn, SupportsIndex, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
-from longterm._flows.generator import Asked, Kept, call_of, linked, note
+from longterm._flows.generator import Asked, Kept, StoredGenerator, call_of, linked, note
 from longterm._flows.rt import Suspend
-from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 Running: TypeAlias = "AsyncGeneratorType[Any, Any]"
 
 
-class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
+class AsyncFlowGenerator(StoredGenerator, AsyncGenerator[Any, Any]):
     """An asynchronous generator whose frame can be stored. It does what Python's own would do."""
 
-    __slots__ = ("__weakref__", "_function", "_kept", "_running")
-
-    def __init__(
-        self, function: Callable[..., Any], running: Running | None, kept: Kept | Asked
-    ) -> None:
-        """Take the function that was called, and a generator or what is kept of one."""
-        self._function = function
-        self._running = running
-        self._kept = kept
-        if running is not None:
-            note(self)
+    __slots__ = ()
+    _python = "async_generator"
+    _running: Running | None
 
     def __anext__(self) -> Awaitable[Any]:  # type: ignore[override]
         """Return what runs to the next `yield`, and gives what that gives out."""
@@ -58,18 +49,6 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
         """Return what ends it: where it waits, `GeneratorExit` is raised."""
         return (self._running or self._resumed()).aclose()
 
-    def __repr__(self) -> str:
-        name = getattr(self._function, "__qualname__", "")
-        return f"<async_generator object {name} at {id(self):#x}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        """Refuse to be copied, as Python's own does: a copy would share what runs.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("cannot pickle 'async_generator' object")
-
     @property
     def is_running(self) -> bool:
         """Whether it is awaited at this moment: by a task of its own, if its run is suspended."""
@@ -80,20 +59,13 @@ class AsyncFlowGenerator(AsyncGenerator[Any, Any]):
         running = self._running
         return running is not None and running.ag_code is code and running.ag_frame is None
 
-    def wait_inside(self, *, closes: bool) -> None:
-        """Be told that it waits inside itself: its frame is on the stack."""
-        self._running, self._kept = None, Asked(closes=closes)
-
     def put_back(self, make: Callable[[], Running]) -> Callable[[], Awaitable[Any]]:
         """Take what makes Python's generator of its frame; return what asks it to go on.
 
         Raises:
             CorruptData: it does not wait inside itself.
         """
-        kept = self._kept
-        if type(kept) is not Asked:
-            raise CorruptData("the stored bytes have a frame of a generator that waits elsewhere")
-        kept.make = make
+        self._asked_again(make)
         return self.__anext__
 
     def keep(self) -> Kept | Asked:

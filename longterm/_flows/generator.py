@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from types import FrameType, GeneratorType, TracebackType
-from typing import Any, Final, NoReturn, Protocol, SupportsIndex, TypeAlias, cast
+from typing import Any, ClassVar, Final, NoReturn, Protocol, SupportsIndex, TypeAlias, cast
 
 from longterm._flows.context import LiveTurn, current
 from longterm._flows.rt import Suspend
@@ -102,13 +102,15 @@ def link(frames: Frames) -> None:
     linked[:] = [frames]
 
 
-class FlowGenerator(Generator[Any, Any, Any]):
-    """A generator whose frame can be stored. It does what Python's own would do."""
+class StoredGenerator:
+    """What generators of flows have in common: Python's own that runs, or what is kept of it."""
 
     __slots__ = ("__weakref__", "_function", "_kept", "_running")
+    _python: ClassVar[str]
+    """What Python calls its own."""
 
     def __init__(
-        self, function: Callable[..., Any], running: Running | None, kept: Kept | Asked
+        self, function: Callable[..., Any], running: Any | None, kept: Kept | Asked
     ) -> None:
         """Take the function that was called, and a generator or what is kept of one."""
         self._function = function
@@ -116,6 +118,42 @@ class FlowGenerator(Generator[Any, Any, Any]):
         self._kept = kept
         if running is not None:
             note(self)
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__qualname__", "")
+        return f"<{self._python} object {name} at {id(self):#x}>"
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be copied, as Python's own does: a copy would share what runs.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"cannot pickle '{self._python}' object")
+
+    def wait_inside(self, *, closes: bool) -> None:
+        """Be told that it waits inside itself: its frame is on the stack."""
+        self._running, self._kept = None, Asked(closes=closes)
+
+    def _asked_again(self, make: Callable[[], Any]) -> Asked:
+        """Take what makes Python's generator of its frame; return how it was asked.
+
+        Raises:
+            CorruptData: it does not wait inside itself.
+        """
+        kept = self._kept
+        if type(kept) is not Asked:
+            raise CorruptData("the stored bytes have a frame of a generator that waits elsewhere")
+        kept.make = make
+        return kept
+
+
+class FlowGenerator(StoredGenerator, Generator[Any, Any, Any]):
+    """A generator whose frame can be stored. It does what Python's own would do."""
+
+    __slots__ = ()
+    _python = "generator"
+    _running: Running | None
 
     def __next__(self) -> Any:
         """Run to the next `yield`, and return what it gives out."""
@@ -165,18 +203,6 @@ class FlowGenerator(Generator[Any, Any, Any]):
         """Whether it waits inside itself, so that whoever has asked it asks it again."""
         return type(self._kept) is Asked
 
-    def __repr__(self) -> str:
-        name = getattr(self._function, "__qualname__", "")
-        return f"<generator object {name} at {id(self):#x}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        """Refuse to be copied, as Python's own does: a copy would share what runs.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("cannot pickle 'generator' object")
-
     def keep(self) -> Kept | Asked:
         """Give up Python's generator, and keep what is left to do.
 
@@ -194,21 +220,13 @@ class FlowGenerator(Generator[Any, Any, Any]):
             _unwind(running)
         return self._kept
 
-    def wait_inside(self, *, closes: bool) -> None:
-        """Be told that it waits inside itself: its frame is on the stack."""
-        self._running, self._kept = None, Asked(closes=closes)
-
     def put_back(self, make: Callable[[], Running]) -> Callable[[], Any]:
         """Take what makes Python's generator of its frame; return what asks it to go on.
 
         Raises:
             CorruptData: it does not wait inside itself.
         """
-        kept = self._kept
-        if type(kept) is not Asked:
-            raise CorruptData("the stored bytes have a frame of a generator that waits elsewhere")
-        kept.make = make
-        return self.close if kept.closes else self.__next__
+        return self.close if self._asked_again(make).closes else self.__next__
 
     def _resumed(self) -> Running:
         kept = self._kept

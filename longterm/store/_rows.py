@@ -71,7 +71,7 @@ _MOMENTS: Final = tuple(
 )
 _DEADLINE: Final = COLUMNS.index("deadline")
 _QUEUED_AT: Final = COLUMNS.index("queued_at")
-_FACTS: Final = COLUMNS.index("facts")
+FACTS: Final = COLUMNS.index("facts")
 ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
 _CHECKSUM: Final = COLUMNS.index("checksum")
@@ -86,7 +86,7 @@ long stack anew (`btreeOverwriteCell` in its source, from 3.23 on)."""
 _STATES: Final = {state.value: state for state in RunState}
 _RUNNING: Final = RunState.RUNNING.value
 _NO_FACTS: Final = "[]"
-_NO_TEXTS: Final = "{}"
+NO_TEXTS: Final = "{}"
 """No facts, as Postgres writes it: a list would be looked through for what it is a list of."""
 _NO_DETAILS: Final[Details] = (None, (), None, None)
 _LENGTH_OF_ZERO: Final = len("+00:00")
@@ -232,7 +232,7 @@ class Rows:
         moments = (run.claimed_until, run.created_at, run.deadline, run.updated_at)
         for place, moment in zip(_MOMENTS[:-1], moments, strict=True):
             typed[place] = moment
-        typed[_FACTS] = _NO_TEXTS if row[_FACTS] == _NO_FACTS else _texts(row[_FACTS])
+        typed[FACTS] = NO_TEXTS if row[FACTS] == _NO_FACTS else _texts(row[FACTS])
         return typed
 
 
@@ -350,8 +350,8 @@ def _as_text(row: Sequence[Any]) -> list[Any]:
             if type(moment) is NoMoment:
                 raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
             text[place] = moment_text(moment)
-    facts = text[_FACTS]
-    text[_FACTS] = _NO_FACTS if facts == _NO_TEXTS else json_text(facts)
+    facts = text[FACTS]
+    text[FACTS] = _NO_FACTS if facts == NO_TEXTS else json_text(facts)
     return text
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from longterm._later import later
 from longterm.run import Run
-from longterm.store._rows import COLUMNS
+from longterm.store._rows import FACTS, NO_TEXTS
 from longterm.store.postgres._saves import Statement, create_statement, save_statement
 from longterm.store.postgres._statements import by_key
 from longterm.store.postgres._statements.saves import and_also
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 else:
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
-_FACTS: Final = COLUMNS.index("facts")
-
 
 def create_with_facts(row: Sequence[Any], run: Run) -> Statement:
     """Return what `create_statement` does, with the facts."""
     statement, parameters = create_statement(row, run, notes_claims=False)
-    if not _has_facts(run):
+    if row[FACTS] == NO_TEXTS:
         return statement, parameters
-    return and_also(statement, by_key.FACTS), (*parameters, row[_FACTS], run.id)
+    return and_also(statement, by_key.FACTS), (*parameters, row[FACTS], run.id)
 
 
 def save_with_facts(
@@ -37,13 +35,8 @@ def save_with_facts(
 ) -> Statement:
     """Return what `save_statement` does, with the facts; also of a run that has none any more."""
     statement, parameters = save_statement(row, run, claim, read, failed, notes_claims=False)
-    facts = row[_FACTS]
+    facts = row[FACTS]
     statement, parameters = and_also(statement, by_key.LOST_FACTS), (*parameters, run.id, facts)
-    if not _has_facts(run):
+    if facts == NO_TEXTS:
         return statement, parameters
     return and_also(statement, by_key.FACTS), (*parameters, facts, run.id)
-
-
-def _has_facts(run: Run) -> bool:
-    """Tell whether a run is found by facts: the row of one that is not has a text for none."""
-    return bool(run.index or run.wants)
