@@ -146,29 +146,25 @@ def current_turn(form: str) -> Turn:
 class LiveTurn:
     """A turn of a real run: a suspend unwinds the stack."""
 
-    __slots__ = (
-        *("_listener", "_now", "index", "observed", "pending", "progress"),
-        *("_generators", "responses", "run", "steps", "task"),
-    )
     has_steps = True
     step_key = None
+    observed: ObservedTurn | None = None
+    pending: Suspend | None = None
+    steps = 0
+    """How many steps the run has begun."""
+    progress: Callable[[], str] | None = None
+    """Says, for people, what the turn is at; None: it runs the code of its flow."""
+    task: object = None
+    """The asyncio task that the turn runs in, if the flow is an `async def`."""
+    _listener: Listener | None = None
+    _generators: WeakSet[Any] | None = None
 
     def __init__(self, run: Run, now: Callable[[], datetime]) -> None:
         """Begin with nothing said and nothing waited for."""
         self.run = run
         self._now = now
-        self._listener: Listener | None = None
         self.responses: list[Any] = []
         self.index: dict[str, Fact] = {}
-        self.observed: ObservedTurn | None = None
-        self.pending: Suspend | None = None
-        self.steps = 0
-        """How many steps the run has begun."""
-        self.progress: Callable[[], str] | None = None
-        """Says, for people, what the turn is at; None: it runs the code of its flow."""
-        self._generators: WeakSet[Any] | None = None
-        self.task: object = None
-        """The asyncio task that the turn runs in, if the flow is an `async def`."""
 
     def now(self) -> datetime:
         """Return the present moment by the engine's clock."""

@@ -7,7 +7,6 @@ event, if the run still waits for it.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from longterm._actor import acting
@@ -24,14 +23,13 @@ from longterm.run import Run, RunState
 
 if TYPE_CHECKING:
     from longterm._turns.deliveries import Delivery
-    from longterm.message import Message
     from longterm.unread import UnreadEvent
 
 
 class Arrival:
     """An event that comes now."""
 
-    __slots__ = ("_bare", "_is_measured", "_value", "delivery", "event_id", "revision", "run_id")
+    __slots__ = ("_bare", "_value", "delivery", "event_id", "revision", "run_id")
 
     def __init__(
         self, run_id: str, event_id: str, value: Any, key: str | None, revision: int | None
@@ -43,13 +41,10 @@ class Arrival:
         self.delivery = None if key is None else _delivery(event_id, value, key)
         self._value = value
         self._bare: bytes | None = None
-        self._is_measured = False
 
     def measure(self, max_bytes: int) -> None:
         """Make sure that the value is not too large, and keep what a flow could change of it."""
-        if not self._is_measured:
-            self._bare = check_event_size(self.event_id, self._value, max_bytes)
-            self._is_measured = True
+        self._bare = check_event_size(self.event_id, self._value, max_bytes)
 
     def as_unread(self, now: datetime) -> UnreadEvent | None:
         """Return it as an inbox keeps it, as it was when it came; None if it cannot be stored."""
@@ -89,11 +84,13 @@ class Arrivals:
         A delivery's key is saved with what came of it, and only then: a refused one may come again.
         """
         arrival = Arrival(run_id, event_id, value, key, revision)
+        arrival.measure(self._max_event_bytes)
         before: int | None = None
         older: Run | None = None
         while True:
             claim = Claim(self._claims)
-            claim.sent = _sent_by(older)
+            if older is not None:
+                claim.sent = older.outgoing
             try:
                 done = self._take(claim, arrival, before != 0)
                 if done is not None:
@@ -131,6 +128,11 @@ class Arrivals:
         is_own = True
         older: Run | None = None
 
+        def take(claim: Claim) -> Run | None:
+            if older is None:
+                arrival.measure(self._max_event_bytes)  # in the thread: it may be large
+            return self._take(claim, arrival, before != 0)
+
         def choose() -> tuple[WaitResult | None, Delivery | None]:
             nonlocal before, is_own
             assert claim.run is not None
@@ -146,11 +148,11 @@ class Arrivals:
         while True:
             is_own = True  # as what is settled without a turn
             claim = Claim(self._claims)
-            claim.sent = _sent_by(older)
+            if older is not None:
+                claim.sent = older.outgoing
             try:
                 async with claim, claim:
-                    take = partial(self._take, claim, arrival, before != 0)
-                    done = await self._turns.take_turn(claim, choose, take)
+                    done = await self._turns.take_turn(claim, choose, take, claim)
             except Exception as error:
                 on_failure = self._turns.running.aon_failure
                 if older is not None and on_failure and _is_left(older, claim, error):
@@ -166,7 +168,6 @@ class Arrivals:
         Return what came of the event's delivery before, if this repeats it.
         """
         store = self._claims.store
-        arrival.measure(self._max_event_bytes)
         run_id, event_id, delivery = arrival.run_id, arrival.event_id, arrival.delivery
         key = None if delivery is None else delivery.key
         run = claim.take(run_id, event_id, key)
@@ -190,17 +191,13 @@ class Arrivals:
                     return kept.changed(is_duplicate=True)
                 # It was not safe yet when it was read, and a failover has undone it.
                 return self._take(claim, arrival, may_be_older)
-        # If its turn failed, and the retry that was to forget the key died, it was never taken.
-        is_failed = self._claims.keys is not None and run.encoded_error is not None
-        if key is not None and run.delivery == key and not is_failed:
-            return claim.release().changed(is_duplicate=True)
+        if key is not None and run.delivery == key:
+            # If its turn failed, and the retry that was to forget the key died, it was never taken.
+            is_failed = self._claims.keys is not None and run.encoded_error is not None
+            if not is_failed:
+                return claim.release().changed(is_duplicate=True)
         check_revision(run, arrival.revision, store)
         return None
-
-
-def _sent_by(older: Run | None) -> tuple[Message, ...]:
-    """Return what the turns of older events have sent, and nobody has delivered yet."""
-    return () if older is None else older.outgoing
 
 
 def _is_left(older: Run, claim: Claim, error: BaseException) -> bool:

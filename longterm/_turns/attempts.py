@@ -58,10 +58,17 @@ reading: Final = Reading()
 class Attempt(LiveTurn):
     """One try at a turn: what there is to call, and what it is made of."""
 
-    __slots__ = (
-        *("_open_outbox", "before_failure", "entry", "fails_by", "flow", "frames"),
-        *("outcome", "outgoing", "postponed", "result"),
-    )
+    outgoing: Outgoing | None = None
+    """What the flow sends to others; None: nothing so far."""
+    outcome: Suspended | None = None
+    """How the turn ends that runs no code of the flow: it waits for more."""
+    fails_by: BaseException | None = None
+    """What fails the run, although such an exception undoes other turns."""
+    postponed: WaitResult | None = None
+    """What the run was sent while a step was not over: it is raised at the next wait."""
+    before_failure: tuple[bytes | None, str | None] | None = None
+    """The stack of before a step that failed last, and its position: a run that fails by it is
+    retried there."""
 
     def __init__(
         self,
@@ -76,17 +83,6 @@ class Attempt(LiveTurn):
         """Begin a turn; the first one has no frames yet, and no wait that has ended."""
         LiveTurn.__init__(self, run, now)  # `super()` takes as long as all of this
         self._open_outbox = open_outbox
-        self.outgoing: Outgoing | None = None
-        """What the flow sends to others; None: nothing so far."""
-        self.outcome: Suspended | None = None
-        """How the turn ends that runs no code of the flow: it waits for more."""
-        self.fails_by: BaseException | None = None
-        """What fails the run, although such an exception undoes other turns."""
-        self.postponed: WaitResult | None = None
-        """What the run was sent while a step was not over: it is raised at the next wait."""
-        self.before_failure: tuple[bytes | None, str | None] | None = None
-        """The stack of before a step that failed last, and its position: a run that fails by it is
-        retried there."""
         self.flow = flow
         self.entry = entry
         self.frames = frames
