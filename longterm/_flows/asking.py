@@ -32,6 +32,8 @@ from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 _WAITING: Final = waiting.__next__.__code__
+BETWEEN: Final = ENTERING | {id(_WAITING)}
+"""The code of longterm's own that stands between a flow and its generator, by its identity."""
 _CALL: Final = ops.call.__code__
 _FLAGS: Final[dict[type, int]] = {
     FlowGenerator: IS_GENERATOR,
@@ -40,19 +42,9 @@ _FLAGS: Final[dict[type, int]] = {
 """The generators of flows, each with the flag of the code that makes it."""
 
 
-def enters_generator(code: CodeType) -> bool:
-    """Tell whether code is that by which a generator of a flow is entered."""
-    return code in ENTERING
-
-
 def is_awaited(code: CodeType) -> bool:
     """Tell whether code is that of an asynchronous generator of a flow."""
-    return bool(code.co_flags & IS_ASYNC_GENERATOR) and body_of(code) is not None
-
-
-def stands_between(code: CodeType) -> bool:
-    """Tell whether code is of longterm's own, and stands between a flow and its generator."""
-    return code is _WAITING or code in ENTERING
+    return code.co_flags & IS_ASYNC_GENERATOR != 0 and body_of(code) is not None
 
 
 def below_waiting(below: TracebackType) -> TracebackType:
@@ -90,7 +82,7 @@ def is_asked_by(
 def asked_in(entry: TracebackType) -> FlowGenerator | None:
     """Return the generator that an entry enters; None if it enters none."""
     frame = entry.tb_frame
-    found = frame.f_locals["self"] if frame.f_code in ENTERING else None
+    found = frame.f_locals["self"] if id(frame.f_code) in ENTERING else None
     return found if type(found) is FlowGenerator else None
 
 

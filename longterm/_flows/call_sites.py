@@ -5,7 +5,7 @@ All that does not change from one suspension to the next is found once for each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from opcode import opname
 from types import TracebackType
@@ -31,6 +31,13 @@ class CallSite:
     """The captured names whose cells are kept."""
     rest: str = ""
     """The digests of what is left to do there, and of what is under way."""
+    flow: str = field(init=False)
+    version: str = field(init=False)
+    """Both as frames name them."""
+
+    def __post_init__(self) -> None:
+        """Note what each frame of the site says."""
+        self.flow, self.version = self.body.flow.name, self.body.flow.version
 
     @property
     def rest_and_names(self) -> str:
@@ -44,20 +51,21 @@ _WAITS: Final = frozenset({"JUMP_BACKWARD_NO_INTERRUPT", "SEND", "YIELD_VALUE", 
 is thrown an exception (`_gen_throw` in `genobject.c`)."""
 _AWAITING: Final = _WAITS | {"CACHE", "LOAD_CONST"}
 """What an `await` is made of, behind the instruction that gets what is awaited."""
-_sites: dict[tuple[int, int], CallSite] = {}
+_sites: dict[int, dict[int, CallSite]] = {}
 """The sites by the identity of their code, which lives as long as the process, and the offset."""
 
 
 def call_site(entry: TracebackType) -> CallSite | None:
     """Return the call site at which an entry of a traceback stopped; None if it is of no flow."""
-    code = entry.tb_frame.f_code
-    key = (id(code), entry.tb_lasti)
-    site = _sites.get(key)
-    if site is None:
+    code, offset = entry.tb_frame.f_code, entry.tb_lasti
+    try:
+        return _sites[id(code)][offset]
+    except KeyError:
         body = body_of(code)
-        if body is None:
-            return None
-        site = _sites[key] = _call_site(body, entry.tb_lasti, entry.tb_lineno)
+    if body is None:
+        return None
+    site = _call_site(body, offset, entry.tb_lineno)
+    _sites.setdefault(id(code), {})[offset] = site
     return site
 
 

@@ -24,17 +24,18 @@ from typing import Any, Final
 from longterm._abi import CELLS, GENERATOR
 from longterm._flows import primitives as ops
 from longterm._flows.asking import (
+    BETWEEN,
     as_inside,
     below_waiting,
-    enters_generator,
     is_asked_by,
     is_awaited,
     put_back,
-    stands_between,
 )
+from longterm._flows.async_generator import IS_ASYNC_GENERATOR
 from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.flow import IS_COROUTINE, Flow
+from longterm._flows.generator import ENTERING
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
@@ -54,6 +55,7 @@ _WAITS = frozenset(
     id(form.__code__) for form in (ops.suspend, ops.sleep, ops.checkpoint, ops.gather)
 ).union(STEP_CODES)
 _CALL = ops.call.__code__
+_BETWEEN: Final = BETWEEN | {id(_CALL)}
 
 _FEW: Final = 100
 """Frames for which there is room in any process."""
@@ -78,17 +80,20 @@ def capture(suspension: Suspend) -> list[Frame]:
     outermost = entry = first.tb_next if first else None
     above: TracebackType | None = None
     frames: list[Frame] = []
+    entered_by = 0
     while entry is not None and (below := entry.tb_next) is not None:
         code = entry.tb_frame.f_code
-        if id(code) in _WAITS:
+        key = id(code)
+        if key in _WAITS:
             return frames
-        if code is not _CALL and not stands_between(code):
-            frame = _frame(entry, below_waiting(below), above)
-            is_asked = above is not None and (
-                enters_generator(above.tb_frame.f_code) or is_awaited(code)
-            )
-            frames.append(as_inside(frame, above, entry) if above and is_asked else frame)
-        above, entry = entry, below
+        if key not in _BETWEEN:
+            frame = _frame(entry, below, above)
+            if above is not None and (
+                entered_by in ENTERING or (code.co_flags & IS_ASYNC_GENERATOR and is_awaited(code))
+            ):
+                frame = as_inside(frame, above, entry)
+            frames.append(frame)
+        above, entry, entered_by = entry, below, key
     raise swallowed(suspension.with_traceback(outermost))
 
 
@@ -98,26 +103,22 @@ def _frame(entry: TracebackType, below: TracebackType, above: TracebackType | No
     if site is None:
         raise not_a_flow(entry, above)
     if site.point is None:
-        raise not_a_resume_point(entry, below)
+        raise not_a_resume_point(entry, below_waiting(below))
     values = entry.tb_frame.f_locals
     if site.callee is not None:
-        _check_entered(site.callee, values, entry, below)
+        _check_entered(site.callee, values, entry, below_waiting(below))
     return frame_at(site, site.point, values)
 
 
 def frame_at(site: CallSite, point: int, values: dict[str, Any]) -> Frame:
     """Return the frame of a body that waits at a site, by its local variables."""
-    flow = site.body.flow
-    slots = {name: values[local] for name, local in site.slots if local in values}
-    return Frame(
-        flow.name,
-        flow.version,
-        point,
-        site.line,
-        slots,
-        _cells(site, values) if site.cells else {},
-        site.rest if len(slots) == len(site.slots) else site.rest_and_names,
-    )
+    slots = {}
+    for name, local in site.slots:
+        if local in values:
+            slots[name] = values[local]
+    rest = site.rest if len(slots) == len(site.slots) else site.rest_and_names
+    cells = _cells(site, values) if site.cells else {}
+    return Frame(site.flow, site.version, point, site.line, slots, cells, rest)
 
 
 def _cells(site: CallSite, values: dict[str, Any]) -> dict[str, CellType]:
@@ -175,8 +176,8 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
     for frame in reversed(frames):
         flow, frame = upgraded(frame)
         code, arguments = code_and_arguments(flow, frame)
-        closure = closure_of(flow, frame, code) if code.co_freevars else ()
-        inner = FunctionType(code, flow.globals, code.co_name, (inner, *arguments), closure)
+        closure = closure_of(flow, frame, code) if code.co_freevars else None
+        inner = FunctionType(code, flow.globals, None, (inner, *arguments), closure)
         if GENERATOR in frame.slots:
             inner = put_back(frame, inner)
     return flow, inner  # pyright: ignore[reportPossiblyUnboundVariable] - there is always a frame
@@ -204,8 +205,10 @@ def code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[Any
             f"the stored bytes name point {frame.point} of flow {flow.name}, which has none"
         ) from None
     slots = frame.slots
-    if resume.slots.keys() <= slots.keys():
-        return resume.code, map(slots.__getitem__, resume.slots)
+    try:
+        return resume.code, [slots[name] for name in resume.slots]
+    except KeyError:
+        pass
     unbound = tuple(name for name in resume.slots if name not in slots)
     if resume.unbound.issuperset(unbound):
         return resume.code, [slots.get(name, UNBOUND) for name in resume.slots]

@@ -44,7 +44,8 @@ class Flow:
         """The author's own code, uncompiled."""
         self.functions: WeakSet[types.FunctionType] = WeakSet()
         """The functions that run it: one for a module's function, one a call for an inner one."""
-        self._resumes: dict[tuple[int, tuple[str, ...]], ResumeCode] = {}
+        self._resumes: dict[int | tuple[int, tuple[str, ...]], ResumeCode] = {}
+        """By the point, and by the point and the names without a value."""
         self._versions: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -82,16 +83,17 @@ class Flow:
 
     def resume(self, point: int, unbound: tuple[str, ...] = ()) -> ResumeCode:
         """Return the code that finishes the flow from a point on."""
-        key = (point, unbound)
+        key = (point, unbound) if unbound else point
         known = self._resumes.get(key)
-        return self._make_resume(key) if known is None else known
+        return self._make_resume(point, unbound) if known is None else known
 
-    def _make_resume(self, key: tuple[int, tuple[str, ...]]) -> ResumeCode:
+    def _make_resume(self, point: int, unbound: tuple[str, ...]) -> ResumeCode:
+        key = (point, unbound) if unbound else point
         with making():
             known = self._resumes.get(key)
             if known is None:
-                known = self.loader.resume(*key)
-                add_body(Body(self, known.code, key[0], known))
+                known = self.loader.resume(point, unbound)
+                add_body(Body(self, known.code, point, known))
                 self._resumes[key] = known
             return known
 

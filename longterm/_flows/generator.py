@@ -247,10 +247,10 @@ class FlowGenerator(StoredGenerator, Generator[Any, Any, Any]):
 
 
 ENTERING: Final = frozenset(
-    getattr(FlowGenerator, name).__code__
+    id(getattr(FlowGenerator, name).__code__)
     for name in ("__next__", "send", "throw", "close", "go_on_inside")
 )
-"""The code by which a generator is entered."""
+"""The identities of the code by which a generator is entered: hashes of code take long."""
 CLOSING: Final = FlowGenerator.close.__code__
 """That of them by which it is closed."""
 

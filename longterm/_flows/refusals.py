@@ -62,7 +62,7 @@ def not_a_flow(entry: TracebackType, above: TracebackType | None) -> CannotSuspe
     is_comprehension = _KINDS.get(code.co_name) is _COMPREHENSION
     if below is not None and is_awaited(below.tb_frame.f_code) and is_comprehension:
         return _awaits_unseen(entry, below)
-    if below is not None and below.tb_frame.f_code in ENTERING and is_comprehension:
+    if below is not None and id(below.tb_frame.f_code) in ENTERING and is_comprehension:
         return _asks_unseen(entry, below)
     wrapped = None if above is None else _wrapped_in_call(above)
     kind, remedy = (
@@ -95,7 +95,7 @@ def not_a_resume_point(entry: TracebackType, below: TracebackType) -> CannotSusp
     """Return the error for a flow that was entered from what is no resume point."""
     if is_awaited(below.tb_frame.f_code):
         return _awaits_unseen(entry, below)
-    if below.tb_frame.f_code in ENTERING:
+    if id(below.tb_frame.f_code) in ENTERING:
         return _asks_unseen(entry, below)
     how = "from what is no resume point"
     if below.tb_frame.f_code.co_name.startswith("__"):
@@ -194,7 +194,7 @@ def _refused(entry: TracebackType, below: TracebackType, how: str) -> CannotSusp
     target = below.tb_frame.f_code
     if is_awaited(target):
         return _awaits_unseen(entry, below)
-    if target in ENTERING:
+    if id(target) in ENTERING:
         return _asks_unseen(entry, below)
     step = _step_in(below)
     if step is not None:

@@ -32,7 +32,7 @@ def in_present_code(frame: Frame) -> tuple[Flow, Frame]:
         CorruptData: the frame lacks slots that its rest has.
     """
     flow = flow_named(frame.flow)
-    if flow.is_of_version(frame.version, frame.flow):
+    if frame.version == flow.version or flow.is_of_version(frame.version, frame.flow):
         return flow, frame
     moved = _moved(frame, flow)
     if moved is None:

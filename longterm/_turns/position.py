@@ -8,6 +8,7 @@ verdict, and a store can count them, and leave them out, without a look at their
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from longterm._codec.types.functions import CodeName
@@ -25,11 +26,16 @@ _ENDS: Final = 8
 
 def position_of(frames: list[Frame], inner: Collection[CodeName] = ()) -> str:
     """Return the position of a stack, and of the functions inside flows that it holds."""
-    places = [f"{frame.flow}@{frame.version[:_DIGITS]}:{frame.point}" for frame in frames]
+    places = [_place(frame.flow, frame.version, frame.point) for frame in frames]
     if len(places) > 2 * _ENDS:
         places = [*places[:_ENDS], f"…{_digest(places)}…", *places[-_ENDS:]]
     text = ">".join(places)
     return f"{text}+{_digest(sorted(map(':'.join, inner)))}" if inner else text
+
+
+@lru_cache(maxsize=1024)
+def _place(flow: str, version: str, point: int) -> str:
+    return f"{flow}@{version[:_DIGITS]}:{point}"
 
 
 def flow_of_run(run: Run) -> Flow:

@@ -58,9 +58,9 @@ def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
             return None
-        slots.append(frame.slots)
-        flow, version, point, line = frame.flow, frame.version, frame.point, frame.line
-        rows.append([flow, version, point, line, frame.slots, frame.rest])
+        held = frame.slots
+        slots.append(held)
+        rows.append([frame.flow, frame.version, frame.point, frame.line, held, frame.rest])
     found = _look_over(slots, _BASE, set(map(id, slots)), frames)
     return _packed(wire.FRAMES, rows, found, frames)
 

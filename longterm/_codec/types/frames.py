@@ -66,9 +66,11 @@ def whole_frame(row: Any) -> Frame:
         type(flow) is type(version) is type(rest) is str
         and type(point) is type(line) is int
         and type(slots) is dict
-        and (not slots or _NAMES.issuperset(map(id, map(type, slots))))
     ):
         raise TypeError("a frame has a flow, a version, a point, a line, slots and a rest")
+    for name in slots:
+        if type(name) is not str:
+            raise TypeError("the slots of a frame have names")
     return Frame(flow, version, point, line, slots, {}, rest)
 
 
