@@ -6,8 +6,7 @@ say nothing while the run is running.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 CLAIM_BITS: Final = 31
@@ -17,11 +16,6 @@ _NONE: Final = "\0"
 """Stands for None among the texts of a checksum: no text of a store has it."""
 _ODD: Final = 0x9E3779B1
 _MASK: Final = 0xFFFFFFFF
-
-
-def checksum(row: Sequence[Any]) -> int:
-    """Return the checksum of a row whose moments and facts are text, but for its last columns."""
-    return lasting(*row[4:21]) << CLAIM_BITS | of_claim(*row[:4])
 
 
 def lasting(

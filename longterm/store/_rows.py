@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 from longterm._event_names import unread_in, written_unread
 from longterm.errors import UnreadableRun
 from longterm.run import Fact, Run, RunState
-from longterm.store._checksums import CLAIM_BITS, CLAIM_MASK, checksum, lasting, of_claim
+from longterm.store._checksums import CLAIM_BITS, CLAIM_MASK, lasting, of_claim
 
 if TYPE_CHECKING:
     from longterm.store._details import Details
@@ -69,8 +69,6 @@ _MOMENTS: Final = tuple(
     COLUMNS.index(name)
     for name in ("claimed_until", "created_at", "deadline", "updated_at", "queued_at")
 )
-_DEADLINE: Final = COLUMNS.index("deadline")
-_QUEUED_AT: Final = COLUMNS.index("queued_at")
 FACTS: Final = COLUMNS.index("facts")
 ID: Final = COLUMNS.index("id")
 TURN: Final = COLUMNS.index("turn")
@@ -89,7 +87,8 @@ _NO_FACTS: Final = "[]"
 NO_TEXTS: Final = "{}"
 """No facts, as Postgres writes it: a list would be looked through for what it is a list of."""
 _NO_DETAILS: Final[Details] = (None, (), None, None)
-_LENGTH_OF_ZERO: Final = len("+00:00")
+_TWO: Final = [f"{number:02}" for number in range(100)]
+_THREE: Final = [f"{number:03}" for number in range(1000)]
 
 
 class NoMoment:
@@ -107,41 +106,73 @@ class Rows:
         """Choose: a database with moments and lists of its own, or one that has them as text."""
         self._has_types = has_types
 
+    # In one piece, as `_read` is.
     def row_of(self, run: Run) -> tuple[Any, ...]:
         """Return the columns of a run."""
-        row = (
-            run.turn,
-            str(run.state),
-            run.attempts,
-            moment_text(run.claimed_until),
+        state, queue = str(run.state), run.queue
+        partition = None if queue is None else run.partition
+        until: Any = None if run.claimed_until is None else moment_text(run.claimed_until)
+        created_at: Any = None if run.created_at is None else moment_text(run.created_at)
+        deadline: Any = None if run.deadline is None else moment_text(run.deadline)
+        updated_at: Any = None if run.updated_at is None else moment_text(run.updated_at)
+        facts: Any = _facts_text(run) if run.index or run.wants else _NO_FACTS
+        details = _details_text(run)
+        saved = lasting(
             run.id,
             run.flow,
-            moment_text(run.created_at),
+            created_at,
             run.waiting_for,
-            moment_text(run.deadline),
+            deadline,
             run.delivery,
             run.encoded_error,
-            _facts_text(run) if run.index or run.wants else _NO_FACTS,
-            moment_text(run.updated_at),
+            facts,
+            updated_at,
             run.saved_turn,
             run.stack,
             run.encoded_response,
             run.encoded_result,
-            _details_text(run),
+            details,
             run.position,
+            queue,
+            partition,
         )
+        checksum = saved << CLAIM_BITS | of_claim(run.turn, state, run.attempts, until)
         if self._has_types:
-            typed: Sequence[Any] = self._typed(row, run)
-        elif run.claimed_until is None and run.state is not RunState.RUNNING:
-            typed = (*row[:3], UNCLAIMED, *row[4:])
-        else:
-            typed = row
-        if run.queue is None:
-            return (*typed, None, None, None, checksum(row), run.claim, "")
-        place = (run.queue, run.partition, None)
-        kept = checksum((*row, *place))
-        queued = (*typed, *place, kept, run.claim, "")
-        return _in_queue(queued) if _waits_for_slot(run) else queued
+            until, created_at, deadline = run.claimed_until, run.created_at, run.deadline
+            updated_at = run.updated_at
+            facts = NO_TEXTS if facts == _NO_FACTS else _texts(facts)
+        elif until is None and state != _RUNNING:
+            until = UNCLAIMED
+        queued_at = None
+        if queue is not None and _waits_for_slot(run):  # such runs are looked for by the latter
+            deadline, queued_at = None, deadline
+        return (
+            run.turn,
+            state,
+            run.attempts,
+            until,
+            run.id,
+            run.flow,
+            created_at,
+            run.waiting_for,
+            deadline,
+            run.delivery,
+            run.encoded_error,
+            facts,
+            updated_at,
+            run.saved_turn,
+            run.stack,
+            run.encoded_response,
+            run.encoded_result,
+            details,
+            run.position,
+            queue,
+            partition,
+            queued_at,
+            checksum,
+            run.claim,
+            "",
+        )
 
     def run_of(self, row: Sequence[Any]) -> Run:
         """Return the run of a row.
@@ -154,40 +185,60 @@ class Rows:
         except ValueError as error:
             raise UnreadableRun(_shown(row[ID]), str(error)) from error
         except (TypeError, AttributeError, OverflowError, RecursionError) as error:
-            reason = "a value in it is of a kind that is never written"
-            raise UnreadableRun(_shown(row[ID]), reason) from error
+            raise UnreadableRun(_shown(row[ID]), _odd_value_in(row)) from error
 
     # In one piece, since each claim and each save reads a row, and would pay for every call.
     def _read(self, row: Sequence[Any]) -> Run:
         if type(row) is RawRow:
             raise ValueError("a text in it is not valid UTF-8")
-        if row[_QUEUED_AT] is not None:
-            row = _out_of_queue(row)
-        text = _as_text(row) if self._has_types else row
-        (turn, state, attempts, claimed_until, run_id, flow, created_at, waiting_for) = text[:8]
-        (deadline, delivery, error, facts, updated_at, saved_turn) = text[8:14]
-        (stack, response, result, details, position) = text[14:19]
-        (queue, partition, _, kept, claim, unread) = text[19:]
-        if claimed_until == UNCLAIMED:
-            claimed_until = None
-        # Also of a row that has none: what is of another type raises there.
-        found = lasting(*text[4:21])
+        (turn, state, attempts, until, run_id, flow, created_at, waiting_for) = row[:8]
+        (deadline, delivery, error, facts, updated_at, saved_turn, stack, response) = row[8:16]
+        (result, details, position, queue, partition, queued_at, kept, claim, unread) = row[16:]
+        if queued_at is not None:
+            deadline = queued_at
+        is_running = state == _RUNNING
+        if self._has_types:
+            created_text = None if created_at is None else moment_text(created_at)
+            deadline_text = None if deadline is None else moment_text(deadline)
+            updated_text = None if updated_at is None else moment_text(updated_at)
+            # Of a run that is running, nothing is compared with it.
+            until_text = None if until is None or is_running else moment_text(until)
+            if type(until) is NoMoment:
+                raise TypeError("it is no moment")
+            facts = _NO_FACTS if not facts or facts == NO_TEXTS else json_text(facts)
+        else:
+            created_text, deadline_text, updated_text = created_at, deadline, updated_at
+            until_text = until = None if until == UNCLAIMED else until
+        # Also of a row that has no checksum: what is of another type raises there.
+        found = lasting(
+            run_id,
+            flow,
+            created_text,
+            waiting_for,
+            deadline_text,
+            delivery,
+            error,
+            facts,
+            updated_text,
+            saved_turn,
+            stack,
+            response,
+            result,
+            details,
+            position,
+            queue,
+            partition,
+        )
         if kept is not None and (
             found != kept >> CLAIM_BITS
-            or (
-                state != _RUNNING
-                and of_claim(turn, state, attempts, claimed_until) != kept & CLAIM_MASK
-            )
+            or (not is_running and of_claim(turn, state, attempts, until_text) != kept & CLAIM_MASK)
         ):
             raise ValueError("its checksum does not match, so something in it was changed")
-        if self._has_types:
-            claimed_until, created_at, deadline = row[3], row[6], row[8]
-            updated_at = row[12]
-        else:
-            claimed_until = None if claimed_until is None else datetime.fromisoformat(claimed_until)
+        if not self._has_types:
             created_at = None if created_at is None else datetime.fromisoformat(created_at)
             deadline = None if deadline is None else datetime.fromisoformat(deadline)
             updated_at = None if updated_at is None else datetime.fromisoformat(updated_at)
+            until = None if until is None else datetime.fromisoformat(until)
         parent, children, wants, traceparent = _NO_DETAILS if details is None else _details(details)
         fields = {
             "id": run_id,
@@ -203,13 +254,13 @@ class Rows:
             "created_at": created_at,
             "updated_at": updated_at,
             "deadline": deadline,
-            "claimed_until": claimed_until,
+            "claimed_until": until,
             "attempts": attempts,
             "delivery": delivery,
             "is_duplicate": False,
             "delivery_digest": None,
             "claim": claim,
-            "unread": unread_in(unread),
+            "unread": unread_in(unread) if unread else (),
             "index": {} if facts == _NO_FACTS else _index(facts),
             "parent": parent,
             "children": children,
@@ -225,15 +276,6 @@ class Rows:
         run = object.__new__(Run)
         object.__setattr__(run, "__dict__", fields)
         return run
-
-    def _typed(self, row: tuple[Any, ...], run: Run) -> list[Any]:
-        """Return the columns of a run for a database with types of its own."""
-        typed = list(row)
-        moments = (run.claimed_until, run.created_at, run.deadline, run.updated_at)
-        for place, moment in zip(_MOMENTS[:-1], moments, strict=True):
-            typed[place] = moment
-        typed[FACTS] = NO_TEXTS if row[FACTS] == _NO_FACTS else _texts(row[FACTS])
-        return typed
 
 
 def changing(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -263,27 +305,21 @@ def _waits_for_slot(run: Run) -> bool:
     return run.deadline is not None and (saved_at is None or run.deadline <= saved_at)
 
 
-def _in_queue(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a row whose moment stands where runs are looked for that wait for a slot."""
-    moved = list(row)
-    moved[_QUEUED_AT], moved[_DEADLINE] = row[_DEADLINE], None
-    return tuple(moved)
-
-
-def _out_of_queue(row: Sequence[Any]) -> list[Any]:
-    """Return a row whose moment stands where that of all other runs does."""
-    moved = list(row)
-    moved[_DEADLINE], moved[_QUEUED_AT] = row[_QUEUED_AT], None
-    return moved
-
-
 def moment_text(moment: datetime | None) -> str | None:
-    """Write a moment as text that people read and that sorts by time."""
+    """Write a moment as text that people read and that sorts by time.
+
+    `datetime.isoformat` says the same, and takes longer than all else that a row is made of.
+    """
     if moment is None:
         return None
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat("T", "microseconds")[:-_LENGTH_OF_ZERO] + "Z"
+    century, year = divmod(moment.year, 100)
+    most, least = divmod(moment.microsecond, 1000)
+    return (
+        f"{_TWO[century]}{_TWO[year]}-{_TWO[moment.month]}-{_TWO[moment.day]}T"
+        f"{_TWO[moment.hour]}:{_TWO[moment.minute]}:{_TWO[moment.second]}.{_THREE[most]}{_THREE[least]}Z"
+    )
 
 
 def json_text(texts: list[str]) -> str:
@@ -342,17 +378,12 @@ def _shown(run_id: object) -> str:
     return run_id if isinstance(run_id, str) else repr(run_id)
 
 
-def _as_text(row: Sequence[Any]) -> list[Any]:
-    text = list(row)
+def _odd_value_in(row: Sequence[Any]) -> str:
+    """Say what is wrong with a row that has a value which is never written."""
     for place in _MOMENTS:
-        moment = text[place]
-        if moment is not None:
-            if type(moment) is NoMoment:
-                raise ValueError(f"its {COLUMNS[place]} is not between the years 1 and 9999")
-            text[place] = moment_text(moment)
-    facts = text[FACTS]
-    text[FACTS] = _NO_FACTS if facts == NO_TEXTS else json_text(facts)
-    return text
+        if type(row[place]) is NoMoment:
+            return f"its {COLUMNS[place]} is not between the years 1 and 9999"
+    return "a value in it is of a kind that is never written"
 
 
 def _facts_text(run: Run) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from longterm.errors import UnreadableRun
 from longterm.run import Run, RunState
-from longterm.store._rows import COLUMNS, NoMoment, RawRow, Rows, checksum
+from longterm.store._rows import COLUMNS, NoMoment, RawRow, Rows, moment_text
 from longterm.testing._sample_runs import full_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,6 +74,14 @@ def test_a_moment_of_another_zone_has_the_checksum_that_it_is_read_with():
     assert TYPED.run_of(TYPED.row_of(local)) == local
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 999, 1000, 999_999])
+@pytest.mark.parametrize("year", [1, 999, 2026, 9999])
+def test_a_moment_is_written_as_iso_8601_says(year, microsecond):
+    moment = datetime(year, 2, 3, 4, 5, 6, microsecond, tzinfo=UTC)
+
+    assert moment_text(moment) == moment.isoformat("T", "microseconds").replace("+00:00", "Z")
+
+
 class Event(StrEnum):
     PAID = "paid"
 
@@ -84,7 +92,7 @@ class Own(str, Enum):  # noqa: UP042 - it is formatted as its name
 
 @pytest.mark.parametrize("event", [Event.PAID, Own.PAID])
 def test_a_text_of_a_class_of_its_own_counts_as_its_text(event):
-    assert checksum(row(replace(RUN, waiting_for=event))) == checksum(row())
+    assert row(replace(RUN, waiting_for=event))[CHECKSUM] == row()[CHECKSUM]
 
 
 @pytest.mark.parametrize("column", OF_A_CLAIM.keys() | OF_A_SAVE.keys())
