@@ -35,6 +35,7 @@ _SAID = {
     "GeneratorTest.test_ag_frame_f_back": "a generator of a flow shows no frame",
     "GeneratorTest.test_gi_frame_f_back": "a generator of a flow shows no frame",
     "GeneratorTest.test_name": "a generator of a flow has no name",
+    "SignalAndYieldFromTest.test_raise_and_yield_from": "C code wants a generator of Python's own",
     "TestPatma.test_patma_144": "two names of one number are two objects after a wait",
 }
 """The tests that tell a flow from the function, as `docs/language.md` says."""
