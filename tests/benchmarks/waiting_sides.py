@@ -105,9 +105,16 @@ class Dbos(Side):
     def __init__(self, dbos: Any, workflow: Callable[[str], None], taken: threading.Event) -> None:
         self.name = f"DBOS {version('dbos')}"
         self._dbos, self._workflow, self._taken = dbos, workflow, taken
+        self._runs: list[str] = []
 
     def start(self) -> str:
-        return str(self._dbos.start_workflow(self._workflow, PADDING).workflow_id)
+        self._runs.append(str(self._dbos.start_workflow(self._workflow, PADDING).workflow_id))
+        return self._runs[-1]
+
+    def end(self) -> None:
+        """End all runs. Each has a thread while it waits, and Python's own end waits for those."""
+        for run_id in self._runs:
+            self._dbos.send(run_id, None, topic="number")
 
     def event(self, run_id: str) -> None:
         self._taken.clear()
@@ -176,13 +183,14 @@ def dbos_side(url: str) -> Iterator[Side]:
     @DBOS.workflow(name="waiting")
     def waiting(padding: str) -> None:
         total = 0
-        while padding:
-            event = DBOS.recv("number", timeout_seconds=1_000_000)
+        while padding and (event := DBOS.recv("number", timeout_seconds=1_000_000)) is not None:
             total += event["n"]
             taken.set()
 
     DBOS.launch()
+    side = Dbos(DBOS, waiting, taken)
     try:
-        yield Dbos(DBOS, waiting, taken)
+        yield side
     finally:
-        DBOS.destroy(destroy_registry=True)
+        side.end()
+        DBOS.destroy(workflow_completion_timeout_sec=60, destroy_registry=True)
