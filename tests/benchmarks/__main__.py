@@ -16,8 +16,8 @@ from tests.benchmarks.measuring import Row
 from tests.benchmarks.tables import as_text
 
 DEFAULT = [
-    *("turn", "shapes", "events", "waits", "callers", "frames", "memory", "startup", "bodies"),
-    *("codec", "compile"),
+    *("turn", "instructions", "shapes", "events", "waits", "callers", "frames", "memory"),
+    *("startup", "bodies", "codec", "compile"),
 ]
 BY_NAME_ONLY = ["million", "neighbours", "steps"]
 """What takes long, or wants something installed, so that it must be asked for."""

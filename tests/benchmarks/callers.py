@@ -28,12 +28,14 @@ Calls: TypeAlias = Callable[[int], Any]
 """Makes one call, whose number says for which run; an asynchronous one returns what to await."""
 
 CALLERS = (1, 4, 16)
+QUICK, FULL = (2, 160), (11, 960)
+"""How many repeats, and calls in each."""
 FLOOR = "bare, one transaction, one caller"
 
 
 def measure(quick: bool) -> list[Row]:
     """Return the rates of all entries and numbers of callers."""
-    repeats, count = (2, 160) if quick else (11, 960)
+    repeats, count = QUICK if quick else FULL
     with (
         tempfile.TemporaryDirectory() as folder,
         BareSQLite(Path(folder, "bare.db"), "FULL").fill() as bare,

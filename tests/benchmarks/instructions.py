@@ -1,108 +1,109 @@
 """How many machine instructions a turn in memory takes, and in which library, by callgrind.
 
-A program runs with two numbers of turns, and what they differ by is the turns' alone. Counts hardly
-vary, so they show a change of one in a hundred, which no clock does on a busy machine.
+A process takes few turns, another one many, and what they differ by is the turns' alone. Counts
+hardly vary, so they show a change of one in a hundred, which no clock does on a busy machine.
+LONGTERM_PYTHONS may name further interpreters in which longterm can be imported, as PATH does.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final, TypeAlias
 
-from tests.benchmarks.held import HELD, INTEGERS
-from tests.benchmarks.measuring import Ratio, Row, Spread, skipped
-
-GROUP = "instructions of a turn in memory"
-FEW, MANY = 100, 600
-ROOT = Path(__file__).resolve().parents[2]
-CALLGRIND = ["valgrind", "--quiet", "--tool=callgrind"]
-PROGRAM = """\
-import sys
 from tests.benchmarks.floors import packed
 from tests.benchmarks.flows import PADDING, events, survey
-from tests.benchmarks.held import HELD, turns
-from longterm import Engine
-if sys.argv[1] == "floor":
-    turn = packed(runs=20)
-elif sys.argv[1] in HELD:
-    turn = turns(sys.argv[1])
-else:
-    engine = Engine("memory://")
-    turn = events(engine, [engine.start_flow(survey, PADDING).id for _ in range(20)])
-for number in range(int(sys.argv[2])):
-    turn(number)
-"""
+from tests.benchmarks.held import HELD, INTEGERS, turns
+from tests.benchmarks.measuring import Ratio, Row, Spread, skipped
+
+Counts: TypeAlias = dict[str, Counter[str]]
+"""For each case the instructions of one turn in each library."""
+
+FLOOR, OURS = "bare msgpack in a dict", "longterm"
+FEW, MANY = 50, 250
+RUNS: Final = 20
+ROOT: Final = Path(__file__).resolve().parents[2]
+CALLGRIND: Final = ("valgrind", "--quiet", "--tool=callgrind")
 
 
-def measure() -> list[Row]:
-    """Return the instructions of a bare turn, of longterm's, and of each library in it."""
+def measure(quick: bool) -> list[Row]:
+    """Return the instructions of a turn: bare, longterm's, and by what the flow holds."""
     if shutil.which("valgrind") is None:
-        return skipped(GROUP, "valgrind is missing (apt install valgrind)")
-    with tempfile.TemporaryDirectory() as folder:
-        floor = counted("floor", Path(folder))
-        ours = counted("longterm", Path(folder))
-    whole, bare = sum(ours.values()), sum(floor.values())
-    shares = [
-        _row(f"of it in {library}", count, "longterm", whole)
-        for library, count in sorted(ours.items(), key=lambda each: -each[1])
+        return skipped("a turn in memory", "valgrind is missing (apt install valgrind)")
+    rows: list[Row] = []
+    others = [] if quick else list(filter(None, _further_pythons().split(os.pathsep)))
+    for python in (sys.executable, *others):
+        counts = counted(python, [FLOOR, OURS, *HELD])
+        called = f"Python {version(python)}, a turn in memory"
+        rows += [
+            _row(called, FLOOR, counts[FLOOR].total()),
+            _row(called, OURS, counts[OURS].total(), FLOOR, counts[FLOOR].total()),
+            *(shares(called, counts[OURS]) if python == sys.executable else []),
+        ]
+        called, base = f"{called}, of a flow with", counts[INTEGERS].total()
+        rows += [
+            _row(called, held, counts[held].total(), "" if held == INTEGERS else INTEGERS, base)
+            for held in HELD
+        ]
+    return rows
+
+
+def _further_pythons() -> str:
+    return os.environ.get("LONGTERM_PYTHONS", "")
+
+
+def version(python: str) -> str:
+    """Return the version of an interpreter."""
+    if python == sys.executable:
+        return platform.python_version()
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def shares(group: str, libraries: Counter[str]) -> list[Row]:
+    """Return a row for each library that counts."""
+    whole = libraries.total()
+    return [
+        _row(group, f"of it in {library}", count, OURS, whole)
+        for library, count in libraries.most_common()
         if count > whole / 200
     ]
-    return [
-        _row("bare msgpack in a dict", bare),
-        _row("longterm", whole, "bare msgpack in a dict", bare),
-        *shares,
-    ]
 
 
-def measure_held() -> list[Row]:
-    """Return the instructions of a turn by what the flow holds."""
-    group = f"{GROUP}, of a flow with"
-    if shutil.which("valgrind") is None:
-        return skipped(group, "valgrind is missing (apt install valgrind)")
-    with tempfile.TemporaryDirectory() as folder:
-        counts = {held: sum(counted(held, Path(folder)).values()) for held in HELD}
-    base = counts[INTEGERS]
-    return [
-        _row(held, count, "" if held == INTEGERS else INTEGERS, base, group=group)
-        for held, count in counts.items()
-    ]
-
-
-def _row(name: str, count: float, of: str = "", base: float = 0, group: str = GROUP) -> Row:
+def _row(group: str, name: str, count: float, of: str = "", base: float = 0) -> Row:
     ratios = (Ratio(of, Spread.of([count / base])),) if of else ()
     return Row(group=group, name=name, figure=Spread.of([count]), unit="", ratios=ratios)
 
 
-def counted(what: str, folder: Path) -> dict[str, float]:
-    """Return the instructions of one turn in each library."""
-    profiles = {turns: folder / f"{what.replace(' ', '-')}.{turns}" for turns in (FEW, MANY)}
-    # Once without callgrind, so that byte code and compiled flows are there for both.
-    warming = start([sys.executable], what, 1).wait()
-    children = [
-        start([*CALLGRIND, f"--callgrind-out-file={profile}", sys.executable], what, turns)
-        for turns, profile in profiles.items()
-    ]
-    if any([warming, *(child.wait() for child in children)]):
-        raise RuntimeError(f"the program that counts {what} failed")
-    few, many = (by_library(profiles[turns].read_text()) for turns in (FEW, MANY))
-    return {name: (many[name] - few[name]) / (MANY - FEW) for name in many}
+def counted(python: str, cases: list[str]) -> Counts:
+    """Return the instructions of a turn of each case."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = [python, "-m", __name__]
+        # Once without callgrind, so that byte code and compiled flows are there.
+        _run([*program, *cases])
+        said = _run([*CALLGRIND, f"--callgrind-out-file={folder}/%p", *program, *cases])
+        profiles = [by_library(Path(folder, process).read_text()) for process in said.split()]
+    few, many = profiles[::2], profiles[1::2]
+    return {
+        case: Counter({name: (after[name] - before[name]) // (MANY - FEW) for name in after})
+        for case, before, after in zip(cases, few, many, strict=True)
+    }
 
 
-def start(python: list[str], what: str, turns: int) -> subprocess.Popen[bytes]:
-    """Start the program."""
+def _run(command: list[str]) -> str:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "compiler")])
-    return subprocess.Popen(
-        [*python, "-c", PROGRAM, what, str(turns)],
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def by_library(profile: str) -> Counter[str]:
@@ -126,3 +127,41 @@ def by_library(profile: str) -> Counter[str]:
             found[library] += 0 if is_call else int(line.split()[1])
             is_call = False
     return found
+
+
+def take_turns(cases: list[str]) -> None:
+    """Take few turns of each case, and then many, in a process each; say which those are.
+
+    They are copies of this one, since what takes longest under callgrind is to get this far.
+    """
+    for case in cases:
+        for count in (FEW, MANY):
+            process = os.fork()
+            if process == 0:
+                status = 1
+                try:
+                    turn = turn_of(case)
+                    for number in range(count):
+                        turn(number)
+                    status = 0
+                finally:
+                    os._exit(status)
+            if os.waitpid(process, 0)[1]:
+                raise RuntimeError(f"turns of {case!r} failed")
+            print(process, flush=True)
+
+
+def turn_of(case: str) -> Callable[[int], object]:
+    """Return what takes a turn of a case."""
+    if case == FLOOR:
+        return packed(runs=RUNS)
+    if case in HELD:
+        return turns(case, RUNS)
+    from longterm import Engine
+
+    engine = Engine("memory://")
+    return events(engine, [engine.start_flow(survey, PADDING).id for _ in range(RUNS)])
+
+
+if __name__ == "__main__":
+    take_turns(sys.argv[1:])

@@ -20,6 +20,8 @@ from tests.benchmarks.measuring import Row, Samples, rows_of, skipped
 ROOT = Path(__file__).resolve().parents[2]
 STATUS = Path("/proc/self/status")
 FLOOR = "bare, one transaction"
+MEGABYTES = (1, 10)
+FEW, QUICK, MANY = 1_000, 3_000, 100_000
 
 WAITING = """\
 import gc, json, sys
@@ -86,8 +88,8 @@ def measure(quick: bool) -> list[Row]:
     """Return what waiting runs take, then what turns take."""
     if not STATUS.exists():
         return skipped("memory", "only Linux tells a process what it takes")
-    rows = waiting(1_000, 3_000 if quick else 100_000)
-    for size in (1, 10):
+    rows = waiting(FEW, QUICK if quick else MANY)
+    for size in MEGABYTES:
         rows += turns(size, repeats=1 if quick else 5)
     return rows
 

@@ -24,15 +24,16 @@ from longterm.store.sqlite._store import SQLiteStore
 from tests.benchmarks.measuring import Row, interleaved, rows_of, skipped
 from tests.store.postgres_server import PostgresServer, find_binaries
 
-FEW = 1_000
+FEW, QUICK, MANY = 1_000, 20_000, 1_000_000
+QUICK_TURNS, TURNS = 200, 5_000
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 STACK = random.Random(1).randbytes(700)
 
 
 def measure(quick: bool) -> list[Row]:
     """Return the rows of both stores."""
-    sizes = [FEW, 20_000 if quick else 1_000_000]
-    turns = 200 if quick else 5_000
+    sizes = [FEW, QUICK if quick else MANY]
+    turns = QUICK_TURNS if quick else TURNS
     rows = asked("SQLite", sqlite_stores, sizes, turns)
     if find_binaries() is None:
         return rows + skipped(
@@ -60,7 +61,7 @@ def asked(
         rows = rows_of(group, per_run, bases=[few], unit="bytes", scale=1)
         both = [steps(store, size) for (store, _), size in zip(filled, sizes, strict=True)]
         for step in both[0]:
-            count = turns if step == "claim and save" else max(50, turns // 10)
+            count = turns if step == "claim and save" else max(2, turns // 10)
             sides = {
                 few: drawing(both[0][step], random.Random(step)),
                 many: drawing(both[1][step], random.Random(step)),

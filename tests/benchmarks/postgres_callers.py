@@ -28,6 +28,8 @@ SETTINGS = {
     "4 processes of 4 threads": (4, 4),
 }
 """Processes, and threads of each."""
+QUICK, FULL = (3, 160), (21, 960)
+"""How many repeats, and events in each."""
 RUNS_OF_A_THREAD = 60
 
 Event: TypeAlias = Callable[[int, int], object]
@@ -42,7 +44,7 @@ def measure(quick: bool) -> list[Row]:
             "Postgres, many callers",
             "its binaries are missing (pip install '.[postgres]' --group test-postgres)",
         )
-    repeats, count = (3, 160) if quick else (21, 960)
+    repeats, count = QUICK if quick else FULL
     server = PostgresServer(binaries, fsync="on")
     try:
         return [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.benchmarks import instructions
 from tests.benchmarks.examples import conversations
 from tests.benchmarks.held import HELD, INTEGERS, turns
 from tests.benchmarks.measuring import Row, interleaved, rows_of
@@ -18,7 +17,7 @@ TWIN, OF_EXAMPLES = "on integers", 1.3
 
 
 def measure(quick: bool) -> list[Row]:
-    """Return the turns of all shapes, the examples, and the instructions of the shapes."""
+    """Return the turns of all shapes, and the examples."""
     repeats, each = (3, 20) if quick else (60, 200)
     sides = {held: turns(held) for held in HELD}
     samples = interleaved(sides, repeats=repeats, each=each)
@@ -27,4 +26,4 @@ def measure(quick: bool) -> list[Row]:
         pair: dict[str, Callable[[int], object]] = {TWIN: twin, "as it is": example}
         samples = interleaved(pair, repeats=repeats, each=max(2, each // 10))
         rows += rows_of(name, samples, bases=[TWIN], targets={"as it is": OF_EXAMPLES})
-    return rows + instructions.measure_held()
+    return rows

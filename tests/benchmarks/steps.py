@@ -192,7 +192,7 @@ def steps_on(kind: str, repeats: int, each: int, *, dbos_has_log: bool) -> list[
             repeats=repeats,
             each=each,
         )
-    found = per_step(sides, samples)
+    found = per_step(sides, samples, STEPS)
     rows = rows_of(group, {n: s for n, s in found.items() if _is_plain(n)}, bases=[BARE])
     once = {name: figures for name, figures in found.items() if not _is_plain(name)}
     rows += rows_of(f"{group}, exactly once", once, bases=[BARE_ONCE])
@@ -207,7 +207,7 @@ def _is_plain(name: str) -> bool:
     return "db=" not in name and "transaction" not in name
 
 
-def per_step(sides: dict[str, Side], samples: Samples, count: int = STEPS) -> Samples:
+def per_step(sides: dict[str, Side], samples: Samples, count: int) -> Samples:
     """Return seconds for each step, without what the run around them takes."""
     return {
         name: [

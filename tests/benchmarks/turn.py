@@ -1,4 +1,4 @@
-"""Where a turn's time goes, on the store in memory: stage by stage, then in instructions.
+"""Where a turn's time goes, on the store in memory, stage by stage.
 
 The stages are timed inside the real turn, by clocks around the engine's own functions. A stage's
 figure is without the stages that it calls. The clocks cost something too, so that the parts add up
@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import longterm._flows.run_turn
-import longterm._turns.claim
+import longterm._turns.attempts
+import longterm._turns.running
 import longterm._turns.transitions
-import longterm._turns.turns
 from longterm import Engine
-from tests.benchmarks import instructions
+from longterm._turns.claim import Claim
 from tests.benchmarks.floors import RUNS, packed
 from tests.benchmarks.flows import PADDING, events, survey
 from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
@@ -26,14 +26,14 @@ from tests.benchmarks.measuring import Row, Samples, interleaved, rows_of
 WHOLE, FLOOR = "longterm", "bare msgpack in a dict"
 
 STAGES: dict[str, tuple[Any, str]] = {
-    "claim": (longterm._turns.claim.Claim, "take"),
-    "decode": (longterm._turns.turns, "decode_frames"),
-    "rebuild": (longterm._turns.turns, "rebuild"),
-    "the author's code": (longterm._turns.turns, "run_turn"),
+    "claim": (Claim, "take"),
+    "decode": (longterm._turns.attempts, "decode_frames"),
+    "rebuild": (longterm._turns.attempts, "rebuild"),
+    "the author's code": (longterm._turns.running, "run_turn"),
     "capture": (longterm._flows.run_turn, "capture"),
     "encode": (longterm._turns.transitions, "encode"),
-    "record": (longterm._turns.turns, "after_turn"),
-    "save": (longterm._turns.claim.Claim, "save"),
+    "record": (longterm._turns.running, "after_turn"),
+    "save": (Claim, "save"),
     "the engine around them": (Engine, "process_event"),
 }
 """The stages in their order, and the function that each of them is."""
@@ -43,7 +43,7 @@ WORK = ("decode", "the author's code", "encode")
 
 
 def measure(quick: bool) -> list[Row]:
-    """Return the whole turn beside its floor, the stages of it, and its instructions."""
+    """Return the whole turn beside its floor, and the stages of it."""
     engine = Engine("memory://")
     ids = [engine.start_flow(survey, PADDING).id for _ in range(RUNS)]
     sides = {FLOOR: packed(), WHOLE: events(engine, ids)}
@@ -66,7 +66,6 @@ def measure(quick: bool) -> list[Row]:
         *rows_of("a turn in memory", whole, bases=[FLOOR]),
         *rows_of("a turn in memory", work, bases=[WHOLE])[1:],
         *rows_of("its stages", shares, bases=[with_clocks])[1:],
-        *instructions.measure(),
     ]
 
 
