@@ -29,6 +29,8 @@ class ServerClock:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._ahead = 0.0
+        self.ahead = timedelta(0)
+        """How far this machine's clock was ahead when last measured; negative: behind."""
         self._measured_at = -math.inf
         self._base = 0.0
         self._warned = 0.0
@@ -42,6 +44,7 @@ class ServerClock:
         server = reading.server.timestamp()
         least, most = reading.asked_at - server, reading.heard_at - server
         self._ahead = least if least > 0 else min(most, 0.0)
+        self.ahead = timedelta(seconds=self._ahead)
         self._measured_at = monotonic()
         self._base = time() - self._measured_at
         if abs(self._ahead - self._warned) > _WARN_SECONDS:
@@ -66,8 +69,3 @@ class ServerClock:
             and now - self._measured_at < _KNOWN_SECONDS
             and abs(time() - now - self._base) < _SET_SECONDS
         )
-
-    @property
-    def ahead(self) -> timedelta:
-        """How far this machine's clock was ahead when last measured; negative: behind."""
-        return timedelta(seconds=self._ahead)

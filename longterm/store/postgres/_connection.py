@@ -10,28 +10,21 @@ behind in a session: no prepared statement, and no setting that outlives its tra
 from __future__ import annotations
 
 import math
-import struct
 import weakref
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import count
 from time import monotonic, time
 from typing import Any, Final, LiteralString, NamedTuple, Self, TypeVar
 
 import psycopg
-from psycopg.abc import Buffer, PQGen
-from psycopg.adapt import Loader
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
-from psycopg.pq import Format
 
 from longterm.errors import StoreError
-from longterm.store._rows import NoMoment
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._sent import SentStatement
-
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Postgres counts from here, in microseconds."""
 
 _SHORTEST_CONNECT: Final = 2
 """Seconds; psycopg takes no less for an attempt to connect, as libpq does."""
@@ -104,20 +97,6 @@ class Host:
         self.conninfo = conninfo
 
 
-class _MomentLoader(Loader):
-    """Reads moments in UTC: in the session's time zone, some are in a year that Python has not."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> datetime | NoMoment:
-        """Return the moment."""
-        (microseconds,) = struct.unpack("!q", data)
-        try:
-            return _EPOCH + timedelta(microseconds=microseconds)
-        except OverflowError:
-            return NoMoment()  # an error would cost every row that was asked for with it
-
-
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A session that knows the statements which are sent again and again.
 
@@ -141,7 +120,6 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Wrap a session of libpq, as psycopg does."""
         super().__init__(*args, **options)
-        self.adapters.register_loader("timestamptz", _MomentLoader)
         this: weakref.ref[Any] = weakref.ref(self)  # a session that is forgotten is to end
         self.add_notice_handler(lambda notice: _pass_on(this, notice))
         self._sent: dict[str, SentStatement] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from longterm._event_names import unread_in, written_unread
 from longterm._later import later
@@ -30,6 +30,9 @@ Creates: TypeAlias = Callable[[Sequence[Any], Run], Statement]
 Saves: TypeAlias = Callable[
     [Sequence[Any], Run, int | None, Sequence["UnreadEvent"], "UnreadEvent | None"], Statement
 ]
+
+_SUSPENDED: Final = RunState.SUSPENDED
+_SAVE_AT_REST: Final = sql.letting_go(sql.SAVE)
 
 
 def create_statement(row: Sequence[Any], run: Run, *, notes_claims: bool = True) -> Statement:
@@ -76,6 +79,9 @@ def save_statement(
     """
     kept = None if failed is not None else kept_key(run)
     parameters: tuple[object, ...] = (*changing(row), run.id, run.turn, run.claim)
+    has_more = kept or read or failed or run.unread or run.outgoing or run.entries
+    if notes_claims and not has_more and run.state is _SUSPENDED:  # as most turns end
+        return _SAVE_AT_REST, (*parameters, run.id)
     if kept is not None or failed is not None:
         parameters = (*parameters, written_unread(run.unread))
     refused = [event for event in read if event.encoded_refusal is not None]

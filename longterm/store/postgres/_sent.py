@@ -9,32 +9,71 @@ and so are the errors.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
 import psycopg
-from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import error_from_result
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap, Loader, PyFormat, Transformer
+from psycopg.errors import DataError, error_from_result
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
+from psycopg.types.datetime import TimestamptzBinaryLoader
 
-from longterm.store._rows import RawRow
+from longterm.store._rows import NoMoment, RawRow
 
 _PLACEHOLDER: Final = re.compile(rb"%([sb])")
 _FORMATS: Final = {b"s": PyFormat.AUTO, b"b": PyFormat.BINARY}
+_BINARY: Final = Format.BINARY
 _ROWS, _DONE = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK)
 _SENT_BEFORE: Final = 5
 """So often a statement is sent before it is prepared, which takes a round trip of its own."""
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Postgres counts from here, in microseconds."""
+
+
+class _NoSession:
+    """What values are read by: psycopg's adapters as without a session, in UTF-8 and in UTC.
+
+    In a session's own time zone, some moments are in a year that Python has not.
+    """
+
+    connection = None
+
+    def __init__(self, moments: type[Loader]) -> None:
+        """Read moments in a way of their own."""
+        self.adapters = AdaptersMap(psycopg.adapters)
+        self.adapters.register_loader("timestamptz", moments)
+
+
+class _LenientMomentLoader(Loader):
+    """Reads moments of which Python has not all."""
+
+    format = _BINARY
+
+    def load(self, data: Buffer) -> datetime | NoMoment:
+        """Return the moment."""
+        (microseconds,) = struct.unpack("!q", data)
+        try:
+            return _EPOCH + timedelta(microseconds=microseconds)
+        except OverflowError:
+            return NoMoment()  # an error would cost every row that was asked for with it
+
+
+_STRICT: Final = _NoSession(TimestamptzBinaryLoader)
+_LENIENT: Final = _NoSession(_LenientMomentLoader)
 
 
 class SentStatement:
     """One statement of one session."""
 
     __slots__ = (
-        *("_formats", "_knows_columns", "_names", "_numbers", "_query", "_session", "_times"),
-        "_tx",
+        *("_formats", "_knows_columns", "_names", "_numbers", "_query", "_reads", "_session"),
+        *("_times", "_writes"),
     )
 
     def __init__(
@@ -48,7 +87,7 @@ class SentStatement:
             numbers: draws numbers for the names of what is prepared; None: nothing is.
         """
         self._session = session
-        self._tx = Transformer(session)
+        self._writes, self._reads = Transformer(session), Transformer(_STRICT)
         self._formats = [_FORMATS[kind] for kind in _PLACEHOLDER.findall(query)]
         places = count(1)
         self._query = _PLACEHOLDER.sub(lambda _: b"$%d" % next(places), query)
@@ -68,25 +107,25 @@ class SentStatement:
         Raises:
             psycopg.Error: it failed.
         """
-        tx, pgconn = self._tx, self._session.pgconn
-        values = tx.dump_sequence(parameters, self._formats)
-        types = tx.types or ()
+        writes, reads, pgconn = self._writes, self._reads, self._session.pgconn
+        values = writes.dump_sequence(parameters, self._formats)
+        types = writes.types or ()
         name = self._names.get(types) or self._prepared(types)
         if name is None:
             pgconn.send_query_params(
-                self._query, values, types, param_formats=tx.formats, result_format=Format.BINARY
+                self._query, values, types, param_formats=writes.formats, result_format=_BINARY
             )
         else:
             pgconn.send_query_prepared(
-                name, values, param_formats=tx.formats, result_format=Format.BINARY
+                name, values, param_formats=writes.formats, result_format=_BINARY
             )
         result = self._answer(pgconn)
-        tx.set_pgresult(result, set_loaders=not self._knows_columns)
+        reads.set_pgresult(result, set_loaders=not self._knows_columns)
         self._knows_columns = name is not None
         try:
-            return tx.load_rows(0, result.ntuples, tuple)
-        except UnicodeDecodeError:
-            return [self._row(result, number) for number in range(result.ntuples)]
+            return reads.load_rows(0, result.ntuples, tuple)
+        except (UnicodeDecodeError, DataError):
+            return _leniently(result)
 
     def _prepared(self, types: tuple[int, ...]) -> bytes | None:
         """Prepare it for parameters of these types, if it was sent often enough; return its name.
@@ -110,8 +149,17 @@ class SentStatement:
                 raise error_from_result(result)
         return results[-1]
 
-    def _row(self, result: PGresult, number: int) -> tuple[Any, ...]:
-        try:
-            return self._tx.load_row(number, tuple)
-        except UnicodeDecodeError:
-            return RawRow(result.get_value(number, column) for column in range(result.nfields))
+
+def _leniently(result: PGresult) -> list[tuple[Any, ...]]:
+    """Read rows of which some have a value that psycopg cannot read."""
+    tx = Transformer(_LENIENT)
+    tx.set_pgresult(result)
+    return [_row(tx, result, number) for number in range(result.ntuples)]
+
+
+def _row(tx: Any, result: PGresult, number: int) -> tuple[Any, ...]:
+    try:
+        row: tuple[Any, ...] = tx.load_row(number, tuple)
+    except UnicodeDecodeError:
+        return RawRow(result.get_value(number, column) for column in range(result.nfields))
+    return row

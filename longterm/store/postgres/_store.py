@@ -217,7 +217,7 @@ class PostgresStore(
                 _ROWS.row_of(run), run, claim, read, failed
             )
             answer = self._database.execute(statement, parameters, operation, until=until)
-            made = run.changed(claim=claim)
+            made = run.changed(claim=claim) if goes_on else run
             if answer.rows:
                 unread, is_ready = answer.rows[0]
                 self._tell_of(run, is_ready=is_ready)
@@ -445,9 +445,10 @@ class PostgresStore(
 
     def _tell_of(self, run: Run, *, is_ready: bool | None) -> None:
         """Tell resting workers of a run that was just saved, if there is soon work on it."""
-        at = moment_of_work(run, is_ready=bool(is_ready))
-        if at is not None:
-            self._waker.tell(at)
+        if is_ready or run.deadline is not None:
+            at = moment_of_work(run, is_ready=bool(is_ready))
+            if at is not None:
+                self._waker.tell(at)
 
     def _confirmed(self, run_id: str, until: float | None = None) -> Run:
         """Return a run as it is, once that can be undone no more."""
