@@ -8,7 +8,6 @@ search and deletion. Holds bytes and text, and never decodes them; all there is 
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -19,12 +18,10 @@ from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store._rows import (
-    CHANGING,
     COLUMNS,
     UNCLAIMED,
     Rows,
     as_saved,
-    changing,
     in_order_of_deadlines,
     moment_text,
     released_columns,
@@ -32,15 +29,23 @@ from longterm.store._rows import (
 )
 from longterm.store._unreadable import Unreadable
 from longterm.store.base import Query, died_run, kept_key, new_claim
-from longterm.store.sqlite._connection import Connection, is_undecodable, whole
+from longterm.store.sqlite._claims import (
+    GET,
+    Claiming,
+    claim_step,
+    revive_step,
+    unsuspend_step,
+)
+from longterm.store.sqlite._connection import Connection, whole
 from longterm.store.sqlite._counts import SQLiteCounts
 from longterm.store.sqlite._file import SQLiteFile, schema_sql
 from longterm.store.sqlite._history import SQLiteHistory, put_entries
-from longterm.store.sqlite._inbox import SQLiteInbox, take_out, those_to_claim
-from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to, put_messages
+from longterm.store.sqlite._inbox import SQLiteInbox, those_to_claim
+from longterm.store.sqlite._outbox import SQLiteOutbox, forget_messages_to
 from longterm.store.sqlite._pool import ConnectionPool
 from longterm.store.sqlite._progress import SQLiteProgress
 from longterm.store.sqlite._queues import SQLiteQueues
+from longterm.store.sqlite._saves import keep_key, save_step
 from longterm.store.sqlite._shard import SQLiteShard
 from longterm.store.sqlite._versions import SQLiteVersions
 from longterm.store.sqlite._writer import Writer
@@ -51,57 +56,15 @@ else:
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 _NAMES: Final = ", ".join(COLUMNS)
-_CHANGES: Final = ", ".join(f"{name} = ?" for name in CHANGING)
-_CHANGES_BUT_EVENT: Final = _CHANGES.removesuffix(", waiting_for = ?")
 
 _CREATE: Final = (
     f"INSERT INTO runs ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)})"
     " ON CONFLICT (id) DO NOTHING"
 )
-_GET: Final = f"SELECT {_NAMES} FROM runs WHERE id = ?"
-# Of a run that waits for several events, their names are lines of one text.
-_AWAITS: Final = "instr(char(10) || waiting_for || char(10), char(10) || ? || char(10)) > 0"
-_UNSUSPEND: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?,"
-    f" claimed_until = nullif(claimed_until, '{UNCLAIMED}')"
-    f" WHERE id = ? AND {_AWAITS} AND state = 'suspended' RETURNING {_NAMES}"
-)
-_SAVE: Final = (
-    f"UPDATE runs SET {_CHANGES} WHERE id = ? AND turn = ? AND claim IS ? AND state = 'running'"
-    " RETURNING unread"
-)
-# Of the same parameters. Writes none of the large indexes, and returns nothing, which would take as
-# long as half of a claim; matches nothing, and so costs little, if the event is another or any are
-# unread.
-_SAVE_WITH_SAME_EVENT: Final = (
-    f"UPDATE runs SET {_CHANGES_BUT_EVENT}"
-    " WHERE waiting_for = ? AND id = ? AND turn = ? AND claim IS ? AND state = 'running'"
-    " AND unread = ''"
-)
-_NONE_UNREAD: Final = [("",)]
-_CLAIM: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?,"
-    " attempts = attempts + (state = 'running') WHERE id = ?"
-    f" AND {_AWAITS}"
-    " AND (state = 'suspended' OR state = 'running' AND claimed_until < ?)"
-    f" RETURNING {_NAMES}"
-)
-_CLAIM_FOR_KEY: Final = _CLAIM.replace(
-    " RETURNING",
-    " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE run = runs.id AND key = ?) RETURNING",
-)
-_KEEP_KEY: Final = (
-    "INSERT INTO deliveries (run, key, digest, taken_at) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET taken_at = excluded.taken_at"
-)
 _DIGEST: Final = "SELECT digest FROM deliveries WHERE run = ? AND key = ?"
 _RENEW: Final = (
     "UPDATE runs SET claimed_until = ? WHERE id = ? AND turn = ? AND claim IS coalesce(?, claim)"
     " AND state = 'running'"
-)
-_REVIVE: Final = (
-    "UPDATE runs SET state = 'running', turn = turn + 1, claim = ?, claimed_until = ?, attempts = 0"
-    f" WHERE id = ? AND state = 'failed' RETURNING {_NAMES}"
 )
 # SQLite keeps no account of how often a value occurs and would guess the index, so it is named.
 _STALE: Final = (
@@ -198,7 +161,7 @@ class SQLiteStore(
         def create(connection: Connection) -> int:
             created = connection.execute(_CREATE, row).rowcount
             if created and kept is not None:
-                _keep_key(connection, kept)
+                keep_key(connection, kept)
             if created and run.entries:
                 put_entries(connection, run)
             return created
@@ -209,17 +172,17 @@ class SQLiteStore(
         return run.changed(entries=()) if run.entries else run
 
     def get(self, run_id: str) -> Run:
-        rows = self._read(_GET, (run_id,), f"get run {run_id!r}")
+        rows = self._read(GET, (run_id,), f"get run {run_id!r}")
         if not rows:
             raise UnknownRun(run_id)
         return _ROWS.run_of(rows[0])
 
     def unsuspend(self, run_id: str, event_id: str) -> Run | None:
-        return self._claim_one(_UNSUSPEND, (run_id, event_id), run_id, datetime.now(UTC))
+        return self._claim_one(unsuspend_step(run_id, event_id), run_id, datetime.now(UTC))
 
     def confirm(self, run_id: str) -> Run:
         def read(connection: Connection) -> list[tuple[Any, ...]]:
-            return connection.ask(_GET, (run_id,))
+            return connection.ask(GET, (run_id,))
 
         # Taken as a step that must last: all that was written before is then on the disk.
         rows = self._writer.write(read, f"confirm run {run_id!r}")
@@ -238,29 +201,7 @@ class SQLiteStore(
     def _save(
         self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
     ) -> Run:
-        parameters = (*changing(_ROWS.row_of(run)), run.id, run.turn, run.claim)
-        kept = kept_key(run)
-
-        def save(connection: Connection) -> list[tuple[str]]:
-            if connection.execute(_SAVE_WITH_SAME_EVENT, parameters).rowcount:
-                return _NONE_UNREAD
-            return connection.execute(_SAVE, parameters).fetchall()
-
-        def save_with_more(connection: Connection) -> list[tuple[str]]:
-            saved = save(connection)
-            if saved and kept is not None:
-                _keep_key(connection, kept)
-            if saved and run.outgoing:
-                put_messages(connection, run)
-            if saved and run.entries:
-                put_entries(connection, run)
-            if not saved or not (read or failed or (kept and saved[0][0])):
-                return saved
-            return take_out(connection, as_saved(run, saved[0][0]), read, failed)
-
-        has_more = read or failed or run.outgoing or run.entries
-        is_alone = kept is None and not has_more
-        step = save if is_alone else whole(save_with_more)
+        step = save_step(run, _ROWS.row_of(run), read, failed)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
             self.get(run.id)  # raises if there is no such run
@@ -268,14 +209,14 @@ class SQLiteStore(
         return as_saved(run, saved[0][0])
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
-        parameters = (moment_text(until), run_id, event_id, moment_text(now))
-        return self._claim_one(_CLAIM, parameters, run_id, now)
+        step = claim_step(run_id, event_id, None, now=now, until=until)
+        return self._claim_one(step, run_id, now)
 
     def claim_for_key(
         self, run_id: str, event_id: str, key: str, *, now: datetime, until: datetime
     ) -> Run | None:
-        parameters = (moment_text(until), run_id, event_id, moment_text(now), key)
-        return self._claim_one(_CLAIM_FOR_KEY, parameters, run_id, now)
+        step = claim_step(run_id, event_id, key, now=now, until=until)
+        return self._claim_one(step, run_id, now)
 
     def digest_for_key(self, run_id: str, key: str) -> str | None:
         rows = self._read(_DIGEST, (run_id, key), f"find a key of run {run_id!r}")
@@ -287,7 +228,7 @@ class SQLiteStore(
         return bool(self._change(_RENEW, parameters, operation, is_durable=False))
 
     def revive(self, run_id: str, *, now: datetime, until: datetime) -> Run | None:
-        return self._claim_one(_REVIVE, (moment_text(until), run_id), run_id, now)
+        return self._claim_one(revive_step(run_id, until=until), run_id, now)
 
     def release_stale(
         self, *, now: datetime, max_attempts: int, limit: int | None = None
@@ -391,22 +332,8 @@ class SQLiteStore(
         """Close the file."""
         self.close()
 
-    def _claim_one(
-        self, statement: str, parameters: tuple[object, ...], run_id: str, now: datetime
-    ) -> Run | None:
-        parameters = (new_claim(), *parameters)
-
-        def claim(connection: Connection) -> list[tuple[Any, ...]]:
-            try:
-                # Until its last row is fetched, a statement's transaction is open.
-                return connection.execute(statement, parameters).fetchall()
-            except sqlite3.OperationalError as error:
-                if not is_undecodable(error):
-                    raise
-                return connection.ask_leniently(_GET, (run_id,))  # it is claimed all the same
-
-        operation = f"claim run {run_id!r}"
-        rows = self._writer.write(claim, operation, is_durable=False)
+    def _claim_one(self, step: Claiming, run_id: str, now: datetime) -> Run | None:
+        rows = self._writer.write(step, f"claim run {run_id!r}", is_durable=False)
         if rows:
             return self._unreadable.claimed_one(rows[0], now)
         self.get(run_id)  # raises if there is no such run
@@ -445,11 +372,6 @@ class SQLiteStore(
             operation,
             is_durable=is_durable,
         )
-
-
-def _keep_key(connection: Connection, kept: tuple[str, str, str, datetime]) -> None:
-    run_id, key, digest, taken_at = kept
-    connection.execute(_KEEP_KEY, (run_id, key, digest, moment_text(taken_at)))
 
 
 def fail(writer: Writer, run_id: str, turn: int, error: str, now: datetime) -> None:
