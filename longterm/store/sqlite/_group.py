@@ -79,12 +79,18 @@ class Group:
                 else:
                     step.will_sleep()
                     self._waiting.append(step)
-            step.sleep()
+            if not step.batch:
+                step.sleep()
             if self._leader is step:
                 if not step.batch:
                     with self._lock:
                         step.batch, self._waiting = self._waiting, []
                 self._take(step.batch)
+                if len(step.batch) == 1:
+                    with self._lock:
+                        if not self._waiting:  # most often
+                            self._leader = None
+                            return
                 self._let_go(step)
         except BaseException:  # an interrupt, which can come anywhere
             self._let_go(step)
@@ -100,9 +106,6 @@ class Group:
         What an interrupted leader has left is the next one's to take.
         """
         with self._lock:
-            if self._leader is own and len(own.batch) < 2 and not self._waiting:  # most often
-                self._leader = None
-                return
             settled = [step for step in own.batch if step.is_settled and step is not own]
             left = [step for step in own.batch if not step.is_settled]
             waiting = [step for step in (*left, *self._waiting) if step is not own]

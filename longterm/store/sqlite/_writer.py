@@ -103,19 +103,31 @@ class Writer:
     def _write(self, steps: Sequence[Step], *, is_durable: bool = False) -> None:
         # By one thread at a time, so over the same connection, which still has the pages at hand.
         with self._writing:
+            held: list[Connection] = []
             try:
-                with self._pool.loan() as loan, loan:  # twice, as `Loan` says
-                    connection = self._pool.lend(loan.held)
-                    if is_durable:
-                        self._open_log(connection)
-                    if len(steps) == 1 or not self._take_together(connection, steps):
-                        for step in steps:
-                            self._take_alone(connection, step)
-                    if is_durable:
-                        # While it is lent: the log of a connection that is closed may be gone.
-                        self._pool.check_place(connection)
+                # Given back twice, as by a `Loan`, and for its reasons; each step would pay for it.
+                try:
+                    try:
+                        self._write_over(self._pool.lend(held), steps, is_durable=is_durable)
+                    finally:
+                        self._pool.take_back(held)
+                finally:
+                    if held:
+                        self._pool.take_back(held)
             except Exception as error:
                 _fail(steps, error)
+
+    def _write_over(
+        self, connection: Connection, steps: Sequence[Step], *, is_durable: bool
+    ) -> None:
+        if is_durable:
+            self._open_log(connection)
+        if len(steps) == 1 or not self._take_together(connection, steps):
+            for step in steps:
+                self._take_alone(connection, step)
+        if is_durable:
+            # While it is lent: the log of a connection that is closed may be gone.
+            self._pool.check_place(connection)
 
     def _open_log(self, connection: Connection) -> None:
         """Have the log open that a connection is about to write to."""
