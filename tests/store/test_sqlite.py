@@ -21,7 +21,7 @@ from longterm.store.sqlite import SQLiteStore
 from longterm.store.sqlite import _file as _sqlite_file
 from longterm.testing._damage_contract import DamageContract
 from longterm.testing._races import race
-from longterm.testing._sample_runs import full_run, suspended_run
+from longterm.testing._sample_runs import LATER, NOON, full_run, suspended_run
 from longterm.testing.contract import StoreContract
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -277,6 +277,41 @@ def test_what_has_not_changed_of_a_large_stack_is_not_written_again(path: Path) 
 
 def at_rest(run: Run) -> Run:
     return run.changed(state=RunState.SUSPENDED, claimed_until=None)
+
+
+def test_each_step_of_a_turn_that_waits_for_the_same_event_again_is_one_statement(
+    path: Path,
+) -> None:
+    taken: list[str] = []
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+        with store._pool.loan() as loan:
+            store._pool.lend(loan.held).set_trace_callback(taken.append)
+
+        run = store.claim("r1", "number", now=NOON, until=LATER)
+        assert run is not None
+        store.update(run.changed(state=RunState.SUSPENDED, claimed_until=None, stack=b"more"))
+
+    # Whatever a trigger does would be there, too.
+    assert [statement.split()[0] for statement in taken] == ["UPDATE", "UPDATE"]
+
+
+def test_a_claim_that_fails_leaves_nothing_for_the_next(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.create(suspended_run())
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "CREATE TRIGGER refusal AFTER UPDATE ON runs"
+                " BEGIN SELECT RAISE(ABORT, 'not today'); END"
+            )
+            with pytest.raises(StoreError, match="not today"):
+                store.claim("r1", "number", now=NOON, until=LATER)
+            connection.execute("DROP TRIGGER refusal")
+
+        another = store.claim("r1", "another event", now=NOON, until=LATER)
+
+        assert another is None
+        assert store.get("r1") == suspended_run()
 
 
 @pytest.mark.parametrize("setting", ["OFF", "", "on"])

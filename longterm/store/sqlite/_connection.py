@@ -11,9 +11,12 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
+
+SEEN: Final = "longterm_seen"
+"""The function in statements that notes its arguments, and returns NULL."""
 
 
 class File(NamedTuple):
@@ -30,6 +33,30 @@ class Connection(sqlite3.Connection):
     is_closed = False
     files: tuple[File | None, File | None] = (None, None)
     """The database and its log, as they were when this was opened."""
+    _seen: Exception
+
+    def let_see(self) -> None:
+        """Let statements show values to a function, for `changed_one`."""
+        # A method of C that keeps its arguments. In a function of ours a signal could be handled,
+        # and SQLite would swallow its exception.
+        self._seen = Exception()
+        self.create_function(SEEN, -1, self._seen.__init__)  # type: ignore[misc]
+
+    def changed_one(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...]:
+        """Return what a statement has shown of the one row that it changed, as it was before.
+
+        Nothing if it has changed none, or if a text in that row is none.
+        """
+        try:
+            # Only what was changed counts: a statement that failed may have shown something too.
+            if not self.execute(statement, parameters).rowcount:
+                return ()
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("user-defined function"):
+                raise
+            return ()
+        seen, self._seen.args = self._seen.args, ()
+        return seen
 
     def ask(self, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
         """Return the rows of a statement that changes nothing, also where a text in them is none.

@@ -65,6 +65,7 @@ class SQLiteFile:
                 lambda opened: _ensure_schema(opened, self.path), connection, f"open {self.path}"
             )
             self.take(_set_up, connection, f"open {self.path}")
+            connection.let_see()
             connection.note_files(self.path)
         except BaseException:
             connection.close()

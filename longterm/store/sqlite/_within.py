@@ -113,6 +113,9 @@ class _View:
     def ask(self, statement: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
         return self.execute(statement, parameters).fetchall()
 
+    def changed_one(self, statement: str, parameters: tuple[object, ...]) -> tuple[Any, ...]:
+        return ()  # there is no function of ours on their connection
+
 
 def _must_have_begun(theirs: sqlite3.Connection) -> None:
     """Begin a transaction as the connection itself would before a statement that writes.
