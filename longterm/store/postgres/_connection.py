@@ -9,9 +9,12 @@ behind in a session: no prepared statement, and no setting that outlives its tra
 
 from __future__ import annotations
 
+import asyncio
 import math
+import select
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from time import monotonic, time
@@ -21,6 +24,8 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
+from psycopg.generators import execute, fetch_many
+from psycopg.pq.abc import PGresult
 
 from longterm.errors import StoreError
 from longterm.store.postgres._names import Schema
@@ -31,6 +36,7 @@ _SHORTEST_CONNECT: Final = 2
 
 _SIGNAL_SECONDS: Final = 0.1
 """How long a wait for the server may keep a signal waiting."""
+_CANCEL_SECONDS: Final = 5.0
 
 # `off` acknowledges a commit before it is on the disk. What is stronger than `on` is the DBA's
 # choice, and so is what is weaker but still waits for the disk.
@@ -116,6 +122,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """Whether the server's session serves others too, between two transactions of this one."""
     _synchronous_commit: str | None = None
     _is_cut_off = False
+    _poll: select.poll | None = None
+    """Looks whether the server has sent anything; None: psycopg is to look."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Wrap a session of libpq, as psycopg does."""
@@ -151,6 +159,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             timeout = max(_SHORTEST_CONNECT, math.ceil(deadline - monotonic()))
         connection = cls.connect(conninfo, autocommit=True, connect_timeout=timeout)
         connection.schema = schema
+        if hasattr(select, "poll"):  # not on Windows
+            connection._poll = select.poll()
+            connection._poll.register(connection.pgconn.socket, select.POLLIN)
         try:
             connection.deadline = max(deadline, monotonic() + _SHORTEST_CONNECT)
             asked_at = time()
@@ -202,6 +213,22 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Send a statement that is to be planned for these very parameters."""
         return SentStatement(self, self.schema.sql(statement)).ask(parameters)
 
+    def answer(self) -> list[PGresult]:
+        """Return the results of what was sent, mostly one, as psycopg's `execute` does.
+
+        What has come whole by the first look is taken without that generator, which a thread that
+        has just been woken takes long to go through.
+        """
+        pgconn = self.pgconn
+        if not self._has_come():
+            return self.wait(execute(pgconn))
+        results = []
+        while (result := pgconn.get_result()) is not None:
+            results.append(result)
+            if pgconn.is_busy():
+                return [*results, *self.wait(fetch_many(pgconn))]
+        return results
+
     def wait(
         self, gen: PQGen[_T], interval: float = _SIGNAL_SECONDS, timeout: float | None = None
     ) -> _T:
@@ -220,6 +247,30 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             if self.host is not None:
                 self.host.silent_at = monotonic()
             raise Unanswered("the server did not answer in time") from None
+
+    def _has_come(self) -> bool:
+        """Tell whether an answer comes whole, and soon, where a look waits for it.
+
+        In an event loop none does: whoever may wait there knows how.
+        """
+        poll, pgconn = self._poll, self.pgconn
+        is_soon_over = self.deadline - monotonic() < _SIGNAL_SECONDS
+        if poll is None or is_soon_over or asyncio._get_running_loop() is not None:
+            return False
+        try:
+            if pgconn.flush() or not poll.poll(_SIGNAL_SECONDS * 1000):
+                return False
+        except KeyboardInterrupt:
+            self._break_off()
+            raise
+        pgconn.consume_input()
+        return not pgconn.is_busy()
+
+    def _break_off(self) -> None:
+        """Have the server undo a statement that a Ctrl-C has interrupted, as psycopg does."""
+        with suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CANCEL_SECONDS)
+            self.wait(execute(self.pgconn), timeout=_CANCEL_SECONDS)
 
     def __del__(self, _warn: object = None) -> None:
         """End the session in silence: only a step that a signal interrupted forgets to close it."""

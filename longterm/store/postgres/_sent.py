@@ -13,13 +13,12 @@ import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
-from psycopg.abc import Buffer
+from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import AdaptersMap, Loader, PyFormat, Transformer
 from psycopg.errors import DataError, error_from_result
-from psycopg.generators import execute
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.datetime import TimestamptzBinaryLoader
@@ -68,6 +67,19 @@ _STRICT: Final = _NoSession(TimestamptzBinaryLoader)
 _LENIENT: Final = _NoSession(_LenientMomentLoader)
 
 
+class Session(AdaptContext, Protocol):
+    """What a statement is sent in."""
+
+    @property
+    def pgconn(self) -> PGconn:
+        """The session as libpq has it."""
+        ...
+
+    def answer(self) -> list[PGresult]:
+        """Return the results of what was sent."""
+        ...
+
+
 class SentStatement:
     """One statement of one session."""
 
@@ -76,9 +88,7 @@ class SentStatement:
         *("_times", "_writes"),
     )
 
-    def __init__(
-        self, session: psycopg.Connection[Any], query: bytes, numbers: count[int] | None = None
-    ) -> None:
+    def __init__(self, session: Session, query: bytes, numbers: count[int] | None = None) -> None:
         """Have it not sent yet.
 
         Args:
@@ -119,7 +129,7 @@ class SentStatement:
             pgconn.send_query_prepared(
                 name, values, param_formats=writes.formats, result_format=_BINARY
             )
-        result = self._answer(pgconn)
+        result = self._answer()
         reads.set_pgresult(result, set_loaders=not self._knows_columns)
         self._knows_columns = name is not None
         try:
@@ -137,13 +147,13 @@ class SentStatement:
             return None
         name = b"longterm_%d" % next(self._numbers)
         self._session.pgconn.send_prepare(name, self._query, types)
-        self._answer(self._session.pgconn)
+        self._answer()
         self._names[types] = name
         return name
 
-    def _answer(self, pgconn: PGconn) -> PGresult:
+    def _answer(self) -> PGresult:
         """Return what the server answered: one result, or more of a connection that broke."""
-        results: list[PGresult] = self._session.wait(execute(pgconn))
+        results = self._session.answer()
         for result in results:
             if result.status != _ROWS and result.status != _DONE:
                 raise error_from_result(result)
