@@ -22,6 +22,7 @@ from types import CellType, CodeType, FunctionType, TracebackType
 from typing import Any, Final
 
 from longterm._abi import CELLS, GENERATOR
+from longterm._flows import in_parts
 from longterm._flows import primitives as ops
 from longterm._flows.asking import (
     BETWEEN,
@@ -36,6 +37,7 @@ from longterm._flows.call_sites import CallSite, call_site
 from longterm._flows.context import in_another_task, swallowed
 from longterm._flows.flow import IS_COROUTINE, Flow
 from longterm._flows.generator import ENTERING
+from longterm._flows.in_parts import InParts, flows_left
 from longterm._flows.refusals import (
     captured_from_function,
     entered_through,
@@ -56,6 +58,7 @@ _WAITS = frozenset(
 ).union(STEP_CODES)
 _CALL = ops.call.__code__
 _BETWEEN: Final = BETWEEN | {id(_CALL)}
+_IN_PARTS: Final = id(InParts.__call__.__code__)
 
 _FEW: Final = 100
 """Frames for which there is room in any process."""
@@ -86,7 +89,10 @@ def capture(suspension: Suspend) -> list[Frame]:
         key = id(code)
         if key in _WAITS:
             return frames
-        if key not in _BETWEEN:
+        if key == _IN_PARTS:
+            frames += entry.tb_frame.f_locals["self"].outer
+            outermost = below
+        elif key not in _BETWEEN:
             frame = _frame(entry, below, above)
             if above is not None and (
                 entered_by in ENTERING or (code.co_flags & IS_ASYNC_GENERATOR and is_awaited(code))
@@ -173,6 +179,15 @@ def rebuild(frames: list[Frame], result: WaitResult) -> tuple[Flow, Callable[[],
     if len(frames) > _FEW:
         _check_room(frames)
     inner = result.as_callable()
+    flows = flows_left(frames) if len(frames) > in_parts.ENTERED else None
+    if not flows:
+        return _entered(frames, inner)
+    outer, entered = frames[: len(flows)], frames[len(flows) :]
+    return flows[0], InParts(_entered(entered, inner)[1], outer, flows)
+
+
+def _entered(frames: list[Frame], inner: Callable[[], Any]) -> tuple[Flow, Callable[[], Any]]:
+    """Return the outermost flow of frames, and what goes on with them, given what they called."""
     for frame in reversed(frames):
         flow, frame = upgraded(frame)
         code, arguments = code_and_arguments(flow, frame)

@@ -55,7 +55,7 @@ def again(error: BaseException) -> None:
     """Raise an exception anew, its context and its traceback as they are."""
     # By their slots, since an author's class may freeze its exceptions.
     context, traceback = _CONTEXT.__get__(error), _TRACEBACK.__get__(error)
-    later = _raised_after(error)
+    later = raised_after(error)
     try:
         raise error
     finally:
@@ -65,7 +65,7 @@ def again(error: BaseException) -> None:
             _CONTEXT.__set__(later, error)
 
 
-def _raised_after(error: builtins.BaseException) -> builtins.BaseException | None:
+def raised_after(error: builtins.BaseException) -> builtins.BaseException | None:
     """Return what has an exception as its context, among those that are handled around its handler.
 
     There is none, but where an author has made a cycle of contexts. Python breaks it at a `raise`.

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from longterm._flows.context import LiveTurn, running_task, swallowed
 from longterm._flows.continuation import capture
+from longterm._flows.in_parts import InParts, leave_out
 from longterm._flows.rt import Suspend
 from longterm._flows.turn_context import InContext, context_of_turn
 from longterm.errors import Cancelled
@@ -57,6 +58,8 @@ def run_turn(turn: LiveTurn, start: Callable[[], Any]) -> Outcome:
     except Suspend as suspension:
         return _suspended(turn, suspension)
     except BaseException as error:
+        if type(start) is InParts:
+            leave_out(error)
         _check_not_swallowed(turn, error)
         raise
     _check_not_swallowed(turn, None)
