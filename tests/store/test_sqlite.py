@@ -279,9 +279,8 @@ def at_rest(run: Run) -> Run:
     return run.changed(state=RunState.SUSPENDED, claimed_until=None)
 
 
-def test_each_step_of_a_turn_that_waits_for_the_same_event_again_is_one_statement(
-    path: Path,
-) -> None:
+@pytest.mark.parametrize("event", ["number", "another"])
+def test_each_step_of_a_turn_that_waits_again_is_one_statement(path: Path, event: str) -> None:
     taken: list[str] = []
     with SQLiteStore(path) as store:
         store.create(suspended_run())
@@ -290,7 +289,8 @@ def test_each_step_of_a_turn_that_waits_for_the_same_event_again_is_one_statemen
 
         run = store.claim("r1", "number", now=NOON, until=LATER)
         assert run is not None
-        store.update(run.changed(state=RunState.SUSPENDED, claimed_until=None, stack=b"more"))
+        run = run.changed(state=RunState.SUSPENDED, claimed_until=None, stack=b"more")
+        store.update(run.changed(waiting_for=event))
 
     # Whatever a trigger does would be there, too.
     assert [statement.split()[0] for statement in taken] == ["UPDATE", "UPDATE"]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from operator import call
 from time import monotonic
 from typing import Final
 from weakref import WeakSet, ref
 
 from longterm._fork import at_fork, register_reset
 from longterm.errors import StoreError, closed_store
-from longterm.store._loan import Loan, move
+from longterm.store._loan import Loan
 from longterm.store.sqlite._connection import Connection
 
 _FORK_WAIT_SECONDS: Final = 30.0
@@ -75,7 +76,7 @@ class ConnectionPool:
         if self._forks or self._is_closed or self._stopped:
             self._wait_or_refuse()
         try:
-            move(self._idle.pop, held)
+            held.extend(map(call, (self._idle.pop,)))  # `move`, without its call
         except IndexError:
             self._open_into(held)
         if (now := monotonic()) > self._look_at:
@@ -94,7 +95,7 @@ class ConnectionPool:
             held[0].close()
             held.clear()
             return
-        move(held.pop, self._idle)
+        self._idle.extend(map(call, (held.pop,)))
         if self._is_closed:
             self._close_idle()
 

@@ -28,21 +28,23 @@ _SAVE: Final = (
 )
 _SAVED: Final = itemgetter(*map(COLUMNS.index, (*CHANGING, "id", "turn", "claim")))
 
-_SET_AGAIN: Final = (
+_SET_PLAINLY: Final = (
     *("state", "claimed_until", "deadline", "delivery", "updated_at", "saved_turn"),
     *("stack", "response", "details", "position", "checksum"),
 )
-# Of a run that waits for the same event again. Each column that is set takes its time, even to the
-# same value, with the indexes and triggers that name it; and what is returned takes as long as half
-# of a claim. So this sets the fewest, and matches nothing, at little cost, if another has changed
-# or if anything is unread.
-_SAVE_AGAIN: Final = (
-    f"UPDATE runs SET {', '.join(f'{name} = ?' for name in _SET_AGAIN)}"
-    f" WHERE attempts = ? AND facts = ? AND waiting_for = ? AND {_HELD}"
+_PLAINLY: Final = ", ".join(f"{name} = ?" for name in _SET_PLAINLY)
+_NOTHING_ELSE: Final = (
+    f"attempts = ? AND facts = ? AND {_HELD}"
     " AND unread = '' AND error IS NULL AND result IS NULL AND queue IS NULL"
 )
-_SAVED_AGAIN: Final = itemgetter(
-    *map(COLUMNS.index, (*_SET_AGAIN, "attempts", "facts", "waiting_for", "id", "turn", "claim"))
+# Of a run that waits again, for the same event or another, and of which nothing else has changed.
+# Each column that is set takes its time, even to the same value, and more with the indexes and
+# triggers that name it; what is returned takes as long as half of a claim. So these set the fewest,
+# and return nothing. They match nothing, at little cost, if there is more to save.
+_SAVE_AGAIN: Final = f"UPDATE runs SET {_PLAINLY} WHERE waiting_for = ? AND {_NOTHING_ELSE}"
+_SAVE_NEXT: Final = f"UPDATE runs SET {_PLAINLY}, waiting_for = ? WHERE {_NOTHING_ELSE}"
+_SAVED_PLAINLY: Final = itemgetter(
+    *map(COLUMNS.index, (*_SET_PLAINLY, "waiting_for", "attempts", "facts", "id", "turn", "claim"))
 )
 _NONE_UNREAD: Final = [("",)]
 
@@ -53,12 +55,18 @@ _KEEP_KEY: Final = (
 
 
 def save_step(
-    run: Run, row: Sequence[Any], read: Sequence[UnreadEvent], failed: UnreadEvent | None
+    run: Run,
+    row: Sequence[Any],
+    read: Sequence[UnreadEvent],
+    failed: UnreadEvent | None,
+    *,
+    waited_for: str | None,
 ) -> Callable[[Connection], list[tuple[str]]]:
     """Return the step that saves a run, given as a row too.
 
     It returns what the row then names as unread, in a row of its own; no row if the run is not
-    running in the turn and under the claim that it has here.
+    running in the turn and under the claim that it has here. `waited_for` is what the run waited
+    for when it was claimed, None if that is not known.
     """
     waits_plainly = (
         run.waiting_for is not None
@@ -66,10 +74,11 @@ def save_step(
         and run.encoded_error is None
         and run.encoded_result is None
     )
-    again = _SAVED_AGAIN(row) if waits_plainly else None
+    is_same = waited_for is None or waited_for == run.waiting_for
+    plainly = _SAVE_AGAIN if is_same else _SAVE_NEXT
 
     def save(connection: Connection) -> list[tuple[str]]:
-        if again is not None and connection.execute(_SAVE_AGAIN, again).rowcount:
+        if waits_plainly and connection.execute(plainly, _SAVED_PLAINLY(row)).rowcount:
             return _NONE_UNREAD
         return connection.execute(_SAVE, _SAVED(row)).fetchall()
 

@@ -99,6 +99,8 @@ _REWRITE: Final = (
     " WHERE id = ? AND turn = ? AND state = ? AND created_at IS ? AND state <> 'running'"
 )
 
+_MOST_WAITS: Final = 10_000
+"""Of how many claimed runs is remembered what they waited for."""
 _SYNCHRONOUS: Final = ("FULL", "NORMAL")
 _ROWS: Final = Rows(has_types=False)
 
@@ -149,6 +151,7 @@ class SQLiteStore(
         self._pool = ConnectionPool(self._file.connect)
         self._writer = Writer(self._file, self._pool)
         self._unreadable = Unreadable(_ROWS, partial(fail, self._writer))
+        self._waits: dict[str, str | None] = {}
         self._at_exit = weakref.finalize(self, self._pool.close)
 
     def create(self, run: Run) -> Run:
@@ -169,6 +172,8 @@ class SQLiteStore(
         step = create if kept is None and not run.entries else whole(create)
         if not self._writer.write(step, f"create run {run.id!r}", is_durable=is_durable):
             raise RunExists(run.id)
+        if run.state is RunState.RUNNING:
+            self._note_wait(run)
         return run.changed(entries=()) if run.entries else run
 
     def get(self, run_id: str) -> Run:
@@ -201,11 +206,14 @@ class SQLiteStore(
     def _save(
         self, run: Run, read: Sequence[UnreadEvent] = (), failed: UnreadEvent | None = None
     ) -> Run:
-        step = save_step(run, _ROWS.row_of(run), read, failed)
+        waited_for = self._waits.pop(run.id, None)
+        step = save_step(run, _ROWS.row_of(run), read, failed, waited_for=waited_for)
         saved = self._writer.write(step, f"save run {run.id!r}")
         if not saved:
             self.get(run.id)  # raises if there is no such run
             raise ClaimLost(run.id, run.turn)
+        if run.state is RunState.RUNNING:
+            self._note_wait(run)
         return as_saved(run, saved[0][0])
 
     def claim(self, run_id: str, event_id: str, *, now: datetime, until: datetime) -> Run | None:
@@ -335,9 +343,17 @@ class SQLiteStore(
     def _claim_one(self, step: Claiming, run_id: str, now: datetime) -> Run | None:
         rows = self._writer.write(step, f"claim run {run_id!r}", is_durable=False)
         if rows:
-            return self._unreadable.claimed_one(rows[0], now)
+            run = self._unreadable.claimed_one(rows[0], now)
+            self._note_wait(run)
+            return run
         self.get(run_id)  # raises if there is no such run
         return None
+
+    def _note_wait(self, run: Run) -> None:
+        """Remember what a claimed run waits for, so that its save can be the one that fits."""
+        if len(self._waits) >= _MOST_WAITS:
+            self._waits.clear()
+        self._waits[run.id] = run.waiting_for
 
     def _read(
         self, statement: str, parameters: tuple[object, ...], operation: str

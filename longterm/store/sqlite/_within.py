@@ -34,7 +34,7 @@ class SQLiteWithin(SQLiteStore):
                 f"{type(theirs).__name__} is no connection to a SQLite file (give a "
                 "sqlite3.Connection, or the connection of SQLAlchemy or Django over one)"
             )
-        self.path, self._file = store.path, store._file
+        self.path, self._file, self._waits = store.path, store._file, store._waits
         self._writer = cast(Writer, _Steps(theirs, store._file))
         self._unreadable = Unreadable(Rows(has_types=False), partial(fail, self._writer))
 

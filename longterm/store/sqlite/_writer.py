@@ -138,7 +138,8 @@ class Writer:
 
     def _take_alone(self, connection: Connection, step: Step) -> None:
         try:
-            step.take(self._file.with_retry(step.action, connection))
+            step.result = self._file.with_retry(step.action, connection)
+            step.is_taken = True
         except Exception as error:
             step.error = error
         except BaseException:
