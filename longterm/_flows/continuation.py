@@ -221,7 +221,7 @@ def code_and_arguments(flow: Flow, frame: Frame) -> tuple[CodeType, Iterable[Any
         ) from None
     slots = frame.slots
     try:
-        return resume.code, [slots[name] for name in resume.slots]
+        return resume.code, [*map(slots.__getitem__, resume.slots)]
     except KeyError:
         pass
     unbound = tuple(name for name in resume.slots if name not in slots)

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from longterm import Engine, checkpoint, deflow, step, suspend
+from longterm import CannotSuspend, Engine, call, checkpoint, deflow, step, suspend
 from longterm._flows import in_parts
 from longterm.run import RunState
 from tests.runtime.deploying import deploying
@@ -205,6 +205,35 @@ def test_an_interrupted_turn_is_undone(entered):
         engine.process_event(run.id, "word", True)
     assert engine.get_run(run.id).state is RunState.SUSPENDED
     assert engine.process_event(run.id, "word", False).result == "done"
+
+
+def raising_anew(function):
+    try:
+        return function()
+    except BaseException as error:
+        raise error.with_traceback(None)  # noqa: B904 - the traceback is what it lacks
+
+
+@deflow
+def waiting():
+    return suspend("more")
+
+
+@deflow
+def caught(depth):
+    if depth:
+        below = caught(depth - 1)
+        return below
+    suspend("word")
+    return call(raising_anew, waiting)
+
+
+def test_a_refusal_names_the_code_of_the_author(entered):
+    engine = Engine("memory://")
+    run = engine.start_flow(caught, DEPTH)
+    with pytest.raises(CannotSuspend, match=r"was caught by caught \(.*test_in_parts.py:\d+\)"):
+        engine.process_event(run.id, "word")
+    assert engine.get_run(run.id).state is RunState.SUSPENDED
 
 
 DEEP = """
