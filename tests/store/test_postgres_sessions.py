@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -122,3 +123,33 @@ def test_an_error_names_what_was_wrong_and_the_session_stays(store: PostgresStor
         assert session.ask("SELECT 1 / %s", (1,)) == [(1,)]
 
     store._database.on_connection(steps, "divide")
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
+@pytest.mark.parametrize("seconds", [0.03, 0.3], ids=["at the first look", "later"])
+def test_a_ctrl_c_has_the_server_break_the_statement_off(
+    store: PostgresStore, url: str, seconds: float
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with pytest.raises(KeyboardInterrupt):
+            store._database.execute("SELECT pg_sleep(30)", (), "sleep")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    asked = f"SELECT query FROM pg_stat_activity WHERE {OURS} AND state = 'active'"
+    assert ask(url, asked) == []
+    assert ask(url, f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}") == [(1,)]
+
+
+@pytest.mark.parametrize("size", [10, 10_000_000], ids=["in one piece", "in many"])
+def test_an_answer_comes_whole_in_however_many_pieces(store: PostgresStore, size: int) -> None:
+    statement = "SELECT repeat('x', %s::integer)"
+
+    ((found,),) = store._database.execute(statement, (size,), "repeat").rows
+
+    assert len(found) == size

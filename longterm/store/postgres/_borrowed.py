@@ -140,6 +140,17 @@ class BorrowedPool:
         """Return what a connection is lent by."""
         return BorrowedLoan(self)
 
+    def lend(self, held: list[BorrowedLoan], deadline: float) -> Connection:
+        """Put a loan into `held`, and return its connection; see `BorrowedLoan.take`."""
+        held.append(BorrowedLoan(self))
+        return held[0].take(deadline)
+
+    def take_back(self, held: list[BorrowedLoan]) -> None:
+        """Empty `held`; what it lends goes back to its owner's pool."""
+        if held:
+            held[0].give_back()
+            held.clear()
+
     def lending(self, deadline: float) -> AbstractContextManager[psycopg.Connection[Any]]:
         """Return what the pool lends a connection by, until a deadline if it knows of such."""
         if self._is_closed:

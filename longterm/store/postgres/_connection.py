@@ -9,10 +9,10 @@ behind in a session: no prepared statement, and no setting that outlives its tra
 
 from __future__ import annotations
 
-import asyncio
 import math
 import select
 import weakref
+from asyncio import _get_running_loop
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -36,6 +36,7 @@ _SHORTEST_CONNECT: Final = 2
 
 _SIGNAL_SECONDS: Final = 0.1
 """How long a wait for the server may keep a signal waiting."""
+_LOOK: Final = _SIGNAL_SECONDS * 1000
 _CANCEL_SECONDS: Final = 5.0
 
 # `off` acknowledges a commit before it is on the disk. What is stronger than `on` is the DBA's
@@ -217,10 +218,20 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Return the results of what was sent, mostly one, as psycopg's `execute` does.
 
         What has come whole by the first look is taken without that generator, which a thread that
-        has just been woken takes long to go through.
+        has just been woken takes long to go through. An event loop has no time to look: whoever may
+        wait there knows how.
         """
-        pgconn = self.pgconn
-        if not self._has_come():
+        pgconn, poll = self.pgconn, self._poll
+        if poll is None or pgconn.flush() or _get_running_loop() is not None:
+            return self.wait(execute(pgconn))
+        try:
+            has_some = self.deadline - monotonic() > _SIGNAL_SECONDS and poll.poll(_LOOK)
+        except KeyboardInterrupt:
+            self._break_off()
+            raise
+        if has_some:
+            pgconn.consume_input()
+        if not has_some or pgconn.is_busy():
             return self.wait(execute(pgconn))
         results = []
         while (result := pgconn.get_result()) is not None:
@@ -247,24 +258,6 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             if self.host is not None:
                 self.host.silent_at = monotonic()
             raise Unanswered("the server did not answer in time") from None
-
-    def _has_come(self) -> bool:
-        """Tell whether an answer comes whole, and soon, where a look waits for it.
-
-        In an event loop none does: whoever may wait there knows how.
-        """
-        poll, pgconn = self._poll, self.pgconn
-        is_soon_over = self.deadline - monotonic() < _SIGNAL_SECONDS
-        if poll is None or is_soon_over or asyncio._get_running_loop() is not None:
-            return False
-        try:
-            if pgconn.flush() or not poll.poll(_SIGNAL_SECONDS * 1000):
-                return False
-        except KeyboardInterrupt:
-            self._break_off()
-            raise
-        pgconn.consume_input()
-        return not pgconn.is_busy()
 
     def _break_off(self) -> None:
         """Have the server undo a statement that a Ctrl-C has interrupted, as psycopg does."""

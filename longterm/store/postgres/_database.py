@@ -53,6 +53,14 @@ class Pool(Protocol):
         """Return what a connection is lent by."""
         ...
 
+    def lend(self, held: list[Any], deadline: float) -> Connection:
+        """Return a connection as a loan does; what is to be taken back is put into `held`."""
+        ...
+
+    def take_back(self, held: list[Any]) -> None:
+        """Take back what is held, if anything is, and empty the list."""
+        ...
+
     def share(self, budget: Budget) -> None:
         """Have the connections counted in a budget, unless they are somebody else's affair."""
         ...
@@ -132,24 +140,33 @@ class Database:
         deadline = self.end_of_step() if until is None else until
         if not self._is_prepared:
             self._make_ready(operation, deadline)
-        pause, is_repeated = _FIRST_PAUSE, False
+        pool, pause, is_repeated = self._pool, _FIRST_PAUSE, False
+        held: list[Any]
         while True:
-            connection = None
+            connection, held = None, []
             try:
-                with self._pool.loan() as loan, loan:  # twice, as `Loan` says
-                    connection = loan.take(deadline)
+                try:
+                    connection = pool.lend(held, deadline)
                     connection.deadline = self._end_of_answer(deadline)
-                    ask = connection.ask if is_prepared else connection.ask_once
-                    rows = ask(statement, parameters)
+                    if is_prepared:
+                        rows = connection.ask(statement, parameters)
+                    else:
+                        rows = connection.ask_once(statement, parameters)
                     if not self._has_written:
                         self._has_written = not statement.startswith("SELECT")
                     return Answer(rows, is_repeated)
+                finally:
+                    if held:
+                        pool.take_back(held)
             except (psycopg.Error, UnicodeEncodeError) as error:
                 if not self._may_repeat(error, connection) or time.monotonic() > deadline:
                     raise self.error(error, operation) from error
                 is_repeated = is_repeated or (connection is not None and is_lost(error))
             except NoConnection as error:
                 raise self._none(error, operation) from error.__cause__
+            finally:
+                if held:  # as a loan that is entered twice; an event takes two such steps
+                    pool.take_back(held)
             # Not all at the same moment, when many wait for the server to come back.
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
