@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from longterm._later import later
 from longterm.errors import StoreError
 from longterm.run import Run
+from longterm.store._remembered import Remembered
 from longterm.store.postgres._by_key.claims import ByKeyClaims
 from longterm.store.postgres._by_key.deletion import ByKeyDeletion
 from longterm.store.postgres._by_key.months import ByKeyMonths
-from longterm.store.postgres._by_key.outbox import ByKeyOutbox, Senders
+from longterm.store.postgres._by_key.outbox import ByKeyOutbox
 from longterm.store.postgres._by_key.queues import ByKeyQueues
 from longterm.store.postgres._by_key.saves import create_with_facts, save_with_facts
 from longterm.store.postgres._by_key.search import find_by_state
@@ -59,7 +60,7 @@ class DistributedStore(
                 f"synchronous_commit= does not reach each node of {self._dialect.name} (set it "
                 "there, by ALTER SYSTEM SET synchronous_commit, and leave it out here)"
             )
-        self._senders = Senders()
+        self._senders = Remembered()
         super().__init__(conninfo, **options)
 
     def _claim_one(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from longterm.errors import RunExists, StoreError, UnknownRun, UnreadableRun
 from longterm.run import Run
+from longterm.store._remembered import Remembered
 from longterm.store.sharded._epochs import moment_of
 from longterm.store.sharded._marks import SETTLED, is_mark, mark_of
 from longterm.store.sharded._server import Server, ShardStore
 from longterm.store.sharded._servers import Servers
 
 _T = TypeVar("_T")
-_REMEMBERED: Final = 10_000
 
 
 class Beginning:
@@ -24,7 +24,7 @@ class Beginning:
     def __init__(self) -> None:
         """Know of no run yet."""
         super().__init__()
-        self._found: dict[str, str] = {}
+        self._found = Remembered()
         """The server of each run whose id does not say it, as it was found last."""
 
     def create(self, run: Run) -> Run:
@@ -57,7 +57,7 @@ class Beginning:
                 # A process whose clock is ahead has begun the next epoch, and this run perhaps.
                 return self._create_chosen(run, number + 1, now)
             raise
-        self._note_place(run.id, name)
+        self._found.note(run.id, name)
         return created
 
     def _keep_out(self, place: str, run: Run, *, is_settled: bool) -> None:
@@ -143,13 +143,8 @@ class Beginning:
             except StoreError as error:
                 away = away or error
                 continue
-            self._note_place(run_id, name)
+            self._found.note(run_id, name)
             return name
         if away is not None:
             raise away
         return places[0]
-
-    def _note_place(self, run_id: str, name: str) -> None:
-        if len(self._found) > _REMEMBERED:
-            self._found.clear()
-        self._found[run_id] = name

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from longterm._later import later
 from longterm.run import Run
+from longterm.store._remembered import Remembered
 from longterm.store._rows import in_order_of_deadlines
 from longterm.store.inbox import in_order_of_saves
 from longterm.store.sharded._server import Server, ShardStore
@@ -23,8 +24,6 @@ else:
     Message = later("longterm.message", "Message")
 
 _T = TypeVar("_T")
-_REMEMBERED: Final = 10_000
-"""Of how many messages it is remembered where they are; of others each server is asked."""
 
 
 class Gathers(Protocol[_T]):
@@ -40,8 +39,8 @@ class Working:
 
     def __init__(self) -> None:
         """Remember no messages yet."""
-        self._origins: dict[str, str] = {}
-        """On which server a message is, by its id."""
+        self._origins = Remembered()
+        """On which server a message is, by its id; of others each server is asked."""
 
     def _working(self) -> Iterator[Server]:
         """Yield the servers on which there may be work."""
@@ -125,10 +124,8 @@ class Working:
 
     def _note_origins(self, messages: Collection[Message], server: str) -> None:
         """Remember on which server messages are."""
-        if len(self._origins) > _REMEMBERED:
-            self._origins.clear()
         for message in messages:
-            self._origins[message.id] = server
+            self._origins.note(message.id, server)
 
     def _on_message(self, message_id: str, change: Callable[[ShardStore], bool]) -> bool:
         origin = self._origins.pop(message_id, None)

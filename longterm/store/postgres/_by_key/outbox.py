@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from longterm._later import later
 from longterm.store._message_rows import messages_of
+from longterm.store._remembered import Remembered
 from longterm.store.postgres._database import Answer, Database
 from longterm.store.postgres._statements import by_key
 
@@ -16,33 +16,13 @@ if TYPE_CHECKING:
 else:
     Message = later("longterm.message", "Message")
 
-_MOST_NOTED: Final = 10_000
-"""So many messages can be in the hands of one process, before it asks who sent one."""
-
-
-class Senders:
-    """Who sent the messages that this process has in hand: their ids do not say."""
-
-    def __init__(self) -> None:
-        """Know none."""
-        self._known: OrderedDict[str, str] = OrderedDict()
-
-    def note(self, message_id: str, sender: str) -> None:
-        """Note who sent a message."""
-        self._known[message_id] = sender
-        while len(self._known) > _MOST_NOTED:
-            self._known.popitem(last=False)
-
-    def of(self, message_id: str) -> str | None:
-        """Return who sent a message, if that is known."""
-        return self._known.get(message_id)
-
 
 class ByKeyOutbox:
     """The part of a distributed store that keeps what turns send until it is delivered."""
 
     _database: Database
-    _senders: Senders
+    _senders: Remembered
+    """Who sent the messages that this process has in hand: their ids do not say."""
 
     def claim_outgoing(self, *, now: datetime, until: datetime, limit: int) -> list[Message]:
         operation, end = "claim messages", self._database.end_of_step()
@@ -74,7 +54,7 @@ class ByKeyOutbox:
         return self._database.execute(by_key.FORGET_MESSAGE, parameters, "forget a message")
 
     def _sender(self, message_id: str) -> str | None:
-        sender = self._senders.of(message_id)
+        sender = self._senders.get(message_id)
         if sender is not None:
             return sender
         rows = self._database.execute(by_key.SENDER, (message_id,), "find a message").rows
