@@ -28,7 +28,7 @@ Calls: TypeAlias = Callable[[int], Any]
 """Makes one call, whose number says for which run; an asynchronous one returns what to await."""
 
 CALLERS = (1, 4, 16)
-QUICK, FULL = (2, 160), (11, 960)
+QUICK, FULL = (2, 160), (11, 480)
 """How many repeats, and calls in each."""
 FLOOR = "bare, one transaction, one caller"
 

@@ -90,7 +90,7 @@ def measure(quick: bool) -> list[Row]:
         return skipped("memory", "only Linux tells a process what it takes")
     rows = waiting(FEW, QUICK if quick else MANY)
     for size in MEGABYTES:
-        rows += turns(size, repeats=1 if quick else 5)
+        rows += turns(size, repeats=1 if quick else 3)
     return rows
 
 

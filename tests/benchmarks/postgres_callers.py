@@ -28,7 +28,7 @@ SETTINGS = {
     "4 processes of 4 threads": (4, 4),
 }
 """Processes, and threads of each."""
-QUICK, FULL = (3, 160), (21, 960)
+QUICK, FULL = (3, 160), (11, 480)
 """How many repeats, and events in each."""
 RUNS_OF_A_THREAD = 60
 
