@@ -21,7 +21,7 @@ from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
 from tests.benchmarks.flows import PADDING, events, survey
 
-BUDGETS = {"memory": (145, 3_800), "SQLite": (200, 5_300)}
+BUDGETS = {"memory": (139, 3_660), "SQLite": (171, 5_260)}
 """Calls of Python functions, and instructions of byte code, of one event: some 5 % more than what
 was found when it was written down. Whoever makes a turn cheaper writes it down anew."""
 
@@ -82,7 +82,8 @@ def test_an_ordinary_turn_keeps_its_budget(kind: str, tmp_path: Path) -> None:
     for number in range(3):  # what is done once is done by then
         turn(number)
 
-    calls, instructions = counted(turn)
+    # The least of some: one turn in many does what others leave to it.
+    calls, instructions = min((counted(turn) for _ in range(3)), key=lambda each: each[1].total())
 
     found, budget = (calls.total(), instructions.total()), BUDGETS[kind]
     assert all(count <= most for count, most in zip(found, budget, strict=True)), ADVICE.format(
