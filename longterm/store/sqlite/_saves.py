@@ -22,10 +22,10 @@ else:
     UnreadEvent = later("longterm.unread", "UnreadEvent")
 
 _HELD: Final = "id = ? AND turn = ? AND claim IS ? AND state = 'running'"
-_SAVE: Final = (
-    f"UPDATE runs SET {', '.join(f'{name} = ?' for name in CHANGING)}"
-    f" WHERE {_HELD} RETURNING unread"
-)
+_SAVE: Final = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in CHANGING)} WHERE {_HELD}"
+# What is returned takes as long as half of a claim.
+_SAVE_NONE_UNREAD: Final = f"{_SAVE} AND unread = ''"
+_SAVE_ANY: Final = f"{_SAVE} RETURNING unread"
 _SAVED: Final = itemgetter(*map(COLUMNS.index, (*CHANGING, "id", "turn", "claim")))
 
 _SET_PLAINLY: Final = (
@@ -39,8 +39,8 @@ _NOTHING_ELSE: Final = (
 )
 # Of a run that waits again, for the same event or another, and of which nothing else has changed.
 # Each column that is set takes its time, even to the same value, and more with the indexes and
-# triggers that name it; what is returned takes as long as half of a claim. So these set the fewest,
-# and return nothing. They match nothing, at little cost, if there is more to save.
+# triggers that name it. So these set the fewest. They match nothing, at little cost, if there is
+# more to save.
 _SAVE_AGAIN: Final = f"UPDATE runs SET {_PLAINLY} WHERE waiting_for = ? AND {_NOTHING_ELSE}"
 _SAVE_NEXT: Final = f"UPDATE runs SET {_PLAINLY}, waiting_for = ? WHERE {_NOTHING_ELSE}"
 _SAVED_PLAINLY: Final = itemgetter(
@@ -80,7 +80,10 @@ def save_step(
     def save(connection: Connection) -> list[tuple[str]]:
         if waits_plainly and connection.execute(plainly, _SAVED_PLAINLY(row)).rowcount:
             return _NONE_UNREAD
-        return connection.execute(_SAVE, _SAVED(row)).fetchall()
+        saved = _SAVED(row)
+        if connection.execute(_SAVE_NONE_UNREAD, saved).rowcount:
+            return _NONE_UNREAD
+        return connection.execute(_SAVE_ANY, saved).fetchall()
 
     kept = kept_key(run)
     if kept is None and not (read or failed or run.outgoing or run.entries):
