@@ -78,7 +78,8 @@ def encode(value: object, context: Context | None = None) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
-    return enveloped(encode_bare(value), context)
+    data = encode_bare(value)
+    return data if Envelope.is_bare else wrap(data, context)
 
 
 def encode_bare(value: object) -> bytes:
@@ -87,39 +88,6 @@ def encode_bare(value: object) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored.
     """
-    return _encoded(value)
-
-
-def enveloped(data: bytes, context: Context | None = None) -> bytes:
-    """Return what `encode` makes of the bare bytes of a value."""
-    return data if Envelope.is_bare else wrap(data, context)
-
-
-def content_digests(name: str, value: object) -> list[str]:
-    """Return digests that tell a named value from others, one under each key; the first is to keep.
-
-    Each begins with the mark of its key: two of different keys tell nothing of each other.
-
-    Returns:
-        Nothing if the value cannot be stored, or if it is hidden by a payload codec and there is no
-        key: whoever reads the digest of a short text can guess it.
-    """
-    keys = keyring()
-    if Envelope.codec is not None and keys is None:
-        return []
-    try:
-        content = _encoded([name, value])
-    except NotStorable:
-        return []
-    from hashlib import sha256  # only for those who name their deliveries
-
-    digest = sha256(content).hexdigest()
-    if keys is None:
-        return [f":{digest}"]
-    return [":".join(pair) for pair in zip(keys.marks(), keys.hash_text(digest), strict=True)]
-
-
-def _encoded(value: object) -> bytes:
     try:
         if type(value) is list and value and type(value[0]) is Frame:
             packed = pack_frames(value)
@@ -140,6 +108,35 @@ def _encoded(value: object) -> bytes:
             f"cannot store a value: code of its own raised {type(error).__qualname__} when it was "
             "looked at (see the cause above; keep what it is made of)"
         ) from error
+
+
+def enveloped(data: bytes, context: Context | None = None) -> bytes:
+    """Return what `encode` makes of the bare bytes of a value."""
+    return data if Envelope.is_bare else wrap(data, context)
+
+
+def content_digests(name: str, value: object) -> list[str]:
+    """Return digests that tell a named value from others, one under each key; the first is to keep.
+
+    Each begins with the mark of its key: two of different keys tell nothing of each other.
+
+    Returns:
+        Nothing if the value cannot be stored, or if it is hidden by a payload codec and there is no
+        key: whoever reads the digest of a short text can guess it.
+    """
+    keys = keyring()
+    if Envelope.codec is not None and keys is None:
+        return []
+    try:
+        content = encode_bare([name, value])
+    except NotStorable:
+        return []
+    from hashlib import sha256  # only for those who name their deliveries
+
+    digest = sha256(content).hexdigest()
+    if keys is None:
+        return [f":{digest}"]
+    return [":".join(pair) for pair in zip(keys.marks(), keys.hash_text(digest), strict=True)]
 
 
 def _graph(value: object) -> bytes:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class NotPlain(Exception):
+    """A value turned up that the whole encoder must see."""
+
+
 class NotEncodable(Exception):
     """A value cannot be stored; the encoder adds the path and raises `NotStorable`."""
 

@@ -41,6 +41,17 @@ def tried(data: bytes) -> Any:
         assert time.perf_counter() - begin < SECONDS_AT_MOST, data
 
 
+def test_short_items_that_are_cut_off_are_refused_and_leave_nothing_behind() -> None:
+    rows: list[Any] = [1]
+    data = encode([rows, {"same": rows}, [rows]])
+    assert data[1] == wire.ITEMS
+    after_the_first = 4
+    for length in {*range(len(data))} - {after_the_first}:
+        with pytest.raises(CorruptData):
+            decode(data[:length])
+        assert decode(data) == [[1], {"same": [1]}, [[1]]]
+
+
 def mutated(blob: bytes, other: bytes, chance: random.Random) -> bytes:
     """Return bytes with a few changes, of the kinds that reach far into a parser."""
     data = bytearray(blob)

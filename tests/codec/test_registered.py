@@ -9,6 +9,7 @@ import pytest
 
 from longterm._codec import NotAllowed, decode, encode, register_type, storable
 from longterm._codec.types import registered
+from longterm.frame import Frame
 from tests.codec.blobs import items, tagged
 
 
@@ -58,6 +59,25 @@ def test_a_decorator_registers_a_class() -> None:
             self.x = x
 
     assert decode(encode([Local(4)]))[0].x == 4
+
+
+class Weight:
+    def __init__(self, grams: int) -> None:
+        self.grams = grams
+
+
+class Net(Weight):
+    pass
+
+
+@pytest.mark.parametrize("cls", [Weight, Net])
+def test_a_type_may_be_registered_after_values_of_it_were_stored(cls: type[Weight]) -> None:
+    frames = [Frame(f"{__name__}:flow", "v", 1, 2, {"weight": cls(5)})]
+    assert decode(encode(frames))[0].slots["weight"].grams == 5
+    register_type(
+        Weight, encode=lambda w: w.grams * 10, decode=Weight, name="weight", subclasses=True
+    )
+    assert decode(encode(frames))[0].slots["weight"].grams == 50
 
 
 def test_subclasses_are_stored_the_same_way_if_asked() -> None:

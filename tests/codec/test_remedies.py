@@ -315,12 +315,12 @@ def _little_garbage():
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from longterm._codec import trust
-    from longterm._codec.types import classes, registered
+    from longterm._codec.types import registered, registry
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     longterm.set_runstore("memory://")
-    tables: list[Any] = [registered._by_class, registered._by_name, classes.PLANS]
+    tables: list[Any] = [registered._by_class, registered._by_name, registry.PLANS]
     before, prefixes = [dict(each) for each in tables], set(trust._prefixes)
     yield
     for table, kept in zip(tables, before, strict=True):

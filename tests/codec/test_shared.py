@@ -100,6 +100,13 @@ def test_one_shared_value_has_the_bytes_of_the_whole_encoder(
     assert encode(before)[2:] == encode_graph(before)
 
 
+def test_a_list_of_frames_and_else_is_a_value() -> None:
+    (frame,) = stack({"order": Order("Ada")})
+    decoded = decode(encode([frame, 1]))
+    assert decoded[0].slots["order"] == Order("Ada")
+    assert decoded[1:] == [1]
+
+
 def in_a_cycle() -> list[dict[str, Any]]:
     node = Node()
     node.links.append(node)

@@ -31,7 +31,11 @@ from longterm._codec.types.registry import CAREFUL_READERS, KINDS, READERS
 from longterm._signals import is_of_signal
 from longterm.errors import CannotLoad, CorruptData, LongtermError, NotAllowed, ValueRaised
 
-_CAREFUL: Final = (wire.TYPE, wire.CLASS, wire.PATTERN, wire.MODULE)
+_REFERENCE: Final = wire.REFERENCE
+_TAG: Final = wire.TAG
+_CAREFUL: Final = frozenset({wire.TYPE, wire.CLASS, wire.PATTERN, wire.MODULE})
+_INSTRUCTIONS: Final = NEW.code
+"""The first code of those kinds that are no values."""
 _HARMLESS: Final = 1_024
 """Bytes of which no lengths can cost much: msgpack takes none that is beyond all of the input, and
 of 200 arrays inside each other, each of 1,000 elements, every one takes 8 kB."""
@@ -50,7 +54,8 @@ def decode_body(layout: int, data: memoryview) -> Any:
         ValueRaised: code of the application's own raised, such as the hash of a key.
     """
     try:
-        check_lengths(data)
+        if len(data) > _HARMLESS:
+            check_lengths(data)
         if len(data) < WORTH_IT_BYTES:
             return _root(layout, data)
         # The collector would look through all that is made, again and again, and find nothing.
@@ -101,9 +106,13 @@ def decode_tree(layout: int, data: memoryview) -> Any:
 
 def decode_items(data: memoryview) -> Any:
     """Return the root of a sequence of items."""
-    reader = Reader(len(data))
+    reader, unpacker = _reader_for(len(data))
     try:
-        return reader.root(data)
+        root = reader.root(data, unpacker)
+        if reader.can_read_on and len(data) <= _HARMLESS and len(_idle) < _MOST_IDLE:
+            reader.let_go()
+            _idle.append((reader, unpacker))
+        return root
     except Exception as error:
         if len(reader.decoding.fragile) <= FRAGILE_DEPTH or is_of_signal(error):
             raise
@@ -114,12 +123,34 @@ def decode_items(data: memoryview) -> Any:
     raise refusal
 
 
+def _reader_for(length: int) -> tuple[Reader, Any]:
+    """Return a reader of an input of a length, and its unpacker."""
+    try:
+        reader, unpacker = _idle.pop() if length <= _HARMLESS else _made(length)
+    except IndexError:
+        reader, unpacker = _made(_HARMLESS)
+    reader.begin(length)
+    return reader, unpacker
+
+
+def _made(longest: int) -> tuple[Reader, Any]:
+    reader = Reader()
+    return reader, reader.unpacker(longest)
+
+
+_idle: list[tuple[Reader, Any]] = []
+"""Readers that have read all of their short inputs, each with its unpacker. To make one, which
+fills 50 kB with zeros, takes as long as to read what many a run holds."""
+_MOST_IDLE: Final = 16
+
+
 def _unpacked(
     layout: int, data: memoryview, *, strict_map_key: bool = False, pairs: bool = False
 ) -> Any:
     if not (layout & wire.TAGGED or pairs):
         return unpackb(data, ext_hook=_leaf, strict_map_key=strict_map_key)
-    reader = Reader(len(data))
+    reader = Reader()
+    reader.begin(len(data))
     root = unpackb(
         data,
         ext_hook=reader.extension,
@@ -183,17 +214,26 @@ def _shown(error: Exception) -> str:
 class Reader:
     """The items read so far, and what msgpack asks on its way."""
 
-    def __init__(self, length: int) -> None:
-        """Begin with nothing read."""
+    __slots__ = ("can_read_on", "decoding", "items", "open_tags", "placeholders")
+
+    def begin(self, length: int) -> None:
+        """Begin with nothing read of an input of a length."""
         self.items: list[Any] = []
         self.placeholders: dict[int, tuple[Kind, Any]] = {}
         self.open_tags = 0
         self.decoding = Decoding(length)
+        self.can_read_on = True
+        """Whether its unpacker is at the end of an input, and may be given another."""
 
-    def root(self, data: memoryview) -> Any:
+    def let_go(self) -> None:
+        """Hold nothing of what was read."""
+        del self.items, self.placeholders, self.decoding
+
+    def root(self, data: memoryview, unpacker: Any) -> Any:
         """Read all items and return the last."""
         items = self.items
-        for value in self.values(data):
+        unpacker.feed(data)
+        for value in self.values(data, unpacker):
             cls = type(value)
             if cls is Contents:
                 self.open_tags -= 1
@@ -213,10 +253,11 @@ class Reader:
         self.finish()
         return items[-1]
 
-    def values(self, data: memoryview) -> Iterator[Any]:
+    def values(self, data: memoryview, unpacker: Any) -> Iterator[Any]:
         """Yield all values; from the first map on with a key that is no string, by `mapping`."""
-        decoding, unpacker = self.decoding, self.unpacker(data)
-        mark, position = decoding.mark(), 0
+        decoding = self.decoding
+        start = position = unpacker.tell()
+        mark = decoding.mark()
         try:
             for value in unpacker:
                 yield value
@@ -225,27 +266,35 @@ class Reader:
             if not _is_of_keys(error):
                 raise
         else:
+            if position - start != len(data):
+                raise OutOfData
             return
         # The value is read once more, and what was made for it is forgotten.
+        self.can_read_on = False
         self.open_tags = 0
         decoding.return_to(mark)
-        yield from self.unpacker(data[position:], self.mapping)
+        left = data[position - start :]
+        unpacker, position = self.unpacker(len(left), self.mapping), 0
+        unpacker.feed(left)
+        for value in unpacker:
+            yield value
+            position = unpacker.tell()
+        if position != len(left):
+            raise OutOfData
 
     def unpacker(
-        self, data: memoryview, mapping: Callable[[list[tuple[Any, Any]]], Any] | None = None
+        self, longest: int, mapping: Callable[[list[tuple[Any, Any]]], Any] | None = None
     ) -> Any:
         """Return what yields the values of bytes; without `mapping`, keys are to be strings."""
-        unpacker = Unpacker(
+        return Unpacker(
             None,
             ext_hook=self.extension,
             list_hook=self.array,
             object_pairs_hook=mapping,
             strict_map_key=mapping is None,
-            max_buffer_size=len(data),
+            max_buffer_size=longest,
             read_size=1,
         )
-        unpacker.feed(data)
-        return unpacker
 
     def finish(self) -> None:
         """Check what can be checked only when all is made."""
@@ -305,29 +354,29 @@ class Reader:
 
     def extension(self, code: int, payload: bytes) -> Any:
         """Return what an extension stands for."""
-        if code == wire.REFERENCE:
+        if code == _REFERENCE:
             item = self.items[int.from_bytes(payload, "big")]
             self.decoding.shares = True
             if type(item) is StoredModule:
                 self.decoding.placed_modules += 1
             return item
-        if code == wire.TAG:
+        if code == _TAG:
             self.open_tags += 1
             return KINDS[payload[0]]
-        if code == wire.INTEGER and len(payload) > _SHORT_INTEGER:
-            self.decoding.has_long_integers = True
         if code in _CAREFUL:
             return CAREFUL_READERS[code](payload, self.decoding)
+        if code == wire.INTEGER and len(payload) > _SHORT_INTEGER:
+            self.decoding.has_long_integers = True
         return READERS[code](payload)
 
     def array(self, parts: Parts) -> Any:
         """Return a plain array as it is, and what a tagged one stands for."""
         if parts and type(parts[0]) is Kind:
-            kind = parts[0]
+            kind = parts.pop(0)
             # Instructions stand at the top; deeper they are as misplaced as a tag.
-            if kind.code < NEW.code:
+            if kind.code < _INSTRUCTIONS:
                 self.open_tags -= 1
-            made = kind.build(parts[1:], self.decoding)
+            made = kind.build(parts, self.decoding)
             if kind.is_fragile:
                 self.decoding.fragile.append(made)
             return made

@@ -39,40 +39,24 @@ BYTES_PER_ELEMENT = 8
 class Decoding:
     """One decoding of an input of a given length."""
 
-    __slots__ = (
-        "acts",
-        "changes",
-        "characters",
-        "checks",
-        "classes",
-        "entries",
-        "fragile",
-        "frames",
-        "functions",
-        "has_long_integers",
-        "hashing_left",
-        "hashing_seconds",
-        "late",
-        "left",
-        "placed_modules",
-        "placeholders",
-        "reads",
-        "root",
-        "shares",
-    )
+    # What most decodings never change stands here, and not in each of them.
+    hashing_seconds = 0.0
+    has_long_integers = False
+    shares = False
+    """Whether something is referred to, so that it may be held any number of times."""
+    characters = PATTERN_CHARACTERS
+    entries = TRACEBACK_ENTRIES
+    acts = False
+    """Whether an iterator was made that calls a function when it is gone through."""
+    root: Any = None
+    """What holds all that was made, as far as it is made of items."""
+    placed_modules = 0
+    """How many times a module stands somewhere, less those whose place is known to be good."""
 
     def __init__(self, length: int) -> None:
         """Start with allowances in proportion to the input."""
         self.left = length * STEPS_PER_BYTE + FREE_STEPS
         self.hashing_left = length * STEPS_PER_BYTE + FREE_HASHING_STEPS
-        self.hashing_seconds = 0.0
-        self.has_long_integers = False
-        self.shares = False
-        """Whether something is referred to, so that it may be held any number of times."""
-        self.characters = PATTERN_CHARACTERS
-        self.entries = TRACEBACK_ENTRIES
-        self.acts = False
-        """Whether an iterator was made that calls a function when it is gone through."""
         self.changes: dict[int, Any] = {}
         """What became of classes since they were stored, a `Change` each, by the ids of their
         plans. A decoding knows no types, so it does not name theirs."""
@@ -84,15 +68,11 @@ class Decoding:
         """The ids of what is part of a cycle, and populated later."""
         self.checks: list[Callable[[], None]] = []
         """What must hold when all is made."""
-        self.root: Any = None
-        """What holds all that was made, as far as it is made of items."""
         self.fragile: list[Any] = []
         """What takes native stack for each level of it, when it is freed."""
         self.frames: list[Frame] = []
         self.functions: list[tuple[str, FunctionType]] = []
         """The inner functions, each with its flow's name."""
-        self.placed_modules = 0
-        """How many times a module stands somewhere, less those whose place is known to be good."""
         self.reads: dict[tuple[str, str], Any] = {}
         """The stored runs that were read."""
 

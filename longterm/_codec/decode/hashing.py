@@ -19,7 +19,8 @@ from typing import Any, Final, Protocol
 
 from longterm._codec.decode.decoding import MANY_KEYS, Decoding
 from longterm._codec.introspect import dotted_name_of, is_a, is_exactly, mro_of, namespace_of
-from longterm._codec.types.classes import PLANS, ClassPlan
+from longterm._codec.types.classes import ClassPlan
+from longterm._codec.types.registry import PLANS
 from longterm.errors import CorruptData
 
 DEPTH: Final = 500

@@ -11,68 +11,94 @@ from typing import Any, Final
 from msgpack import ExtType
 
 from longterm._codec.introspect import is_a
+from longterm._codec.refusal import NotPlain
 from longterm._codec.types import registered
-from longterm._codec.types.classes import BARE_BASES, PLANS, NoPlan, plan_of
+from longterm._codec.types.classes import BARE_BASES, ClassPlan, NoPlan, plan_of
 from longterm._codec.types.constants import Constants, is_flat
-from longterm._codec.types.instances import MEMBER, dump_enum, dump_instance
+from longterm._codec.types.instances import MEMBER, OBJECT, dump_enum
 from longterm._codec.types.kinds import Parts
-from longterm._codec.types.registry import DUMPERS, OPENED
+from longterm._codec.types.registry import DUMPERS, OPENED, PLANS
 from longterm._signals import is_of_signal
 from longterm.frame import Frame
 
 
 class Opened:
-    """The parts of what was taken apart so far, by the ids of the values."""
+    """What was taken apart so far."""
 
-    __slots__ = ("_constants", "_counts", "members", "parts")
+    __slots__ = ("_constants", "_counts", "_frames", "single")
 
     def __init__(self, frames: list[Frame]) -> None:
         """Start with nothing; the frames say which modules may hold a value under a name."""
-        self.parts: dict[int, Parts] = {}
-        self.members: set[int] = set()
-        """The ids of the members of enums, which may be held any number of times."""
+        self.single = set(_EMPTY)
+        """The ids of what is one object in a process, and may be held any number of times: members
+        of enums, and what is empty."""
         self._counts: dict[int, int] = {}
-        """How many instances there are of each class, by the id of its plan."""
-        self._constants = Constants(frames)
+        """How many instances there are of each class, by its id."""
+        self._frames = frames
+        self._constants: Constants | None = None
 
-    def open(self, value: Any) -> Parts | None:
-        """Take a value apart; return which of its parts are to be looked at, None if it cannot."""
+    def parts_of(self, value: Any, cls: type, is_held_by_more: bool) -> Parts:
+        """Take a value apart.
+
+        Args:
+            value: the value.
+            cls: its type.
+            is_held_by_more: whether more than its holder here has a reference to it.
+
+        Raises:
+            NotPlain: it stands in no tree, or cannot be stored.
+        """
         try:
-            return self._open(value, type(value))
+            plan = PLANS.get(id(cls))
+            if plan is None or not plan.is_opened:
+                if cls in OPENED:
+                    parts = DUMPERS[cls](value)
+                    assert not isinstance(parts, ExtType)
+                    return parts
+                plan = _plan_of(value, cls)
+            count = self._counts[id(cls)] = self._counts.get(id(cls), 0) + 1
+            if count > _MOST_OF_A_CLASS:
+                raise NotPlain
+            if plan.is_enum:
+                tag, _, *state = dump_enum(value, plan)
+                if tag is MEMBER.tag:
+                    self.single.add(id(value))
+                return [tag, plan.form, *state]
+            state = plan.state(value)
+            # Only what more hold than the frames may have a name in a module.
+            if is_held_by_more and is_flat(state) and self._is_constant(value, plan):
+                raise NotPlain
+        except NotPlain:
+            raise  # before it is asked whether a signal's handler raised it, which takes long
         except Exception as error:
             if is_of_signal(error):
                 raise
-            return None  # the whole encoder says what it is, and where
+            raise NotPlain from error  # the whole encoder says what it is, and where
+        return [OBJECT.tag, plan.form, *state]
 
-    def _open(self, value: Any, cls: type) -> Parts | None:
-        if cls in OPENED:
-            parts = DUMPERS[cls](value)
-            assert not isinstance(parts, ExtType)
-            self.parts[id(value)] = parts
-            return parts[1:]
-        if cls in DUMPERS or cls is object or is_a(value, type) or registered.finds(cls):
-            return None
-        plan = PLANS.get(id(cls)) or plan_of(cls)
-        if isinstance(plan, NoPlan):
-            return None
-        count = self._counts[id(plan)] = self._counts.get(id(plan), 0) + 1
-        if count > _MOST_OF_A_CLASS:
-            return None
-        if plan.is_enum:
-            parts = dump_enum(value, plan)
-            if parts[0] is MEMBER.tag:
-                self.members.add(id(value))
-        elif plan.base in BARE_BASES:
-            parts = dump_instance(value, plan)
-            if is_flat(parts) and self._constants.dump(value, plan) is not None:
-                return None
-        else:
-            return None
-        tag, _, *held = parts
-        self.parts[id(value)] = [tag, plan.form, *held]
-        return held
+    def _is_constant(self, value: Any, plan: ClassPlan) -> bool:
+        if self._constants is None:
+            self._constants = Constants(self._frames)
+        constants = self._constants
+        return constants.may_have_name(value, plan) and constants.dump(value, plan) is not None
 
 
+def _plan_of(value: Any, cls: type) -> ClassPlan:
+    """Return the plan of a class whose instances are taken apart in trees.
+
+    Raises:
+        NotPlain: they are not.
+    """
+    if cls in DUMPERS or cls is object or is_a(value, type) or registered.finds(cls):
+        raise NotPlain
+    plan = plan_of(cls)
+    if isinstance(plan, NoPlan) or not (plan.is_enum or plan.base in BARE_BASES):
+        raise NotPlain
+    plan.is_opened = True
+    return plan
+
+
+_EMPTY: Final = frozenset(map(id, ((), frozenset())))
 _MOST_OF_A_CLASS: Final = 8
 """How many instances of a class stand in a tree. Each names its class and the attributes; the whole
 encoder writes the class of many once, before them."""

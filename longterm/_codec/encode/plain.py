@@ -9,25 +9,23 @@ held twice (see `shared`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from itertools import chain
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgpack import Packer
 
 from longterm._codec import wire
 from longterm._codec.decode.decoding import MANY_KEYS, MANY_KEYS_BYTES
 from longterm._codec.encode.references import base_of_references
+from longterm._codec.refusal import NotPlain
 from longterm._codec.types import atoms
-from longterm._codec.types.registry import ATOMS, DUMPERS, IS_NAN, OPENED, TAGGED_LEAVES
+from longterm._codec.types.registry import ATOMS, DUMPERS, IS_NAN, OPENED, PLANS, TAGGED_LEAVES
 from longterm.errors import CorruptData
 from longterm.frame import Frame
 
-if TYPE_CHECKING:
-    from longterm._codec.encode.opened import Opened
-
 _EMPTY_TUPLE: Final = ()
-_EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
-_no_keys: Final[frozenset[Any]] = frozenset()
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TAGGED: Final = frozenset({tuple, set, frozenset})
 _SETS: Final = frozenset({set, frozenset})
@@ -43,17 +41,15 @@ _HOLDS_SCALARS, _HOLDS_ATOMS, _HOLDS_TAGS = range(3)
 Python 3.11 looks up the members of an enumeration by a function (`EnumType.__getattr__`)."""
 
 
-class _NotPlain(Exception):
-    """A value turned up that the whole encoder must see."""
-
-
 def pack_tree(root: Any) -> tuple[int, bytes] | None:
     """Return the layout and the bytes of a tree; None if it is no plain tree."""
-    return _packed(0, root, _look_over([[root]], _BASE, set()))
+    found = _look_over([[root]], set(), _BASE)
+    return None if found is None else _packed(0, root, *found)
 
 
 def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
-    """Return the layout and the bytes of frames with plain slots; see `pack_tree`."""
+    """Return the layout and the bytes of frames; None if only the whole encoder can write them."""
+    scalars, is_flat, is_plain = _SCALARS, True, True
     rows, slots = [], []
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
@@ -61,8 +57,18 @@ def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
         held = frame.slots
         slots.append(held)
         rows.append([frame.flow, frame.version, frame.point, frame.line, held, frame.rest])
-    found = _look_over(slots, _BASE, set(map(id, slots)), frames)
-    return _packed(wire.FRAMES, rows, found, frames)
+        if len(held) > MANY_KEYS:
+            is_flat = False
+        for cls in map(type, held.values()):
+            if cls not in scalars:
+                is_flat = False
+                if cls in OPENED or id(cls) in PLANS:
+                    is_plain = False  # most of what is taken apart is met here
+    if is_plain:
+        found = _FLAT if is_flat else _look_over(slots, set(map(id, slots)), _BASE)
+        if found is not None:
+            return _packed(wire.FRAMES, rows, *found)
+    return _packed_stack(frames)
 
 
 def may_hold_nan(packed: bytes) -> bool:
@@ -87,38 +93,34 @@ def _has_float_with(first: bytes, packed: bytes) -> bool:
     return False
 
 
-def _packed(
-    layout: int, value: Any, found: _Found | None, frames: list[Frame] | None = None
-) -> tuple[int, bytes] | None:
-    if found is None:
-        return None
-    holds, large, opened, shared = found
-    default = _default_for(holds, opened)
-    packed: bytes | None
+def _packed(layout: int, value: Any, holds: int, large: list[Any]) -> tuple[int, bytes] | None:
     try:
-        if not shared:
-            packed = Packer(strict_types=True, default=default).pack(value)
-        else:
-            from longterm._codec.encode.shared import pack_shared
-
-            assert frames is not None
-            layout = wire.ITEMS
-            packed = pack_shared(frames, shared, {} if opened is None else opened.parts, default)
-    except (_NotPlain, ValueError):
+        default = _integer if holds == _HOLDS_SCALARS else dump_rest
+        packed: bytes = Packer(strict_types=True, default=default).pack(value)
+    except (NotPlain, ValueError):
         # Half a surrogate pair, nesting beyond what msgpack does, or a rare type.
         return None
-    if packed is None or (large and len(packed) > MANY_KEYS_BYTES and _may_collide(large)):
+    if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
         return None
-    return layout | wire.TAGGED if holds == _HOLDS_TAGS and not shared else layout, packed
+    return layout | wire.TAGGED if holds == _HOLDS_TAGS else layout, packed
 
 
-def _default_for(holds: int, opened: Opened | None) -> Callable[[Any], Any]:
-    if holds == _HOLDS_SCALARS:
-        return _integer
-    if opened is None:
-        return _default
-    parts = opened.parts
-    return lambda value: parts.get(id(value)) or _default(value)
+def _packed_stack(frames: list[Frame]) -> tuple[int, bytes] | None:
+    try:
+        layout, packed, large = _pack_stack()(frames)
+    except (NotPlain, ValueError, RecursionError):
+        return None
+    if large and len(packed) > MANY_KEYS_BYTES and _may_collide(large):
+        return None
+    return layout, packed
+
+
+@cache
+def _pack_stack() -> Callable[..., tuple[int, bytes, list[Any]]]:
+    """Return what packs frames that hold more, imported with the first of them."""
+    from longterm._codec.encode.stack import pack_stack
+
+    return pack_stack
 
 
 def _may_collide(large: list[Any]) -> bool:
@@ -139,36 +141,34 @@ def _integer(value: Any) -> Any:
     """
     if type(value) is int:
         return atoms.integer(value)
-    raise _NotPlain
+    raise NotPlain
 
 
-def _default(value: Any) -> Any:
+def dump_rest(value: Any) -> Any:
+    """Return the form of a value that msgpack does not know."""
     cls = type(value)
     if cls is int:
         return atoms.integer(value)
     if cls in ATOMS or cls in _TAGGED or cls in TAGGED_LEAVES:
         return DUMPERS[cls](value)
-    raise _NotPlain
+    raise NotPlain
 
 
-_Found: TypeAlias = "tuple[int, list[Any], Opened | None, set[int]]"
-"""What is in trees, besides lists and dicts; those with many keys; what was taken apart; the ids of
-what is held twice."""
+_Found: TypeAlias = tuple[int, list[Any]]
+"""What is in trees, besides lists and dicts; and those with many keys."""
+_FLAT: Final[_Found] = (_HOLDS_SCALARS, [])
 
 
-def _look_over(
-    nodes: list[Any], base: int, seen: set[int], frames: list[Frame] | None = None
-) -> _Found | None:
+def _look_over(nodes: list[Any], seen: set[int], base: int) -> _Found | None:
     """Return what is in trees; None if they are no trees of plain values.
 
     What only its parent holds cannot be held twice, and its reference count says so. The few that
-    more hold (a name of the caller, mostly) are remembered, to see whether they come again. Trees
-    of frames may have what is to be taken apart, and what does come again.
+    more hold (a name of the caller, mostly) are remembered, to see whether they come again.
     """
-    scalars, count, push, dicts = _SCALARS, getrefcount, nodes.append, []
+    scalars, atoms, count, push = _SCALARS, ATOMS, getrefcount, nodes.append
+    dicts: list[dict[Any, Any]] = []
     large: list[Any] = []
-    shared: set[int] = set()
-    holds, opened = _HOLDS_SCALARS, None
+    holds = _HOLDS_SCALARS
     # The list grows while it is gone through: it is the queue. One loop, since each value that is
     # stored comes by here, and a call for each would cost more than what is looked at.
     for node in nodes:
@@ -187,29 +187,13 @@ def _look_over(
             if cls in scalars:
                 continue
             if cls is not dict and cls is not list:
-                if (cls not in DUMPERS and not DUMPERS.finds(cls)) or cls in OPENED:
-                    if frames is None:
-                        return None
-                    if opened is None:
-                        from longterm._codec.encode.opened import Opened
-
-                        opened = Opened(frames)
-                    elif id(value) in opened.parts:
-                        if id(value) not in opened.members:
-                            shared.add(id(value))
-                        continue
-                    held = opened.open(value)
-                    if held is None:
-                        return None
-                    push(held)
-                    holds = _HOLDS_TAGS
-                    continue
-                if cls in ATOMS:
+                if cls in atoms or (cls not in DUMPERS and _is_of_new_atoms(cls)):
                     if cls in IS_NAN and IS_NAN[cls](value):
                         if id(value) in seen:
                             return None
                         seen.add(id(value))
-                    holds = max(holds, _HOLDS_ATOMS)
+                    if holds == _HOLDS_SCALARS:
+                        holds = _HOLDS_ATOMS
                     continue
                 holds = _HOLDS_TAGS
                 if cls in TAGGED_LEAVES or value is _EMPTY_TUPLE:
@@ -218,32 +202,24 @@ def _look_over(
                     return None
             if count(value) > base:
                 if id(value) in seen:
-                    if frames is None:
-                        return None
-                    if value is not _EMPTY_FROZENSET:
-                        shared.add(id(value))
-                    continue
+                    return None
                 seen.add(id(value))
             push(value)
     # Keys other than these could be held twice, or be written as what they are not. Where only
     # scalars are held, packing finds them by itself.
-    if holds != _HOLDS_SCALARS and not _SCALARS.issuperset(map(type, _no_keys.union(*dicts))):
+    if holds != _HOLDS_SCALARS and not scalars.issuperset(map(type, chain.from_iterable(dicts))):
         return None
-    if (shared or opened is not None) and not all(map(_hashes_scalars, nodes)):
-        return None
-    if shared and frames and not shared.isdisjoint(map(id, nodes[: len(frames)])):
-        return None  # of the slots of a frame nothing but the whole encoder makes an item
-    return holds, large, opened, shared
+    return holds, large
 
 
-def _hashes_scalars(node: Any) -> bool:
-    """Tell whether a container hashes nothing but scalars, if it hashes: keys were looked at."""
-    return type(node) not in _SETS or _SCALARS.issuperset(map(type, node))
+def _is_of_new_atoms(cls: type) -> bool:
+    """Load the family of a type that is new here; tell whether its values are atoms."""
+    return id(cls) not in PLANS and DUMPERS.finds(cls) and cls in ATOMS
 
 
 def _finds_shared(tree: Any, base: int) -> bool:
     seen: set[int] = set()
-    _look_over(tree, base, seen)
+    _look_over(tree, seen, base)
     return bool(seen)
 
 

@@ -20,12 +20,12 @@ from longterm._codec.hints import UNKNOWN, hint_for
 from longterm._codec.introspect import dotted_name_of, is_a
 from longterm._codec.refusal import NotEncodable
 from longterm._codec.types import atoms, registered
-from longterm._codec.types.classes import PLANS, ClassPlan, NoPlan, plan_of
+from longterm._codec.types.classes import ClassPlan, NoPlan, plan_of
 from longterm._codec.types.constants import Constants
 from longterm._codec.types.exceptions import dump_exception
 from longterm._codec.types.instances import dump_enum, dump_instance, dump_plan
 from longterm._codec.types.kinds import Form, Parts
-from longterm._codec.types.registry import DUMPERS, IS_NAN, VALUES
+from longterm._codec.types.registry import DUMPERS, IS_NAN, PLANS, VALUES
 from longterm._signals import is_of_signal
 from longterm.errors import NotStorable
 

@@ -6,17 +6,15 @@ In: what the scan found, then node after node, children first. Out: the packed i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from msgpack import Packer
 
 from longterm._codec import wire
 from longterm._codec.encode.scan import SCALARS, Scan
+from longterm._codec.encode.stack import DEPTH
 from longterm._codec.types import atoms
 from longterm.errors import NotStorable
-
-DEPTH: Final = 200
-"""How deep an item may nest; what is deeper becomes an item of its own."""
 
 
 class Writer:

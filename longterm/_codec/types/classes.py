@@ -12,6 +12,7 @@ from collections import ChainMap, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import partial
+from sys import intern
 from types import (
     ClassMethodDescriptorType,
     FunctionType,
@@ -42,6 +43,7 @@ from longterm._codec.refusal import NotEncodable
 from longterm._codec.trust import namespace_of_module
 from longterm._codec.types.declared import CACHED_HASH, names_of
 from longterm._codec.types.kinds import Family
+from longterm._codec.types.registry import PLANS
 from longterm.errors import CannotLoad, NotAllowed
 
 if TYPE_CHECKING:
@@ -69,12 +71,18 @@ class ClassPlan:
     """What is known of a class whose instances can be stored."""
 
     __slots__ = (
+        "_attributes_of",
+        "_plain_ids",
+        "_plain_names",
+        "_slots_of",
         "base",
         "cls",
         "declared",
         "form",
         "is_enum",
         "is_fragile",
+        "is_made_empty",
+        "is_opened",
         "marker",
         "methods",
         "name",
@@ -88,6 +96,9 @@ class ClassPlan:
         self.name = name
         self.base: Any = base_of(cls)
         self.is_enum = "_member_map_" in namespace_of(cls)
+        is_value = self.base in VALUE_BASES or issubclass(cls, BaseException)
+        self.is_made_empty = not (is_value or self.is_enum)
+        """Whether an instance is made first, and gets all that it holds afterwards."""
         self.is_fragile = not _is_written_in_python(cls)
         """Whether each level of such instances takes native stack when it is freed."""
         self.methods = _methods_of(cls)
@@ -102,6 +113,24 @@ class ClassPlan:
         code = wire.CLASS if self.declared else wire.TYPE
         self.form = ExtType(code, "\0".join(texts).encode())
         """What stands for it as the class of an instance."""
+        self.is_opened = False
+        """Whether its instances are known to be taken apart in trees: see `encode.opened`.
+        Forgotten when a type is registered, which may be this one."""
+        self._attributes_of = self.namespace.__get__ if self.namespace else None
+        self._slots_of = [(name, slot.__get__) for name, slot in self.slots.items()]
+        self._plain_names = self._names_without_check()
+        self._plain_ids = frozenset(map(id, self._plain_names))
+
+    def _names_without_check(self) -> tuple[str, ...]:
+        """Return the names that attributes may have whatever their values are.
+
+        They are compared by identity, since a string of the author's may have an `__eq__`. Names of
+        attributes are interned.
+        """
+        if self.name in _HELD_BY:
+            return ()
+        named = (intern(name) for name in self.declared if type(name) is str)
+        return tuple(name for name in named if name not in self.methods | _NOTES)
 
     def _declared(self) -> tuple[str, ...]:
         if self.is_enum:
@@ -115,20 +144,34 @@ class ClassPlan:
         Raises:
             Refused: an attribute has a name that is no string, or may not have its value.
         """
-        attributes = self.namespace.__get__(instance) if self.namespace else None
+        attributes = self._attributes_of(instance) if self._attributes_of else None
         if not attributes:
             return None
-        self.check_attributes(attributes)
-        if not _NOTES.isdisjoint(attributes):
-            return _without_notes(attributes)
+        if not self._are_plain(attributes):
+            self.check_attributes(attributes)
+            if not _NOTES.isdisjoint(attributes):
+                return _without_notes(attributes)
         return attributes  # type: ignore[no-any-return]
+
+    def _are_plain(self, attributes: dict[str, Any]) -> bool:
+        """Tell whether attributes are some that the class declares, and need no further check."""
+        return bool(attributes) and self._plain_ids.issuperset(map(id, attributes))
+
+    def state(self, instance: object) -> list[dict[str, Any] | None]:
+        """Return its attributes and the values of its slots, as far as it has them."""
+        attributes, slots = self.attributes(instance), self.slot_values(instance)
+        if slots is not None:
+            return [attributes, slots]
+        return [] if attributes is None else [attributes]
 
     def slot_values(self, instance: object) -> dict[str, Any] | None:
         """Return the values of the slots that are set."""
+        if not self._slots_of:
+            return None
         values = {}
-        for name, slot in self.slots.items():
+        for name, get in self._slots_of:
             try:
-                values[name] = slot.__get__(instance)
+                values[name] = get(instance)
             except AttributeError:
                 continue
         if not _NOTES.isdisjoint(values):
@@ -151,8 +194,10 @@ class ClassPlan:
                 )
                 return
             decoding.spend(len(attributes))
-            # They may be populated later.
-            decoding.checks.append(partial(self.check_attributes, attributes))
+            if decoding.placeholders:  # they may be populated later
+                decoding.checks.append(partial(self.check_attributes, attributes))
+            elif not self._are_plain(attributes):
+                self.check_attributes(attributes)
             self.namespace.__set__(instance, attributes)
         if slot_values is not None:
             if type(slot_values) is not dict:
@@ -211,9 +256,6 @@ _HELD_BY: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "string:Template": {"template": (str,)},
 }
 """What classes of the standard library go through or compare, when they are shown or compared."""
-
-PLANS: dict[int, ClassPlan] = {}
-"""The plans made so far, by the identity of their class: its hash may be the metaclass's."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -57,6 +57,14 @@ class Constants:
             return None
         return [CONSTANT.tag, name, dump_instance(value, plan)]
 
+    def may_have_name(self, value: Any, plan: ClassPlan) -> bool:
+        """Tell whether a module or the class itself holds an instance, which is soon seen."""
+        key, home = id(value), plan.name.partition(":")[0]
+        return key in map(id, namespace_of(plan.cls).copy().values()) or any(
+            key in map(id, _namespace(module_name).copy().values())
+            for module_name in dict.fromkeys((home, *_modules_of(self._root)))
+        )
+
     def dump_bare(self, value: object) -> Parts | None:
         """Take a bare `object()` by its name, or return None if it has none."""
         name = self._names_for(object, ()).get(id(value))
@@ -120,13 +128,18 @@ def _state(value: Any, plan: ClassPlan) -> Parts | None:
     """Return the parts of an instance after its class, or None if they are more than flat."""
     if plan.base not in BARE_BASES and plan.base not in VALUE_BASES:
         return None
-    parts = dump_instance(value, plan)
-    return parts[2:] if is_flat(parts) else None
+    state = dump_instance(value, plan)[2:]
+    return state if is_flat(state) else None
 
 
-def is_flat(parts: Parts) -> bool:
-    """Tell whether the parts of an instance hold no more than a constant may."""
-    return all(map(_is_flat, _held(parts[2:])))
+def is_flat(state: Parts) -> bool:
+    """Tell whether an instance holds no more than a constant may, by its parts after the class."""
+    for part in state:
+        held = part.values() if type(part) is dict else (part,)
+        for value in held:
+            if id(type(value)) not in _SCALARS and not _is_flat(value):
+                return False
+    return True
 
 
 def _held(parts: Parts) -> Iterator[Any]:

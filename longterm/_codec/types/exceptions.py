@@ -13,8 +13,9 @@ from typing import Any, Final
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.introspect import HEAP_TYPE, flags_of, is_a, mro_of
 from longterm._codec.refusal import NotEncodable
-from longterm._codec.types.classes import PLANS, ClassPlan, became_another
+from longterm._codec.types.classes import ClassPlan, became_another
 from longterm._codec.types.kinds import Family, Kind, Parts
+from longterm._codec.types.registry import PLANS
 
 _MEMBERS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     StopIteration: ("value",),

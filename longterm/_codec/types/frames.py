@@ -25,19 +25,32 @@ def _load_frame(parts: Parts, decoding: Decoding) -> Frame:
 
 
 def _populate_frame(frame: Frame, parts: Parts, decoding: Decoding) -> None:
-    flow, version, point, line, slots, *more = parts
-    # Longterm 0.1 wrote no rest, and no cells if there are none.
-    captured = more[0] if more else {}
-    (rest,) = more[1:] or ("",)
+    checked = _checked(parts, decoding)
+    frame.flow, frame.version, frame.point, frame.line = checked[:4]
+    frame.slots, frame.cells, frame.rest = checked[4:]
+
+
+def _build_frame(parts: Parts, decoding: Decoding) -> Frame:
+    made = Frame(*_checked(parts, decoding))
+    decoding.frames.append(made)
+    return made
+
+
+def _checked(parts: Parts, decoding: Decoding) -> Parts:
+    """Return what a frame is made of, if it is that."""
+    if len(parts) == _ROW - 1:
+        parts.append({})  # longterm 0.1 wrote no cells if there are none
+    if len(parts) == _ROW:
+        parts.append("")  # and no rest
+    flow, version, point, line, slots, cells, rest = parts
     if not (
         type(flow) is type(version) is type(rest) is str
         and type(point) is type(line) is int
-        and type(slots) is type(captured) is dict
+        and type(slots) is type(cells) is dict
     ):
         raise TypeError("a frame has a flow, a version, a point, a line, slots, cells and a rest")
-    frame.flow, frame.version, frame.point, frame.line = flow, version, point, line
-    frame.slots, frame.cells, frame.rest = slots, captured, rest
-    decoding.spend(len(slots) + len(captured))
+    decoding.spend(len(slots) + len(cells))
+    return parts
 
 
 def check_names(frame: Frame) -> None:
@@ -95,7 +108,7 @@ def _populate_cell(cell: CellType, parts: Parts, decoding: Decoding) -> None:
         cell.cell_contents = part
 
 
-FRAME: Final = Kind("frame", _load_frame, _populate_frame)
+FRAME: Final = Kind("frame", _load_frame, _populate_frame, build=_build_frame)
 CELL: Final = Kind("cell", _load_cell, _populate_cell, is_fragile=True)
 
 FAMILY: Final = Family(

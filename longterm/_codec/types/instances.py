@@ -35,22 +35,15 @@ from longterm.errors import CannotLoad
 
 def dump_instance(value: Any, plan: ClassPlan) -> Parts:
     """Take apart an instance of the plan's class."""
-    ends = _without_end(plan.attributes(value), plan.slot_values(value))
     base = plan.base
     if base is defaultdict:
         check_factory(_FACTORY.__get__(value))
     if base in VALUE_BASES:
-        return [VALUE_OBJECT.tag, plan, _CONTENT[base](value), *ends]
+        return [VALUE_OBJECT.tag, plan, _CONTENT[base](value), *plan.state(value)]
     if base in BARE_BASES:
-        return [OBJECT.tag, plan, *ends]
+        return [OBJECT.tag, plan, *plan.state(value)]
     content = _CONTENT[base](value)
     return [OBJECT.tag, plan, plan.attributes(value), plan.slot_values(value), *content]
-
-
-def _without_end(attributes: Any, slots: Any) -> Parts:
-    if slots is not None:
-        return [attributes, slots]
-    return [] if attributes is None else [attributes]
 
 
 def dump_enum(value: Any, plan: ClassPlan) -> Parts:
@@ -162,7 +155,7 @@ _CONTENT: Final[dict[type, Any]] = {
 
 def _load_object(parts: Parts, decoding: Decoding) -> Any:
     plan = _plan(parts[0])
-    if plan.base in VALUE_BASES or issubclass(plan.cls, BaseException) or plan.is_enum:
+    if not plan.is_made_empty:
         raise became_another(plan, "an instance with attributes")
     made = plan.base.__new__(plan.cls)
     if plan.is_fragile:
@@ -170,11 +163,21 @@ def _load_object(parts: Parts, decoding: Decoding) -> Any:
     return made
 
 
+def _build_object(parts: Parts, decoding: Decoding) -> Any:
+    made = _load_object(parts, decoding)
+    _put(made, parts[0], parts[1:], decoding)
+    return made
+
+
 def _populate_object(value: Any, parts: Parts, decoding: Decoding) -> None:
-    plan = plan_of_instance(value)
-    attributes, slots = (*parts[:2], None, None)[:2]
+    _put(value, plan_of_instance(value), parts, decoding)
+
+
+def _put(value: Any, plan: ClassPlan, parts: Parts, decoding: Decoding) -> None:
+    count = len(parts)
+    attributes, slots = parts[0] if count else None, parts[1] if count > 1 else None
     plan.set_attributes(value, attributes, slots, decoding)
-    if len(parts) > 2:
+    if count > 2:
         if plan.base not in _POPULATE:
             raise became_another(plan, "made of a builtin container")
         _POPULATE[plan.base](value, parts[2], parts[3:], decoding)
@@ -321,7 +324,7 @@ def dump_plan(plan: ClassPlan) -> ExtType:
     return plan.form
 
 
-OBJECT: Final = Kind("object", _load_object, _populate_object, needs=1)
+OBJECT: Final = Kind("object", _load_object, _populate_object, build=_build_object, needs=1)
 VALUE_OBJECT: Final = Kind("value object", _load_value_object, _populate_value_object, needs=2)
 MEMBER: Final = Kind("enum member", _load_member)
 FLAGS: Final = Kind("flags", _load_flags)

@@ -118,7 +118,8 @@ def _populate_sequence(iterator: Any, parts: Parts, decoding: Decoding) -> None:
         decoding.spend(length_hint(iterator))
         deque(iterator, maxlen=0)
     elif type(position) is int:
-        _set_position(iterator, position, decoding)
+        if position or type(iterator) in _BACKWARDS:  # it begins at 0 by itself
+            _set_position(iterator, position, decoding)
     else:
         raise TypeError("an iterator stands at a number")
 

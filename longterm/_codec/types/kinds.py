@@ -26,6 +26,7 @@ class Kind:
     """One kind of tagged array."""
 
     __slots__ = (
+        "build",
         "code",
         "hashes",
         "is_fragile",
@@ -43,6 +44,7 @@ class Kind:
         load: Callable[[Parts, Decoding], Any],
         populate: Callable[[Any, Parts, Decoding], None] | None = None,
         *,
+        build: Callable[[Parts, Decoding], Any] | None = None,
         needs: int = 0,
         hashes: bool = False,
         whole: bool = False,
@@ -56,6 +58,7 @@ class Kind:
             load: make the value of its parts; of the first `needs` if it can be populated later.
             populate: put the remaining parts into a value that was made, so that it can be in
                 cycles.
+            build: make a whole value at once, for what is often met.
             needs: how many parts it takes to make one.
             hashes: whether populating it hashes the parts, which must then be whole.
             whole: whether making needs whole parts, so that none of them can hold the value.
@@ -65,11 +68,11 @@ class Kind:
         self.load, self.populate, self.needs = load, populate, needs
         self.hashes, self.whole, self.is_fragile = hashes, whole, is_fragile
         self.tag = ExtType(wire.TAG, bytes([self.code]))
+        self.build = build or (load if populate is None else self._load_and_populate)
+        """Makes a whole value of all its parts."""
 
-    def build(self, parts: Parts, decoding: Decoding) -> Any:
-        """Make a whole value of all its parts."""
-        if self.populate is None:
-            return self.load(parts, decoding)
+    def _load_and_populate(self, parts: Parts, decoding: Decoding) -> Any:
+        assert self.populate is not None
         value = self.load(parts[: self.needs], decoding)
         self.populate(value, parts[self.needs :], decoding)
         return value

@@ -14,6 +14,7 @@ from longterm._codec.decode.decoding import BYTES_PER_ELEMENT, READS, Decoding
 from longterm._codec.introspect import is_a, is_exactly, mro_of
 from longterm._codec.types.families import CODE_OF_KIND
 from longterm._codec.types.kinds import Family, Kind, Parts
+from longterm._codec.types.registry import PLANS
 from longterm._main import import_name
 from longterm.errors import CorruptData, NotAllowed, UnknownRun
 
@@ -67,14 +68,19 @@ def register_type(
     if known is not None and known.cls.__qualname__ != cls.__qualname__:
         raise ValueError(f"the name {called!r} is taken by {known.cls!r} (give another name)")
     registration = Registration(cls, called, encode, decode, version, upgrade, subclasses)
-    _by_class[cls] = _by_name[called] = registration
+    _register(registration)
     return cls
+
+
+def _register(registration: Registration) -> None:
+    _by_class[registration.cls] = _by_name[registration.name] = registration
+    for plan in list(PLANS.values()):
+        plan.is_opened = False  # its class may be this one, or below it
 
 
 def read_from_store(cls: type[T], name: str, decode: Callable[[str], T]) -> None:
     """Store instances of a class by their `id`; decoding asks the store for them."""
-    registration = Registration(cls, name, _id_of, decode, 1, None, True, reads_store=True)
-    _by_class[cls] = _by_name[name] = registration
+    _register(Registration(cls, name, _id_of, decode, 1, None, True, reads_store=True))
 
 
 def _id_of(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from longterm._codec.decode.decoding import Decoding
 from longterm._codec.types.families import (
@@ -18,6 +18,9 @@ from longterm._codec.types.families import (
     family_of_type,
 )
 from longterm._codec.types.kinds import Dump, Family, Kind
+
+if TYPE_CHECKING:
+    from longterm._codec.types.classes import ClassPlan
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -73,6 +76,10 @@ OPENED: Final[set[type]] = set()
 IS_NAN: Final[dict[type, Callable[[Any], bool]]] = {float: lambda value: value != value}
 """How to tell a value that is not equal to itself, of such types of which only the content matters
 else."""
+
+PLANS: Final[dict[int, ClassPlan]] = {}
+"""The plans of classes made so far, by the identity of their class: its hash may be the
+metaclass's."""
 
 
 def load(name: str) -> Family:
