@@ -22,4 +22,4 @@ def connect() -> None:
 
 
 def _stored_run(run_id: str) -> Run:
-    return (reading.store or default_engine().store).get(run_id)
+    return (reading.get() or default_engine().store).get(run_id)

@@ -54,15 +54,15 @@ class Listener:
 
     def hear(self, values: tuple[Any, ...]) -> None:
         """Hand on a copy of each response: the flow may change what it has said, until it waits."""
-        before = reading.store
-        reading.store = self._store
+        before = reading.get()
+        reading.set(self._store)
         try:
             for value in values:
                 self._hear(decode(encode(value)))
         except LongtermError:  # it cannot be stored, or read: so says the turn, or the run, later
             return
         finally:
-            reading.store = before
+            reading.set(before)
 
 
 class ResponseStream(Iterator[Any]):

@@ -14,7 +14,7 @@ from longterm._later import later
 from longterm._names import id_of_run
 from longterm._turns.rest import Looks, rests
 from longterm._turns.starts import Start
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store
 from longterm.errors import Cancelled
 from longterm.run import Fact, Run
 
@@ -50,8 +50,8 @@ class AsyncTwins(Starting, Events, Work):
     ) -> Run:
         """Start a run of a flow, `async def` or not, from asynchronous code; see `start_flow`.
 
-        The store, and a flow that is no `async def`, run in a thread. A task that is cancelled
-        meanwhile waits for its end, so that no run is left claimed.
+        A flow that is no `async def`, and a store that cannot wait in the loop, run in a thread. A
+        task that is cancelled meanwhile waits for its end, so that no run is left claimed.
         """
         start = Start(self._turns.startable(flow), flow, args, kwargs)
         return await self._agone_on(await self._turns.astart(start))
@@ -101,10 +101,10 @@ class AsyncTwins(Starting, Events, Work):
         if queue is None:
             start = self._start_of(*wanted)
         else:  # it looks whether there is such a queue
-            start = await in_thread(self._start_of, *wanted)
+            start = await in_store(self.store, self._start_of, *wanted)
         if at is not None or queue is not None:
             due = moment_of(at, self.clock.now())
-            return await in_thread(self._turns.start_later, start, due)
+            return await in_store(self.store, self._turns.start_later, start, due)
         return await self._agone_on(await self._turns.astart(start))
 
     async def aprocess_event(
@@ -131,11 +131,13 @@ class AsyncTwins(Starting, Events, Work):
         revision: int | None = None,
     ) -> Receipt:
         """Store an event for a run, from asynchronous code; see `send`."""
-        return await in_thread(self.send, run_id, event_id, value, key=key, revision=revision)
+        return await in_store(
+            self.store, self.send, run_id, event_id, value, key=key, revision=revision
+        )
 
     async def adiscard_event(self, run_id: str | UUID, number: int) -> UnreadEvent:
         """Take an event out of the inbox of a run, from asynchronous code; see `discard_event`."""
-        return await in_thread(self.discard_event, run_id, number)
+        return await in_store(self.store, self.discard_event, run_id, number)
 
     async def athrow(self, run_id: str | UUID, error: BaseException | type[BaseException]) -> Run:
         """Raise an exception at the suspend where a run waits; see `throw`."""
@@ -145,7 +147,7 @@ class AsyncTwins(Starting, Events, Work):
         """Cancel a run, from asynchronous code; see `cancel`."""
         run_id = id_of_run(run_id)
         if force:
-            return await self._agone_on(await in_thread(self._turns.end, run_id))
+            return await self._agone_on(await in_store(self.store, self._turns.end, run_id))
         return await self._ainterrupt(run_id, Cancelled(run_id))
 
     async def _ainterrupt(self, run_id: str, error: BaseException) -> Run:
@@ -166,13 +168,13 @@ class AsyncTwins(Starting, Events, Work):
 
         Those of `async def` flows run in this event loop.
         """
-        await in_thread(self._let_go)
-        await in_thread(self._going_on.deliver_due)
+        await in_store(self.store, self._let_go)
+        await in_store(self.store, self._going_on.deliver_due)
         done = 0
         while limit is None or done < limit:
             turns: list[DueTurn] = []
             try:
-                await in_thread(self._claim_into, turns)
+                await in_store(self.store, self._claim_into, turns)
             except BaseException:  # such as of a task that is cancelled
                 self._due.release(turns)
                 raise
@@ -193,6 +195,8 @@ class AsyncTwins(Starting, Events, Work):
 
         run_id = id_of_run(run_id)
         looks = Looks(run_id, timeout)
-        while not rests(run := await in_thread(self.store.get, run_id), self.clock.now()):
+        while not rests(
+            run := await in_store(self.store, self.store.get, run_id), self.clock.now()
+        ):
             await asyncio.sleep(looks.next(run))
         return run

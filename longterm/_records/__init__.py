@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from longterm._later import later
 from longterm._names import id_of_run
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store, in_thread
 from longterm.clock import Clock
 from longterm.errors import InvalidQuery, NotSupported
 from longterm.run import Fact, Run, RunState
@@ -286,29 +286,29 @@ class Records:
 
     async def aget_run(self, run_id: str | UUID) -> Run:
         """Return a run as it is now, from asynchronous code; see `get_run`."""
-        return await in_thread(self.get_run, run_id)
+        return await in_store(self.store, self.get_run, run_id)
 
     async def aunread_events(
         self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
     ) -> list[UnreadEvent]:
         """Return the events that a run was sent and has not read; see `unread_events`."""
-        return await in_thread(self.unread_events, run_id, after=after, limit=limit)
+        return await in_store(self.store, self.unread_events, run_id, after=after, limit=limit)
 
     async def arefused_events(
         self, run_id: str | UUID, *, after: int | None = None, limit: int = 100
     ) -> list[UnreadEvent]:
         """Return the events that a run has read and refused; see `refused_events`."""
-        return await in_thread(self.refused_events, run_id, after=after, limit=limit)
+        return await in_store(self.store, self.refused_events, run_id, after=after, limit=limit)
 
     async def ahistory(
         self, run_id: str | UUID, *, after: HistoryEntry | None = None, limit: int = 100
     ) -> list[HistoryEntry]:
         """Return what came to a run, from asynchronous code; see `history`."""
-        return await in_thread(self.history, run_id, after=after, limit=limit)
+        return await in_store(self.store, self.history, run_id, after=after, limit=limit)
 
     async def afind_runs(self, **conditions: Unpack[Conditions]) -> list[Run]:
         """Find runs by what is known of them, from asynchronous code; see `find_runs`."""
-        return await in_thread(self.find_runs, **conditions)
+        return await in_store(self.store, self.find_runs, **conditions)
 
     async def astuck_runs(
         self, *, flow: str | None = None, limit: int = 100, after: str | None = None
@@ -324,4 +324,4 @@ class Records:
         blind: Mapping[str, Fact] | None = None,
     ) -> int:
         """Delete a run, or all that have some facts, from asynchronous code; see `delete`."""
-        return await in_thread(self.delete, run_id, index=index, blind=blind)
+        return await in_store(self.store, self.delete, run_id, index=index, blind=blind)

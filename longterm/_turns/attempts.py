@@ -5,8 +5,8 @@ No turn is run here, and nothing is saved.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -45,14 +45,8 @@ if TYPE_CHECKING:
     from longterm.unread import UnreadEvent
 
 
-class Reading(threading.local):
-    """What this thread is decoding."""
-
-    store: RunStore | None = None
-    """The store whose values they are: a run among them is read from it."""
-
-
-reading: Final = Reading()
+reading: Final[ContextVar[RunStore | None]] = ContextVar("reading", default=None)
+"""The store whose values are being decoded: a run among them is read from it."""
 
 
 class Attempt(LiveTurn):
@@ -204,12 +198,12 @@ class Attempts:
 
     def result_of(self, event: UnreadEvent) -> WaitResult:
         """Return what a wait is worth that an event ends; a run in it is read from this store."""
-        before = reading.store
+        before = reading.get()
         try:
-            reading.store = self._store
+            reading.set(self._store)
             value = event.value
         finally:
-            reading.store = before
+            reading.set(before)
         if child_of(event.event_id) is not None:
             from longterm._turns.family import end_of_child
 
@@ -245,12 +239,12 @@ class Attempts:
 
 def frames_of(stack: bytes, run: Run, store: RunStore) -> list[Frame]:
     """Return the frames of a run's stack; a run in them is read from the store."""
-    before = reading.store
+    before = reading.get()
     try:
-        reading.store = store
+        reading.set(store)
         return decode_frames(stack, context_of(run, "stack"))
     finally:
-        reading.store = before
+        reading.set(before)
 
 
 def unparked(run: Run, store: RunStore) -> Run:

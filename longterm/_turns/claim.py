@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from longterm._event_names import CANCEL, START, is_control, next_of
 from longterm._turns.claims import Claims
 from longterm._turns.keeper import warn
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store, in_thread
 from longterm._turns.transitions import refusal, refused_event, refused_start, released_run
 from longterm.errors import (
     ClaimLost,
@@ -54,7 +54,7 @@ class Claim:
     """The run that the store was asked for, or to save on, and until when; None once it has
     answered."""
     _state_before = RunState.SUSPENDED
-    _is_in_thread = False
+    _is_in_step = False
     _is_closed = False
     is_saving = False
     """Whether the turn is over, and the store has been asked to save the run."""
@@ -394,14 +394,14 @@ class Claim:
             store.delete(run.id)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Give back a run that is still in hand; if a thread has it, that thread does.
+        """Give back a run that is still in hand; if a step has it, that step does at its end.
 
         Args:
             error: what ended the turn. If it came before the store's answer, the store may have
                 claimed the run, and is asked.
         """
         self._is_closed = True
-        if self._is_in_thread:
+        if self._is_in_step:
             return
         self._end_observed(None, error)
         self._claims.keeper.drop(self)
@@ -443,12 +443,18 @@ class Claim:
         """Let a thread have the claim for a step; None if it was closed before."""
         return await in_thread(self._take_step, partial(step, *args, **kwargs))
 
+    def in_store(
+        self, step: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R | None]:
+        """The same for a step that blocks in the store alone, and runs no flow."""
+        return in_store(self._claims.store, self._take_step, partial(step, *args, **kwargs))
+
     def _take_step(self, step: Callable[[], R]) -> R | None:
-        self._is_in_thread = True
+        self._is_in_step = True
         try:
             return None if self._is_closed else step()
         finally:
-            self._is_in_thread = False
+            self._is_in_step = False
             if self._is_closed:  # the coroutine was closed meanwhile, and waits for nothing
                 self.close()
 
@@ -470,4 +476,4 @@ class Claim:
         if isinstance(error, GeneratorExit):  # a coroutine that is closed can wait for nothing
             self.close(error)
         elif error is not None:
-            await in_thread(self.close, error)
+            await in_store(self.store, self.close, error)

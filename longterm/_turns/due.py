@@ -22,7 +22,7 @@ from longterm._turns.claim import Claim
 from longterm._turns.claims import Claims
 from longterm._turns.due_claims import DueClaims
 from longterm._turns.position import flow_of_run
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store
 from longterm._turns.transitions import failed_run, parked_run, with_facts
 from longterm._turns.turns import Turns
 from longterm.clock import Clock
@@ -220,13 +220,13 @@ class DueTurn:
             task = asyncio.current_task()
             is_cancelled = isinstance(error, asyncio.CancelledError) and task and task.cancelling()
             is_interruption = bool(is_cancelled) or _is_signal(error)
-            await in_thread(self._settle, error, is_interruption)
+            await in_store(self.claim.store, self._settle, error, is_interruption)
             if is_interruption:
                 raise
-            await in_thread(self._note_end)
+            await in_store(self.claim.store, self._note_end)
             return None
         self._end(done, begin)
-        await in_thread(self._note_end)
+        await in_store(self.claim.store, self._note_end)
         return done
 
     def _note_end(self) -> None:

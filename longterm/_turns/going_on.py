@@ -21,7 +21,7 @@ from longterm._turns.claim import Claim
 from longterm._turns.delivering import Delivering
 from longterm._turns.due import DueTurn, DueTurns
 from longterm._turns.sending import Sending
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store
 from longterm.errors import LongtermError
 from longterm.message import Message
 from longterm.run import Run, RunState
@@ -67,17 +67,17 @@ class GoingOn:
 
     async def ago_on(self, run: Run) -> Run:
         """Do what a saved turn has caused, from asynchronous code; see `go_on`."""
-        work = await in_thread(_Work, self, run)
+        work = await in_store(self._claims.store, _Work, self, run)
         while (run_id := work.next()) is not None:
             async with Claim(self._claims) as claim, claim:
-                turn = await claim.in_thread(self._take, claim, work, run_id)
+                turn = await claim.in_store(self._take, claim, work, run_id)
                 if turn is None:
                     continue
                 if turn.is_async:
                     await turn.aadvance()
                 else:
                     await claim.in_thread(turn.advance)
-            await in_thread(work.note, run_id, turn.claim.saved)
+            await in_store(self._claims.store, work.note, run_id, turn.claim.saved)
         return work.run
 
     def deliver(self, run: Run) -> None:

@@ -24,7 +24,7 @@ from longterm._turns.claims import Claims
 from longterm._turns.kept_sources import KeptSources
 from longterm._turns.step_records import described
 from longterm._turns.steps import Steps
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import in_store
 from longterm._turns.transitions import after_error, after_turn, failed_run, with_facts
 from longterm._turns.waits import end_of_wait, is_over, keep_wait
 from longterm.clock import Clock
@@ -100,14 +100,14 @@ class Running:
                 ended = self._ended_by(error, attempt)
                 if ended is None:
                     raise
-                saved = self.tell(await in_thread(claim.save_turn, ended))
+                saved = self.tell(await in_store(claim.store, claim.save_turn, ended))
                 if ended.state is not RunState.CANCELLED:
                     if claim.has_caller and self.aon_failure is not None:
                         await self.aon_failure(saved)
                     raise
                 return saved
         after = self._after(attempt, outcome)
-        return self.tell(await in_thread(self._save, claim, after, outcome))
+        return self.tell(await in_store(claim.store, self._save, claim, after, outcome))
 
     def _save(self, claim: Claim, run: Run, outcome: Outcome) -> Run:
         saved = claim.save_turn(run)
@@ -173,7 +173,7 @@ class Running:
         if outcome.wait.event_id == STEP and attempt.postponed is None:
             with _shown(attempt, outcome.wait):
                 return await self._steps.arun(claim, attempt, outcome)
-        return bool(await claim.in_thread(self._ends_now, claim, attempt, outcome))
+        return bool(await claim.in_store(self._ends_now, claim, attempt, outcome))
 
     def save_on(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> None:
         """Save a run in the middle of its turn."""

@@ -105,7 +105,7 @@ class Steps:
 
     async def arun(self, claim: Claim, attempt: Attempt, outcome: Suspended) -> bool:
         """Run a step of an `async def` flow: one that is none itself runs in a thread."""
-        call = await claim.in_thread(self._begin, claim, attempt, outcome)
+        call = await claim.in_store(self._begin, claim, attempt, outcome)
         if call is not None and needs_slot(attempt, outcome):
             self._rest(outcome, timedelta(0))
             return False
@@ -123,7 +123,7 @@ class Steps:
                 return True
             pause = self._pause_after(attempt.run, call, end)
             if pause is None:
-                await claim.in_thread(self._keep, claim, attempt, outcome, end)
+                await claim.in_store(self._keep, claim, attempt, outcome, end)
                 return True
             if pause > LONGEST_IN_PLACE:
                 self._rest(outcome, pause)
@@ -132,7 +132,7 @@ class Steps:
             while seconds > 0 and call is not None:
                 await self._asleep(min(seconds, _SLICE))
                 seconds -= _SLICE
-                if await claim.in_thread(self._is_interrupted, claim, attempt, outcome):
+                if await claim.in_store(self._is_interrupted, claim, attempt, outcome):
                     call = None
         return True
 

@@ -1,14 +1,38 @@
-"""Run blocking steps in threads, for asynchronous code."""
+"""Take blocking steps for asynchronous code: in threads, or in its loop where the store can."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from longterm.store._loop_steps import TakesStep
+from longterm.store.base import RunStore
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def in_store(
+    store: RunStore, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> Awaitable[R]:
+    """Run a function that blocks where it uses a store, and nowhere else.
+
+    In the event loop if the store can wait there, else in a thread; see `in_thread`. A flow's code
+    is not for here: it may block as it likes.
+    """
+    # Asked of its class: what wraps a store, and passes all on that it does not know, may block.
+    find = getattr(type(store), "loop_steps", None)
+    take: TakesStep | None = None if find is None else find(store)
+    if take is None:
+        return in_thread(function, *args, **kwargs)
+    return take(partial(function, *args, **kwargs))
+
+
+def has_loop_steps(store: RunStore) -> bool:
+    """Tell whether a store can wait in an event loop, if the loop suits it."""
+    return hasattr(type(store), "loop_steps")
 
 
 async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -16,7 +16,7 @@ from longterm._turns.kept_sources import KeptSources
 from longterm._turns.position import flow_of_run
 from longterm._turns.running import Running
 from longterm._turns.starts import Start, later_run, new_run
-from longterm._turns.threads import in_thread
+from longterm._turns.threads import has_loop_steps, in_store, in_thread
 from longterm._turns.transitions import ended_run, released_run
 from longterm.clock import Clock
 from longterm.errors import (
@@ -60,6 +60,7 @@ class Turns:
         self._clock = clock
         self._claims = claims
         self._max_bytes = max_bytes
+        self._has_loop_steps = has_loop_steps(store)
         self._attempts = Attempts(
             store, clock, max_bytes=max_bytes, max_event_bytes=max_event_bytes
         )
@@ -69,6 +70,10 @@ class Turns:
             on_turn=on_turn,
             sources=sources,
         )
+
+    _are_plain = False
+    """Whether the last run that asynchronous code has claimed was none of an `async def` flow: the
+    next one is expected to be none either, and gets a thread for all of its turn."""
 
     def startable(self, function: Callable[..., Any]) -> Flow:
         """Return the flow of a function, if its runs can go on once they are stored."""
@@ -87,7 +92,7 @@ class Turns:
         if not start.flow.is_async:
             return await in_thread(self.start, start)
         async with Claim(self._claims) as claim, claim:
-            begun = await claim.in_thread(self._begin, claim, start)
+            begun = await claim.in_store(self._begin, claim, start)
             assert begun is not None  # None: this coroutine was closed, and does not come here
             return await self.running.arun(claim, begun) if isinstance(begun, Attempt) else begun
 
@@ -245,7 +250,7 @@ class Turns:
         try:
             attempt = self._attempt(claim, result, delivery, said)
         except InvalidValue as error:
-            return await in_thread(self._refuse_read, claim, error)
+            return await in_store(self._store, self._refuse_read, claim, error)
         return await self.running.arun(claim, attempt)
 
     def _attempt(
@@ -303,7 +308,7 @@ class Turns:
         assert claim.run is not None
         result, delivery = None, None
         if claim.run.unread:
-            chosen = await claim.in_thread(self.unread, claim)
+            chosen = await claim.in_store(self.unread, claim)
             assert chosen is not None  # None: this coroutine was closed, and does not come here
             result, delivery = chosen
         return await self._aadvance(claim, result, delivery, said)
@@ -316,7 +321,7 @@ class Turns:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Run:
-        """Claim a run in a thread, and run its turn there too, unless its flow is `async`.
+        """Claim a run, and run its turn; in one thread both, unless its flow is `async`.
 
         Args:
             claim: what holds no run yet.
@@ -327,17 +332,25 @@ class Turns:
         result: WaitResult | None = None
         delivery: Delivery | None = None
 
-        def step() -> Run | None:
+        def claimed() -> Run | None:
             nonlocal result, delivery
             settled = take(*args, **kwargs)
-            if settled is not None:
-                return settled
+            if settled is None:
+                result, delivery = choose()
+            return settled
+
+        def advanced() -> Run | None:
             assert claim.run is not None
-            result, delivery = choose()
             is_async = flow_of_run(claim.run).is_async
+            self._are_plain = not is_async
             return None if is_async else self.advance(claim, result, delivery)
 
-        done = await claim.in_thread(step)
+        if self._are_plain or not self._has_loop_steps:
+            done = await claim.in_thread(lambda: claimed() or advanced())
+        else:
+            done = await claim.in_store(claimed)
+            if claim.run is not None and not flow_of_run(claim.run).is_async:
+                done = await claim.in_thread(advanced)
         if done is not None:
             return done
         assert claim.run is not None

@@ -7,6 +7,7 @@ THREADS URL` is one such process.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -28,6 +29,13 @@ SETTINGS = {
     "4 processes of 4 threads": (4, 4),
 }
 """Processes, and threads of each."""
+CALLERS = {
+    **{f"{number} threads": ("longterm", number) for number in (1, 4, 16)},
+    **{f"asyncio, {number} tasks": ("tasks", number) for number in (1, 16, 500)},
+}
+"""What one process does side by side: threads for a plain flow, or tasks for an `async def`."""
+SESSIONS = 16
+"""As many as tasks share; each thread has one."""
 QUICK, FULL = (3, 160), (11, 480)
 """How many repeats, and events in each."""
 RUNS_OF_A_THREAD = 60
@@ -51,7 +59,7 @@ def measure(quick: bool) -> list[Row]:
             row
             for setting, (processes, threads) in SETTINGS.items()
             for row in measured(server.url(), setting, processes, threads, repeats, count)
-        ]
+        ] + threads_and_tasks(server.url(), repeats, count)
     finally:
         server.remove()
 
@@ -79,6 +87,31 @@ def measured(
             f"Postgres, {setting}: events a second", rates, bases=(HAND, SAME), unit="/s", scale=1
         ),
         *rows_of(f"Postgres, {setting}: the client's processor time", times, bases=(HAND, SAME)),
+    ]
+
+
+def threads_and_tasks(url: str, repeats: int, count: int) -> list[Row]:
+    """Let threads and tasks of one process take turns; return their rates and processor times."""
+    rates: Samples = {name: [] for name in CALLERS}
+    times: Samples = {name: [] for name in CALLERS}
+    with ExitStack() as opened:
+        crowds = {
+            name: opened.enter_context(crowd(side, 1, callers, url))
+            for name, (side, callers) in CALLERS.items()
+        }
+        for repeat in range(repeats + 1):
+            for name in in_turn(list(crowds), repeat):
+                callers = CALLERS[name][1]
+                taken = callers * max(1, count // callers)
+                start = time.perf_counter()
+                seconds = all_together(crowds[name], taken)
+                if repeat:
+                    rates[name].append(taken / (time.perf_counter() - start))
+                    times[name].append(seconds / taken)
+    what, bases = "Postgres, threads and tasks", ("4 threads", "16 threads")
+    return [
+        *rows_of(f"{what}: events a second", rates, bases=bases, unit="/s", scale=1),
+        *rows_of(f"{what}: the client's processor time", times, bases=bases),
     ]
 
 
@@ -119,6 +152,9 @@ def said(child: subprocess.Popen[str]) -> str:
 
 def work(side: str, threads: int, url: str) -> None:
     """Take as many events as each line says, shared among threads; say what they took."""
+    if side == "tasks":
+        asyncio.run(work_in_tasks(url, threads))
+        return
     event = {"hand": by_hand, "same": by_the_same_statements, "longterm": by_longterm}[side](
         url, threads
     )
@@ -126,6 +162,28 @@ def work(side: str, threads: int, url: str) -> None:
     for line in sys.stdin:
         start = time.process_time()
         in_threads(event, threads, int(line))
+        print(time.process_time() - start, flush=True)
+
+
+async def work_in_tasks(url: str, tasks: int) -> None:
+    """Take as many events as each line says, shared among tasks of one loop; say what they took."""
+    from longterm import Engine
+    from longterm.store.postgres import PostgresStore
+    from tests.benchmarks.flows import EVENT, PADDING, async_survey
+
+    engine = Engine(PostgresStore(url, max_connections=SESSIONS))
+    each = max(2, SESSIONS * RUNS_OF_A_THREAD // tasks)
+    starts = (engine.astart_flow(async_survey, PADDING) for _ in range(tasks * each))
+    ids = [run.id for run in await asyncio.gather(*starts)]
+
+    async def take(task: int, count: int) -> None:
+        for number in range(count):
+            await engine.aprocess_event(ids[task * each + number % each], "number", EVENT)
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        start, count = time.process_time(), int(line) // tasks
+        await asyncio.gather(*(take(task, count) for task in range(tasks)))
         print(time.process_time() - start, flush=True)
 
 

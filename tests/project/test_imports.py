@@ -20,6 +20,7 @@ ALLOWED = {
     "cronsim": ("longterm/_cron.py",),
     "msgpack": ("longterm/_codec/",),
     "libcst": ("compiler/longterm_compiler/fixes/", "compiler/longterm_compiler/text/"),
+    "greenlet": ("longterm/store/postgres/_loop_step.py",),
     "psycopg": ("longterm/store/postgres/", "longterm/database/_psycopg.py"),
     "psycopg_pool": ("longterm/store/postgres/_borrowed.py",),
     "sqlite3": (
@@ -85,6 +86,7 @@ NOT_AT_IMPORT = {
     "longterm_compiler",
     "opentelemetry",
     "pathlib",
+    "greenlet",
     "psycopg",
     "pydantic",
     "pydantic_core",

@@ -27,7 +27,6 @@ from typing import Any
 from unittest.mock import patch
 
 import longterm
-from longterm._engine import async_twins
 from longterm._event_names import SLEEP, names_in
 from longterm._flows import call_sites as site
 from longterm._flows import closures as inner
@@ -35,7 +34,7 @@ from longterm._flows import flow, registry, resolve
 from longterm._flows import loader as loading
 from longterm._flows.context import current
 from longterm._flows.loader import FlowLoader
-from longterm._turns import claim, going_on, running, steps, turns
+from longterm._turns import claim, steps, threads, turns
 from longterm._turns.claim import Claim
 from longterm._turns.keeper import Keeper
 from longterm.engine import Engine
@@ -302,12 +301,10 @@ class Driven:
     @staticmethod
     def _do(method: Callable[..., Any], *args: Any) -> Run:
         with (
+            patch.object(threads, "in_thread", _at_once),
             patch.object(turns, "in_thread", _at_once),
-            patch.object(running, "in_thread", _at_once),
             patch.object(steps, "in_thread", _at_once),
-            patch.object(going_on, "in_thread", _at_once),
             patch.object(claim, "in_thread", _at_once),
-            patch.object(async_twins, "in_thread", _at_once),
         ):
             run = driven(method(*args))
         assert isinstance(run, Run)

@@ -275,7 +275,7 @@ def check(engine, before, place, *, may_be_claimed):
             itself, as it does of due runs, is not known before it has answered.
     """
     assert gc.isenabled(), place
-    assert (current.get(), reading.store) == (None, None), place
+    assert (current.get(), reading.get()) == (None, None), place
     gc.collect()  # what the frames of an exception refer to is held until they are gone
     in_a_thread(lambda: engine.find_runs(limit=1), place)
     in_a_thread(lambda: fork(engine.store), place)

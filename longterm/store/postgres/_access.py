@@ -16,6 +16,7 @@ from longterm.store.postgres._connection import Connection, check_synchronous_co
 from longterm.store.postgres._database import Database
 from longterm.store.postgres._errors import as_store_error
 from longterm.store.postgres._listener import Listener
+from longterm.store.postgres._loops import without_loop
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._pool import ConnectionPool, HasConnections
 from longterm.store.postgres._server import Server, past_pooler
@@ -66,7 +67,8 @@ class Wishes:
 
     def _own(self, conninfo: str, clock: ServerClock) -> Access:
         server = self._server(conninfo, clock, is_shared=self.pooler)
-        pool = ConnectionPool(server.connect, Budget(self.max_connections), self.wait_seconds)
+        connect, budget = without_loop(server.connect), Budget(self.max_connections)
+        pool = ConnectionPool(connect, budget, self.wait_seconds)
         database = Database(
             pool,
             server.place,

@@ -113,6 +113,8 @@ class BorrowedLoan:
 class BorrowedPool:
     """Lends the connections of a pool of the application's."""
 
+    take_step = None
+
     def __init__(
         self, theirs: HasConnections, schema: Schema, synchronous_commit: str | None
     ) -> None:

@@ -28,6 +28,7 @@ from psycopg.generators import execute, fetch_many
 from psycopg.pq.abc import PGresult
 
 from longterm.errors import StoreError
+from longterm.store.postgres._loops import current_step
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._sent import SentStatement
 
@@ -250,7 +251,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         left = self.deadline - monotonic()
         if left < math.inf and (timeout is None or left < timeout):
             timeout = max(0.0, left)
+        step = current_step()
         try:
+            if step is not None:
+                seconds = math.inf if timeout is None else timeout
+                return step.wait_for_server(gen, self.pgconn.socket, seconds)
             return super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
             if monotonic() < self.deadline or error.sqlstate is not None:

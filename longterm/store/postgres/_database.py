@@ -21,9 +21,11 @@ from psycopg.errors import ReadOnlySqlTransaction
 from longterm._fork import register_reset
 from longterm.errors import StoreError, closed_store
 from longterm.store._budget import Budget
+from longterm.store._loop_steps import TakesStep
 from longterm.store._step_lock import StepLock
 from longterm.store.postgres._connection import Connection
 from longterm.store.postgres._errors import as_store_error, is_lost, is_undone
+from longterm.store.postgres._loops import sleep
 from longterm.store.postgres._names import Schema
 from longterm.store.postgres._pool import NoConnection
 from longterm.store.postgres._schema import ensure_schema
@@ -48,6 +50,11 @@ class Lends(AbstractContextManager["Lends"], Protocol):
 
 class Pool(Protocol):
     """What connections come from."""
+
+    @property
+    def take_step(self) -> TakesStep | None:
+        """What takes steps in an event loop; None: it blocks where it waits."""
+        ...
 
     def loan(self) -> Lends:
         """Return what a connection is lent by."""
@@ -82,6 +89,9 @@ class Answer:
 
 class Database:
     """Sends statements, each a transaction of its own."""
+
+    take_step: TakesStep | None = None
+    """What takes steps in an event loop, once it is known that the schema is there."""
 
     def __init__(
         self,
@@ -168,7 +178,7 @@ class Database:
                 if held:  # as a loan that is entered twice; an event takes two such steps
                     pool.take_back(held)
             # Not all at the same moment, when many wait for the server to come back.
-            time.sleep(pause * random.uniform(0.5, 1))
+            sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def end_of_step(self) -> float:
@@ -235,7 +245,7 @@ class Database:
                 return
             prepare = partial(ensure_schema, migrate=self._migrate)
             self._on_connection(prepare, f"open the store for: {operation}", deadline)
-            self._is_prepared = True
+            self._is_prepared, self.take_step = True, self._pool.take_step
 
     def _on_connection(
         self, step: Callable[[Connection, str], _T], operation: str, deadline: float

@@ -14,8 +14,9 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from itertools import count
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -25,11 +26,16 @@ from longterm.errors import closed_store
 from longterm.store._budget import Budget
 from longterm.store._loan import Loan, move
 from longterm.store.postgres._connection import Connection
+from longterm.store.postgres._loops import current_step
+from longterm.store.postgres._waiters import LoopWaiter, TaskWaiter, ThreadWaiter, Waiter
+
+if TYPE_CHECKING:
+    from longterm.store.postgres._loop_step import LoopStep
 
 _IDLE: Final = int(TransactionStatus.IDLE)
 
-_LOOK_SECONDS: Final = 0.1
-"""How long to wait for a connection before looking whether there is room to open one."""
+_LOOKS_BEFORE_DOUBT: Final = 10
+"""So often one that waits looks before it doubts that it is still known."""
 
 _IDLE_SECONDS: Final = 600.0
 """A session that nobody needed for so long is ended."""
@@ -40,6 +46,8 @@ _SPARE_SECONDS: Final = 1.0
 _BRIEF_SECONDS: Final = 0.05
 """One that was lent so lately is not looked at: between the claim and the save of a short turn the
 server has hardly ended it, and if it has, the statement is sent again as always."""
+
+T = TypeVar("T")
 
 _inherited: list[object] = []
 """Sessions of a parent process. Kept, since ending one here would end the parent's."""
@@ -113,8 +121,8 @@ class ConnectionPool:
         self._look_at = 0.0
         """When to look next for a session that nobody has needed for long."""
         self._idle: deque[Place] = deque()
-        self._waiting: deque[threading.Lock] = deque()
-        """A lock for each thread that waits; whoever gives something back releases the first."""
+        self._waiting: deque[Waiter[Place]] = deque()
+        """Whoever gives something back wakes the first."""
         self._places: list[weakref.ref[Place]] = []
         register_reset(self)
         self.share(budget)
@@ -153,24 +161,32 @@ class ConnectionPool:
 
     def lend(self, held: list[Place], deadline: float) -> Connection:
         """Put a place into `held`, and return its connection; see `PlaceLoan.take`."""
+        step, was_first = current_step(), False
+        if step is not None and step.reserved is not None:
+            reserved, step.reserved = step.reserved, None
+            if reserved:
+                move(reserved.pop, held)
+            elif step.has_waited_long:
+                deadline = monotonic()
+            was_first = True
         while True:
             if self._is_closed:
                 raise closed_store()
-            try:
-                move(self._idle.pop, held)
-            except IndexError:
-                if self._make_place(held):
-                    opened = held[0].connection = self._open_connection(deadline)
-                    return opened
-                left = deadline - monotonic()
-                if left < 0:
-                    raise self._none() from None
-                self._wait(min(left, _LOOK_SECONDS))
-            else:
-                connection = held[0].connection
-                if connection is not None and _is_usable(connection, held[0].used_at):
-                    return connection
-                self._leave(held)
+            if not held:
+                try:
+                    move(self._idle.pop, held)
+                except IndexError:
+                    # In a loop, what others wait for is not there to be made.
+                    is_next = step is None or was_first or not self._waiting
+                    if is_next and self._make_place(held):
+                        opened = held[0].connection = self._open_connection(deadline)
+                        return opened
+                    was_first = self._wait(held, step, deadline, was_first=was_first)
+                    continue
+            connection = held[0].connection
+            if connection is not None and _is_usable(connection, held[0].used_at):
+                return connection
+            self._leave(held)
 
     def take_back(self, held: list[Place]) -> None:
         """Empty `held`; a connection that is in the middle of something is closed."""
@@ -182,9 +198,10 @@ class ConnectionPool:
             self._leave(held)
             return
         place.used_at = now = monotonic()
-        move(held.pop, self._idle)
         if self._waiting:
-            self._wake()
+            self._hand_over(held)
+        else:
+            move(held.pop, self._idle)
         if self._is_closed:
             self._close_idle()
         elif now > self._look_at:
@@ -195,7 +212,8 @@ class ConnectionPool:
         """End every session: the idle ones now, a lent one when it comes back."""
         self._is_closed = True
         self._close_idle()
-        self._wake()
+        for _ in range(len(self._waiting)):
+            self._wake()
 
     def _none(self) -> NoConnection:
         waited = f"for {self._wait_seconds:g} seconds"
@@ -228,24 +246,95 @@ class ConnectionPool:
 
     def _wake(self) -> None:
         with suppress(IndexError):  # nobody waits
-            self._waiting.popleft().release()
+            self._waiting.popleft().wake()
 
-    def _wait(self, seconds: float) -> None:
-        """Wait until something comes back, or there is room; no longer than some seconds.
-
-        `SimpleQueue` is not for that: on CPython 3.11 a thread was seen to stay in its
-        `get(timeout=…)` long after its time, while others took what had come.
-        """
-        waiting = threading.Lock()
-        waiting.acquire()
-        self._waiting.append(waiting)
+    def _hand_over(self, held: list[Place]) -> None:
+        """Give what came back to the first that waits for it."""
         try:
-            # What came before the lock was there has released another one, or none.
-            if not self._idle:
-                waiting.acquire(timeout=seconds)
+            first = self._waiting.popleft()
+        except IndexError:  # nobody waits any more
+            move(held.pop, self._idle)
+            return
+        move(held.pop, first.held if first.is_owed else self._idle)
+        first.wake()
+
+    def _wait(
+        self, held: list[Place], step: LoopStep | None, deadline: float, *, was_first: bool
+    ) -> bool:
+        """Wait until something comes back, or there may be room.
+
+        Returns:
+            Whether it is the turn of this one, before all others that wait.
+
+        Raises:
+            NoConnection: the time is over.
+        """
+        waiter: Waiter[Place]
+        waiter = ThreadWaiter(held) if step is None else LoopWaiter(held, step)
+        # Who finds that another one was faster has lost no place.
+        (self._waiting.appendleft if was_first else self._waiting.append)(waiter)
+        is_woken, looks = False, count(1)
+        try:
+            # What came before it was there has woken another one, or none.
+            while not (held or self._idle or self._is_closed):
+                left = deadline - monotonic()
+                if left < 0:
+                    raise self._none()
+                if is_woken := waiter.wait(min(left, waiter.look_seconds)):
+                    return True
+                if self._is_next(waiter, next(looks)):
+                    return True
+            return was_first
         finally:
-            with suppress(ValueError):  # it was released
-                self._waiting.remove(waiting)
+            if not is_woken:
+                with suppress(ValueError):  # it was, but in the last moment
+                    self._waiting.remove(waiter)
+
+    async def take_step(self, function: Callable[[], T]) -> T:
+        """Take a step in the running event loop; where tasks wait for connections, in its turn.
+
+        A step that has begun is awaited to its end, also by a task that is cancelled.
+        """
+        from longterm.store.postgres._loop_step import take_step
+
+        if not self._waiting or self._idle:
+            return await take_step(function)
+        reserved: list[Place] = []
+        try:
+            is_late = await self._reserve(reserved)
+            return await take_step(function, reserved, has_waited_long=is_late)
+        finally:
+            self.take_back(reserved)  # of a step that did not begin, or needed none
+
+    async def _reserve(self, held: list[Place]) -> bool:
+        """Wait as `_wait` does; return whether the time is over, which the step is to say."""
+        from longterm.store.postgres._loop_step import TaskWait
+
+        deadline, looks = monotonic() + self._wait_seconds, count(1)
+        waiter = TaskWaiter(held, TaskWait())
+        self._waiting.append(waiter)
+        is_woken = False
+        try:
+            while not (is_woken or held or self._is_closed):
+                left = deadline - monotonic()
+                if left < 0:
+                    return True
+                is_woken = await waiter.wait(min(left, waiter.look_seconds))
+                if not is_woken and self._is_next(waiter, next(looks)):
+                    break
+            return False
+        finally:
+            if not is_woken:
+                with suppress(ValueError):  # it was, but in the last moment
+                    self._waiting.remove(waiter)
+
+    def _is_next(self, waiter: Waiter[Place], looks: int) -> bool:
+        """Tell whether one that has looked so often may look whether there is room."""
+        with suppress(IndexError):
+            if self._waiting[0] is waiter:
+                return True
+        # Should a signal have interrupted whoever was about to wake it, it stands nowhere.
+        return looks % _LOOKS_BEFORE_DOUBT == 0 and waiter not in self._waiting
 
     def _leave(self, held: list[Place]) -> None:
         """End the session at a place, if there is one, and free the place; may be repeated."""

@@ -18,6 +18,7 @@ from longterm._later import later
 from longterm.errors import ClaimLost, RunExists, StoreError, UnknownRun
 from longterm.run import Run, RunState
 from longterm.store._budget import Budget
+from longterm.store._loop_steps import TakesStep
 from longterm.store._rows import (
     Rows,
     as_saved,
@@ -40,6 +41,7 @@ try:
     from longterm.store.postgres._history import PostgresHistory
     from longterm.store.postgres._inbox import PostgresInbox
     from longterm.store.postgres._listener import Listener
+    from longterm.store.postgres._loops import suits_running_loop
     from longterm.store.postgres._months import PostgresMonths
     from longterm.store.postgres._names import USUAL_SCHEMA, Schema
     from longterm.store.postgres._outbox import PostgresOutbox
@@ -405,6 +407,9 @@ class PostgresStore(
     def must_exist(self) -> None:
         """Make no schema at the first use; that there is none is an error then."""
         self._schema.must_exist = True
+
+    def loop_steps(self) -> TakesStep | None:
+        return self._database.take_step if suits_running_loop() else None
 
     def share_connections(self, budget: Budget) -> None:
         self._database.share(budget)
