@@ -21,7 +21,7 @@ from longterm._flows import in_parts
 from longterm.run import RunState
 from tests.property.recursion import recursive_program
 
-_PROGRAMS = 3_000 if os.environ.get("LONGTERM_PROFILE") == "long" else 60
+_PROGRAMS = 600 if os.environ.get("LONGTERM_PROFILE") == "long" else 60
 _EVENTS = [1, 0, 2, 1, 1, 3, 0, 1, 2, 1, 1, 1, 4, 2]
 _ALL = 10**9
 
