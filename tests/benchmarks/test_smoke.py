@@ -29,6 +29,11 @@ LITTLE: dict[str, dict[str, Any]] = {
         "postgres_callers.QUICK": (1, 4),
         "postgres_callers.RUNS_OF_A_THREAD": 4,
         "postgres_callers.SETTINGS": {"two threads": (1, 2)},
+        "postgres_callers.CALLERS": {
+            "4 threads": ("longterm", 1),
+            "16 threads": ("longterm", 2),
+            "two tasks": ("tasks", 2),
+        },
     },
     "frames": {"frames.DEPTHS": (1, 2), "frames.SIZES": {"1 kB": 1_000, "2 kB": 2_000}},
     "memory": {"memory.FEW": 2, "memory.QUICK": 4, "memory.MEGABYTES": (1,)},

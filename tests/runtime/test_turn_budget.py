@@ -21,7 +21,7 @@ from longterm.store.memory import MemoryStore
 from longterm.store.sqlite import SQLiteStore
 from tests.benchmarks.flows import PADDING, events, survey
 
-BUDGETS = {"memory": (139, 3_660), "SQLite": (171, 5_260)}
+BUDGETS = {"memory": (128, 3_500), "SQLite": (162, 5_150)}
 """Calls of Python functions, and instructions of byte code, of one event: some 5 % more than what
 was found when it was written down. Whoever makes a turn cheaper writes it down anew."""
 
