@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from longterm._abi import STEPS
 from longterm._codec import encode
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from longterm._codec.seal import Context
     from longterm.unread import UnreadEvent
 
-_HERE = os.path.dirname(__file__) + os.sep
+_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
+_OURS: Final = tuple(os.path.join(_PACKAGE, part, "") for part in ("_turns", "_flows"))
+"""The folders of the code that runs turns."""
 _LONGEST_ERROR = 100_000
 """How many characters of an exception and its traceback are kept."""
 _ATTRIBUTE = BaseException.__getattribute__
@@ -194,7 +196,7 @@ def _shown(error: BaseException) -> str:
     import traceback
 
     first = _ATTRIBUTE(error, "__traceback__")
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_HERE):
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
         first = first.tb_next
     try:
         return "".join(traceback.format_exception(type(error), error, first))

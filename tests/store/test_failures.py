@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -26,6 +27,12 @@ class Unshowable(Exception):
 def fails_unshowably():
     suspend("message")
     raise Unshowable
+
+
+@deflow
+async def fails_later():
+    suspend("message")
+    raise ValueError("too late")
 
 
 @pytest.fixture(params=["memory", "sqlite", "folder", "postgres"])
@@ -74,3 +81,19 @@ def test_a_failure_is_kept_though_it_cannot_be_shown():
     assert stored.error.startswith("Traceback (most recent call last):\n")
     assert stored.error.splitlines()[-1] == (ignored if sys.version_info >= (3, 13) else shown)
     assert "in fails_unshowably\n" in stored.error
+
+
+def test_a_failure_shows_the_lines_of_its_flow_alone():
+    engine = Engine("memory://")
+    plain, later = engine.start_flow(fails), asyncio.run(engine.astart_flow(fails_later))
+
+    with pytest.raises(ValueError, match="at once"):
+        engine.process_event(plain.id, "message", "at once")
+    with pytest.raises(ValueError, match="too late"):
+        asyncio.run(engine.aprocess_event(later.id, "message"))
+
+    for run, function in ((plain, "fails"), (later, "fails_later")):
+        first, place = engine.get_run(run.id).error.splitlines()[:2]
+        assert first == "Traceback (most recent call last):"
+        assert __file__ in place
+        assert place.endswith(f"in {function}")
