@@ -71,7 +71,8 @@ class LoopStep:
         self.end: Future[None] | None = None
         """What its task waits for; a step that waits for nothing needs none."""
         self._crew = crew = crew_of(loop)
-        self._worker = worker = crew.idle.pop() if crew.idle else _Worker()
+        worker = crew.idle.pop() if crew.idle else _Worker()
+        self._worker: Any = worker  # whose types do not say that it has a parent
         worker.step, worker.gr_context = self, copy_context()
         self.go_on()
 
@@ -256,18 +257,24 @@ class _Worker(greenlet):  # type: ignore[misc]  # it comes without types
 
     step: LoopStep | None = None
 
-    def run(self, _: object) -> None:
-        """Run the step that it was given, until it is given no more."""
-        while (step := self.step) is not None:
-            try:
-                step.result = step.function()
-            except BaseException as error:
-                step.error = error
-            step.is_over, self.step = True, None
-            if isinstance(step.error, GreenletExit):  # the loop is gone, and this with it
-                return
-            del step
-            self.parent.switch()
+    def __init__(self) -> None:
+        """Have it run nothing yet."""
+        super().__init__(_run_steps)
+
+
+def _run_steps(_: object) -> None:
+    """Run the step that this greenlet was given, until it is given no more."""
+    worker: Any = getcurrent()
+    while (step := worker.step) is not None:
+        try:
+            step.result = step.function()
+        except BaseException as error:
+            step.error = error
+        step.is_over, worker.step = True, None
+        if isinstance(step.error, GreenletExit):  # the loop is gone, and this with it
+            return
+        del step
+        worker.parent.switch()
 
 
 class Crew:
