@@ -25,6 +25,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
 from psycopg.generators import execute, fetch_many
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from longterm.errors import StoreError
@@ -225,11 +226,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         pgconn, poll = self.pgconn, self._poll
         if poll is None or pgconn.flush() or _get_running_loop() is not None:
             return self.wait(execute(pgconn))
-        try:
-            has_some = self.deadline - monotonic() > _SIGNAL_SECONDS and poll.poll(_LOOK)
-        except KeyboardInterrupt:
-            self._break_off()
-            raise
+        has_some = self.deadline - monotonic() > _SIGNAL_SECONDS and poll.poll(_LOOK)
         if has_some:
             pgconn.consume_input()
         if not has_some or pgconn.is_busy():
@@ -264,11 +261,17 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 self.host.silent_at = monotonic()
             raise Unanswered("the server did not answer in time") from None
 
-    def _break_off(self) -> None:
-        """Have the server undo a statement that a Ctrl-C has interrupted, as psycopg does."""
-        with suppress(psycopg.Error):
-            self.cancel_safe(timeout=_CANCEL_SECONDS)
-            self.wait(execute(self.pgconn), timeout=_CANCEL_SECONDS)
+    def break_off(self) -> None:
+        """Have the server undo a statement that a signal has interrupted, or end it.
+
+        So whoever asks next how things stand sees what became of it. What an event loop or a pool
+        of somebody else's waits for is left alone.
+        """
+        is_ours = self._poll is not None and _get_running_loop() is None
+        if is_ours and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=_CANCEL_SECONDS)
+                self.wait(execute(self.pgconn), timeout=_CANCEL_SECONDS)
 
     def __del__(self, _warn: object = None) -> None:
         """End the session in silence: only a step that a signal interrupted forgets to close it."""

@@ -79,6 +79,10 @@ class Session(AdaptContext, Protocol):
         """Return the results of what was sent."""
         ...
 
+    def break_off(self) -> None:
+        """Settle what was sent, since nobody waits for its answer."""
+        ...
+
 
 class SentStatement:
     """One statement of one session."""
@@ -121,15 +125,21 @@ class SentStatement:
         values = writes.dump_sequence(parameters, self._formats)
         types = writes.types or ()
         name = self._names.get(types) or self._prepared(types)
-        if name is None:
-            pgconn.send_query_params(
-                self._query, values, types, param_formats=writes.formats, result_format=_BINARY
-            )
-        else:
-            pgconn.send_query_prepared(
-                name, values, param_formats=writes.formats, result_format=_BINARY
-            )
-        result = self._answer()
+        try:
+            if name is None:
+                pgconn.send_query_params(
+                    self._query, values, types, param_formats=writes.formats, result_format=_BINARY
+                )
+            else:
+                pgconn.send_query_prepared(
+                    name, values, param_formats=writes.formats, result_format=_BINARY
+                )
+            result = self._answer()
+        except psycopg.Error:
+            raise
+        except BaseException:  # of a signal
+            self._session.break_off()
+            raise
         reads.set_pgresult(result, set_loaders=not self._knows_columns)
         self._knows_columns = name is not None
         try:
