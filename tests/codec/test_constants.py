@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import struct
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgpack import packb
 
 import longterm
 from longterm import CannotStore, deflow, get_run, process_event, start_flow, suspend
 from longterm._codec import NotAllowed, NotStorable, decode, encode, wire
+from longterm._codec.encode.plain import may_hold_nan
 from longterm.frame import Frame
 from tests.codec import models
 from tests.codec.blobs import items, tagged, type_of
@@ -244,3 +250,15 @@ def test_a_bare_object_without_a_name_is_refused_with_a_way_out(
     run = start_flow(comparing, made)
     assert get_run(run.id).waiting_for == "a"
     assert process_event(run.id, "a").result[0] is False
+
+
+@given(st.integers(0, 2**64 - 1), st.sampled_from([0, 0x7FF0 << 48, 0xFFF0 << 48]))
+def test_no_float_that_is_not_a_number_is_overlooked(bits: int, exponent: int) -> None:
+    (value,) = struct.unpack(">d", (bits | exponent).to_bytes(8, "big"))
+
+    assert may_hold_nan(packb(value)) or not math.isnan(value)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -math.nan, sys.float_info.max])
+def test_an_infinity_is_a_number(value: float) -> None:
+    assert may_hold_nan(packb([value, 0.0])) == math.isnan(value)

@@ -8,6 +8,7 @@ held twice (see `shared`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from itertools import chain
@@ -35,6 +36,9 @@ _FEW: Final = 4
 
 _FLOAT: Final = 0xCB
 """The tag of a float."""
+_NAN: Final = re.compile(rb"\xcb[\x7f\xff](?:[\xf1-\xff]|\xf0(?!\0{6}))")
+"""A float that is no number: all bits of its exponent are set, and some behind them. Those of an
+infinity are not."""
 
 _HOLDS_SCALARS, _HOLDS_ATOMS, _HOLDS_TAGS = range(3)
 """What a tree has, besides lists and dicts; each may have those before it too. Numbers, since
@@ -72,25 +76,12 @@ def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
 
 
 def may_hold_nan(packed: bytes) -> bool:
-    """Tell whether bytes may have a float that is not a number: all bits of its exponent are set.
+    """Tell whether bytes may have a float that is not a number.
 
-    Infinities and some text look like that too, so this only tells where to look closer.
+    Parts of large integers and of other floats look like one now and then, so this only tells where
+    to look closer.
     """
-    return _FLOAT in packed and (
-        _has_float_with(b"\x7f", packed) or _has_float_with(b"\xff", packed)
-    )
-
-
-def _has_float_with(first: bytes, packed: bytes) -> bool:
-    """Tell whether the tag of a float stands before a byte that, unlike the tag, is mostly rare."""
-    if packed.count(first) > len(packed) >> 6:
-        return bytes([_FLOAT]) + first in packed
-    at = packed.find(first)
-    while at > 0:
-        if packed[at - 1] == _FLOAT:
-            return True
-        at = packed.find(first, at + 1)
-    return False
+    return _FLOAT in packed and _NAN.search(packed) is not None
 
 
 def _packed(layout: int, value: Any, holds: int, large: list[Any]) -> tuple[int, bytes] | None:
