@@ -243,8 +243,10 @@ _OF_GENERATORS = {
     "collections.abc:Sequence.__iter__",
     "collections.abc:Sequence.__reversed__", "ipaddress:_BaseNetwork.__iter__",
     "ipaddress:_BaseNetwork.hosts", "ipaddress:IPv6Network.hosts", "_operator:getitem",
+    "longterm._matches:_behind",
 }  # fmt: skip
-"""What only generators of the standard library's containers hold; nobody can call it."""
+"""What only generators hold: those of the standard library's containers, and of the matches that
+are left of `finditer`. Nobody can call it."""
 
 
 def _foreign(name: str) -> str:
