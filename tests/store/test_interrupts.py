@@ -317,5 +317,5 @@ def in_a_thread(step, place):
     """Do something in another thread, which waits for ever if a lock is held."""
     thread = threading.Thread(target=step, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive(), place
