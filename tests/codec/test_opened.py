@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
+from longterm import Event
 from longterm._codec import decode, encode, wire
 from longterm.errors import NotStorable
 from longterm.frame import Frame
@@ -31,6 +32,7 @@ from tests.codec.models import (
 )
 from tests.codec.shapes import assert_same
 
+SAID: Event[str] = Event("said", str)
 TREE, GRAPH = wire.FRAMES | wire.TAGGED, wire.ITEMS
 
 
@@ -102,6 +104,30 @@ def test_an_instance_stands_in_the_tree(name: str) -> None:
     layout, slots = stored(one=make())
     assert layout == TREE
     assert_same(slots, {"one": make()})
+
+
+WAITED_FOR: dict[str, Callable[[], Any]] = {
+    "the method of a list": lambda: [1, [2]].append,
+    "the method of an iterator": lambda: iter([1, 2]).__next__,
+    "a method of a text": lambda: ", ".join,
+    "a function": lambda: len,
+    "a class": lambda: bool,
+    "a class of another metaclass": lambda: Model,
+    "an event": lambda: SAID,
+}
+
+
+@pytest.mark.parametrize("name", WAITED_FOR)
+def test_what_is_held_in_the_middle_of_an_expression_stands_in_the_tree(name: str) -> None:
+    make = WAITED_FOR[name]
+    layout, slots = stored(one=make())
+    assert layout == TREE
+    assert_same(slots, {"one": make()})
+
+
+def test_an_event_that_is_declared_is_the_one_there() -> None:
+    _, slots = stored(one=SAID)
+    assert slots["one"] is SAID
 
 
 def many_of_a_class() -> list[Any]:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from longterm import Event
 from longterm._codec import decode, encode, wire
 from longterm._codec.encode.encoder import encode_graph
 from longterm._codec.encode.plain import pack_frames
 from longterm.frame import Frame
 from tests.codec.graphs import graphs
-from tests.codec.models import Color, Money, Node, Order, Point
+from tests.codec.models import Color, Model, Money, Node, Order, Point
 from tests.codec.shapes import assert_same
+
+SAID: Event[str] = Event("said", str)
 
 
 def stack(*slots: dict[str, Any]) -> list[Frame]:
@@ -70,6 +73,17 @@ def with_its_attributes() -> list[dict[str, Any]]:
     return [{"order": order, "attributes": vars(order)}]
 
 
+def with_its_methods() -> list[dict[str, Any]]:
+    rows: list[Any] = [{"n": 1}]
+    add = rows.append
+    return [{"rows": rows, "add": add, "again": (add, rows.pop), "get": rows[0].get}]
+
+
+def with_what_waits_are_for() -> list[dict[str, Any]]:
+    rows: list[Any] = [SAID, Model]
+    return [{"rows": rows, "same": rows, "event": SAID, "type": bool, "types": [bool, Model, len]}]
+
+
 QUICK: list[Callable[[], list[dict[str, Any]]]] = [
     by_two_variables,
     by_a_list_and_a_variable,
@@ -78,6 +92,8 @@ QUICK: list[Callable[[], list[dict[str, Any]]]] = [
     with_its_iterator,
     with_tuples_and_members,
     with_its_attributes,
+    with_its_methods,
+    with_what_waits_are_for,
 ]
 
 

@@ -1,5 +1,8 @@
 """What is taken apart in a tree of frames: iterators, members of enums, instances of plain classes.
 
+So are the methods of containers, such as the `append` of `said.append(suspend("say"))`, and what a
+wait is for: its `Event`, or the class that is its type.
+
 In: a value of a tree. Out: its parts, which stand in the tree as one tagged array. That says all
 of a value that is held once; what it does not say of others, only the whole encoder can.
 """
@@ -16,7 +19,7 @@ from longterm._codec.types import registered
 from longterm._codec.types.classes import BARE_BASES, ClassPlan, NoPlan, plan_of
 from longterm._codec.types.constants import Constants, is_flat
 from longterm._codec.types.instances import MEMBER, OBJECT, dump_enum
-from longterm._codec.types.kinds import Parts
+from longterm._codec.types.kinds import Form
 from longterm._codec.types.registry import DUMPERS, OPENED, PLANS
 from longterm._signals import is_of_signal
 from longterm.frame import Frame
@@ -31,14 +34,14 @@ class Opened:
         """Start with nothing; the frames say which modules may hold a value under a name."""
         self.single = set(_EMPTY)
         """The ids of what is one object in a process, and may be held any number of times: members
-        of enums, and what is empty."""
+        of enums, what is found by its name, and what is empty."""
         self._counts: dict[int, int] = {}
         """How many instances there are of each class, by its id."""
         self._frames = frames
         self._constants: Constants | None = None
 
-    def parts_of(self, value: Any, cls: type, is_held_by_more: bool) -> Parts:
-        """Take a value apart.
+    def form_of(self, value: Any, cls: type, is_held_by_more: bool) -> Form:
+        """Take a value apart; of what is found by its name, return that.
 
         Args:
             value: the value.
@@ -51,11 +54,12 @@ class Opened:
         try:
             plan = PLANS.get(id(cls))
             if plan is None or not plan.is_opened:
-                if cls in OPENED:
-                    parts = DUMPERS[cls](value)
-                    assert not isinstance(parts, ExtType)
-                    return parts
-                plan = _plan_of(value, cls)
+                form = _own_form(value, cls)
+                if form is not None:
+                    if type(form) is ExtType:
+                        self.single.add(id(value))
+                    return form
+                plan = _plan_of(cls)
             count = self._counts[id(cls)] = self._counts.get(id(cls), 0) + 1
             if count > _MOST_OF_A_CLASS:
                 raise NotPlain
@@ -83,13 +87,34 @@ class Opened:
         return constants.may_have_name(value, plan) and constants.dump(value, plan) is not None
 
 
-def _plan_of(value: Any, cls: type) -> ClassPlan:
+def _own_form(value: Any, cls: type) -> Form | None:
+    """Take apart a value that is not stored by the plan of its class; None: it may be.
+
+    Raises:
+        NotPlain: it stands in no tree.
+    """
+    if cls in OPENED:
+        return DUMPERS[cls](value)
+    if cls in DUMPERS:
+        raise NotPlain
+    own = registered.dump(value)
+    if own is not None:
+        _, name, _, plain = own
+        held = plain if type(plain) is list else (plain,)
+        # What holds more, or is read from the store, is looked at as a whole before it is written.
+        if registered.reads_store(name) or not _SCALARS.issuperset(map(type, held)):
+            raise NotPlain
+        return own
+    return DUMPERS[type](value) if is_a(value, type) else None
+
+
+def _plan_of(cls: type) -> ClassPlan:
     """Return the plan of a class whose instances are taken apart in trees.
 
     Raises:
         NotPlain: they are not.
     """
-    if cls in DUMPERS or cls is object or is_a(value, type) or registered.finds(cls):
+    if cls is object:
         raise NotPlain
     plan = plan_of(cls)
     if isinstance(plan, NoPlan) or not (plan.is_enum or plan.base in BARE_BASES):
@@ -98,6 +123,7 @@ def _plan_of(value: Any, cls: type) -> ClassPlan:
     return plan
 
 
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _EMPTY: Final = frozenset(map(id, ((), frozenset())))
 _MOST_OF_A_CLASS: Final = 8
 """How many instances of a class stand in a tree. Each names its class and the attributes; the whole

@@ -134,8 +134,8 @@ class _Walk:
             if len(value) > MANY_KEYS:
                 self.large.append(value)
             return DUMPERS[cls](value)
-        parts = self._opened.parts_of(value, cls, is_held_by_more)
-        return self._all(parts, depth + 1)
+        form = self._opened.form_of(value, cls, is_held_by_more)
+        return form if type(form) is ExtType else self._all(form, depth + 1)
 
     def _all(self, values: Collection[Any], depth: int) -> Any:
         """Return what is packed for some values: themselves, or a list."""

@@ -226,7 +226,13 @@ FAMILY: Final = Family(
             group=_GROUP,
             note="by importable name; an inner function of a flow with what it captured",
         ),
-        Row(type, dump=dump_named, group=_GROUP, note="classes, by importable name"),
+        Row(
+            type,
+            dump=dump_named,
+            group=_GROUP,
+            note="classes, by importable name",
+            is_opened=True,
+        ),
         Row(
             names.LRU_CACHED,
             MethodDescriptorType,
@@ -236,7 +242,12 @@ FAMILY: Final = Family(
             note="by importable name",
         ),
         Row(MethodType, dump=_dump_method, group=_GROUP, note="as its function and its `self`"),
-        Row(BuiltinFunctionType, type([].__len__), dump=_dump_builtin, group=_GROUP),
+        Row(
+            *(BuiltinFunctionType, type([].__len__)),
+            dump=_dump_builtin,
+            group=_GROUP,
+            is_opened=True,
+        ),
         Row(operator.itemgetter, dump=_dump_item_getter, group=_GROUP),
         Row(functools.partial, dump=_dump_partial, group=_GROUP),
     ),

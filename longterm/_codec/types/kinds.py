@@ -126,8 +126,8 @@ class Row:
             is_value: whether only its content matters: it is written again at each use, not shared.
             is_tagged: of such a type, whether its form may be a tagged array, and not always one
                 extension.
-            is_opened: whether its form is a tagged array that may stand in a tree: its parts are
-                all that the whole encoder would look at.
+            is_opened: whether its form may stand in a tree: if that is a tagged array, its parts
+                are all that the whole encoder would look at.
             is_nan: how to tell a value that is not equal to itself. `x in [x]` then goes by
                 identity, so that one which is held twice must stay one.
         """
