@@ -184,7 +184,7 @@ def _encoded_again(value: Any, data: bytes) -> list[str]:
         warnings.simplefilter("ignore")
         encode(value)
     seconds = time.thread_time() - begin
-    if seconds > 2 * SECONDS + len(data) * SECONDS_PER_BYTE:
+    if seconds > 4 * SECONDS + len(data) * SECONDS_PER_BYTE:
         found.append("encode took long")
     return found
 
