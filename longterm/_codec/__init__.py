@@ -78,8 +78,7 @@ def encode(value: object, context: Context | None = None) -> bytes:
     Raises:
         NotStorable: a part of it is of a type that cannot be stored; the error has the path to it.
     """
-    data = encode_bare(value)
-    return data if Envelope.is_bare else wrap(data, context)
+    return enveloped(encode_bare(value), context)
 
 
 def encode_bare(value: object) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgpack import ExtType
 
+from longterm._codec.encode.plain import SCALARS
 from longterm._codec.introspect import is_a
 from longterm._codec.refusal import NotPlain
 from longterm._codec.types import registered
@@ -102,7 +103,7 @@ def _own_form(value: Any, cls: type) -> Form | None:
         _, name, _, plain = own
         held = plain if type(plain) is list else (plain,)
         # What holds more, or is read from the store, is looked at as a whole before it is written.
-        if registered.reads_store(name) or not _SCALARS.issuperset(map(type, held)):
+        if registered.reads_store(name) or not SCALARS.issuperset(map(type, held)):
             raise NotPlain
         return own
     return DUMPERS[type](value) if is_a(value, type) else None
@@ -123,7 +124,6 @@ def _plan_of(cls: type) -> ClassPlan:
     return plan
 
 
-_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
 _EMPTY: Final = frozenset(map(id, ((), frozenset())))
 _MOST_OF_A_CLASS: Final = 8
 """How many instances of a class stand in a tree. Each names its class and the attributes; the whole

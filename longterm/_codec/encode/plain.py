@@ -27,11 +27,12 @@ from longterm.errors import CorruptData
 from longterm.frame import Frame
 
 _EMPTY_TUPLE: Final = ()
-_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
+SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
+"""What msgpack writes by itself."""
 _TAGGED: Final = frozenset({tuple, set, frozenset})
-_SETS: Final = frozenset({set, frozenset})
-_HASHING: Final = _SETS | {dict}
-_FEW: Final = 4
+SETS: Final = frozenset({set, frozenset})
+_HASHING: Final = SETS | {dict}
+FEW: Final = 4
 """How many values are looked at one by one as fast as all at once."""
 
 _FLOAT: Final = 0xCB
@@ -53,7 +54,7 @@ def pack_tree(root: Any) -> tuple[int, bytes] | None:
 
 def pack_frames(frames: list[Any]) -> tuple[int, bytes] | None:
     """Return the layout and the bytes of frames; None if only the whole encoder can write them."""
-    scalars, is_flat, is_plain = _SCALARS, True, True
+    scalars, is_flat, is_plain = SCALARS, True, True
     rows, slots = [], []
     for frame in frames:
         if type(frame) is not Frame or frame.cells:
@@ -156,7 +157,7 @@ def _look_over(nodes: list[Any], seen: set[int], base: int) -> _Found | None:
     What only its parent holds cannot be held twice, and its reference count says so. The few that
     more hold (a name of the caller, mostly) are remembered, to see whether they come again.
     """
-    scalars, atoms, count, push = _SCALARS, ATOMS, getrefcount, nodes.append
+    scalars, atoms, count, push = SCALARS, ATOMS, getrefcount, nodes.append
     dicts: list[dict[Any, Any]] = []
     large: list[Any] = []
     holds = _HOLDS_SCALARS
@@ -168,7 +169,7 @@ def _look_over(nodes: list[Any], seen: set[int], base: int) -> _Found | None:
             values: Any = node.values()
         else:
             values = node
-        if len(values) > _FEW:
+        if len(values) > FEW:
             if len(values) > MANY_KEYS and type(node) in _HASHING:
                 large.append(node)
             if scalars.issuperset(map(type, values)):

@@ -16,6 +16,7 @@ from msgpack import ExtType
 
 from longterm._codec.decode.decoding import MANY_KEYS
 from longterm._codec.encode.references import base_of_references
+from longterm._codec.encode.stack import READY
 from longterm._codec.hints import UNKNOWN, hint_for
 from longterm._codec.introspect import dotted_name_of, is_a
 from longterm._codec.refusal import NotEncodable
@@ -29,10 +30,7 @@ from longterm._codec.types.registry import DUMPERS, IS_NAN, PLANS, VALUES
 from longterm._signals import is_of_signal
 from longterm.errors import NotStorable
 
-SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
-"""What msgpack writes by itself, and forms that are ready; never looked into."""
-
-_NOT_LOOKED_AT: Final = SCALARS - {str, float}
+_NOT_LOOKED_AT: Final = READY - {str, float}
 _EMPTY_TUPLE: Final = ()
 _EMPTY_FROZENSET: Final[frozenset[Any]] = frozenset()
 
@@ -113,7 +111,7 @@ def scan(root: Any, *, with_care: bool = False) -> Scan:
     Raises:
         NotStorable: a value of it cannot be stored; the error has the path to it.
     """
-    return _scan(root, _NOT_LOOKED_AT if with_care else SCALARS, _BASE)
+    return _scan(root, _NOT_LOOKED_AT if with_care else READY, _BASE)
 
 
 def _scan(root: Any, scalars: frozenset[type], base: int, *, is_trial: bool = False) -> Scan:
@@ -274,7 +272,7 @@ def _leave_out_object(state: dict[str, Any], constants: Constants) -> None:
     is_kept = not constants.is_trial and type(state["obj"]) is not ModuleType
     if is_kept:
         try:
-            _scan([state["obj"]], SCALARS, _BASE, is_trial=True)
+            _scan([state["obj"]], READY, _BASE, is_trial=True)
         except NotStorable:
             is_kept = False
     if not is_kept:
@@ -311,7 +309,7 @@ def not_storable_at(nodes: list[Any], refused: NotEncodable, found: Scan) -> Not
 
 def _finds_shared(tree: Any, base: int) -> bool:
     # The tree itself has a name here, so that it is no measure of what only its holder refers to.
-    return not _scan(tree, SCALARS, base).seen <= {id(tree)}
+    return not _scan(tree, READY, base).seen <= {id(tree)}
 
 
 _BASE: Final = base_of_references(_finds_shared)

@@ -18,7 +18,7 @@ from msgpack import ExtType, Packer
 from longterm._codec import wire
 from longterm._codec.decode.decoding import MANY_KEYS
 from longterm._codec.encode.opened import Opened
-from longterm._codec.encode.plain import dump_rest
+from longterm._codec.encode.plain import FEW, SCALARS, SETS, dump_rest
 from longterm._codec.encode.references import base_of_references
 from longterm._codec.refusal import NotPlain
 from longterm._codec.types.containers import TUPLE
@@ -29,11 +29,9 @@ from longterm.frame import Frame
 DEPTH: Final = 200
 """How deep an item may nest. Of what is deeper, the whole encoder makes an item of its own."""
 
-_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes, ExtType})
+READY: Final = SCALARS | {ExtType}
+"""What msgpack writes by itself, and forms that are ready; never looked into."""
 _PLAIN: Final = frozenset({list, dict, tuple})
-_SETS: Final = frozenset({set, frozenset})
-_FEW: Final = 4
-"""How many values are looked at one by one as fast as all at once."""
 _BEGUN: Final = object()
 """Stands for a value as long as what it holds is gone through."""
 
@@ -49,7 +47,7 @@ def pack_stack(frames: list[Frame]) -> tuple[int, bytes, list[Any]]:
     for frame in frames:
         slots = walk.form(frame.slots, dict, -1, False)
         rows.append([frame.flow, frame.version, frame.point, frame.line, slots, frame.rest])
-    if not _SCALARS.issuperset(map(type, chain.from_iterable(walk.dicts))):
+    if not READY.issuperset(map(type, chain.from_iterable(walk.dicts))):
         raise NotPlain  # a key that is more than a scalar could be held twice
     if not walk.shares:
         packed = Packer(strict_types=True, default=_dump).pack(rows)
@@ -128,8 +126,8 @@ class _Walk:
             return self._all(value, depth + 1)
         if cls is tuple:
             return [TUPLE.tag, *self._all(value, depth + 1)]
-        if cls in _SETS:
-            if not _SCALARS.issuperset(map(type, value)):
+        if cls in SETS:
+            if not READY.issuperset(map(type, value)):
                 raise NotPlain  # what is hashed must be whole before
             if len(value) > MANY_KEYS:
                 self.large.append(value)
@@ -139,8 +137,8 @@ class _Walk:
 
     def _all(self, values: Collection[Any], depth: int) -> Any:
         """Return what is packed for some values: themselves, or a list."""
-        scalars = _SCALARS
-        if not values or (len(values) > _FEW and scalars.issuperset(map(type, values))):
+        scalars = READY
+        if not values or (len(values) > FEW and scalars.issuperset(map(type, values))):
             return values
         if depth == DEPTH:
             raise NotPlain

@@ -11,8 +11,8 @@ from typing import Any
 from msgpack import Packer
 
 from longterm._codec import wire
-from longterm._codec.encode.scan import SCALARS, Scan
-from longterm._codec.encode.stack import DEPTH
+from longterm._codec.encode.scan import Scan
+from longterm._codec.encode.stack import DEPTH, READY
 from longterm._codec.types import atoms
 from longterm.errors import NotStorable
 
@@ -56,7 +56,7 @@ class Writer:
     def _dict_form(self, node: dict[Any, Any]) -> dict[Any, Any]:
         keys: Iterable[Any] = node
         found = self.found
-        if found.strings or found.has_nans or not SCALARS.issuperset(map(type, node)):
+        if found.strings or found.has_nans or not READY.issuperset(map(type, node)):
             # Forms of keys may be lists, which no dict can have as keys.
             keys = map(_as_key, self._forms_of(node))
         return dict(zip(keys, self._forms_of(node.values()), strict=True))
